@@ -1,0 +1,9 @@
+# Entry for `snakemake --cores 8`. Other workflows use workflow/Snakefile as a module.
+
+
+include: "workflow/Snakefile"
+
+
+rule all:
+    input:
+        rules.products.input,

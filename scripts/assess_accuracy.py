@@ -1,0 +1,73 @@
+"""Test a class map against a reference: a record of its accuracy with intervals."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_threads, run
+
+WINDOW_PX = 512
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--class-map", type=Path, required=True, help="class raster to test")
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        help="class raster in global codes, or points or polygons with the attribute `class`; "
+        "without it the record says that the map was not assessed",
+    )
+    parser.add_argument("--classes", type=Path, required=True, help="the study's classes.csv")
+    parser.add_argument("--method", required=True, help="name of the method that made the map")
+    parser.add_argument("--scene", required=True, help="scene id")
+    parser.add_argument(
+        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+    )
+    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, default=42, help="seed of bootstrap and sample")
+    parser.add_argument(
+        "--design",
+        choices=("census", "stratified"),
+        default="census",
+        help="test every reference pixel, or a random sample of each map class",
+    )
+    parser.add_argument(
+        "--per-class", type=int, default=100, help="pixels per map class of a stratified sample"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")
+    add_threads(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Assess the map and write the record."""
+    from gossan.assessment import assess_map, unassessed_record
+    from gossan.files import write_json
+    from gossan.legend import read_classes
+
+    classes = read_classes(arguments.classes)
+    if arguments.reference is None:
+        record = unassessed_record(
+            arguments.class_map, scene=arguments.scene, method=arguments.method
+        )
+        write_json(arguments.output, record)
+        return
+    record = assess_map(
+        arguments.class_map,
+        arguments.reference,
+        classes,
+        scene=arguments.scene,
+        method=arguments.method,
+        block_px=arguments.block_px,
+        replicates=arguments.bootstrap,
+        seed=arguments.seed,
+        per_class=arguments.per_class if arguments.design == "stratified" else None,
+        window_px=WINDOW_PX,
+        threads=arguments.threads,
+    )
+    write_json(arguments.output, record)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

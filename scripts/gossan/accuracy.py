@@ -1,0 +1,369 @@
+"""How right a class map is: confusion matrices, scores, their intervals, and class areas.
+
+Confusion matrices hold reference classes in rows and map classes in columns. Index 0 is "other"
+in the reference and "unclassified" in the map; indices 1 to K - 1 are the classes of the study.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+EXCLUDED = -1
+"""Index of a pixel that is not tested."""
+
+MINIMUM_BLOCKS = 5
+"""Fewest spatial blocks that a value must rest on before an interval is stated.
+
+Resampling fewer blocks repeats the same few numbers, and the interval looks far too narrow.
+"""
+
+Z_95 = 1.959963984540054
+
+
+def encode_classes(values: np.ndarray, codes: Sequence[int], excluded: np.ndarray) -> np.ndarray:
+    """Turn class codes into matrix indices.
+
+    `values` (any shape) holds class codes, `codes` the study's codes in the order of the
+    matrix without index 0, `excluded` (same shape, bool) the pixels to leave out. Returns an
+    int64 array of that shape: the code's place plus one, 0 for a code that is not in `codes`,
+    EXCLUDED where `excluded`.
+    """
+    order = np.argsort(np.asarray(codes, dtype=np.int64), kind="stable")
+    ascending = np.asarray(codes, dtype=np.int64)[order]
+    place = np.clip(np.searchsorted(ascending, values), 0, len(ascending) - 1)
+    index = np.where(ascending[place] == values, order[place] + 1, 0)
+    return np.where(excluded, EXCLUDED, index)
+
+
+def count_blocks(
+    reference: np.ndarray,
+    mapped: np.ndarray,
+    classes: int,
+    block_px: int,
+    row_offset: int = 0,
+    column_offset: int = 0,
+) -> tuple[int, int, np.ndarray]:
+    """Confusion counts of each spatial block that a window of the scene touches.
+
+    `reference` and `mapped` (rows, columns) hold indices below `classes`, or EXCLUDED; the
+    window starts at `row_offset`, `column_offset` of the scene. Blocks are squares of
+    `block_px` pixels counted from the scene's upper left corner, so a block cut by a window's
+    edge is completed by adding the counts of the next window. Returns the row and column of
+    the first block and the counts (block rows, block columns, classes, classes) as int64.
+    """
+    rows, columns = reference.shape
+    first_row, first_column = row_offset // block_px, column_offset // block_px
+    block_rows = (row_offset + rows - 1) // block_px - first_row + 1
+    block_columns = (column_offset + columns - 1) // block_px - first_column + 1
+    row = (np.arange(rows) + row_offset) // block_px - first_row
+    column = (np.arange(columns) + column_offset) // block_px - first_column
+    block = row[:, None] * block_columns + column[None, :]
+    tested = (reference != EXCLUDED) & (mapped != EXCLUDED)
+    cell = (block[tested] * classes + reference[tested]) * classes + mapped[tested]
+    counts = np.bincount(cell, minlength=block_rows * block_columns * classes**2)
+    return first_row, first_column, counts.reshape(block_rows, block_columns, classes, classes)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one confusion matrix, or of a stack of them; NaN where undefined.
+
+    `overall`, `kappa`, `macro_f1` have the stack's shape (...); `precision`, `recall` and
+    `f1` have (..., K).
+    """
+
+    overall: np.ndarray
+    kappa: np.ndarray
+    macro_f1: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+
+
+def score_confusion(confusion: np.ndarray) -> Scores:
+    """Scores of confusion matrices (..., K, K), rows = reference, columns = map.
+
+    Overall accuracy is the share of the diagonal; kappa follows Cohen (1960). Precision is
+    undefined for a class that is never mapped, recall for one that the reference lacks, F1 for
+    one that both lack. F1 of a class of the reference that is never mapped is 0, because every
+    pixel of it is missed. Macro-F1 is the plain mean of F1 over the classes present in the
+    reference; a class that only the map has lowers others' precision but is not averaged.
+    """
+    confusion = np.asarray(confusion, dtype=np.float64)
+    total = confusion.sum(axis=(-2, -1))
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    in_reference = confusion.sum(axis=-1)
+    in_map = confusion.sum(axis=-2)
+    overall = _ratio(right.sum(axis=-1), total)
+    chance = _ratio((in_reference * in_map).sum(axis=-1), total**2)
+    f1 = _ratio(2 * right, in_reference + in_map)
+    present = in_reference > 0
+    return Scores(
+        overall=overall,
+        kappa=_ratio(overall - chance, 1 - chance),
+        macro_f1=_ratio(np.where(present, f1, 0).sum(axis=-1), present.sum(axis=-1)),
+        precision=_ratio(right, in_map),
+        recall=_ratio(right, in_reference),
+        f1=f1,
+    )
+
+
+def resample_blocks(blocks: np.ndarray, replicates: int, seed: int) -> np.ndarray:
+    """Confusion matrices of `replicates` bootstrap samples of whole spatial blocks.
+
+    `blocks` (n, K, K) holds integer counts. Each sample draws n blocks with replacement
+    (Efron 1979; blocks instead of pixels because neighbouring pixels are not independent).
+    Returns (replicates, K, K) float64 holding whole numbers: the sums are exact, so the result
+    does not depend on the order of summation or on threads.
+    """
+    n, classes, _ = blocks.shape
+    flat = blocks.reshape(n, classes * classes)
+    used = np.flatnonzero(flat.any(axis=0))
+    counts = flat[:, used].astype(np.float64)
+    totals = np.zeros((replicates, classes * classes))
+    generator = np.random.default_rng(seed)
+    chance = np.full(n, 1 / n)
+    step = max(1, 4_000_000 // n)
+    for start in range(0, replicates, step):
+        drawn = generator.multinomial(n, chance, size=min(step, replicates - start))
+        totals[start : start + step, used] = drawn.astype(np.float64) @ counts
+    return totals.reshape(replicates, classes, classes)
+
+
+def assess_blocks(
+    blocks: np.ndarray,
+    labels: Sequence[dict],
+    replicates: int,
+    seed: int,
+    column_weights: np.ndarray | None = None,
+) -> dict:
+    """Scores with 95 % intervals, ready for the accuracy record.
+
+    `blocks` (n, K, K) are counts per spatial block, `labels` K dictionaries that identify the
+    classes and are repeated in the answer. `column_weights` (K,) weighs the pixels of each map
+    class, for a sample that was stratified by map class. The interval runs from the 2.5th to
+    the 97.5th percentile of the bootstrap samples; it is None, as is any undefined value,
+    where fewer than MINIMUM_BLOCKS blocks carry the value. Blocks without pixels are dropped.
+    """
+    classes = len(labels)
+    blocks = blocks[blocks.any(axis=(1, 2))]
+    weights = np.ones(classes) if column_weights is None else np.asarray(column_weights, float)
+    point = score_confusion(blocks.sum(axis=0) * weights)
+    spread = None
+    if len(blocks) >= MINIMUM_BLOCKS:
+        spread = score_confusion(resample_blocks(blocks, replicates, seed) * weights)
+    row_blocks = (blocks.sum(axis=2) > 0).sum(axis=0)
+    column_blocks = (blocks.sum(axis=1) > 0).sum(axis=0)
+    either_blocks = ((blocks.sum(axis=2) + blocks.sum(axis=1)) > 0).sum(axis=0)
+
+    def value(name: str, carried_by: int, place: int | None = None) -> dict:
+        pick = (lambda array: array) if place is None else (lambda array: array[..., place])
+        low = high = None
+        if spread is not None and carried_by >= MINIMUM_BLOCKS:
+            samples = pick(getattr(spread, name))
+            samples = samples[np.isfinite(samples)]
+            if len(samples):
+                low, high = (_number(edge) for edge in np.percentile(samples, [2.5, 97.5]))
+        return {
+            "value": _number(pick(getattr(point, name))),
+            "low": low,
+            "high": high,
+            "n_blocks": int(carried_by),
+        }
+
+    return {
+        "n": int(blocks.sum()),
+        "n_blocks": len(blocks),
+        "overall_accuracy": value("overall", len(blocks)),
+        "kappa": value("kappa", len(blocks)),
+        "macro_f1": value("macro_f1", len(blocks)),
+        "classes": [
+            {
+                **label,
+                "n_reference": int(blocks[:, place, :].sum()),
+                "n_map": int(blocks[:, :, place].sum()),
+                "precision": value("precision", column_blocks[place], place),
+                "recall": value("recall", row_blocks[place], place),
+                "f1": value("f1", either_blocks[place], place),
+            }
+            for place, label in enumerate(labels)
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class StratifiedEstimates:
+    """Area-weighted accuracies and class areas with their standard errors; NaN = undefined.
+
+    `users`, `producers` and `areas`, and their standard errors, have one value per class.
+    """
+
+    overall: float
+    overall_se: float
+    users: np.ndarray
+    users_se: np.ndarray
+    producers: np.ndarray
+    producers_se: np.ndarray
+    areas: np.ndarray
+    areas_se: np.ndarray
+
+
+def estimate_stratified(sample: np.ndarray, mapped_areas: np.ndarray) -> StratifiedEstimates:
+    """Accuracies and areas from a sample stratified by map class.
+
+    `sample` (K, K) holds sample counts, rows = reference, columns = map; `mapped_areas` (K,)
+    the area of each map class in any unit, which the areas come back in. After Olofsson et al.
+    (2014), Remote Sensing of Environment 148, equations 4 to 11: poststratified estimators and
+    their variances for simple random sampling within strata. A stratum that covers area but
+    holds no sample leaves overall accuracy, producer's accuracies and areas undefined; one
+    with a single sample leaves standard errors undefined.
+    """
+    by_map = np.asarray(sample, dtype=np.float64).T
+    mapped = np.asarray(mapped_areas, dtype=np.float64)
+    covered = mapped > 0
+    sampled = by_map.sum(axis=1)
+    weight = _ratio(mapped, mapped.sum())
+    share = _ratio(by_map, sampled[:, None])
+    spread = _ratio(share * (1 - share), (sampled - 1)[:, None])
+    users = np.diagonal(share).copy()
+    users_variance = np.diagonal(spread).copy()
+
+    area_share = (weight[:, None] * share)[covered].sum(axis=0)
+    area_variance = (weight[:, None] ** 2 * spread)[covered].sum(axis=0)
+    right = np.where(covered, weight * users, 0)
+    producers = _ratio(right, area_share)
+    own = np.where(covered, weight**2 * (1 - producers) ** 2 * users_variance, 0)
+    others = (weight[:, None] ** 2 * spread)[covered].sum(axis=0) - np.where(
+        covered, weight**2 * users_variance, 0
+    )
+    producers_variance = _ratio(own + producers**2 * np.maximum(others, 0), area_share**2)
+    return StratifiedEstimates(
+        overall=float(right.sum()),
+        overall_se=float(np.sqrt((weight**2 * users_variance)[covered].sum())),
+        users=users,
+        users_se=np.sqrt(users_variance),
+        producers=producers,
+        producers_se=np.sqrt(producers_variance),
+        areas=area_share * mapped.sum(),
+        areas_se=np.sqrt(area_variance) * mapped.sum(),
+    )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pixels drawn from the strata: priority, stratum, reference index, row and column."""
+
+    priority: np.ndarray
+    stratum: np.ndarray
+    reference: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+
+
+def draw_sample(
+    reference: np.ndarray,
+    mapped: np.ndarray,
+    per_class: int,
+    seed: int,
+    row_offset: int = 0,
+    column_offset: int = 0,
+) -> Sample:
+    """Candidates of one window for a random sample stratified by map class.
+
+    Every tested pixel gets a random priority from a generator seeded by the window's place;
+    the `per_class` smallest of each map class stay. After `merge_samples` over all windows,
+    the pixels left are a simple random sample without replacement of each class, found in one
+    pass and the same for any order of windows.
+    """
+    generator = np.random.default_rng([seed, row_offset, column_offset])
+    priority = generator.random(reference.shape)
+    row, column = np.nonzero((reference != EXCLUDED) & (mapped != EXCLUDED))
+    sample = Sample(
+        priority[row, column],
+        mapped[row, column],
+        reference[row, column],
+        row + row_offset,
+        column + column_offset,
+    )
+    return merge_samples([sample], per_class)
+
+
+def merge_samples(samples: Iterable[Sample], per_class: int) -> Sample:
+    """The `per_class` pixels of smallest priority in each stratum of several samples."""
+    samples = list(samples)
+    fields = [
+        np.concatenate([getattr(sample, name) for sample in samples])
+        for name in ("priority", "stratum", "reference", "row", "column")
+    ]
+    priority, stratum, _, row, column = fields
+    order = np.lexsort((column, row, priority, stratum))
+    ordered = stratum[order]
+    starts = np.searchsorted(ordered, ordered)
+    kept = order[np.arange(len(order)) - starts < per_class]
+    return Sample(*(field[kept] for field in fields))
+
+
+def describe_stratified(
+    estimates: StratifiedEstimates,
+    labels: Sequence[dict],
+    mapped_pixels: np.ndarray,
+    sampled: np.ndarray,
+    pixel_area_m2: float | None,
+) -> dict:
+    """The stratified estimates as a part of the accuracy record.
+
+    `estimates` are in pixels; `mapped_pixels` and `sampled` (K,) count the population and the
+    sample of each map class. Areas in square kilometres are None without `pixel_area_m2`
+    (a geographic coordinate system). Intervals are value ± 1.96 standard errors.
+    """
+    population = int(np.sum(mapped_pixels))
+    to_km2 = None if pixel_area_m2 is None else pixel_area_m2 / 1e6
+
+    def estimate(value: float, error: float, upper: float | None = 1.0) -> dict:
+        low, high = value - Z_95 * error, value + Z_95 * error
+        return {
+            "value": _number(value),
+            "standard_error": _number(error),
+            "low": _number(max(low, 0.0) if np.isfinite(low) else low),
+            "high": _number(min(high, upper) if upper is not None and np.isfinite(high) else high),
+        }
+
+    def classes() -> Iterable[dict]:
+        for place, label in enumerate(labels):
+            area, error = estimates.areas[place], estimates.areas_se[place]
+            yield {
+                **label,
+                "mapped_pixels": int(mapped_pixels[place]),
+                "sampled_pixels": int(sampled[place]),
+                "users_accuracy": estimate(estimates.users[place], estimates.users_se[place]),
+                "producers_accuracy": estimate(
+                    estimates.producers[place], estimates.producers_se[place]
+                ),
+                "area_share": estimate(area / population, error / population),
+                "area_km2": None
+                if to_km2 is None
+                else estimate(area * to_km2, error * to_km2, None),
+            }
+
+    return {
+        "population_pixels": population,
+        "overall_accuracy": estimate(estimates.overall, estimates.overall_se),
+        "classes": list(classes()),
+    }
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Numerator over denominator; NaN, not a warning, where the denominator is not positive."""
+    numerator, denominator = np.broadcast_arrays(
+        np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    )
+    result = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result
+
+
+def _number(value: float | np.ndarray) -> float | None:
+    """A float of six decimals, or None where undefined."""
+    value = float(value)
+    return round(value, 6) if np.isfinite(value) else None

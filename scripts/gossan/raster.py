@@ -1,0 +1,523 @@
+"""The raster engine: blocks in, a function in threads, cloud-optimised GeoTIFFs out.
+
+Memory is set by the block size and the number of threads, never by the scene.
+"""
+
+import logging
+import math
+import os
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.env import set_gdal_config
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from gossan.errors import InputError
+from gossan.files import staged
+
+GDAL_CACHE_BYTES = 64 * 2**20
+COG_BLOCK_PX = 512
+COG_TILE_BYTES = 16 * 2**20
+STRIP_STEP_PX = 16
+
+Source = Path | str | Callable[[Window], np.ndarray]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the pixels of a raster lie: reference system, affine transform and size."""
+
+    crs: CRS | None
+    transform: Affine
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, dataset: rasterio.DatasetReader) -> "Grid":
+        """The grid of an open rasterio dataset."""
+        return cls(dataset.crs, dataset.transform, dataset.width, dataset.height)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width), the shape of one band."""
+        return self.height, self.width
+
+    @property
+    def pixel_area_m2(self) -> float | None:
+        """Area of one pixel in square metres; None when the grid is not in a projected system."""
+        if self.crs is None or not self.crs.is_projected:
+            return None
+        metres_per_unit = self.crs.linear_units_factor[1]
+        return abs(self.transform.determinant) * metres_per_unit**2
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(west, south, east, north) of the outer pixel edges, in units of the grid's system."""
+        corners = [self.transform * (x, y) for x in (0, self.width) for y in (0, self.height)]
+        xs, ys = zip(*corners, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+
+    def require_same(self, other: "Grid", what: str) -> None:
+        """Raise InputError, naming `what`, unless `other` covers exactly the same pixels.
+
+        Transforms may differ by a thousandth of a pixel over the whole raster, which is what
+        text formats round away.
+        """
+        if self.shape != other.shape:
+            raise InputError(
+                f"{what}: {other.width}x{other.height} pixels where {self.width}x{self.height} "
+                "are expected; resample it to the same grid"
+            )
+        if self.crs != other.crs:
+            raise InputError(
+                f"{what}: reference system {_crs_name(other.crs)} where {_crs_name(self.crs)} "
+                "is expected; reproject it to the same grid"
+            )
+        for corner in ((0, 0), (self.width, 0), (0, self.height)):
+            column, row = ~self.transform * (other.transform * corner)
+            if math.hypot(column - corner[0], row - corner[1]) > 1e-3:
+                raise InputError(
+                    f"{what}: its pixels are shifted or of another size; resample it to the same "
+                    "grid"
+                )
+
+
+def _crs_name(crs: CRS | None) -> str:
+    return "none" if crs is None else crs.to_string()[:60]
+
+
+@dataclass(frozen=True)
+class BandTable:
+    """Names of the bands and, when they are spectral, centre and full width at half maximum.
+
+    `centre_um` and `fwhm_um` are micrometres, and () when the bands are not spectral.
+    """
+
+    names: tuple[str, ...]
+    centre_um: tuple[float, ...] = ()
+    fwhm_um: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """What a raster says about itself; physical value = stored number * scale + offset."""
+
+    path: Path
+    grid: Grid
+    bands: BandTable
+    dtype: str
+    nodata: float | None
+    scale: float
+    offset: float
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One output raster of `map_blocks`; stored number = (physical value - offset) / scale."""
+
+    path: Path
+    dtype: str
+    nodata: float
+    bands: tuple[str, ...] | BandTable
+    scale: float = 1.0
+    offset: float = 0.0
+    overviews: str = "average"
+    colours: Mapping[int, str] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def band_table(self) -> BandTable:
+        """The bands as a table, also where only names were given."""
+        return self.bands if isinstance(self.bands, BandTable) else BandTable(tuple(self.bands))
+
+
+def read_info(path: str | Path) -> RasterInfo:
+    """Describe the raster file `path`.
+
+    Raises InputError when it is missing, unreadable, or scales its bands differently.
+    """
+    with _open(Path(path)) as dataset:
+        return _info(Path(path), dataset)
+
+
+def _open(path: Path) -> rasterio.DatasetReader:
+    if not path.exists():
+        raise InputError(f"{path}: no such raster file; check the path")
+    try:
+        return rasterio.open(path)
+    except RasterioError as error:
+        raise InputError(f"{path}: not a readable raster ({error}); replace the file") from error
+
+
+def _info(path: Path, dataset: rasterio.DatasetReader) -> RasterInfo:
+    if dataset.count == 0:
+        raise InputError(f"{path}: has no bands; name one of its subdatasets instead")
+    if len(set(dataset.scales)) > 1 or len(set(dataset.offsets)) > 1:
+        raise InputError(f"{path}: its bands have different scales or offsets; give them one")
+    spectral = [dataset.tags(band, ns="IMAGERY") for band in dataset.indexes]
+    return RasterInfo(
+        path=path,
+        grid=Grid.of(dataset),
+        bands=BandTable(
+            names=tuple(
+                name or f"band_{band}"
+                for band, name in zip(dataset.indexes, dataset.descriptions, strict=True)
+            ),
+            centre_um=_numbers(path, spectral, "CENTRAL_WAVELENGTH_UM"),
+            fwhm_um=_numbers(path, spectral, "FWHM_UM"),
+        ),
+        dtype=dataset.dtypes[0],
+        nodata=dataset.nodata,
+        scale=dataset.scales[0],
+        offset=dataset.offsets[0],
+        tags={key: value for key, value in dataset.tags().items() if key != "AREA_OR_POINT"},
+    )
+
+
+def _numbers(path: Path, items: Sequence[dict[str, str]], key: str) -> tuple[float, ...]:
+    """The values of `key` in all bands; () when a band has none."""
+    if not all(key in item for item in items):
+        return ()
+    try:
+        return tuple(float(item[key]) for item in items)
+    except ValueError as error:
+        raise InputError(f"{path}: {key} is not a number in every band; correct it") from error
+
+
+def split_blocks(
+    grid: Grid, block_px: int = 512, tile: tuple[int, int] | None = None
+) -> list[Window]:
+    """Cut a grid into windows of about `block_px` x `block_px` pixels, row by row.
+
+    `tile` is the (rows, columns) in which the file is stored: windows are whole tiles, so none is
+    decoded twice; files stored in strips (tiles as wide as the grid) are cut into full-width
+    windows of about the same area.
+    """
+    rows = columns = max(1, block_px)
+    if tile is not None:
+        tile_rows, tile_columns = tile
+        if tile_columns >= grid.width and grid.width > columns:
+            columns = grid.width
+            rows = max(1, block_px**2 // grid.width)
+            step = max(STRIP_STEP_PX, tile_rows)
+            rows = max(step, rows // step * step)
+        else:
+            rows = max(1, rows // tile_rows) * tile_rows
+            columns = max(1, columns // tile_columns) * tile_columns
+    return [
+        Window(column, row, min(columns, grid.width - column), min(rows, grid.height - row))
+        for row in range(0, grid.height, rows)
+        for column in range(0, grid.width, columns)
+    ]
+
+
+class _Reader:
+    """Reads windows of all sources; file handles are one per thread and file."""
+
+    def __init__(self, sources: Sequence[Source], infos: Sequence[RasterInfo | None], scaled: bool):
+        self._sources = sources
+        self._infos = infos
+        self._scaled = scaled
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._opened: list[rasterio.DatasetReader] = []
+
+    def read(self, window: Window) -> list[np.ndarray]:
+        return [
+            source(window) if info is None else self._read_file(info, window)
+            for source, info in zip(self._sources, self._infos, strict=True)
+        ]
+
+    def _read_file(self, info: RasterInfo, window: Window) -> np.ndarray:
+        handles = self._local.__dict__.setdefault("handles", {})
+        if info.path not in handles:
+            handles[info.path] = dataset = _open(info.path)
+            with self._lock:
+                self._opened.append(dataset)
+        try:
+            stored = handles[info.path].read(window=window)
+        except RasterioError as error:
+            raise InputError(
+                f"{info.path}: broken or truncated near row {window.row_off}; fetch it again"
+            ) from error
+        return decode(stored, info) if self._scaled else stored
+
+    def close(self) -> None:
+        for dataset in self._opened:
+            dataset.close()
+
+
+def decode(stored: np.ndarray, info: RasterInfo) -> np.ndarray:
+    """Stored numbers -> float32 physical values of the same shape, NaN where nodata."""
+    values = stored.astype(np.float32)
+    if info.scale != 1.0:
+        values *= np.float32(info.scale)
+    if info.offset != 0.0:
+        values += np.float32(info.offset)
+    if info.nodata is not None and not np.isnan(info.nodata):
+        values[stored == info.nodata] = np.nan
+    return values
+
+
+def encode(values: np.ndarray, layer: Layer) -> np.ndarray:
+    """Physical values -> numbers as `layer` stores them, of the same shape.
+
+    Floats are scaled, rounded for integer layers and held inside the type's range without its
+    nodata code; NaN and infinity become nodata. Integers and booleans are stored as they are.
+    Raises ValueError for integers that the layer's type cannot hold.
+    """
+    dtype = np.dtype(layer.dtype)
+    if values.dtype.kind != "f":
+        if values.dtype == dtype:
+            return values
+        stored = values.astype(dtype)
+        if not np.array_equal(stored, values):
+            raise ValueError(f"{layer.path}: values do not fit into {dtype}")
+        return stored
+    if layer.scale != 1.0 or layer.offset != 0.0:
+        values = (values.astype(np.float64) - layer.offset) / layer.scale
+    valid = np.isfinite(values)
+    if dtype.kind == "f":
+        stored = values.astype(dtype)
+    else:
+        limits = np.iinfo(dtype)
+        low, high = limits.min, limits.max
+        low += int(layer.nodata == low)
+        high -= int(layer.nodata == high)
+        filled = np.where(valid, values, 0).astype(np.float64)
+        stored = np.clip(np.rint(filled), low, high).astype(dtype)
+    if not valid.all():
+        stored[~valid] = layer.nodata
+    return stored
+
+
+def iter_blocks(
+    function: Callable[..., object],
+    sources: Sequence[Source],
+    *,
+    grid: Grid | None = None,
+    block_px: int = 512,
+    threads: int = 1,
+    scaled: bool = True,
+    progress: str | None = None,
+) -> Iterator[tuple[Window, object]]:
+    """Yield (window, function(*arrays)) for every block, in block order.
+
+    arrays: one (bands, rows, columns) array per source; from files float32 physical values with
+    NaN for nodata, or the stored numbers with `scaled=False`; callables (which must allow calls
+    from several threads) get the window and their arrays are passed as they are. At most
+    2 * `threads` blocks are in flight. `progress` labels a bar on a terminal, lines in a log.
+    `grid` is needed when no source is a file.
+
+    Raises InputError for a missing, broken or truncated file and for files on different grids.
+    """
+    bound_gdal_cache()
+    infos = [None if callable(source) else read_info(source) for source in sources]
+    files = [info for info in infos if info is not None]
+    if grid is None:
+        if not files:
+            raise ValueError("give a grid: none of the sources is a file")
+        grid = files[0].grid
+    for info in files:
+        grid.require_same(info.grid, str(info.path))
+    windows = split_blocks(grid, block_px, _tile(files))
+    reader = _Reader(sources, infos, scaled)
+
+    def work(window: Window) -> object:
+        return function(*reader.read(window))
+
+    pending: deque[tuple[Window, Future]] = deque()
+    pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="block")
+    try:
+        waiting = iter(windows)
+        for window in _progress(windows, progress):
+            while len(pending) < 2 * max(1, threads) and (following := next(waiting, None)):
+                pending.append((following, pool.submit(work, following)))
+            window, future = pending.popleft()
+            yield window, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        reader.close()
+
+
+def _tile(files: Sequence[RasterInfo]) -> tuple[int, int] | None:
+    """The storage block of the file with the most bytes per pixel, the dearest to read twice."""
+    if not files:
+        return None
+    heaviest = max(files, key=lambda info: len(info.bands.names) * np.dtype(info.dtype).itemsize)
+    with _open(heaviest.path) as dataset:
+        return dataset.block_shapes[0]
+
+
+def bound_gdal_cache() -> None:
+    """Hold GDAL's block cache, one for the whole process, at 64 MiB unless GDAL_CACHEMAX is set.
+
+    Its default is a share of the machine's memory, which would let memory grow with the scene.
+    """
+    if "GDAL_CACHEMAX" not in os.environ:
+        set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_BYTES)
+
+
+def _progress(windows: Sequence[Window], label: str | None) -> Iterator[Window]:
+    if label is None:
+        yield from windows
+    elif sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(windows, desc=label, unit="block")
+    else:
+        tenths = 0
+        for done, window in enumerate(windows, start=1):
+            yield window
+            if done * 10 // len(windows) > tenths:
+                tenths = done * 10 // len(windows)
+                logger.info("%s: %d of %d blocks", label, done, len(windows))
+
+
+def map_blocks(
+    function: Callable[..., np.ndarray | Sequence[np.ndarray]],
+    sources: Sequence[Source],
+    layers: Sequence[Layer],
+    *,
+    grid: Grid | None = None,
+    block_px: int = 512,
+    threads: int = 1,
+    scaled: bool = True,
+    progress: str | None = None,
+) -> None:
+    """Write what `function` makes of each block as one cloud-optimised GeoTIFF per layer.
+
+    The function gets arrays as in `iter_blocks` and returns one array, or one per layer in their
+    order, of shape (bands, rows, columns) or (rows, columns); `encode` says how they are stored.
+    All files appear together when everything has succeeded, else none. The bytes do not depend
+    on `threads`.
+
+    Raises InputError as `iter_blocks` does, ValueError for a result that does not fit a layer.
+    """
+    bound_gdal_cache()
+    if grid is None:
+        paths = [source for source in sources if not callable(source)]
+        if not paths:
+            raise ValueError("give a grid: none of the sources is a file")
+        grid = read_info(paths[0]).grid
+    with ExitStack() as stack:
+        finals = [stack.enter_context(staged(layer.path)) for layer in layers]
+        scratch = [
+            Path(stack.enter_context(_scratch_folder(layer.path))) / "blocks.tif"
+            for layer in layers
+        ]
+
+        def work(*arrays: np.ndarray) -> list[np.ndarray]:
+            results = function(*arrays)
+            if isinstance(results, np.ndarray):
+                results = (results,)
+            if len(results) != len(layers):
+                raise ValueError(f"{len(results)} results of a block for {len(layers)} layers")
+            return [encode(result, layer) for result, layer in zip(results, layers, strict=True)]
+
+        with ExitStack() as opened:
+            targets = [
+                opened.enter_context(_create(path, layer, grid))
+                for path, layer in zip(scratch, layers, strict=True)
+            ]
+            blocks = iter_blocks(
+                work,
+                sources,
+                grid=grid,
+                block_px=block_px,
+                threads=threads,
+                scaled=scaled,
+                progress=progress,
+            )
+            for window, results in blocks:
+                for target, layer, result in zip(targets, layers, results, strict=True):
+                    _write(target, layer, window, result)
+        for source, final, layer in zip(scratch, finals, layers, strict=True):
+            _copy_to_cog(source, final, layer, threads)
+
+
+def _scratch_folder(path: Path) -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=f".{Path(path).stem}.")
+
+
+def _create(path: Path, layer: Layer, grid: Grid) -> rasterio.io.DatasetWriter:
+    bands = layer.band_table
+    dataset = rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=grid.width,
+        height=grid.height,
+        count=len(bands.names),
+        dtype=layer.dtype,
+        crs=grid.crs,
+        transform=grid.transform,
+        nodata=layer.nodata,
+        tiled=True,
+        blockxsize=256,
+        blockysize=256,
+        interleave="band",
+        bigtiff="IF_SAFER",
+    )
+    dataset.descriptions = bands.names
+    dataset.scales = [layer.scale] * dataset.count
+    dataset.offsets = [layer.offset] * dataset.count
+    if layer.tags:
+        dataset.update_tags(**layer.tags)
+    for key, values in (("CENTRAL_WAVELENGTH_UM", bands.centre_um), ("FWHM_UM", bands.fwhm_um)):
+        for band, value in enumerate(values, start=1):
+            dataset.update_tags(band, ns="IMAGERY", **{key: repr(float(value))})
+    if layer.colours is not None:
+        dataset.write_colormap(1, {code: _rgba(text) for code, text in layer.colours.items()})
+    return dataset
+
+
+def _rgba(colour: str) -> tuple[int, int, int, int]:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue, 255
+
+
+def _write(
+    target: rasterio.io.DatasetWriter, layer: Layer, window: Window, result: np.ndarray
+) -> None:
+    block = result[np.newaxis] if result.ndim == 2 else result
+    expected = (target.count, window.height, window.width)
+    if block.shape != expected:
+        raise ValueError(f"{layer.path}: a block has shape {block.shape}, not {expected}")
+    target.write(block, window=window)
+
+
+def _copy_to_cog(source: Path, final: Path, layer: Layer, threads: int) -> None:
+    dtype = np.dtype(layer.dtype)
+    bytes_per_pixel = len(layer.band_table.names) * dtype.itemsize
+    block_px = COG_BLOCK_PX
+    while block_px > 64 and block_px**2 * bytes_per_pixel > COG_TILE_BYTES:
+        block_px //= 2
+    rasterio.shutil.copy(
+        source,
+        final,
+        driver="COG",
+        COMPRESS="DEFLATE",
+        LEVEL=6,
+        PREDICTOR="YES",
+        BLOCKSIZE=block_px,
+        OVERVIEW_RESAMPLING=layer.overviews.upper(),
+        NUM_THREADS=max(1, threads),
+        BIGTIFF="IF_SAFER",
+    )

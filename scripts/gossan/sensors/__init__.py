@@ -1,0 +1,63 @@
+"""Readers of the sensors' native products, one module per sensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from gossan.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rasterio.windows import Window
+
+    from gossan.raster import BandTable, Grid
+
+# Value of the scene table's `sensor` column -> module with an `open_product(path)`.
+READERS = {"landsat": "gossan.sensors.landsat"}
+
+
+class Product(AbstractContextManager, Protocol):
+    """What every reader returns, and all that preprocessing needs to know of a sensor."""
+
+    product_id: str
+    spacecraft: str
+    sensor: str
+    collection: str
+    level: str
+    acquired: str
+    sun_elevation_deg: float
+    synthetic: bool
+    surface_reflectance: bool
+    flags: tuple[str, ...]
+    absent_flags: tuple[str, ...]
+    notes: tuple[str, ...]
+    grid: Grid
+    bands: BandTable
+
+    def read_reflectance(self, window: Window) -> np.ndarray:
+        """Reflectance of a window, (bands, rows, columns) float32, NaN where there is no data."""
+
+    def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
+        """Quality flags of a window, (flags, rows, columns) bool."""
+
+    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
+        """Where any of `flags` is set, (rows, columns) bool."""
+
+    def close(self) -> None:
+        """Close the product's files."""
+
+
+def open_product(sensor: str, path: str | Path) -> Product:
+    """Open a native product with the reader of `sensor`.
+
+    Raises InputError if no reader of that name exists or the product cannot be used.
+    """
+    if sensor not in READERS:
+        raise InputError(f"sensor '{sensor}' is unknown; use one of: {', '.join(READERS)}")
+    # Readers are imported on demand: each brings its own format libraries.
+    reader: Callable[[str | Path], Product] = import_module(READERS[sensor]).open_product
+    return reader(path)

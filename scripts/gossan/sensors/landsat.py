@@ -1,0 +1,643 @@
+"""Landsat 8 and 9 products: metadata, calibration and quality flags.
+
+Collection 1 Level 1 and Collection 2 Level 1 and Level 2, as a folder, a .tar or a .tar.gz.
+The formats are described in the USGS Landsat 8 Data Users Handbook (LSDS-1574) and the Landsat
+8-9 Collection 2 Level 1 and Level 2 Data Format Control Books (LSDS-1822, LSDS-1328).
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tarfile
+import tempfile
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from gossan.errors import InputError
+from gossan.raster import BandTable, Grid
+
+BAND_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
+
+# Centroid and full width at half maximum (µm) of the published relative spectral responses of
+# OLI (Barsi et al. 2014, Remote Sensing 6, 10232) and OLI-2, bands 1-7.
+BAND_TABLES = {
+    "LANDSAT_8": (
+        (0.44298, 0.48259, 0.56133, 0.65461, 0.86457, 1.60909, 2.20125),
+        (0.01596, 0.06007, 0.05738, 0.03749, 0.02819, 0.08466, 0.18672),
+    ),
+    "LANDSAT_9": (
+        (0.44276, 0.48230, 0.56092, 0.65430, 0.86461, 1.60838, 2.20105),
+        (0.01545, 0.05988, 0.05629, 0.03671, 0.02871, 0.08609, 0.18947),
+    ),
+}
+
+FLAGS = (
+    "fill",
+    "dilated_cloud",
+    "cirrus",
+    "cloud",
+    "cloud_shadow",
+    "snow",
+    "water",
+    "saturation",
+)
+# Bits of QA_PIXEL in Collection 2; the saturation of each band has its own file there.
+PIXEL_BITS = {
+    "fill": 0,
+    "dilated_cloud": 1,
+    "cirrus": 2,
+    "cloud": 3,
+    "cloud_shadow": 4,
+    "snow": 5,
+    "water": 7,
+}
+# Low bit of the two-bit confidences of BQA in Collection 1; 3 means "high".
+BQA_CONFIDENCE_BITS = {"cloud_shadow": 7, "snow": 9, "cirrus": 11}
+BQA_ABSENT_FLAGS = ("dilated_cloud", "water")
+RADSAT_BANDS = sum(1 << (number - 1) for number in BAND_NUMBERS)
+
+# A real MTL has about 20 kB; more than this is not one.
+MTL_MAX_BYTES = 1 << 20
+
+DAMAGED = (tarfile.TarError, EOFError, zlib.error, LZMAError, OSError)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a collection's MTL keeps what we need."""
+
+    product: str
+    level: tuple[str, str]
+    scene: str
+    files: str
+    quality: str
+    saturation: str | None
+    rescaling: dict[str, str]
+
+
+# Keyed by the MTL's outermost group.
+_LAYOUTS = {
+    "L1_METADATA_FILE": _Layout(
+        product="METADATA_FILE_INFO",
+        level=("PRODUCT_METADATA", "DATA_TYPE"),
+        scene="PRODUCT_METADATA",
+        files="PRODUCT_METADATA",
+        quality="FILE_NAME_BAND_QUALITY",
+        saturation=None,
+        rescaling=dict.fromkeys(("L1TP", "L1GT", "L1GS"), "RADIOMETRIC_RESCALING"),
+    ),
+    "LANDSAT_METADATA_FILE": _Layout(
+        product="PRODUCT_CONTENTS",
+        level=("PRODUCT_CONTENTS", "PROCESSING_LEVEL"),
+        scene="IMAGE_ATTRIBUTES",
+        files="PRODUCT_CONTENTS",
+        quality="FILE_NAME_QUALITY_L1_PIXEL",
+        saturation="FILE_NAME_QUALITY_L1_RADIOMETRIC_SATURATION",
+        rescaling={
+            **dict.fromkeys(("L1TP", "L1GT", "L1GS"), "LEVEL1_RADIOMETRIC_RESCALING"),
+            **dict.fromkeys(("L2SP", "L2SR"), "LEVEL2_SURFACE_REFLECTANCE_PARAMETERS"),
+        },
+    ),
+}
+
+
+def parse_mtl(text: str, name: str) -> dict[str, Any]:
+    """Parse the text of an MTL file into nested dicts of strings, without the quotes.
+
+    `name` is the file's name for messages. Values stay text: "02" and 2 differ in an MTL.
+    Raises InputError for a line that is neither a group nor `KEY = value`, for groups that do
+    not nest, and for a text that stops before its END.
+    """
+    root: dict[str, Any] = {}
+    stack: list[tuple[str, dict[str, Any]]] = [("", root)]
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if not line:
+            continue
+        if line == "END":
+            if len(stack) > 1:
+                raise InputError(f"{name}: line {number}: END inside group {stack[-1][0]}")
+            return root
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or not key:
+            raise InputError(f"{name}: line {number} is not 'KEY = value'; not an MTL text file?")
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]
+        if key == "GROUP":
+            group: dict[str, Any] = {}
+            stack[-1][1][value] = group
+            stack.append((value, group))
+        elif key == "END_GROUP":
+            if stack[-1][0] != value:
+                raise InputError(
+                    f"{name}: line {number}: END_GROUP = {value} closes no open group of that name"
+                )
+            stack.pop()
+        else:
+            stack[-1][1][key] = value
+    raise InputError(f"{name}: stops before its END line; the file is cut short")
+
+
+class _Metadata:
+    """The values of one MTL, with errors that name file, group and key."""
+
+    def __init__(self, text: str, name: str):
+        tree = parse_mtl(text, name)
+        root = next((group for group in _LAYOUTS if group in tree), None)
+        if root is None:
+            raise InputError(f"{name}: has neither group {' nor '.join(_LAYOUTS)}")
+        self.name = name
+        self.layout = _LAYOUTS[root]
+        self._groups = tree[root]
+
+    def find(self, group: str, key: str) -> str | None:
+        entries = self._groups.get(group)
+        value = entries.get(key) if isinstance(entries, dict) else None
+        return value if isinstance(value, str) else None
+
+    def text(self, group: str, key: str) -> str:
+        value = self.find(group, key)
+        if value is None:
+            raise InputError(f"{self.name}: key {key} is missing from group {group}")
+        return value
+
+    def number(self, group: str, key: str) -> float:
+        text = self.text(group, key)
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise InputError(f"{self.name}: {group}/{key} = {text} is not a number")
+        return value
+
+    def file_name(self, group: str, key: str) -> str:
+        value = self.text(group, key)
+        if not _is_plain_name(value):
+            raise InputError(f"{self.name}: {group}/{key} = {value} is not a plain file name")
+        return value
+
+
+def _is_plain_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
+
+
+class _Folder:
+    """A product unpacked into a folder."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.names = sorted(entry.name for entry in path.iterdir() if entry.is_file())
+
+    def label(self, name: str) -> str:
+        return str(self.path / name)
+
+    def read_metadata(self, name: str) -> bytes:
+        with (self.path / name).open("rb") as file:
+            return file.read(MTL_MAX_BYTES + 1)
+
+    def locate(self, names: Sequence[str]) -> dict[str, str]:
+        return {name: str(self.path / name) for name in names}
+
+    def close(self) -> None:
+        pass
+
+
+class _Archive:
+    """A product in a tar file.
+
+    A plain tar is read in place: each member is a stretch of bytes of the file, which GDAL opens
+    by offset and size (/vsisubfile/). Unlike /vsitar/ this needs no second look at member names,
+    and no index is built anew in each thread. A compressed tar has no random access (each step
+    back would unpack from the start again), so the few files that we need are unpacked once into
+    the temporary directory and removed on close.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._unpacked: tempfile.TemporaryDirectory | None = None
+        self._members: dict[str, tarfile.TarInfo] = {}
+        self._metadata: dict[str, bytes] = {}
+        self.compressed = not _is_plain_tar(path)
+        with self._opened() as archive:
+            for member in archive:
+                self._add(archive, member)
+        self.names = sorted(self._members)
+
+    @contextmanager
+    def _opened(self) -> Iterator[tarfile.TarFile]:
+        try:
+            with tarfile.open(self.path, "r:*" if self.compressed else "r:") as archive:
+                yield archive
+        except DAMAGED as error:
+            raise InputError(
+                f"{self.path}: neither a folder nor a whole .tar or .tar.gz; "
+                "name a Landsat product or download it again"
+            ) from error
+
+    def _add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        place = PurePosixPath(member.name.replace("\\", "/"))
+        if place.is_absolute() or ".." in place.parts or ":" in member.name:
+            raise InputError(
+                f"{self.path}: member '{member.name}' points outside of the archive; refused"
+            )
+        if not member.isreg() or member.issparse():
+            return
+        if place.name in self._members:
+            raise InputError(f"{self.path}: holds two files named {place.name}")
+        if not self.compressed and member.offset_data + member.size > self.path.stat().st_size:
+            raise InputError(f"{self.path}: is cut short inside {member.name}; download it again")
+        self._members[place.name] = member
+        if _is_metadata(place.name):
+            self._metadata[place.name] = archive.extractfile(member).read(MTL_MAX_BYTES + 1)
+
+    def label(self, name: str) -> str:
+        return f"{self.path}/{name}"
+
+    def read_metadata(self, name: str) -> bytes:
+        return self._metadata[name]
+
+    def locate(self, names: Sequence[str]) -> dict[str, str]:
+        members = {name: self._members[name] for name in names}
+        if not self.compressed:
+            path = self.path.resolve()
+            return {
+                name: f"/vsisubfile/{member.offset_data}_{member.size},{path}"
+                for name, member in members.items()
+            }
+        self._unpacked = tempfile.TemporaryDirectory(prefix="gossan-landsat-")
+        folder = Path(self._unpacked.name)
+        needed, free = sum(m.size for m in members.values()), shutil.disk_usage(folder).free
+        if needed > free:
+            raise InputError(
+                f"{self.path}: unpacking needs {needed >> 20} MiB but {folder.parent} has "
+                f"{free >> 20} MiB free; set TMPDIR to a larger disk or unpack the product"
+            )
+        with self._opened() as archive:
+            # In the archive's order, so that the stream is unpacked once.
+            for name, member in sorted(members.items(), key=lambda item: item[1].offset):
+                with archive.extractfile(member) as source, (folder / name).open("wb") as target:
+                    shutil.copyfileobj(source, target)
+        return {name: str(folder / name) for name in names}
+
+    def close(self) -> None:
+        if self._unpacked is not None:
+            self._unpacked.cleanup()
+
+
+def _is_plain_tar(path: Path) -> bool:
+    try:
+        with tarfile.open(path, "r:"):
+            return True
+    except tarfile.TarError:
+        return False
+
+
+def _is_metadata(name: str) -> bool:
+    return name.upper().endswith("_MTL.TXT")
+
+
+class _Files:
+    """The rasters of a product, open once per reader at work.
+
+    A GDAL dataset must serve one thread at a time, so each read borrows a set of datasets that
+    nobody else holds and hands it back for the next reader.
+    """
+
+    def __init__(self, paths: dict[str, str], labels: dict[str, str]):
+        self._paths = paths
+        self._labels = labels
+        self._lock = threading.Lock()
+        self._idle: list[dict[str, rasterio.DatasetReader]] = []
+        self._opened: list[rasterio.DatasetReader] = []
+
+    def dataset(self, handles: dict[str, rasterio.DatasetReader], role: str):
+        if role not in handles:
+            try:
+                # Only GeoTIFF: a file of another format under this name could point anywhere.
+                handles[role] = rasterio.open(self._paths[role], driver="GTiff")
+            except RasterioError as error:
+                raise InputError(
+                    f"{self._labels[role]}: cannot be opened as GeoTIFF; the file is damaged or "
+                    "cut short, get it again"
+                ) from error
+            with self._lock:
+                self._opened.append(handles[role])
+        return handles[role]
+
+    @contextmanager
+    def borrow(self) -> Iterator[dict[str, rasterio.DatasetReader]]:
+        with self._lock:
+            handles = self._idle.pop() if self._idle else {}
+        try:
+            yield handles
+        finally:
+            with self._lock:
+                self._idle.append(handles)
+
+    def read(self, role: str, window: Window) -> tuple[np.ndarray, float | None]:
+        """The stored numbers of a window and the file's nodata value."""
+        with self.borrow() as handles:
+            dataset = self.dataset(handles, role)
+            try:
+                return dataset.read(1, window=window), dataset.nodata
+            except RasterioError as error:
+                raise InputError(
+                    f"{self._labels[role]}: cannot be read at row {window.row_off}, column "
+                    f"{window.col_off}; the file is damaged or cut short, get it again"
+                ) from error
+
+    def check(self) -> Grid:
+        """The one grid of all files; InputError if a file is no such raster or lies elsewhere."""
+        grid, first = None, ""
+        with self.borrow() as handles:
+            for role, label in self._labels.items():
+                dataset = self.dataset(handles, role)
+                if dataset.count != 1 or not np.issubdtype(dataset.dtypes[0], np.integer):
+                    raise InputError(
+                        f"{label}: holds {dataset.count} band(s) of {dataset.dtypes[0]}; "
+                        "a Landsat file holds one band of integers"
+                    )
+                if dataset.crs is None:
+                    raise InputError(f"{label}: has no coordinate reference system")
+                found = Grid.of(dataset)
+                if grid is None:
+                    grid, first = found, label
+                grid.require_same(found, f"{label} (against {first})")
+        return grid
+
+    def has(self, role: str) -> bool:
+        return role in self._paths
+
+    def types(self) -> set[str]:
+        with self.borrow() as handles:
+            return {self.dataset(handles, role).dtypes[0] for role in self._paths}
+
+    def close(self) -> None:
+        with self._lock:
+            for dataset in self._opened:
+                dataset.close()
+            self._opened.clear()
+            self._idle.clear()
+
+
+class LandsatProduct:
+    """One Landsat 8 or 9 product, read window by window from any number of threads.
+
+    Attributes: `product_id`; `spacecraft` ("LANDSAT_8"); `sensor` ("Landsat-8 OLI_TIRS");
+    `collection` ("1" or "2"); `level` ("L1TP", "L2SP", ...); `acquired` (ISO 8601, UTC, scene
+    centre); `sun_elevation_deg` (scene centre); `synthetic` (written by gossan's simulator);
+    `surface_reflectance` (Level 2) or else reflectance at the top of the atmosphere; `flags` that
+    may be asked for, and `absent_flags` that this collection never sets; `notes` on the reading;
+    `grid`; `bands` (B1-B7).
+
+    Use it as a context manager, or call `close`: a .tar.gz is unpacked to a temporary folder.
+    """
+
+    flags = FLAGS
+
+    def __init__(self, container: _Folder | _Archive):
+        """Read the metadata and check all files; raises InputError as `open_product` says."""
+        metadata = _read_metadata(container)
+        layout = metadata.layout
+        self.collection = _collection(metadata)
+        self.level = metadata.text(*layout.level)
+        if self.level not in layout.rescaling:
+            raise InputError(
+                f"{metadata.name}: {layout.level[1]} = {self.level} is not supported in Collection "
+                f"{self.collection}; use one of {', '.join(layout.rescaling)}"
+            )
+        self.spacecraft = metadata.text(layout.scene, "SPACECRAFT_ID")
+        instrument = metadata.text(layout.scene, "SENSOR_ID")
+        if self.spacecraft not in BAND_TABLES or not instrument.startswith("OLI"):
+            raise InputError(
+                f"{metadata.name}: SPACECRAFT_ID = {self.spacecraft} with SENSOR_ID = {instrument} "
+                "is not supported; use an OLI product of Landsat 8 or 9"
+            )
+        self.sensor = f"Landsat-{self.spacecraft[-1]} {instrument}"
+        self.product_id = metadata.text(layout.product, "LANDSAT_PRODUCT_ID")
+        self.synthetic = "gossan" in metadata.text(layout.product, "ORIGIN").lower()
+        self.acquired = _acquired(metadata)
+        self.sun_elevation_deg = metadata.number("IMAGE_ATTRIBUTES", "SUN_ELEVATION")
+        self.surface_reflectance = self.level.startswith("L2")
+        self.absent_flags = BQA_ABSENT_FLAGS if self.collection == "1" else ()
+        names = tuple(f"B{number}" for number in BAND_NUMBERS)
+        self.bands = BandTable(names, *BAND_TABLES[self.spacecraft])
+        self._gains, self._offsets = _calibration(metadata, self.level, self.sun_elevation_deg)
+        self._metadata_name = metadata.name
+        self._container = container
+        self._files = _locate_files(container, metadata)
+        try:
+            self.grid = self._files.check()
+            self.notes = self._describe_types()
+        except InputError:
+            self._files.close()
+            raise
+
+    def _describe_types(self) -> tuple[str, ...]:
+        if any(np.issubdtype(kind, np.signedinteger) for kind in self._files.types()):
+            return ("files are stored as signed integers: numbers below 1 are read as no data",)
+        return ()
+
+    def read_reflectance(self, window: Window) -> np.ndarray:
+        """Reflectance of a window, (7, rows, columns) float32, NaN where there is no data.
+
+        Level 1: (Mρ·Q + Aρ) / sin(sun elevation), at the top of the atmosphere. Level 2:
+        Mρ·Q + Aρ, at the surface. Coefficients from the MTL. No data: Q below 1 (the lowest
+        calibrated number) or the file's own nodata value. Raises InputError for damaged files.
+        """
+        blocks = []
+        for name, gain, offset in zip(self.bands.names, self._gains, self._offsets, strict=True):
+            stored, nodata = self._files.read(name, window)
+            block = stored * np.float32(gain) + np.float32(offset)
+            block[stored < 1] = np.nan
+            if nodata is not None:
+                block[stored == nodata] = np.nan
+            blocks.append(block)
+        return np.stack(blocks)
+
+    def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
+        """Quality flags of a window, (flags, rows, columns) bool, in the order asked for.
+
+        Names are the same for both collections (see FLAGS). Collection 1 confidences count from
+        "high"; `saturation` is set if any of the bands 1-7 is saturated (Collection 2) or any
+        band at all (Collection 1, which only counts them). Raises InputError for an unknown flag
+        and for `saturation` where the product has no QA_RADSAT file.
+        """
+        self.require_flags(flags)
+        stored, nodata = self._files.read("quality", window)
+        quality = stored.astype(np.uint16)
+        fill = (quality & 1).astype(bool)
+        if nodata is not None:
+            fill |= stored == nodata
+        layers = np.empty((len(flags), *quality.shape), dtype=bool)
+        for layer, flag in zip(layers, flags, strict=True):
+            if flag == "fill":
+                layer[:] = fill
+            elif flag == "saturation" and self.collection == "2":
+                saturated, _ = self._files.read("saturation", window)
+                layer[:] = (saturated & RADSAT_BANDS != 0) & ~fill
+            else:
+                layer[:] = decode_quality(quality, flag, self.collection) & ~fill
+        return layers
+
+    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
+        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
+        return self.read_flags(window, flags).any(axis=0)
+
+    def require_flags(self, flags: Sequence[str]) -> None:
+        """Raise InputError for a flag that is unknown or that this product cannot tell."""
+        for flag in flags:
+            if flag not in FLAGS:
+                raise InputError(f"mask flag '{flag}' is unknown; use: {', '.join(FLAGS)}")
+            if flag == "saturation" and self.collection == "2" and not self._files.has(flag):
+                raise InputError(
+                    f"{self._metadata_name}: the product has no QA_RADSAT file; get it, or leave "
+                    "saturation out of the mask flags"
+                )
+
+    def close(self) -> None:
+        """Close all files and remove what was unpacked."""
+        self._files.close()
+        self._container.close()
+
+    def __enter__(self) -> LandsatProduct:
+        """The product itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the product."""
+        self.close()
+
+
+def open_product(path: str | Path) -> LandsatProduct:
+    """Open a Landsat 8 or 9 product: a folder, a .tar or a .tar.gz.
+
+    Raises InputError, naming file or key, for: no or several MTL files, an MTL that is damaged or
+    lacks a needed key, an unsupported spacecraft or level, a missing or unreadable band file,
+    files on different grids, a damaged archive or one whose members point outside.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: does not exist; name a Landsat product folder or tar file")
+    container = _Folder(path) if path.is_dir() else _Archive(path)
+    with ExitStack() as cleanup:
+        cleanup.callback(container.close)
+        product = LandsatProduct(container)
+        cleanup.pop_all()
+    return product
+
+
+def decode_quality(quality: np.ndarray, flag: str, collection: str) -> np.ndarray:
+    """One flag of BQA (`collection` "1") or QA_PIXEL ("2") from uint16 numbers, as bool.
+
+    Sources: Landsat 8 Data Users Handbook LSDS-1574, BQA bit table; Landsat 8-9 Collection 2
+    Level 1 Data Format Control Book LSDS-1822, QA_PIXEL bit table.
+    """
+    if collection == "2":
+        return (quality >> PIXEL_BITS[flag] & 1).astype(bool)
+    if flag in BQA_CONFIDENCE_BITS:
+        return quality >> BQA_CONFIDENCE_BITS[flag] & 3 == 3
+    if flag == "saturation":
+        return quality >> 2 & 3 != 0
+    if flag in BQA_ABSENT_FLAGS:
+        return np.zeros(quality.shape, dtype=bool)
+    return (quality >> {"fill": 0, "cloud": 4}[flag] & 1).astype(bool)
+
+
+def _read_metadata(container: _Folder | _Archive) -> _Metadata:
+    found = [name for name in container.names if _is_metadata(name)]
+    if len(found) != 1:
+        raise InputError(
+            f"{container.path}: holds {len(found) or 'no'} *_MTL.txt file{'s' * (len(found) > 1)}; "
+            "a Landsat product holds exactly one"
+        )
+    label = container.label(found[0])
+    content = container.read_metadata(found[0])
+    if len(content) > MTL_MAX_BYTES:
+        raise InputError(f"{label}: is larger than {MTL_MAX_BYTES >> 10} KiB; not an MTL file")
+    return _Metadata(content.decode("utf-8", errors="replace"), label)
+
+
+def _collection(metadata: _Metadata) -> str:
+    collection = metadata.text(metadata.layout.product, "COLLECTION_NUMBER").lstrip("0")
+    expected = "2" if metadata.layout.saturation else "1"
+    if collection != expected:
+        raise InputError(
+            f"{metadata.name}: COLLECTION_NUMBER = {collection} does not fit the file's groups, "
+            f"which are those of Collection {expected}"
+        )
+    return collection
+
+
+def _acquired(metadata: _Metadata) -> str:
+    """Acquisition time of the scene's centre; the MTL's seventh decimal is cut (100 ns)."""
+    scene = metadata.layout.scene
+    stamp = "T".join(metadata.text(scene, key) for key in ("DATE_ACQUIRED", "SCENE_CENTER_TIME"))
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError as error:
+        raise InputError(
+            f"{metadata.name}: DATE_ACQUIRED and SCENE_CENTER_TIME make no time: {stamp}"
+        ) from error
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _calibration(
+    metadata: _Metadata, level: str, sun_elevation_deg: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Gain and offset from stored number to reflectance, per band."""
+    divisor = 1.0
+    if level.startswith("L1"):
+        if not 0 < sun_elevation_deg <= 90:
+            raise InputError(
+                f"{metadata.name}: SUN_ELEVATION = {sun_elevation_deg} is no daylight scene; "
+                "reflectance needs 0 to 90 degrees"
+            )
+        divisor = math.sin(math.radians(sun_elevation_deg))
+    group = metadata.layout.rescaling[level]
+    gains = [metadata.number(group, f"REFLECTANCE_MULT_BAND_{n}") for n in BAND_NUMBERS]
+    offsets = [metadata.number(group, f"REFLECTANCE_ADD_BAND_{n}") for n in BAND_NUMBERS]
+    return tuple(gain / divisor for gain in gains), tuple(o / divisor for o in offsets)
+
+
+def _locate_files(container: _Folder | _Archive, metadata: _Metadata) -> _Files:
+    layout = metadata.layout
+    keys = {f"B{number}": f"FILE_NAME_BAND_{number}" for number in BAND_NUMBERS}
+    keys["quality"] = layout.quality
+    names = {role: metadata.file_name(layout.files, key) for role, key in keys.items()}
+    for role, name in names.items():
+        if name in container.names:
+            continue
+        if any(found.lower().endswith("_sr_band1.tif") for found in container.names):
+            raise InputError(
+                f"{container.path}: is a Collection 1 surface reflectance product (*_sr_band1.tif),"
+                " whose scaling is not in the MTL; use the Collection 2 Level 2 product"
+            )
+        raise InputError(
+            f"{container.label(name)}: is missing, but {metadata.name} names it as {keys[role]}; "
+            "get the whole product"
+        )
+    if layout.saturation and metadata.find(layout.files, layout.saturation):
+        name = metadata.file_name(layout.files, layout.saturation)
+        # Checked by require_flags: only those who mask saturation need this file.
+        if name in container.names:
+            names["saturation"] = name
+    located = container.locate(list(names.values()))
+    return _Files(
+        {role: located[name] for role, name in names.items()},
+        {role: container.label(name) for role, name in names.items()},
+    )

@@ -1,0 +1,1 @@
+"""The twin: a simulated ground with known truth, written as sensors' native products."""

@@ -1,0 +1,292 @@
+"""preprocess_scene: the cube and its record, from products of all kinds and from bad ones."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import landsat_products as products
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+import preprocess_scene
+from gossan.errors import InputError
+from gossan.raster import read_info
+
+CLIP = "landsat/LC08_L1TP_195025_20130707_C1_clip41px"
+
+
+def run_tool(root: Path, *arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, root / "scripts" / "preprocess_scene.py", *arguments]
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True)
+
+
+def preprocess(product: Path, folder: Path, *more: object) -> tuple[np.ndarray, dict, Path]:
+    """Run the tool in this process: the cube's reflectance, its record and its path."""
+    folder.mkdir(exist_ok=True)
+    cube, record = folder / "cube.tif", folder / "cube.json"
+    words = ["--sensor", "landsat", "--product", product, "--cube", cube, "--record", record]
+    words += ["--threads", 2, *more]
+    preprocess_scene.main(preprocess_scene.build_parser().parse_args([str(w) for w in words]))
+    with rasterio.open(cube) as dataset:
+        stored = dataset.read()
+        assert dataset.nodata == -32768
+        assert set(dataset.dtypes) == {"int16"}
+    values = np.where(stored == -32768, np.nan, stored * 1e-4)
+    return values, json.loads(record.read_text()), cube
+
+
+def scene(rows: int = 60, columns: int = 70) -> np.ndarray:
+    """Stored numbers with reflectance 4e-5 Q - 0.2 (sun at 30°) of 0.1 to 0.5, no two alike."""
+    ramp = np.linspace(7500, 17500, rows * columns).reshape(rows, columns)
+    return np.stack([ramp + 10 * band for band in range(7)]).astype(np.uint16)
+
+
+def test_cube_holds_calibrated_masked_reflectance(tmp_path):
+    stored = scene()
+    stored[0, 3, 4] = 0
+    stored[1, 5, 5] = 65535
+    stored[2, 6, 6] = 1
+    quality = np.full((60, 70), 21824, dtype=np.uint16)
+    quality[10:20, 10:20] = 22280
+    quality[15:25, 15:25] |= 16
+    quality[0, 0] = 1
+    product = products.write_product(tmp_path, stored, quality=quality)
+    values, record, cube = preprocess(
+        product, tmp_path / "out", "--mask", "cloud", "cloud_shadow", "--block-px", 32
+    )
+    expected = 4e-5 * stored - 0.2
+    expected[:, 3, 4] = np.nan
+    expected[:, 0, 0] = np.nan
+    expected[:, 10:20, 10:20] = np.nan
+    expected[:, 15:25, 15:25] = np.nan
+    np.testing.assert_allclose(values, np.clip(expected, 0, 1), atol=0.5001e-4)
+    assert values[1, 5, 5] == 1
+    assert values[2, 6, 6] == 0
+
+    assert record["pixels"] == {"total": 4200, "observed": 4198, "valid": 4198 - 175}
+    assert record["masked"]["cloud"] == {"pixels": 100, "share_of_observed": 100 / 4198}
+    assert record["masked"]["cloud_shadow"]["pixels"] == 100
+    assert record["atmosphere"] == "none"
+    assert record["corrections"] == []
+    assert record["synthetic"] is False
+    assert record["notes"] == []
+    assert record["bands"][5] == {"name": "B6", "centre_um": 1.60909, "fwhm_um": 0.08466}
+
+    info = read_info(cube)
+    assert info.scale == 1e-4
+    assert info.grid.transform == products.TRANSFORM
+    assert info.bands.names == products.BANDS
+    assert info.bands.centre_um[0] == 0.44298
+    assert info.bands.fwhm_um[6] == 0.18672
+    assert {key: info.tags[key] for key in ("SENSOR", "ACQUIRED", "ATMOSPHERE", "SYNTHETIC")} == {
+        "SENSOR": "Landsat-8 OLI_TIRS",
+        "ACQUIRED": "2024-07-19T05:40:11.123456Z",
+        "ATMOSPHERE": "none",
+        "SYNTHETIC": "no",
+    }
+    assert info.tags["SUN_ELEVATION_DEG"] == "30.0"
+    assert info.tags["PRODUCT_ID"] == products.product_name()
+
+
+@pytest.mark.parametrize("container", ["folder", "tar", "tar.gz"])
+def test_containers_and_collections_give_the_same_cube(tmp_path, container):
+    cubes = []
+    for collection in (1, 2):
+        folder = tmp_path / str(collection)
+        product = products.write_product(
+            folder, scene(), collection=collection, container=container
+        )
+        cubes.append(preprocess(product, tmp_path / f"out{collection}")[0])
+    np.testing.assert_array_equal(*cubes)
+    np.testing.assert_allclose(cubes[0], 4e-5 * scene() - 0.2, atol=0.5001e-4)
+
+
+def test_dos1_by_hand(tmp_path):
+    stored = scene()
+    # Ten dark pixels at 4e-5 · 6250 - 0.2 = 0.05 at the top of the atmosphere; sun at 30°, T 0.5:
+    # path = 0.05 - 0.005 = 0.045, so that surface = (top - 0.045) / 0.5.
+    stored[:, 0, :10] = 6250
+    product = products.write_product(tmp_path, stored)
+    values, record, cube = preprocess(
+        product, tmp_path / "out", "--atmosphere", "dos1", "--block-px", 16
+    )
+    top = 4e-5 * stored - 0.2
+    np.testing.assert_allclose(values, np.clip((top - 0.045) / 0.5, 0, 1), atol=0.51e-4)
+    np.testing.assert_allclose(values[:, 0, 0], 0.01, atol=1e-9)
+    (correction,) = record["corrections"]
+    assert correction["method"] == "dos1"
+    assert correction["dark_object"] == dict.fromkeys(products.BANDS, 0.05)
+    assert record["atmosphere"] == read_info(cube).tags["ATMOSPHERE"] == "dos1"
+
+
+def test_dark_objects_may_lie_in_masked_shadow(tmp_path):
+    stored = scene()
+    stored[:, 0, :10] = 6250
+    quality = np.full((60, 70), 21824, dtype=np.uint16)
+    quality[0, :10] |= 16
+    product = products.write_product(tmp_path, stored, quality=quality)
+    values, record, _ = preprocess(product, tmp_path / "out", "--atmosphere", "dos1")
+    assert record["corrections"][0]["dark_object"]["B4"] == 0.05
+    assert np.isnan(values[:, 0, :10]).all()
+
+
+def test_level_2_passes_through_with_a_note(tmp_path):
+    product = products.write_product(tmp_path, scene(), level="L2SP", origin="gossan twin")
+    values, record, cube = preprocess(product, tmp_path / "out", "--atmosphere", "dos1")
+    np.testing.assert_allclose(values, 2.75e-5 * scene() - 0.2, atol=0.5001e-4)
+    assert record["corrections"] == []
+    assert record["atmosphere"] == "L2SP"
+    assert "dos1 was skipped" in record["notes"][0]
+    assert record["synthetic"] is True
+    assert read_info(cube).tags["SYNTHETIC"] == "yes"
+
+
+def test_no_normalisation_keeps_what_lies_outside(tmp_path):
+    stored = scene()
+    stored[:, 0, 0] = 4000
+    stored[:, 0, 1] = 40000
+    product = products.write_product(tmp_path, stored)
+    values, record, _ = preprocess(product, tmp_path / "out", "--normalisation", "none")
+    np.testing.assert_allclose(values[:, 0, 0], -0.04, atol=1e-4)
+    np.testing.assert_allclose(values[:, 0, 1], 1.4, atol=1e-4)
+    assert record["normalisation"] == "none"
+
+
+def test_collection_1_says_which_flags_it_lacks(tmp_path):
+    product = products.write_product(tmp_path, scene(), collection=1)
+    _, record, _ = preprocess(product, tmp_path / "out", "--mask", "cloud", "dilated_cloud")
+    assert record["notes"] == ["Collection 1 has no flag dilated_cloud; it masks nothing"]
+
+
+def test_empty_mask_masks_nothing(tmp_path):
+    quality = np.full((60, 70), 22280, dtype=np.uint16)
+    product = products.write_product(tmp_path, scene(), quality=quality)
+    values, record, _ = preprocess(product, tmp_path / "out", "--mask")
+    assert record["masked"] == {}
+    assert np.isfinite(values).all()
+
+
+def test_bytes_do_not_depend_on_threads_or_blocks(tmp_path):
+    product = products.write_product(tmp_path, scene())
+    found = []
+    for name, threads, block in (("a", 1, 512), ("b", 2, 512), ("c", 2, 16)):
+        *_, cube = preprocess(
+            product,
+            tmp_path / name,
+            *("--threads", threads, "--block-px", block, "--atmosphere", "dos1"),
+        )
+        found.append((cube.read_bytes(), cube.with_suffix(".json").read_bytes()))
+    assert found[0] == found[1] == found[2]
+
+
+def test_real_clip_on_the_command_line(root, tmp_path, shared_data):
+    cube, record = tmp_path / "cube.tif", tmp_path / "cube.json"
+    done = run_tool(
+        root,
+        *("--sensor", "landsat", "--product", shared_data(CLIP), "--atmosphere", "dos1"),
+        *("--cube", cube, "--record", record, "--threads", 2),
+    )
+    assert done.returncode == 0, done.stderr
+    with rasterio.open(cube) as dataset:
+        values = dataset.read() * 1e-4
+    assert values.shape == (7, 41, 41)
+    facts = json.loads(record.read_text())
+    assert facts["pixels"] == {"total": 1681, "observed": 1681, "valid": 1681}
+    # Green plants: dark in the visible, bright in the near infrared.
+    assert np.median(values[3]) < 0.1 < 0.2 < np.median(values[4])
+    paths = list(facts["corrections"][0]["path_reflectance"].values())
+    assert paths == sorted(paths, reverse=True)
+    assert 0.05 < paths[0] < 0.12
+
+
+# --- bad input ------------------------------------------------------------------------------
+
+
+def all_nodata(parent: Path) -> Path:
+    return products.write_product(parent, np.zeros((7, 60, 70), dtype=np.uint16))
+
+
+def truncated(parent: Path) -> Path:
+    path = products.write_product(parent, scene(), compress=None)
+    victim = path / products.band_file("B4", path.name)
+    victim.write_bytes(victim.read_bytes()[:5000])
+    return path
+
+
+def without_band(parent: Path) -> Path:
+    path = products.write_product(parent, scene())
+    (path / products.band_file("B3", path.name)).unlink()
+    return path
+
+
+def without_key(parent: Path) -> Path:
+    return products.write_product(
+        parent, scene(), edit_mtl=lambda text: text.replace("SUN_ELEVATION", "SUN_ELEVATED")
+    )
+
+
+def shifted(parent: Path) -> Path:
+    moved = {"B5": products.TRANSFORM @ Affine.translation(0, 2)}
+    return products.write_product(parent, scene(), transforms=moved)
+
+
+def garbage_tar(parent: Path) -> Path:
+    path = parent / "garbage.tar"
+    path.write_bytes(b"garbage" * 1000)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (all_nodata, [products.product_name(), "all pixels are nodata"]),
+        (truncated, ["_B4.TIF", "damaged or cut short"]),
+        (without_band, ["_B3.TIF", "is missing"]),
+        (without_key, ["_MTL.txt", "key SUN_ELEVATION is missing"]),
+        (shifted, ["_B5.TIF", "_B1.TIF", "same grid"]),
+        (garbage_tar, ["garbage.tar", "neither a folder nor a whole .tar"]),
+    ],
+)
+def test_bad_product_ends_with_one_line_and_no_output(root, tmp_path, make, words):
+    product = make(tmp_path)
+    out = tmp_path / "out"
+    out.mkdir()
+    done = run_tool(
+        root,
+        *("--sensor", "landsat", "--product", product, "--atmosphere", "dos1"),
+        *("--cube", out / "cube.tif", "--record", out / "cube.json", "--threads", 1),
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert sum(line.startswith("error: ") for line in done.stderr.splitlines()) == 1
+    for word in words:
+        assert word in last
+    assert not list(out.iterdir())
+
+
+def test_scene_masked_everywhere_is_refused(tmp_path):
+    quality = np.full((60, 70), 22280, dtype=np.uint16)
+    product = products.write_product(tmp_path, scene(), quality=quality)
+    with pytest.raises(InputError, match="flags cloud mask every pixel"):
+        preprocess(product, tmp_path / "out", "--mask", "cloud")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_unknown_flag_is_named(tmp_path):
+    product = products.write_product(tmp_path, scene())
+    with pytest.raises(InputError, match="mask flag 'shade' is unknown"):
+        preprocess(product, tmp_path / "out", "--mask", "shade")
+
+
+def test_help_tells_every_flag(root):
+    done = run_tool(root, "--help")
+    assert done.returncode == 0
+    for flag in ("sensor", "product", "atmosphere", "mask", "normalisation", "cube", "record"):
+        assert f"--{flag}" in done.stdout
+    assert "--block-px" in done.stdout
+    assert "--threads" in done.stdout

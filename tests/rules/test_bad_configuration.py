@@ -1,0 +1,50 @@
+"""Wrong settings end a run before any job, with one line per fault."""
+
+import pytest
+from projects import copy_project, snakemake
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return copy_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("twinn: {seed: 1}\n", "twinn: not a key; did you mean 'twin'?"),
+        (
+            "studies: {gilgit: {references: [alunit, calcite], zones: {}}}\n",
+            "studies.gilgit.references: unknown mineral 'alunit'; did you mean 'alunite'?",
+        ),
+        ("scenes: nowhere.tsv\n", "scenes: cannot read nowhere.tsv"),
+    ],
+)
+def test_a_wrong_config_is_told_by_key(project, text, expected):
+    (project / "own.yaml").write_text(text)
+    run = snakemake(project, "--cores", "1", "--dry-run", "--configfile", "own.yaml")
+    assert run.returncode != 0
+    assert sum(expected in line for line in run.stdout.splitlines()) == 1
+    assert not (project / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (["a/b\tgilgit\tlandsat\ttwin\ttwin"], "scene: 'a/b' may hold only letters"),
+        (["a\tgilgit\tlandsat\ttwin\ttwin"] * 2, "'a' is listed twice"),
+        (["a\tgilgit\tlandsat\tno/such.tar\t"], "product: no/such.tar does not exist"),
+    ],
+)
+def test_a_wrong_table_is_told_by_line_and_column(project, rows, expected):
+    header = "scene\tstudy\tsensor\tproduct\treference"
+    (project / "own.tsv").write_text("\n".join([header, *rows]) + "\n")
+    run = snakemake(project, "--cores", "1", "--dry-run", "--config", "scenes=own.tsv")
+    assert run.returncode != 0
+    assert sum(expected in line for line in run.stdout.splitlines()) == 1
+
+
+def test_all_faults_are_told_in_one_go(project):
+    (project / "own.yaml").write_text("twinn: 1\nblock_px: 3\nscenes: nowhere.tsv\n")
+    run = snakemake(project, "--cores", "1", "--dry-run", "--configfile", "own.yaml")
+    assert "(3 to mend)" in run.stdout

@@ -1,0 +1,147 @@
+"""The whole way, small: twin to report, and what Snakemake does on the runs that follow."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jsonschema
+import pytest
+from projects import copy_project, planned, snakemake
+
+SMALL = ("--config", "twin={'size_px': 96}")
+OTHER_SEED = (*SMALL, "accuracy={'seed': 1}")
+SCENE = "results/scenes/gilgit-twin"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project after one whole run of the main job with one core."""
+    folder = copy_project(tmp_path_factory.mktemp("project"))
+    run = snakemake(folder, "--cores", "1", *SMALL)
+    assert run.returncode == 0, run.stdout
+    return folder
+
+
+def maps(folder):
+    """Digests of all maps below a folder's results, by path."""
+    paths = [
+        path
+        for suffix in ("tif", "qml", "aux.xml", "gpkg", "csv", "json", "html")
+        for path in (folder / "results").rglob(f"*.{suffix}")
+        if "benchmarks" not in path.parts
+    ]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(paths)
+    }
+
+
+def test_maps_tables_accuracy_and_report_are_there(project, root):
+    for path in (
+        f"{SCENE}/cube/cube.tif",
+        f"{SCENE}/sam/class.tif",
+        f"{SCENE}/sam/class.qml",
+        f"{SCENE}/sam/class.tif.aux.xml",
+        f"{SCENE}/sam/angle.tif",
+        f"{SCENE}/sam/margin.tif",
+        f"{SCENE}/sam/item.json",
+        f"{SCENE}/zones/potassic-phyllic.tif",
+        f"{SCENE}/tables/areas.csv",
+        f"{SCENE}/tables/pixels.gpkg",
+        "results/index.html",
+    ):
+        assert (project / path).stat().st_size > 0, path
+    accuracy = json.loads((project / "results/studies/gilgit/accuracy.json").read_text())
+    schema = json.loads((root / "workflow/schemas/accuracy.schema.json").read_text())
+    jsonschema.validate(accuracy, schema)
+    report = (project / "results/studies/gilgit/report.html").read_text()
+    assert "synthetic" in report.lower()
+
+
+def test_nothing_is_left_half_written(project):
+    left = [path for path in (project / "results").rglob("*") if ".part" in path.name]
+    assert left == []
+
+
+def test_a_second_run_does_nothing(project):
+    run = snakemake(project, "--cores", "1", *SMALL)
+    assert "Nothing to be done" in run.stdout
+
+
+def test_touching_code_reruns_nothing(project):
+    (project / "scripts/gossan/spectral_angle.py").touch()
+    run = snakemake(project, "--cores", "1", "--dry-run", *SMALL)
+    assert "Nothing to be done" in run.stdout
+
+
+def test_an_edit_reruns_what_imports_the_module_and_a_revert_nothing(project):
+    module = project / "scripts/gossan/spectral_angle.py"
+    text = module.read_text()
+    module.write_text(text + "# a comment\n")
+    run = snakemake(project, "--cores", "1", "--dry-run", *SMALL)
+    reasons = planned(run.stdout)
+    edited = {rule for rule, reason in reasons.items() if "Params have changed" in reason}
+    importing = {
+        path.stem
+        for path in (project / "scripts").glob("*.py")
+        if "gossan.spectral_angle" in path.read_text()
+    }
+    assert edited == importing != set()
+    assert not {"simulate_scene", "preprocess_scene", "resample_library"} & set(reasons)
+    for rule in set(reasons) - edited - {"products", "all"}:
+        assert "Input files updated by another job" in reasons[rule], rule
+    module.write_text(text)
+    run = snakemake(project, "--cores", "1", "--dry-run", *SMALL)
+    assert "Nothing to be done" in run.stdout
+
+
+def test_a_changed_key_reruns_its_rules_and_no_earlier_one(project):
+    run = snakemake(
+        project,
+        "--cores",
+        "1",
+        "--dry-run",
+        "--config",
+        "twin={'size_px': 96}",
+        "accuracy={'seed': 1}",
+    )
+    reasons = planned(run.stdout)
+    assert "assess_accuracy" in reasons
+    assert not {"simulate_scene", "preprocess_scene", "map_spectral_angles"} & set(reasons)
+
+
+def test_two_cores_give_the_same_bytes_as_one(project, tmp_path):
+    folder = copy_project(tmp_path)
+    run = snakemake(folder, "--cores", "2", *SMALL)
+    assert run.returncode == 0, run.stdout
+    assert maps(folder) == maps(project)
+
+
+def test_an_interrupted_run_resumes_to_the_same_bytes(project, tmp_path):
+    folder = copy_project(tmp_path)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMALL]
+    with (tmp_path / "first.log").open("w") as log:
+        first = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+        cube = folder / f"{SCENE}/cube/cube.tif"
+        deadline = time.monotonic() + 120
+        while not cube.exists() and time.monotonic() < deadline and first.poll() is None:
+            time.sleep(0.05)
+        os.killpg(first.pid, signal.SIGINT)
+        first.wait(timeout=60)
+    assert first.returncode != 0
+    assert not (folder / "results/studies/gilgit/report.html").exists()
+    second = snakemake(folder, "--cores", "2", *SMALL)
+    assert second.returncode == 0, second.stdout
+    assert maps(folder) == maps(project)
+
+
+def test_snakemake_makes_its_own_report(project):
+    run = snakemake(project, "--report", "report.zip", *SMALL)
+    assert run.returncode == 0, run.stdout
+    assert (project / "report.zip").stat().st_size > 100_000

@@ -1,0 +1,70 @@
+# Maps against a reference.
+
+
+rule assess_accuracy:
+    input:
+        **code("assess_accuracy"),
+        class_map="results/scenes/{scene}/sam/class.tif",
+        classes=classes_of,
+        reference=reference_of,
+    output:
+        "results/scenes/{scene}/accuracy/sam.json",
+    log:
+        "results/logs/assess_accuracy/{scene}.log",
+    benchmark:
+        "results/benchmarks/assess_accuracy/{scene}.tsv"
+    threads: 2
+    resources:
+        mem_mb=block_memory(500, 40),
+    params:
+        digest=digest("assess_accuracy"),
+        reference=lambda wildcards, input: flag("reference", input.get("reference")),
+        accuracy=SETTINGS["accuracy"],
+    conda:
+        "../../envs/geo.yaml"
+    message:
+        "Assessing the SAM map of {wildcards.scene}"
+    group:
+        "tables"
+    shell:
+        "python {input.script:q} --class-map {input.class_map:q} {params.reference}"
+        " --classes {input.classes:q} --method 'Spectral Angle Mapper'"
+        " --scene {wildcards.scene} --design {params.accuracy[design]}"
+        " --per-class {params.accuracy[per_class]} --block-px {params.accuracy[block_px]}"
+        " --bootstrap {params.accuracy[bootstrap]} --seed {params.accuracy[seed]}"
+        " --output {output:q} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule collect_accuracy:
+    input:
+        **code("collect_accuracy"),
+        records=lambda wildcards: expand(
+            "results/scenes/{scene}/accuracy/sam.json", scene=scenes_of(wildcards.study)
+        ),
+        schema=source("workflow/schemas/accuracy.schema.json"),
+    output:
+        report(
+            "results/studies/{study}/accuracy.json",
+            category="Accuracy",
+            labels={"study": "{study}"},
+            caption="../report/accuracy.rst",
+        ),
+    log:
+        "results/logs/collect_accuracy/{study}.log",
+    benchmark:
+        "results/benchmarks/collect_accuracy/{study}.tsv"
+    threads: 1
+    resources:
+        mem_mb=300,
+    params:
+        digest=digest("collect_accuracy"),
+    conda:
+        "../../envs/geo.yaml"
+    message:
+        "Collecting the accuracy records of {wildcards.study}"
+    localrule: True
+    shell:
+        "python {input.script:q} --study {wildcards.study} --records {input.records:q}"
+        " --schema {input.schema:q} --output {output:q}"
+        " 2> {log:q}"

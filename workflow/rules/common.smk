@@ -1,0 +1,164 @@
+# Functions only: checked settings, and the code and data files that rules name as inputs.
+
+import ast
+import hashlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+
+def source(path):
+    """A file of this repository, by its path from the root, wherever the workflow runs from."""
+    return str(workflow.source_path(f"../../{path}"))
+
+
+# The import closure of a tool: Snakemake does not see an edit in an imported module, so rules
+# name the modules as inputs and carry a digest of their content as a parameter.
+CLOSURES = {}
+
+
+def closure(tool):
+    """Repository paths of a tool and of all that it imports from this repository."""
+    if tool not in CLOSURES:
+        found = {}
+        waiting = [f"scripts/{tool}.py"]
+        while waiting:
+            path = waiting.pop()
+            if path not in found:
+                text = Path(source(path)).read_bytes()
+                found[path] = text
+                waiting += imported(ast.parse(text))
+        CLOSURES[tool] = found
+    return CLOSURES[tool]
+
+
+def imported(tree):
+    """Repository paths of the modules that a syntax tree imports with `from module import`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            parts = node.module.split(".")
+            if parts == ["toolkit"]:
+                yield "scripts/toolkit.py"
+            elif parts[0] == "gossan":
+                for depth in range(1, len(parts)):
+                    yield f"scripts/{'/'.join(parts[:depth])}/__init__.py"
+                yield module_file(parts)
+
+
+def module_file(parts):
+    """The file of a dotted module: a package's __init__.py where the name is a package."""
+    packages = {("gossan",), ("gossan", "sensors"), ("gossan", "twin")}
+    suffix = "/__init__.py" if tuple(parts) in packages else ".py"
+    return f"scripts/{'/'.join(parts)}{suffix}"
+
+
+def code(tool):
+    """Inputs of a rule that runs a tool: the script and its modules, whose dates do not matter."""
+    script, *modules = closure(tool)
+    return {
+        "script": ancient(source(script)),
+        "modules": [ancient(source(path)) for path in sorted(modules)],
+    }
+
+
+def digest(tool):
+    """A digest of a tool's code, so that an edit reruns what depends on it and nothing else."""
+    summary = hashlib.sha256()
+    for path, text in sorted(closure(tool).items()):
+        summary.update(f"{path} {len(text)}\n".encode() + text)
+    return summary.hexdigest()[:16]
+
+
+def load_settings_module():
+    """The module gossan.config, from this repository even where another gossan is installed."""
+    for name in ("__init__", "errors", "config"):
+        path = source(f"scripts/gossan/{name}.py")
+        module = "gossan" if name == "__init__" else f"gossan.{name}"
+        places = [str(Path(path).parent)] if name == "__init__" else None
+        spec = importlib.util.spec_from_file_location(
+            module, path, submodule_search_locations=places
+        )
+        loaded = importlib.util.module_from_spec(spec)
+        sys.modules[module] = loaded
+        spec.loader.exec_module(loaded)
+    return loaded
+
+
+def check_inputs(given):
+    """Settings with defaults filled in, and the scenes by name; all faults are told together."""
+    checks = load_settings_module()
+    schema = json.loads(Path(source("workflow/schemas/config.schema.json")).read_text())
+    row_schema = json.loads(Path(source("workflow/schemas/scenes.schema.json")).read_text())
+    faults = checks.schema_faults(given, schema)
+    rows = []
+    settings = checks.fill_defaults(given, schema)
+    if not faults:
+        minerals = Path(source("resources/static/minerals.csv")).read_text().splitlines()[1:]
+        faults += checks.config_faults(settings, [line.split(",")[1] for line in minerals])
+    try:
+        rows, row_faults = checks.read_scenes(settings["scenes"], row_schema)
+        faults += row_faults
+    except checks.InputError as error:
+        faults.append(str(error))
+    if faults:
+        listing = "\n".join(f"  {fault}" for fault in faults)
+        raise WorkflowError(f"Correct the configuration ({len(faults)} to mend):\n{listing}")
+    return settings, {row["scene"]: row for row in rows}
+
+
+def study_of(wildcards):
+    """Settings of the study that a scene belongs to."""
+    return SETTINGS["studies"][SCENES[wildcards.scene]["study"]]
+
+
+def scenes_of(study):
+    """Names of a study's scenes, in the table's order."""
+    return [name for name, row in SCENES.items() if row["study"] == study]
+
+
+def is_twin(wildcards):
+    """Whether a scene is simulated."""
+    return SCENES[wildcards.scene]["product"] == "twin"
+
+
+def product_of(wildcards):
+    """Path of a scene's product."""
+    if is_twin(wildcards):
+        return f"results/scenes/{wildcards.scene}/twin/product.tar"
+    return SCENES[wildcards.scene]["product"]
+
+
+def reference_of(wildcards):
+    """Path of a scene's ground truth, or an empty list where there is none."""
+    reference = SCENES[wildcards.scene]["reference"]
+    if reference == "twin":
+        return f"results/scenes/{wildcards.scene}/twin/truth.tif"
+    return reference or []
+
+
+def classes_of(wildcards):
+    """The class table of the study that a scene belongs to."""
+    return f"results/studies/{SCENES[wildcards.scene]['study']}/classes.csv"
+
+
+def library_sources(wildcards):
+    """Paths of the spectral libraries, in order of preference."""
+    shipped = source("resources/static/analytic_library.csv")
+    return [shipped if name == "analytic" else name for name in SETTINGS["library"]["sources"]]
+
+
+def flag(name, value):
+    """A command-line flag, or nothing where the value is empty."""
+    return f"--{name} {value}" if value else ""
+
+
+def block_memory(base_mb, bytes_per_pixel):
+    """Memory (MB) of a job that holds `bytes_per_pixel` for each pixel of a block and thread."""
+
+    def memory(wildcards, threads):
+        return round(base_mb + threads * SETTINGS["block_px"] ** 2 * bytes_per_pixel / 1e6)
+
+    return memory

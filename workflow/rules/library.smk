@@ -1,0 +1,63 @@
+# Reference spectra: a study's classes, and their spectra on a scene's bands.
+
+
+rule select_classes:
+    input:
+        **code("select_classes"),
+        minerals=source("resources/static/minerals.csv"),
+    output:
+        "results/studies/{study}/classes.csv",
+    log:
+        "results/logs/select_classes/{study}.log",
+    benchmark:
+        "results/benchmarks/select_classes/{study}.tsv"
+    threads: 1
+    resources:
+        mem_mb=300,
+    params:
+        digest=digest("select_classes"),
+        study=lambda wildcards: SETTINGS["studies"][wildcards.study],
+        own=lambda wildcards: flag(
+            "max-angle-rad-of",
+            " ".join(
+                f"{name}={angle}"
+                for name, angle in SETTINGS["studies"][wildcards.study]["max_angle_rad_of"].items()
+            ),
+        ),
+    conda:
+        "../../envs/geo.yaml"
+    message:
+        "Selecting the classes of {wildcards.study}"
+    localrule: True
+    shell:
+        "python {input.script:q} --minerals {input.minerals:q}"
+        " --references {params.study[references]} --max-angle-rad {params.study[max_angle_rad]}"
+        " {params.own} --classes {output:q}"
+        " 2> {log:q}"
+
+
+rule resample_library:
+    input:
+        **code("resample_library"),
+        library=library_sources,
+        classes=classes_of,
+        cube="results/scenes/{scene}/cube/cube.tif",
+    output:
+        "results/scenes/{scene}/library/references.csv",
+    log:
+        "results/logs/resample_library/{scene}.log",
+    benchmark:
+        "results/benchmarks/resample_library/{scene}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        digest=digest("resample_library"),
+    conda:
+        "../../envs/geo.yaml"
+    message:
+        "Resampling reference spectra to the bands of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --library {input.library:q} --classes {input.classes:q}"
+        " --cube {input.cube:q} --references {output:q}"
+        " 2> {log:q}"
