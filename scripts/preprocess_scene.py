@@ -65,10 +65,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mask",
         nargs="*",
-        default=["cloud", "cloud_shadow", "cirrus", "snow", "saturation"],
+        default=["cloud", "dilated_cloud", "cloud_shadow", "cirrus", "snow", "saturation"],
         metavar="FLAG",
-        help="quality flags that become nodata (default: cloud cloud_shadow cirrus snow "
-        "saturation); no name after it masks nothing",
+        help="quality flags that become nodata (default: cloud dilated_cloud cloud_shadow "
+        "cirrus snow saturation); no name after it masks nothing",
     )
     parser.add_argument(
         "--normalisation",

@@ -17,6 +17,8 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
     """
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # GDAL's own lines about a broken file would bury the one line that says what to do.
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     for key, value in sorted(vars(arguments).items()):
         logging.info("%s: %s", key, value)
     try:

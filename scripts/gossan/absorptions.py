@@ -3,10 +3,10 @@
 ln R(λ) = Σ a_k T_k(x) − Σ s_i exp(−(ν − ν_i)² / 2σ_i²)
 
 ν = 1/λ is the wavenumber, x its place in the model's domain (−1 at the long end, 1 at the short
-end), T_k are Chebyshev polynomials. Gaussians in wavenumber and logarithmic reflectance are the
-modified Gaussian model of Sunshine, Pieters and Pratt (1990), J. Geophys. Res. 95(B5), 6955–6966,
-with the exponent of the energy term equal to 1. All strengths are positive: an absorption only
-ever removes light.
+end), T_k are Chebyshev polynomials. This follows the modified Gaussian model of Sunshine, Pieters
+and Pratt (1990), J. Geophys. Res. 95(B5), 6955–6966, with each absorption symmetric in wavenumber
+(their exponent of energy kept at 1). All strengths are positive: an absorption only ever
+removes light.
 
 The numbers describe modelled spectra: of minerals fitted to one named record each, of ground covers
 constructed from the known places and shapes of their absorptions (`gossan.covers`).
@@ -179,9 +179,7 @@ class _FitProblem:
         centres, widths = np.meshgrid(1.0 / centre_um, np.geomspace(0.008, 0.8, 12))
         self.atom_centres, self.atom_widths = centres.ravel(), widths.ravel()
         sigma = self.atom_centres * self.atom_widths / FWHM_PER_SIGMA
-        self.atoms = np.exp(
-            -0.5 * ((self.wavenumber[:, None] - self.atom_centres) / sigma) ** 2
-        )
+        self.atoms = np.exp(-0.5 * ((self.wavenumber[:, None] - self.atom_centres) / sigma) ** 2)
 
     def split(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Continuum coefficients (k,) and absorptions (m, 3)."""
@@ -369,9 +367,7 @@ def read_models(path: str | Path) -> list[AbsorptionModel]:
             "absorption": ("centre_um", "width_um", "strength"),
         }.get(row["term"])
         if wanted is None:
-            raise InputError(
-                f"{where}: term {row['term']!r}; use domain, continuum or absorption"
-            )
+            raise InputError(f"{where}: term {row['term']!r}; use domain, continuum or absorption")
         try:
             numbers = [float(row[column]) for column in wanted]
         except (TypeError, ValueError):

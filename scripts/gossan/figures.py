@@ -28,7 +28,7 @@ from gossan.raster import BandTable, Grid, read_info
 from gossan.records import Signature
 
 WIDTH_IN = 10.0
-DPI = 160
+DPI = 144
 LONGEST_SIDE_PX = 1100
 
 INK = "#22303a"
@@ -297,7 +297,7 @@ def draw_areas(
         height=0.72,
     )
     for place, (code, size) in enumerate(zip(rows, sizes, strict=True)):
-        decimals = 0 if size >= 100 else 2 if size >= 1 else 4
+        decimals = 0 if size >= 100 or size == 0 else 2 if size >= 1 else 4
         amount = f"{size:,.{decimals}f} km²" if unit else f"{size:,} pixels"
         axis.annotate(
             f"{amount} · {areas[code][0] / total:.1%}",

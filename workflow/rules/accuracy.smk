@@ -13,6 +13,10 @@ rule assess_accuracy:
         "results/logs/assess_accuracy/{scene}.log",
     benchmark:
         "results/benchmarks/assess_accuracy/{scene}.tsv"
+    group:
+        "tables"
+    conda:
+        "../../envs/geo.yaml"
     threads: 2
     resources:
         mem_mb=block_memory(500, 40),
@@ -20,12 +24,8 @@ rule assess_accuracy:
         digest=digest("assess_accuracy"),
         reference=lambda wildcards, input: flag("reference", input.get("reference")),
         accuracy=SETTINGS["accuracy"],
-    conda:
-        "../../envs/geo.yaml"
     message:
         "Assessing the SAM map of {wildcards.scene}"
-    group:
-        "tables"
     shell:
         "python {input.script:q} --class-map {input.class_map:q} {params.reference}"
         " --classes {input.classes:q} --method 'Spectral Angle Mapper'"
@@ -40,7 +40,8 @@ rule collect_accuracy:
     input:
         **code("collect_accuracy"),
         records=lambda wildcards: expand(
-            "results/scenes/{scene}/accuracy/sam.json", scene=scenes_of(wildcards.study)
+            "results/scenes/{scene}/accuracy/sam.json",
+            scene=scenes_of(wildcards.study),
         ),
         schema=source("workflow/schemas/accuracy.schema.json"),
     output:
@@ -54,16 +55,16 @@ rule collect_accuracy:
         "results/logs/collect_accuracy/{study}.log",
     benchmark:
         "results/benchmarks/collect_accuracy/{study}.tsv"
+    localrule: True
+    conda:
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=300,
     params:
         digest=digest("collect_accuracy"),
-    conda:
-        "../../envs/geo.yaml"
     message:
         "Collecting the accuracy records of {wildcards.study}"
-    localrule: True
     shell:
         "python {input.script:q} --study {wildcards.study} --records {input.records:q}"
         " --schema {input.schema:q} --output {output:q}"

@@ -76,13 +76,13 @@ def load_settings_module():
     """The module gossan.config, from this repository even where another gossan is installed."""
     for name in ("__init__", "errors", "config"):
         path = source(f"scripts/gossan/{name}.py")
-        module = "gossan" if name == "__init__" else f"gossan.{name}"
+        dotted = "gossan" if name == "__init__" else f"gossan.{name}"
         places = [str(Path(path).parent)] if name == "__init__" else None
         spec = importlib.util.spec_from_file_location(
-            module, path, submodule_search_locations=places
+            dotted, path, submodule_search_locations=places
         )
         loaded = importlib.util.module_from_spec(spec)
-        sys.modules[module] = loaded
+        sys.modules[dotted] = loaded
         spec.loader.exec_module(loaded)
     return loaded
 
@@ -91,13 +91,19 @@ def check_inputs(given):
     """Settings with defaults filled in, and the scenes by name; all faults are told together."""
     checks = load_settings_module()
     schema = json.loads(Path(source("workflow/schemas/config.schema.json")).read_text())
-    row_schema = json.loads(Path(source("workflow/schemas/scenes.schema.json")).read_text())
+    row_schema = json.loads(
+        Path(source("workflow/schemas/scenes.schema.json")).read_text()
+    )
     faults = checks.schema_faults(given, schema)
     rows = []
     settings = checks.fill_defaults(given, schema)
     if not faults:
-        minerals = Path(source("resources/static/minerals.csv")).read_text().splitlines()[1:]
-        faults += checks.config_faults(settings, [line.split(",")[1] for line in minerals])
+        minerals = (
+            Path(source("resources/static/minerals.csv")).read_text().splitlines()[1:]
+        )
+        faults += checks.config_faults(
+            settings, [line.split(",")[1] for line in minerals]
+        )
     try:
         rows, row_faults = checks.read_scenes(settings["scenes"], row_schema)
         faults += row_faults
@@ -105,7 +111,9 @@ def check_inputs(given):
         faults.append(str(error))
     if faults:
         listing = "\n".join(f"  {fault}" for fault in faults)
-        raise WorkflowError(f"Correct the configuration ({len(faults)} to mend):\n{listing}")
+        raise WorkflowError(
+            f"Correct the configuration ({len(faults)} to mend):\n{listing}"
+        )
     return settings, {row["scene"]: row for row in rows}
 
 
@@ -144,10 +152,21 @@ def classes_of(wildcards):
     return f"results/studies/{SCENES[wildcards.scene]['study']}/classes.csv"
 
 
+def zones_of(wildcards):
+    """The zone maps of a scene."""
+    return [
+        f"results/scenes/{wildcards.scene}/zones/{zone}.tif"
+        for zone in study_of(wildcards)["zones"]
+    ]
+
+
 def library_sources(wildcards):
     """Paths of the spectral libraries, in order of preference."""
     shipped = source("resources/static/analytic_library.csv")
-    return [shipped if name == "analytic" else name for name in SETTINGS["library"]["sources"]]
+    return [
+        shipped if name == "analytic" else name
+        for name in SETTINGS["library"]["sources"]
+    ]
 
 
 def flag(name, value):
@@ -159,6 +178,8 @@ def block_memory(base_mb, bytes_per_pixel):
     """Memory (MB) of a job that holds `bytes_per_pixel` for each pixel of a block and thread."""
 
     def memory(wildcards, threads):
-        return round(base_mb + threads * SETTINGS["block_px"] ** 2 * bytes_per_pixel / 1e6)
+        return round(
+            base_mb + threads * SETTINGS["block_px"] ** 2 * bytes_per_pixel / 1e6
+        )
 
     return memory

@@ -11,6 +11,9 @@ rule select_classes:
         "results/logs/select_classes/{study}.log",
     benchmark:
         "results/benchmarks/select_classes/{study}.tsv"
+    localrule: True
+    conda:
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=300,
@@ -21,14 +24,13 @@ rule select_classes:
             "max-angle-rad-of",
             " ".join(
                 f"{name}={angle}"
-                for name, angle in SETTINGS["studies"][wildcards.study]["max_angle_rad_of"].items()
+                for name, angle in SETTINGS["studies"][wildcards.study][
+                    "max_angle_rad_of"
+                ].items()
             ),
         ),
-    conda:
-        "../../envs/geo.yaml"
     message:
         "Selecting the classes of {wildcards.study}"
-    localrule: True
     shell:
         "python {input.script:q} --minerals {input.minerals:q}"
         " --references {params.study[references]} --max-angle-rad {params.study[max_angle_rad]}"
@@ -48,13 +50,13 @@ rule resample_library:
         "results/logs/resample_library/{scene}.log",
     benchmark:
         "results/benchmarks/resample_library/{scene}.tsv"
+    conda:
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=500,
     params:
         digest=digest("resample_library"),
-    conda:
-        "../../envs/geo.yaml"
     message:
         "Resampling reference spectra to the bands of {wildcards.scene}"
     shell:

@@ -12,6 +12,8 @@ rule preprocess_scene:
         "results/logs/preprocess_scene/{scene}.log",
     benchmark:
         "results/benchmarks/preprocess_scene/{scene}.tsv"
+    conda:
+        "../../envs/geo.yaml"
     threads: 4
     resources:
         mem_mb=block_memory(500, 200),
@@ -21,8 +23,6 @@ rule preprocess_scene:
         study=study_of,
         mask=lambda wildcards: flag("mask", " ".join(study_of(wildcards)["mask"])),
         block_px=SETTINGS["block_px"],
-    conda:
-        "../../envs/geo.yaml"
     message:
         "Calibrating and masking {wildcards.scene}"
     shell:

@@ -25,14 +25,14 @@ rule map_spectral_angles:
         "results/logs/map_spectral_angles/{scene}.log",
     benchmark:
         "results/benchmarks/map_spectral_angles/{scene}.tsv"
+    conda:
+        "../../envs/geo.yaml"
     threads: 4
     resources:
         mem_mb=block_memory(500, 120),
     params:
         digest=digest("map_spectral_angles"),
         block_px=SETTINGS["block_px"],
-    conda:
-        "../../envs/geo.yaml"
     message:
         "Mapping spectral angles of {wildcards.scene}"
     shell:
@@ -57,6 +57,10 @@ rule group_zones:
         "results/logs/group_zones/{scene}.{zone}.log",
     benchmark:
         "results/benchmarks/group_zones/{scene}.{zone}.tsv"
+    group:
+        "tables"
+    conda:
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=block_memory(400, 20),
@@ -64,12 +68,8 @@ rule group_zones:
         digest=digest("group_zones"),
         members=lambda wildcards: study_of(wildcards)["zones"][wildcards.zone],
         block_px=SETTINGS["block_px"],
-    conda:
-        "../../envs/geo.yaml"
     message:
         "Mapping the {wildcards.zone} zone of {wildcards.scene}"
-    group:
-        "tables"
     shell:
         "python {input.script:q} --class-map {input.class_map:q} --classes {input.classes:q}"
         " --zone {wildcards.zone} --members {params.members} --output {output.zone:q}"
@@ -92,6 +92,10 @@ rule tabulate_classes:
         "results/logs/tabulate_classes/{scene}.log",
     benchmark:
         "results/benchmarks/tabulate_classes/{scene}.tsv"
+    group:
+        "tables"
+    conda:
+        "../../envs/geo.yaml"
     threads: 2
     resources:
         mem_mb=block_memory(800, 120),
@@ -99,12 +103,8 @@ rule tabulate_classes:
         digest=digest("tabulate_classes"),
         points_per_class=SETTINGS["tables"]["points_per_class"],
         block_px=SETTINGS["block_px"],
-    conda:
-        "../../envs/geo.yaml"
     message:
         "Tabulating class areas and coordinates of {wildcards.scene}"
-    group:
-        "tables"
     shell:
         "python {input.script:q} --class-map {input.class_map:q} --angle {input.angle:q}"
         " --cube {input.cube:q} --classes {input.classes:q}"

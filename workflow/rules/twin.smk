@@ -15,6 +15,8 @@ rule simulate_scene:
         "results/logs/simulate_scene/{scene}.log",
     benchmark:
         "results/benchmarks/simulate_scene/{scene}.tsv"
+    conda:
+        "../../envs/geo.yaml"
     threads: 4
     resources:
         mem_mb=block_memory(600, 800),
@@ -22,8 +24,6 @@ rule simulate_scene:
         digest=digest("simulate_scene"),
         sensor=lambda wildcards: SCENES[wildcards.scene]["sensor"],
         twin=SETTINGS["twin"],
-    conda:
-        "../../envs/geo.yaml"
     message:
         "Simulating ground and product of {wildcards.scene} (synthetic)"
     shell:

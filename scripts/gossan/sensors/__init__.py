@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from rasterio.windows import Window
 
     from gossan.raster import BandTable, Grid
-
-# Value of the scene table's `sensor` column -> module with an `open_product(path)`.
-READERS = {"landsat": "gossan.sensors.landsat"}
 
 
 class Product(AbstractContextManager, Protocol):
@@ -51,6 +47,18 @@ class Product(AbstractContextManager, Protocol):
         """Close the product's files."""
 
 
+def _open_landsat(path: str | Path) -> Product:
+    from gossan.sensors.landsat import open_product as reader
+
+    return reader(path)
+
+
+# Value of the scene table's `sensor` column -> reader. Readers are imported on demand, because
+# each brings its own format libraries, and by plain import statements, which the workflow follows
+# to know the code that a rule depends on.
+READERS: dict[str, Callable[[str | Path], Product]] = {"landsat": _open_landsat}
+
+
 def open_product(sensor: str, path: str | Path) -> Product:
     """Open a native product with the reader of `sensor`.
 
@@ -58,6 +66,4 @@ def open_product(sensor: str, path: str | Path) -> Product:
     """
     if sensor not in READERS:
         raise InputError(f"sensor '{sensor}' is unknown; use one of: {', '.join(READERS)}")
-    # Readers are imported on demand: each brings its own format libraries.
-    reader: Callable[[str | Path], Product] = import_module(READERS[sensor]).open_product
-    return reader(path)
+    return READERS[sensor](path)

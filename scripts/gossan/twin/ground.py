@@ -208,7 +208,8 @@ class Ground:
             "inner_propylitic": (2.6, 3.4),
         }
         zones = {
-            name: silicate * _step(radius - inner if inner else 1.0 + radius, 0.07)
+            name: silicate
+            * _step(radius - inner if inner else 1.0 + radius, 0.07)
             * _step(outer - radius, 0.07)
             for name, (inner, outer) in ring.items()
         }
@@ -216,7 +217,10 @@ class Ground:
         zones["outer_propylitic"] = silicate * _step(4.3 - radius + 0.6 * patches, 0.25)
         halo = self._noise("pyrite halo", plan_s, plan_t, 1.1, 3)
         zones["pyrite_halo"] = (
-            silicate * _step(radius - 1.35, 0.1) * _step(2.15 - radius, 0.1) * _step(halo - 0.55, 0.2)
+            silicate
+            * _step(radius - 1.35, 0.1)
+            * _step(2.15 - radius, 0.1)
+            * _step(halo - 0.55, 0.2)
         )
         leaching = self._noise("leaching", plan_s, plan_t, 1.5, 4)
         exposed = silicate * _step(radius - 0.95, 0.1) * _step(2.35 - radius, 0.15)
@@ -307,22 +311,25 @@ class Ground:
         turn = 2 * np.pi / _DISTRICT_KM
         wiggle = 0.16 * self._noise("meanders", s, t, 1.6, 3)
         river = -3.0 + 0.7 * np.sin(turn * t + phase[0]) + 0.22 * np.sin(4 * turn * t + phase[1])
-        tributary = -6.6 + 0.45 * np.sin(turn * s + phase[2]) + 0.2 * np.sin(5 * turn * s + phase[3])
+        tributary = (
+            -6.6 + 0.45 * np.sin(turn * s + phase[2]) + 0.2 * np.sin(5 * turn * s + phase[3])
+        )
         return np.abs(_wrap(s - river + wiggle)), np.abs(_wrap(t - tributary + wiggle))
 
     def _height(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Height above the valley floor in model kilometres."""
         river, tributary = self._streams(s, t)
-        swell = self._noise("mountains", s, t, 5.5, 1)
-        slopes = fractal_noise(s, t, self._key("ridges"), 3.2, 6, 0.44)
-        ridges = 1.0 - np.abs(slopes) / (0.6 + np.abs(slopes))
-        upland = 0.55 + 0.35 * swell + 1.15 * (ridges - 0.35)
-        upland = upland + 0.55 * np.exp(-(_ellipse(_wrap(s), _wrap(t), 1.5, -4.4, 1.9, 1.7) ** 2))
-        # A smooth maximum with the valley floor.
-        upland = 0.5 * (upland + np.sqrt(upland * upland + 0.06))
-        carve = 1.0 - 0.93 * np.exp(-((river / 1.05) ** 2)) - 0.0 * tributary
-        carve = carve * (1.0 - 0.75 * np.exp(-((tributary / 0.55) ** 2)))
-        return upland * carve
+        # Crests are creases of the noise, valleys its round sides; finer ones ride on coarser.
+        upland = 0.75 + 0.3 * self._noise("massifs", s, t, 7.0, 1)
+        for wavelength, amplitude in ((4.2, 0.4), (2.0, 0.13), (0.95, 0.05), (0.45, 0.018)):
+            crest = self._noise(f"crests {wavelength}", s, t, wavelength, 1)
+            upland = upland + amplitude * (0.8 - np.sqrt(crest * crest + 0.004))
+        upland = upland + 0.02 * self._noise("scree", s, t, 0.3, 3)
+        upland = upland + 0.45 * np.exp(-(_ellipse(_wrap(s), _wrap(t), 1.5, -4.4, 2.1, 1.9) ** 2))
+        # A smooth maximum with the valley floor, which the streams cut.
+        upland = 0.5 * (upland + np.sqrt(upland * upland + 0.03))
+        carve = 1.0 - 0.95 * np.exp(-((river / 1.3) ** 2))
+        return upland * carve * (1.0 - 0.7 * np.exp(-((tributary / 0.7) ** 2)))
 
     def _covers(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Share of each of COVERS, (covers, points); what remains of 1 is bare rock."""
@@ -438,7 +445,10 @@ class Ground:
         reach = _RELIEF_M * self._scale / np.tan(elevation)
         pad = int(np.ceil(reach / pixel_m)) + 2
         padded = Window(
-            window.col_off - pad, window.row_off - pad, window.width + 2 * pad, window.height + 2 * pad
+            window.col_off - pad,
+            window.row_off - pad,
+            window.width + 2 * pad,
+            window.height + 2 * pad,
         )
         height = self._elevation(padded, pixel_m)
         inner = (slice(pad, pad + window.height), slice(pad, pad + window.width))
@@ -576,9 +586,7 @@ def _mean_of_cells(cells: np.ndarray, split: int) -> np.ndarray:
     return total / np.float32(split * split)
 
 
-def _moved(
-    field: np.ndarray, inner: tuple[slice, slice], rows: int, columns: int
-) -> np.ndarray:
+def _moved(field: np.ndarray, inner: tuple[slice, slice], rows: int, columns: int) -> np.ndarray:
     """The inner part of a padded field, taken so many rows further down and columns right."""
     return field[
         inner[0].start + rows : inner[0].stop + rows,

@@ -1,0 +1,64 @@
+"""Render the index of all studies: links to their reports with the headline numbers."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import run
+
+STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--study",
+        nargs=3,
+        action="append",
+        required=True,
+        dest="studies",
+        metavar=("ID", "REPORT_HTML", "ACCURACY_JSON"),
+        help="a study with its report and its accuracy.json; repeat the flag for each study",
+    )
+    add(
+        "--published",
+        type=Path,
+        default=STATIC / "published.json",
+        help="published figures of the studies (JSON)",
+    )
+    add("--template", type=Path, default=STATIC / "index.html.j2", help="template of the page")
+    add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
+    add("--output", type=Path, required=True, help="page to write (HTML)")
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read the records and write the page."""
+    from gossan.files import write_text
+    from gossan.records import read_json
+    from gossan.report import UNPUBLISHED, relative_link, render_index
+
+    published = read_json(arguments.published)
+    studies = []
+    for name, report, accuracy in arguments.studies:
+        paper = {**UNPUBLISHED, **published.get(name, {})}
+        studies.append(
+            {
+                "name": name,
+                "href": relative_link(report, arguments.output),
+                "title": paper["title"],
+                "citation": paper["citation"],
+                "records": read_json(accuracy)["records"],
+            }
+        )
+    page = render_index(
+        arguments.template.read_text(encoding="utf-8"),
+        arguments.style.read_text(encoding="utf-8"),
+        studies,
+    )
+    write_text(arguments.output, page)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)
