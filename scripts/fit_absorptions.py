@@ -1,7 +1,13 @@
 """The analytic mineral library, fitted to measured records, from any library folder."""
 
 import argparse
+import os
 from pathlib import Path
+
+# Set before numpy is loaded: the fit solves many small systems, which several threads of linear
+# algebra slow down more than tenfold on a busy machine, and whose last bits they change.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
 
 from gossan import absorptions
 from gossan.covers import COVERS, construct_cover

@@ -13,14 +13,25 @@ BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7")
 TRANSFORM = Affine(30.0, 0.0, 500000.0, 0.0, -30.0, 4000000.0)
 CRS = "EPSG:32643"
 CLEAR = {1: 2720, 2: 21824}
+# Surface reflectance of Collection 1: clear, with low confidence of cloud and cirrus.
+LASRC_CLEAR = 322
 
 
 def product_name(collection: int = 2, level: str = "L1TP", spacecraft: int = 8) -> str:
+    if is_lasrc(collection, level):
+        level = "L1TP"
     return f"LC{spacecraft:02d}_{level}_150035_20240719_20240723_{collection:02d}_T1"
 
 
-def band_file(band: str, name: str) -> str:
+def is_lasrc(collection: int, level: str) -> bool:
+    """Whether it is Collection 1 surface reflectance, which keeps its Level 1's name and MTL."""
+    return collection == 1 and level == "L2SR"
+
+
+def band_file(band: str, name: str, lasrc: bool = False) -> str:
     """File name of a band ("B1"...) or of QA ("quality", "saturation") of the product `name`."""
+    if lasrc:
+        return f"{name}_{f'sr_band{band[1:]}' if band in BANDS else 'pixel_qa'}.tif"
     if band in BANDS:
         return f"{name}_{'SR_' if '_L2' in name else ''}{band}.TIF"
     quality = "QA_PIXEL" if "_02_" in name else "BQA"
@@ -55,7 +66,7 @@ def mtl_text(
         groups = {
             "METADATA_FILE_INFO": identity,
             "PRODUCT_METADATA": [
-                f'DATA_TYPE = "{level}"',
+                f'DATA_TYPE = "{name[5:9]}"',
                 *scene,
                 *files,
                 f'FILE_NAME_BAND_QUALITY = "{band_file("quality", name)}"',
@@ -143,14 +154,16 @@ def write_product(
     folder = parent / name
     folder.mkdir(parents=True)
     shape = numbers.shape[1:]
+    lasrc = is_lasrc(collection, level)
     if quality is None:
-        quality = np.full(shape, CLEAR[collection], dtype=np.uint16)
+        clear = LASRC_CLEAR if lasrc else CLEAR[collection]
+        quality = np.full(shape, clear, dtype=np.uint16)
     layers = {**dict(zip(BANDS, numbers, strict=True)), "quality": quality}
     if collection == 2:
         layers["saturation"] = np.zeros(shape, np.uint16) if saturation is None else saturation
     for band, values in layers.items():
         transform = (transforms or {}).get(band, TRANSFORM)
-        write_raster(folder / band_file(band, name), values, transform, **options)
+        write_raster(folder / band_file(band, name, lasrc), values, transform, **options)
     text = edit_mtl(mtl_text(collection, level, spacecraft, sun_elevation, origin))
     (folder / f"{name}_MTL.txt").write_text(text)
     if container == "folder":

@@ -189,7 +189,9 @@ def draw_angles(angle: Raster, margin: Raster, synthetic: bool) -> Figure:
     ):
         values = raster.values[0]
         finite = values[np.isfinite(values)]
-        low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)
+        low, upper, high = np.percentile(finite, [2, 75, 98]) if finite.size else (0.0, 1.0, 1.0)
+        # Vegetation and water fit no mineral: their large angles would leave no contrast.
+        high = min(high, 2 * upper)
         colours = matplotlib.colormaps[ramp].with_extremes(bad=NODATA)
         image = axis.imshow(
             np.ma.masked_invalid(values),
@@ -199,7 +201,9 @@ def draw_angles(angle: Raster, margin: Raster, synthetic: bool) -> Figure:
             extent=_extent(raster.grid),
             interpolation="nearest",
         )
-        bar = axis.figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.85)
+        bar = axis.figure.colorbar(
+            image, ax=axis, orientation="horizontal", shrink=0.85, extend="max"
+        )
         bar.set_label("radians; grey = no data" if np.isnan(values).any() else "radians")
         bar.outline.set_visible(False)
         bar.ax.xaxis.set_major_locator(MaxNLocator(5))

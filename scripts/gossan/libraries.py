@@ -31,7 +31,10 @@ NOT_A_SPECTRUM = re.compile(
     r"(error ?bars?|wavelengths?|wavenumbers?|bandpass|resolution|channels?)\b", re.IGNORECASE
 )
 USGS_TITLE = re.compile(r"\s*(?P<library>\S+)\s+Record=\s*\d+\s*:\s*(?P<title>.*\S)\s*$")
+WAVELENGTH_FILE = re.compile(r"wavelengths[_ ]+([A-Za-z]+\d*)", re.IGNORECASE)
 UNREADABLE = "not a text file; download it again or take it out of the library folder"
+
+WavelengthFiles = dict[Path, list[tuple[str, np.ndarray]]]
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ def read_library(path: str | Path) -> list[Spectrum]:
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
         files = [p for p in files if not p.name.startswith(".")]
-        spectra = [spectrum for file in files for spectrum in _read_file(file) or ()]
+        known: WavelengthFiles = {}
+        spectra = [spectrum for file in files for spectrum in _read_file(file, known) or ()]
         if not spectra:
             raise InputError(
                 f"{path}: no spectrum found; give a folder of USGS, ECOSTRESS, ENVI or CSV spectra"
@@ -85,7 +89,7 @@ def read_library(path: str | Path) -> list[Spectrum]:
         return spectra
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; check the library's path")
-    found = _read_file(path, alone=True)
+    found = _read_file(path, {}, alone=True)
     if found is None:
         raise InputError(
             f"{path}: not a spectrum that can be read; give USGS splib07 or ECOSTRESS text, "
@@ -153,9 +157,10 @@ def _shown(spectra: Sequence[Spectrum], limit: int = 8) -> str:
     return shown + (", …" if len(spectra) > limit else "")
 
 
-def _read_file(path: Path, alone: bool = False) -> list[Spectrum] | None:
+def _read_file(path: Path, known: WavelengthFiles, alone: bool = False) -> list[Spectrum] | None:
     """Spectra of one file; None when it is not of a known kind, [] when it describes channels.
 
+    `known` carries the USGS wavelength files found so far from file to file.
     In a folder an ENVI library is read through its .hdr, so its .sli is passed over; `alone`
     accepts either of the two.
     """
@@ -167,7 +172,7 @@ def _read_file(path: Path, alone: bool = False) -> list[Spectrum] | None:
     text = _read_text(path)
     first = text.split("\n", 1)[0]
     if USGS_TITLE.match(first):
-        return read_usgs(path, text)
+        return read_usgs(path, text, known)
     if re.search(r"^\s*name\s*:", text[:4000], re.IGNORECASE | re.MULTILINE) and re.search(
         r"^\s*y units\s*:", text[:4000], re.IGNORECASE | re.MULTILINE
     ):
@@ -226,18 +231,19 @@ def _make_spectrum(
 # --- USGS splib07 native ASCII ---------------------------------------------------------------
 
 
-def read_usgs(path: Path, text: str) -> list[Spectrum]:
+def read_usgs(path: Path, text: str, known: WavelengthFiles) -> list[Spectrum]:
     """Read one USGS native ASCII record (Kokaly et al. 2017, doi:10.3133/ds1035).
 
     The wavelengths come from the nearest folder, upwards, that has files of wavelengths: the
     file for the spectrometer in the record's title (BECK, ASD, NIC4, AVIRIS), or the only one.
-    Returns [] for the wavelength, bandpass and error-bar files themselves.
+    Returns [] for the wavelength, bandpass and error-bar files themselves. `known` is filled
+    with what each folder holds, since a library has thousands of records beside one such file.
     """
     title = _usgs_title(text)
     if NOT_A_SPECTRUM.match(title) or path.name.lower().startswith("errorbar"):
         return []
     values = _usgs_values(path, text)
-    candidates = _wavelength_files(path)
+    candidates = _wavelength_files(path, known)
     if not candidates:
         raise InputError(
             f"{path}: no wavelength file (…Wavelengths….txt) beside it or in the "
@@ -252,9 +258,9 @@ def read_usgs(path: Path, text: str) -> list[Spectrum]:
     usable = matching or (candidates if len(candidates) == 1 else [])
     fitting = [values_um for _, values_um in usable if len(values_um) == len(values)]
     if not fitting:
-        known = ", ".join(f"{key} ({len(values_um)})" for key, values_um in candidates)
+        nearby = ", ".join(f"{key} ({len(values_um)})" for key, values_um in candidates)
         raise InputError(
-            f"{path}: {len(values)} channels, but the wavelength files near it are {known}; "
+            f"{path}: {len(values)} channels, but the wavelength files near it are {nearby}; "
             "put the library's own wavelength file there or download the record again"
         )
     return [_make_spectrum(title, fitting[0], values, path)]
@@ -280,28 +286,23 @@ def _usgs_values(path: Path, text: str) -> np.ndarray:
     return values
 
 
-def _wavelength_files(path: Path) -> list[tuple[str, np.ndarray]]:
+def _wavelength_files(path: Path, known: WavelengthFiles) -> list[tuple[str, np.ndarray]]:
     """(spectrometer, wavelengths in µm) of the nearest folder that has wavelength files."""
     for folder in list(path.parents)[: WAVELENGTH_FILE_LEVELS + 1]:
-        found = []
-        for file in sorted(folder.glob("*[Ww]avelengths*.txt")):
-            if match := re.search(r"wavelengths[_ ]+([A-Za-z]+\d*)", file.name, re.IGNORECASE):
-                found.append((match[1].upper(), _wavelengths_um(file)))
-        if found:
-            return found
+        if folder not in known:
+            known[folder] = [
+                (match[1].upper(), _wavelengths_um(file))
+                for file in sorted(folder.glob("*[Ww]avelengths*.txt"))
+                if (match := WAVELENGTH_FILE.search(file.name))
+            ]
+        if known[folder]:
+            return known[folder]
     return []
 
 
-_wavelength_cache: dict[tuple[Path, int], np.ndarray] = {}
-
-
 def _wavelengths_um(path: Path) -> np.ndarray:
-    # A library folder has thousands of records and three wavelength files.
-    key = (path, path.stat().st_mtime_ns)
-    if key not in _wavelength_cache:
-        values = _usgs_values(path, _read_text(path))
-        _wavelength_cache[key] = values / 1000.0 if np.nanmax(values) > 400 else values
-    return _wavelength_cache[key]
+    values = _usgs_values(path, _read_text(path))
+    return values / 1000.0 if np.nanmax(values) > 400 else values
 
 
 # --- ENVI spectral library ---------------------------------------------------------------------

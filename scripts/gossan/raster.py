@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,9 +29,10 @@ from gossan.errors import InputError
 from gossan.files import staged
 
 GDAL_CACHE_BYTES = 64 * 2**20
+BLOCK_BYTES = 64 * 2**20
 COG_BLOCK_PX = 512
 COG_TILE_BYTES = 16 * 2**20
-STRIP_STEP_PX = 16
+TIFF_TILE_STEP_PX = 16
 
 Source = Path | str | Callable[[Window], np.ndarray]
 
@@ -215,8 +216,8 @@ def split_blocks(
         if tile_columns >= grid.width and grid.width > columns:
             columns = grid.width
             rows = max(1, block_px**2 // grid.width)
-            step = max(STRIP_STEP_PX, tile_rows)
-            rows = max(step, rows // step * step)
+            step = tile_rows * math.ceil(TIFF_TILE_STEP_PX / tile_rows)
+            rows = max(1, rows // step) * step
         else:
             rows = max(1, rows // tile_rows) * tile_rows
             columns = max(1, columns // tile_columns) * tile_columns
@@ -290,18 +291,17 @@ def encode(values: np.ndarray, layer: Layer) -> np.ndarray:
         if not np.array_equal(stored, values):
             raise ValueError(f"{layer.path}: values do not fit into {dtype}")
         return stored
+    valid = np.isfinite(values)
     if layer.scale != 1.0 or layer.offset != 0.0:
         values = (values.astype(np.float64) - layer.offset) / layer.scale
-    valid = np.isfinite(values)
     if dtype.kind == "f":
         stored = values.astype(dtype)
     else:
         limits = np.iinfo(dtype)
-        low, high = limits.min, limits.max
-        low += int(layer.nodata == low)
-        high -= int(layer.nodata == high)
+        low = limits.min + int(layer.nodata == limits.min)
+        high = limits.max - int(layer.nodata == limits.max)
         filled = np.where(valid, values, 0).astype(np.float64)
-        stored = np.clip(np.rint(filled), low, high).astype(dtype)
+        stored = np.rint(filled, out=filled).clip(low, high, out=filled).astype(dtype)
     if not valid.all():
         stored[~valid] = layer.nodata
     return stored
@@ -321,12 +321,28 @@ def iter_blocks(
 
     arrays: one (bands, rows, columns) array per source; from files float32 physical values with
     NaN for nodata, or the stored numbers with `scaled=False`; callables (which must allow calls
-    from several threads) get the window and their arrays are passed as they are. At most
-    2 * `threads` blocks are in flight. `progress` labels a bar on a terminal, lines in a log.
-    `grid` is needed when no source is a file.
+    from several threads) get the window and their arrays are passed as they are. `grid` is needed
+    when no source is a file. `progress` labels a bar on a terminal, lines in a log.
+
+    At most 2 * `threads` blocks are in flight. A block of many bands is made smaller than
+    `block_px`, so that it stays within 64 MiB or one storage tile of its file.
 
     Raises InputError for a missing, broken or truncated file and for files on different grids.
     """
+    plan = _plan(sources, grid, block_px)
+    return _run(function, sources, plan, threads, scaled, progress)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is known before the first block: the sources' files, the grid and its windows."""
+
+    infos: list[RasterInfo | None]
+    grid: Grid
+    windows: list[Window]
+
+
+def _plan(sources: Sequence[Source], grid: Grid | None, block_px: int) -> _Plan:
     bound_gdal_cache()
     infos = [None if callable(source) else read_info(source) for source in sources]
     files = [info for info in infos if info is not None]
@@ -336,8 +352,29 @@ def iter_blocks(
         grid = files[0].grid
     for info in files:
         grid.require_same(info.grid, str(info.path))
-    windows = split_blocks(grid, block_px, _tile(files))
-    reader = _Reader(sources, infos, scaled)
+    tile = None
+    if files:
+        heaviest = max(files, key=_bytes_per_pixel)
+        block_px = min(block_px, math.isqrt(BLOCK_BYTES // _bytes_per_pixel(heaviest)))
+        with _open(heaviest.path) as dataset:
+            tile = dataset.block_shapes[0]
+    return _Plan(infos, grid, split_blocks(grid, block_px, tile))
+
+
+def _bytes_per_pixel(info: RasterInfo) -> int:
+    """Bytes of all bands of a pixel as the function gets them, at least as float32."""
+    return len(info.bands.names) * max(4, np.dtype(info.dtype).itemsize)
+
+
+def _run(
+    function: Callable[..., object],
+    sources: Sequence[Source],
+    plan: _Plan,
+    threads: int,
+    scaled: bool,
+    progress: str | None,
+) -> Iterator[tuple[Window, object]]:
+    reader = _Reader(sources, plan.infos, scaled)
 
     def work(window: Window) -> object:
         return function(*reader.read(window))
@@ -345,8 +382,8 @@ def iter_blocks(
     pending: deque[tuple[Window, Future]] = deque()
     pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="block")
     try:
-        waiting = iter(windows)
-        for window in _progress(windows, progress):
+        waiting = iter(plan.windows)
+        for window in _progress(plan.windows, progress):
             while len(pending) < 2 * max(1, threads) and (following := next(waiting, None)):
                 pending.append((following, pool.submit(work, following)))
             window, future = pending.popleft()
@@ -354,15 +391,6 @@ def iter_blocks(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         reader.close()
-
-
-def _tile(files: Sequence[RasterInfo]) -> tuple[int, int] | None:
-    """The storage block of the file with the most bytes per pixel, the dearest to read twice."""
-    if not files:
-        return None
-    heaviest = max(files, key=lambda info: len(info.bands.names) * np.dtype(info.dtype).itemsize)
-    with _open(heaviest.path) as dataset:
-        return dataset.block_shapes[0]
 
 
 def bound_gdal_cache() -> None:
@@ -410,18 +438,10 @@ def map_blocks(
 
     Raises InputError as `iter_blocks` does, ValueError for a result that does not fit a layer.
     """
-    bound_gdal_cache()
-    if grid is None:
-        paths = [source for source in sources if not callable(source)]
-        if not paths:
-            raise ValueError("give a grid: none of the sources is a file")
-        grid = read_info(paths[0]).grid
+    plan = _plan(sources, grid, block_px)
     with ExitStack() as stack:
         finals = [stack.enter_context(staged(layer.path)) for layer in layers]
-        scratch = [
-            Path(stack.enter_context(_scratch_folder(layer.path))) / "blocks.tif"
-            for layer in layers
-        ]
+        scratch = [Path(stack.enter_context(_scratch_folder(layer.path))) for layer in layers]
 
         def work(*arrays: np.ndarray) -> list[np.ndarray]:
             results = function(*arrays)
@@ -433,31 +453,31 @@ def map_blocks(
 
         with ExitStack() as opened:
             targets = [
-                opened.enter_context(_create(path, layer, grid))
-                for path, layer in zip(scratch, layers, strict=True)
+                opened.enter_context(_create(folder / "blocks.tif", layer, plan))
+                for folder, layer in zip(scratch, layers, strict=True)
             ]
-            blocks = iter_blocks(
-                work,
-                sources,
-                grid=grid,
-                block_px=block_px,
-                threads=threads,
-                scaled=scaled,
-                progress=progress,
-            )
-            for window, results in blocks:
+            blocks = _run(work, sources, plan, threads, scaled, progress)
+            for window, results in opened.enter_context(closing(blocks)):
                 for target, layer, result in zip(targets, layers, results, strict=True):
                     _write(target, layer, window, result)
-        for source, final, layer in zip(scratch, finals, layers, strict=True):
-            _copy_to_cog(source, final, layer, threads)
+
+        def finish(folder: Path, final: Path, layer: Layer) -> None:
+            _copy_to_cog(folder / "blocks.tif", folder / "cog.tif", layer, threads)
+            (folder / "cog.tif").replace(final)
+
+        with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+            list(pool.map(finish, scratch, finals, layers))
 
 
 def _scratch_folder(path: Path) -> tempfile.TemporaryDirectory:
+    """A folder beside `path`, so on its disk, for the blocks and for GDAL's own temporaries."""
     return tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=f".{Path(path).stem}.")
 
 
-def _create(path: Path, layer: Layer, grid: Grid) -> rasterio.io.DatasetWriter:
+def _create(path: Path, layer: Layer, plan: _Plan) -> rasterio.io.DatasetWriter:
+    """Open the uncompressed file that collects the blocks; its tiles divide the blocks."""
     bands = layer.band_table
+    grid = plan.grid
     dataset = rasterio.open(
         path,
         "w",
@@ -470,8 +490,8 @@ def _create(path: Path, layer: Layer, grid: Grid) -> rasterio.io.DatasetWriter:
         transform=grid.transform,
         nodata=layer.nodata,
         tiled=True,
-        blockxsize=256,
-        blockysize=256,
+        blockxsize=_tile_px(plan.windows[0].width),
+        blockysize=_tile_px(plan.windows[0].height),
         interleave="band",
         bigtiff="IF_SAFER",
     )
@@ -486,6 +506,14 @@ def _create(path: Path, layer: Layer, grid: Grid) -> rasterio.io.DatasetWriter:
     if layer.colours is not None:
         dataset.write_colormap(1, {code: _rgba(text) for code, text in layer.colours.items()})
     return dataset
+
+
+def _tile_px(block_px: int) -> int:
+    """The largest power of two from 16 to 512 that divides `block_px`, or 16.
+
+    A block that covers whole tiles is written without reading tiles back.
+    """
+    return min(COG_BLOCK_PX, max(TIFF_TILE_STEP_PX, block_px & -block_px))
 
 
 def _rgba(colour: str) -> tuple[int, int, int, int]:
@@ -503,21 +531,27 @@ def _write(
     target.write(block, window=window)
 
 
-def _copy_to_cog(source: Path, final: Path, layer: Layer, threads: int) -> None:
-    dtype = np.dtype(layer.dtype)
-    bytes_per_pixel = len(layer.band_table.names) * dtype.itemsize
+def _copy_to_cog(source: Path, target: Path, layer: Layer, threads: int) -> None:
+    """Copy with overviews into GDAL's cloud-optimised layout.
+
+    Level 1 with a predictor is as small as level 6 on measured and computed numbers, in half the
+    time; class codes compress best without a predictor.
+    """
+    bytes_per_pixel = len(layer.band_table.names) * np.dtype(layer.dtype).itemsize
     block_px = COG_BLOCK_PX
     while block_px > 64 and block_px**2 * bytes_per_pixel > COG_TILE_BYTES:
         block_px //= 2
-    rasterio.shutil.copy(
-        source,
-        final,
-        driver="COG",
-        COMPRESS="DEFLATE",
-        LEVEL=6,
-        PREDICTOR="YES",
-        BLOCKSIZE=block_px,
-        OVERVIEW_RESAMPLING=layer.overviews.upper(),
-        NUM_THREADS=max(1, threads),
-        BIGTIFF="IF_SAFER",
-    )
+    categorical = layer.overviews == "mode"
+    with rasterio.Env(COG_TMP_COMPRESSION="NONE"):
+        rasterio.shutil.copy(
+            source,
+            target,
+            driver="COG",
+            COMPRESS="DEFLATE",
+            LEVEL=4 if categorical else 1,
+            PREDICTOR="NO" if categorical else "YES",
+            BLOCKSIZE=block_px,
+            OVERVIEW_RESAMPLING=layer.overviews.upper(),
+            NUM_THREADS=max(1, threads),
+            BIGTIFF="IF_SAFER",
+        )

@@ -27,9 +27,12 @@ SENSORS = {
 # One deleted channel at 0.843 µm, where laboratory spectrometers change detectors, touches 3.7 %
 # of OLI's band 5 and cannot move it noticeably; it takes 14 % of Sentinel-2's band 8.
 MAX_GAP_SHARE = 0.05
+# Neighbouring channels farther apart than this share of their wavelength leave a gap: some tables
+# drop the rows of deleted channels instead of marking them.
+MAX_RELATIVE_STEP = 0.05
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
-GAUSSIAN_REACH_SIGMAS = 3.0
-GAUSSIAN_STEPS = 241
+GAUSSIAN_REACH_SIGMAS = 4.0
+GAUSSIAN_STEPS = 321
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def _band_response(satellite: str, sensor: str, band: str) -> Response:
 
 
 def gaussian_response(centre_um: float, fwhm_um: float) -> Response:
-    """Gaussian response of a band, cut off at three standard deviations.
+    """Gaussian response of a band, cut off at four standard deviations.
 
     Raises InputError unless centre and width are finite and positive.
     """
@@ -122,8 +125,9 @@ def band_mean(spectrum: Spectrum, response: Response) -> float:
     """Response-weighted mean reflectance of one band; NaN where the spectrum has a gap.
 
     The spectrum is taken as straight lines between neighbouring valid channels. Where a channel
-    is deleted, nothing is known from its left to its right neighbour. Both grids are merged, so
-    the integral is as fine as the finer of the two. The library's own resolution is not removed.
+    is deleted, nothing is known from its left to its right neighbour, nor where neighbours are
+    farther apart than 5 % of their wavelength. Both grids are merged, so the integral is as fine
+    as the finer of the two. The library's own resolution is not removed.
     """
     wavelength, reflectance = spectrum.wavelength_um, spectrum.reflectance
     low, high = response.wavelength_um[[0, -1]]
@@ -137,6 +141,7 @@ def band_mean(spectrum: Spectrum, response: Response) -> float:
     inside = (right > 0) & (right < wavelength.size)
     right = np.clip(right, 1, wavelength.size - 1)
     known = inside & np.isfinite(reflectance[right]) & np.isfinite(reflectance[right - 1])
+    known &= wavelength[right] - wavelength[right - 1] <= MAX_RELATIVE_STEP * wavelength[right]
     if share[~known].sum() > MAX_GAP_SHARE * share.sum():
         return float("nan")
     valid = np.isfinite(reflectance)

@@ -144,6 +144,29 @@ def test_level_2_passes_through_with_a_note(tmp_path):
     assert read_info(cube).tags["SYNTHETIC"] == "yes"
 
 
+@pytest.mark.parametrize("container", ["folder", "tar", "tar.gz"])
+def test_collection_1_surface_reflectance_passes_through(tmp_path, container):
+    stored = (scene() // 4).astype(np.int16)
+    stored[3, 0, 0], stored[4, 0, 1], stored[5, 0, 2] = -9999, 20000, -150
+    quality = np.full((60, 70), products.LASRC_CLEAR, dtype=np.uint16)
+    quality[10:20, 10:20] = 0b11100000
+    product = products.write_product(
+        tmp_path, stored, collection=1, level="L2SR", quality=quality, container=container
+    )
+    values, record, cube = preprocess(product, tmp_path / "out", "--atmosphere", "dos1")
+    expected = np.clip(stored * 1e-4, 0, 1)
+    expected[:, 0, :2] = np.nan
+    expected[:, 10:20, 10:20] = np.nan
+    np.testing.assert_allclose(values, expected, atol=1e-9)
+    assert record["level"] == record["atmosphere"] == read_info(cube).tags["ATMOSPHERE"] == "L2SR"
+    assert record["corrections"] == []
+    assert "dos1 was skipped" in record["notes"][0]
+    assert record["notes"][1:] == ["Collection 1 has no flag dilated_cloud; it masks nothing"]
+    assert record["pixels"] == {"total": 4200, "observed": 4199, "valid": 4199 - 101}
+    assert record["masked"]["saturation"]["pixels"] == 1
+    assert record["masked"]["cloud"]["pixels"] == 100
+
+
 def test_no_normalisation_keeps_what_lies_outside(tmp_path):
     stored = scene()
     stored[:, 0, 0] = 4000

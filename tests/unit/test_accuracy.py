@@ -23,8 +23,8 @@ def labels(number):
     return [{"code": code, "name": f"c{code}", "label": f"C{code}"} for code in range(number)]
 
 
-def matrices(size=st.integers(2, 5), largest=40):
-    return size.flatmap(
+def matrices(largest=40):
+    return st.integers(2, 5).flatmap(
         lambda k: st.lists(
             st.lists(st.integers(0, largest), min_size=k, max_size=k), min_size=k, max_size=k
         ).map(np.array)

@@ -175,6 +175,39 @@ def test_level_2_reflectance_takes_its_own_scaling_and_files(tmp_path, container
         assert product.surface_reflectance
 
 
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_collection_1_surface_reflectance(tmp_path, container):
+    stored = np.full((7, 4, 5), 3000, dtype=np.int16)
+    stored[:, 0, 0] = (-2000, -1, 0, 1, 10000, 16000, 20000)
+    stored[2, 1, 1] = -9999
+    path = products.write_product(tmp_path, stored, collection=1, level="L2SR", container=container)
+    with open_product("landsat", path) as product:
+        assert (product.collection, product.level) == ("1", "L2SR")
+        assert product.product_id == "LC08_L1TP_150035_20240719_20240723_01_T1"
+        assert product.surface_reflectance
+        assert product.notes == ()
+        block = product.read_reflectance(WHOLE)
+        saturated = product.read_mask(WHOLE, ["saturation"])
+        assert not product.read_mask(WHOLE, ["fill", "cloud", "cirrus", "cloud_shadow"]).any()
+    assert block.dtype == np.float32
+    # Q · 1e-4 with neither an offset nor a division by the sun's sine.
+    np.testing.assert_allclose(block[:, 0, 0], [-0.2, -1e-4, 0, 1e-4, 1, 1.6, 2], atol=1e-7)
+    np.testing.assert_allclose(block[:, 2, 2], 0.3, atol=1e-7)
+    assert np.argwhere(np.isnan(block)).tolist() == [[2, 1, 1]]
+    assert np.argwhere(saturated).tolist() == [[0, 0]]
+
+
+def test_collection_1_surface_reflectance_goes_before_its_level_1(tmp_path):
+    path = products.write_product(tmp_path / "a", numbers(), collection=1)
+    stored = np.full((7, 4, 5), 3000, dtype=np.int16)
+    surface = products.write_product(tmp_path / "b", stored, collection=1, level="L2SR")
+    for file in surface.glob("*.tif"):
+        shutil.copy(file, path)
+    with open_landsat(path) as product:
+        assert product.level == "L2SR"
+        np.testing.assert_allclose(product.read_reflectance(WHOLE), 0.3, atol=1e-7)
+
+
 def test_signed_files_with_their_own_nodata(tmp_path):
     stored = np.full((7, 4, 5), 10000, dtype=np.int16)
     stored[0, 0, 0], stored[1, 0, 1], stored[3, 0, 2] = -32768, -5, 0
@@ -210,6 +243,14 @@ def test_real_clip(shared_data):
 
 
 FLAG_NUMBERS = {
+    "L2SR": {
+        "fill": 1,
+        "water": 1 << 2,
+        "cloud_shadow": 1 << 3,
+        "snow": 1 << 4,
+        "cloud": 1 << 5,
+        "cirrus": 0b11 << 8,
+    },
     2: {
         "fill": 1,
         "dilated_cloud": 2,
@@ -230,20 +271,28 @@ FLAG_NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("collection", [1, 2])
-def test_each_flag_has_its_bit(tmp_path, collection):
-    flags = list(FLAG_NUMBERS[collection])
+@pytest.mark.parametrize(("collection", "level"), [(1, "L1TP"), (1, "L2SR"), (2, "L1TP")])
+def test_each_flag_has_its_bit(tmp_path, collection, level):
+    flag_numbers = FLAG_NUMBERS[level if level == "L2SR" else collection]
+    flags = list(flag_numbers)
     quality = np.full((4, 5), products.CLEAR[collection], dtype=np.uint16)
     quality[0, 0] = 64 if collection == 2 else 0
-    for position, number in enumerate(FLAG_NUMBERS[collection].values()):
+    if level == "L2SR":
+        # Clear, high confidence of cloud without cloud, medium of cirrus, terrain occlusion.
+        quality[0] = 2, 0b11 << 6, 0b10 << 8, 1 << 10, products.LASRC_CLEAR
+        quality[1:] = products.LASRC_CLEAR
+    for position, number in enumerate(flag_numbers.values()):
         quality.flat[5 + position] = number
-    path = products.write_product(tmp_path, numbers(), collection=collection, quality=quality)
+    path = products.write_product(
+        tmp_path, numbers() // 4, collection=collection, level=level, quality=quality
+    )
     with open_landsat(path) as product:
         layers = product.read_flags(WHOLE, flags)
         for position, (flag, layer) in enumerate(zip(flags, layers, strict=True)):
             assert np.flatnonzero(layer).tolist() == [5 + position], flag
         assert product.read_mask(WHOLE, flags).sum() == len(flags)
         assert not product.read_mask(WHOLE, []).any()
+        assert set(product.absent_flags) == set(FLAGS) - set(flags) - {"saturation"}
         for flag in product.absent_flags:
             assert not product.read_mask(WHOLE, [flag]).any()
 
@@ -406,11 +455,29 @@ def test_huge_mtl_is_refused(tmp_path):
     refuse(path, "_MTL.txt", "larger than 1024 KiB")
 
 
-def test_collection_1_surface_reflectance_is_refused_by_name(tmp_path):
-    path = products.write_product(tmp_path, numbers(), collection=1)
-    for file in path.glob("*_B?.TIF"):
-        file.rename(path / file.name.replace("_B", "_sr_band").replace(".TIF", ".tif"))
-    refuse(path, "Collection 1 surface reflectance", "Collection 2 Level 2")
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("band", ["B1", "B6", "quality"])
+def test_collection_1_surface_reflectance_lacks_a_file(tmp_path, container, band):
+    folder = products.write_product(tmp_path, numbers(), collection=1, level="L2SR")
+    missing = products.band_file(band, folder.name, lasrc=True)
+    (folder / missing).unlink()
+    path = folder
+    if container != "folder":
+        path = products.pack(folder, tmp_path / f"p.{container}")
+    refuse(path, f"{path}/{missing}: is missing", "surface reflectance")
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("band", ["B4", "quality"])
+def test_collection_1_surface_reflectance_is_cut_short(tmp_path, container, band):
+    options = {"collection": 1, "level": "L2SR", "compress": "lzw"}
+    folder = products.write_product(tmp_path, numbers(200, 200), **options)
+    victim = folder / products.band_file(band, folder.name, lasrc=True)
+    victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
+    path = folder
+    if container != "folder":
+        path = products.pack(folder, tmp_path / f"p.{container}")
+    refuse(path, f"{path}/{victim.name}", "damaged or cut short")
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

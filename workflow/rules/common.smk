@@ -36,12 +36,17 @@ def closure(tool):
 
 
 def imported(tree):
-    """Repository paths of the modules that a syntax tree imports with `from module import`."""
+    """Repository paths of the modules that a syntax tree imports with `from ... import`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 0:
+        if isinstance(node, ast.ImportFrom):
             parts = node.module.split(".")
             if parts == ["toolkit"]:
                 yield "scripts/toolkit.py"
+            elif parts == ["gossan"]:
+                yield from (
+                    "scripts/gossan/__init__.py",
+                    *(module_file([*parts, name.name]) for name in node.names),
+                )
             elif parts[0] == "gossan":
                 for depth in range(1, len(parts)):
                     yield f"scripts/{'/'.join(parts[:depth])}/__init__.py"
@@ -50,7 +55,7 @@ def imported(tree):
 
 def module_file(parts):
     """The file of a dotted module: a package's __init__.py where the name is a package."""
-    packages = {("gossan",), ("gossan", "sensors"), ("gossan", "twin")}
+    packages = {("gossan", "sensors"), ("gossan", "twin")}
     suffix = "/__init__.py" if tuple(parts) in packages else ".py"
     return f"scripts/{'/'.join(parts)}{suffix}"
 
@@ -91,19 +96,13 @@ def check_inputs(given):
     """Settings with defaults filled in, and the scenes by name; all faults are told together."""
     checks = load_settings_module()
     schema = json.loads(Path(source("workflow/schemas/config.schema.json")).read_text())
-    row_schema = json.loads(
-        Path(source("workflow/schemas/scenes.schema.json")).read_text()
-    )
+    row_schema = json.loads(Path(source("workflow/schemas/scenes.schema.json")).read_text())
     faults = checks.schema_faults(given, schema)
     rows = []
     settings = checks.fill_defaults(given, schema)
     if not faults:
-        minerals = (
-            Path(source("resources/static/minerals.csv")).read_text().splitlines()[1:]
-        )
-        faults += checks.config_faults(
-            settings, [line.split(",")[1] for line in minerals]
-        )
+        minerals = Path(source("resources/static/minerals.csv")).read_text().splitlines()[1:]
+        faults += checks.config_faults(settings, [line.split(",")[1] for line in minerals])
     try:
         rows, row_faults = checks.read_scenes(settings["scenes"], row_schema)
         faults += row_faults
@@ -111,9 +110,7 @@ def check_inputs(given):
         faults.append(str(error))
     if faults:
         listing = "\n".join(f"  {fault}" for fault in faults)
-        raise WorkflowError(
-            f"Correct the configuration ({len(faults)} to mend):\n{listing}"
-        )
+        raise WorkflowError(f"Correct the configuration ({len(faults)} to mend):\n{listing}")
     return settings, {row["scene"]: row for row in rows}
 
 
@@ -160,13 +157,39 @@ def zones_of(wildcards):
     ]
 
 
+def study_files(study):
+    """What a study leaves for the user to open, by path."""
+    for scene in scenes_of(study):
+        folder = f"results/scenes/{scene}"
+        yield from (f"{folder}/sam/{name}.tif" for name in ("class", "angle", "margin"))
+        yield from (f"{folder}/zones/{zone}.tif" for zone in SETTINGS["studies"][study]["zones"])
+        yield from (
+            f"{folder}/tables/{name}" for name in ("areas.csv", "signatures.csv", "pixels.gpkg")
+        )
+        yield from (f"{folder}/cube/cube.tif", f"{folder}/library/references.csv")
+
+
+def scene_flags(study):
+    """The scenes of a study as flags of render_report."""
+    folders = [f"results/scenes/{scene}" for scene in scenes_of(study)]
+    return " ".join(
+        f"--scene {Path(folder).name} {folder}/cube/cube.json {folder}/figures"
+        f" {folder}/tables/areas.csv"
+        for folder in folders
+    )
+
+
+def settings_text(study):
+    """The settings that made a study, with its scenes, as JSON."""
+    scenes = [SCENES[name] for name in scenes_of(study)]
+    own = {study: SETTINGS["studies"][study]}
+    return json.dumps({**SETTINGS, "scenes": scenes, "studies": own})
+
+
 def library_sources(wildcards):
     """Paths of the spectral libraries, in order of preference."""
     shipped = source("resources/static/analytic_library.csv")
-    return [
-        shipped if name == "analytic" else name
-        for name in SETTINGS["library"]["sources"]
-    ]
+    return [shipped if name == "analytic" else name for name in SETTINGS["library"]["sources"]]
 
 
 def flag(name, value):
@@ -178,8 +201,6 @@ def block_memory(base_mb, bytes_per_pixel):
     """Memory (MB) of a job that holds `bytes_per_pixel` for each pixel of a block and thread."""
 
     def memory(wildcards, threads):
-        return round(
-            base_mb + threads * SETTINGS["block_px"] ** 2 * bytes_per_pixel / 1e6
-        )
+        return round(base_mb + threads * SETTINGS["block_px"] ** 2 * bytes_per_pixel / 1e6)
 
     return memory

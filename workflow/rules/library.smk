@@ -24,9 +24,7 @@ rule select_classes:
             "max-angle-rad-of",
             " ".join(
                 f"{name}={angle}"
-                for name, angle in SETTINGS["studies"][wildcards.study][
-                    "max_angle_rad_of"
-                ].items()
+                for name, angle in SETTINGS["studies"][wildcards.study]["max_angle_rad_of"].items()
             ),
         ),
     message:

@@ -45,3 +45,111 @@ rule draw_figures:
         " --signatures {input.signatures:q} --areas {input.areas:q}"
         " --accuracy {input.accuracy:q} --output-dir {params.folder:q}"
         " 2> {log:q}"
+
+
+rule record_settings:
+    output:
+        "results/studies/{study}/settings.json",
+    log:
+        "results/logs/record_settings/{study}.log",
+    benchmark:
+        "results/benchmarks/record_settings/{study}.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=100,
+    params:
+        settings=lambda wildcards: settings_text(wildcards.study),
+    message:
+        "Recording the settings of {wildcards.study}"
+    shell:
+        "printf '%s\\n' {params.settings:q} > {output:q} 2> {log:q}"
+
+
+rule render_report:
+    input:
+        **code("render_report"),
+        records=lambda wildcards: expand(
+            "results/scenes/{scene}/cube/cube.json", scene=scenes_of(wildcards.study)
+        ),
+        figures=lambda wildcards: expand(
+            "results/scenes/{scene}/figures/{figure}.png",
+            scene=scenes_of(wildcards.study),
+            figure=FIGURES,
+        ),
+        areas=lambda wildcards: expand(
+            "results/scenes/{scene}/tables/areas.csv", scene=scenes_of(wildcards.study)
+        ),
+        files=lambda wildcards: study_files(wildcards.study),
+        accuracy="results/studies/{study}/accuracy.json",
+        classes="results/studies/{study}/classes.csv",
+        settings="results/studies/{study}/settings.json",
+        residuals=source("resources/static/analytic_residuals.csv"),
+        published=source("resources/static/published.json"),
+        template=source("resources/static/report.html.j2"),
+        style=source("resources/static/report.css"),
+    output:
+        report(
+            "results/studies/{study}/report.html",
+            category="Report",
+            labels={"study": "{study}"},
+            caption="../report/report.rst",
+        ),
+    log:
+        "results/logs/render_report/{study}.log",
+    benchmark:
+        "results/benchmarks/render_report/{study}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        digest=digest("render_report"),
+        scenes=lambda wildcards: scene_flags(wildcards.study),
+    message:
+        "Writing the report of {wildcards.study}"
+    shell:
+        "python {input.script:q} --study {wildcards.study} {params.scenes}"
+        " --accuracy {input.accuracy:q} --classes {input.classes:q}"
+        " --config {input.settings:q} --residuals {input.residuals:q} --files {input.files:q}"
+        " --published {input.published:q} --template {input.template:q} --style {input.style:q}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
+rule render_index:
+    input:
+        **code("render_index"),
+        reports=expand("results/studies/{study}/report.html", study=STUDIES),
+        accuracy=expand("results/studies/{study}/accuracy.json", study=STUDIES),
+        published=source("resources/static/published.json"),
+        template=source("resources/static/index.html.j2"),
+        style=source("resources/static/report.css"),
+    output:
+        "results/index.html",
+    log:
+        "results/logs/render_index.log",
+    benchmark:
+        "results/benchmarks/render_index.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=300,
+    params:
+        digest=digest("render_index"),
+        studies=" ".join(
+            f"--study {study} results/studies/{study}/report.html"
+            f" results/studies/{study}/accuracy.json"
+            for study in STUDIES
+        ),
+    message:
+        "Writing the index of studies"
+    shell:
+        "python {input.script:q} {params.studies} --published {input.published:q}"
+        " --template {input.template:q} --style {input.style:q} --output {output:q}"
+        " 2> {log:q}"

@@ -1,8 +1,11 @@
 """Landsat 8 and 9 products: metadata, calibration and quality flags.
 
-Collection 1 Level 1 and Collection 2 Level 1 and Level 2, as a folder, a .tar or a .tar.gz.
-The formats are described in the USGS Landsat 8 Data Users Handbook (LSDS-1574) and the Landsat
-8-9 Collection 2 Level 1 and Level 2 Data Format Control Books (LSDS-1822, LSDS-1328).
+Collection 1 and 2, Level 1 and Level 2, as a folder, a .tar or a .tar.gz. The formats are
+described in the USGS Landsat 8 Data Users Handbook (LSDS-1574), the Landsat 8-9 Collection 2
+Level 1 and Level 2 Data Format Control Books (LSDS-1822, LSDS-1328) and, for the surface
+reflectance of Collection 1, the Land Surface Reflectance Code (LaSRC) Product Guide (LSDS-1368).
+That product comes with the MTL of its Level 1, which says nothing of the corrected files: their
+names and their scale are constants of the guide.
 """
 
 from __future__ import annotations
@@ -54,20 +57,45 @@ FLAGS = (
     "water",
     "saturation",
 )
-# Bits of QA_PIXEL in Collection 2; the saturation of each band has its own file there.
-PIXEL_BITS = {
-    "fill": 0,
-    "dilated_cloud": 1,
-    "cirrus": 2,
-    "cloud": 3,
-    "cloud_shadow": 4,
-    "snow": 5,
-    "water": 7,
+# Kind of quality file -> flag -> (lowest bit, mask of its bits, least number that sets it). Two
+# bits are a confidence, of which 3 means "high", or in BQA's saturation a class of how many bands.
+QUALITY_TABLES = {
+    "QA_PIXEL": {
+        "fill": (0, 1, 1),
+        "dilated_cloud": (1, 1, 1),
+        "cirrus": (2, 1, 1),
+        "cloud": (3, 1, 1),
+        "cloud_shadow": (4, 1, 1),
+        "snow": (5, 1, 1),
+        "water": (7, 1, 1),
+    },
+    "BQA": {
+        "fill": (0, 1, 1),
+        "saturation": (2, 3, 1),
+        "cloud": (4, 1, 1),
+        "cloud_shadow": (7, 3, 3),
+        "snow": (9, 3, 3),
+        "cirrus": (11, 3, 3),
+    },
+    "pixel_qa": {
+        "fill": (0, 1, 1),
+        "water": (2, 1, 1),
+        "cloud_shadow": (3, 1, 1),
+        "snow": (4, 1, 1),
+        "cloud": (5, 1, 1),
+        "cirrus": (8, 3, 3),
+    },
 }
-# Low bit of the two-bit confidences of BQA in Collection 1; 3 means "high".
-BQA_CONFIDENCE_BITS = {"cloud_shadow": 7, "snow": 9, "cirrus": 11}
-BQA_ABSENT_FLAGS = ("dilated_cloud", "water")
 RADSAT_BANDS = sum(1 << (number - 1) for number in BAND_NUMBERS)
+
+# The lowest calibrated number of all files but those of LaSRC, in which fill is -9999 and
+# corrected numbers reach from -2000 to 16000.
+LOWEST_NUMBER = 1
+LASRC_LOWEST_NUMBER = -2000
+LASRC_SATURATED = 20000
+LASRC_SCALE = 1e-4
+# Collection 1 has no name for this level; Collection 2 calls it so.
+LASRC_LEVEL = "L2SR"
 
 # A real MTL has about 20 kB; more than this is not one.
 MTL_MAX_BYTES = 1 << 20
@@ -77,13 +105,14 @@ DAMAGED = (tarfile.TarError, EOFError, zlib.error, LZMAError, OSError)
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where a collection's MTL keeps what we need."""
+    """Where a collection's MTL keeps what we need, and the kind of its quality file."""
 
     product: str
     level: tuple[str, str]
     scene: str
     files: str
     quality: str
+    quality_table: str
     saturation: str | None
     rescaling: dict[str, str]
 
@@ -96,6 +125,7 @@ _LAYOUTS = {
         scene="PRODUCT_METADATA",
         files="PRODUCT_METADATA",
         quality="FILE_NAME_BAND_QUALITY",
+        quality_table="BQA",
         saturation=None,
         rescaling=dict.fromkeys(("L1TP", "L1GT", "L1GS"), "RADIOMETRIC_RESCALING"),
     ),
@@ -105,6 +135,7 @@ _LAYOUTS = {
         scene="IMAGE_ATTRIBUTES",
         files="PRODUCT_CONTENTS",
         quality="FILE_NAME_QUALITY_L1_PIXEL",
+        quality_table="QA_PIXEL",
         saturation="FILE_NAME_QUALITY_L1_RADIOMETRIC_SATURATION",
         rescaling={
             **dict.fromkeys(("L1TP", "L1GT", "L1GS"), "LEVEL1_RADIOMETRIC_RESCALING"),
@@ -398,8 +429,9 @@ class LandsatProduct:
     """One Landsat 8 or 9 product, read window by window from any number of threads.
 
     Attributes: `product_id`; `spacecraft` ("LANDSAT_8"); `sensor` ("Landsat-8 OLI_TIRS");
-    `collection` ("1" or "2"); `level` ("L1TP", "L2SP", ...); `acquired` (ISO 8601, UTC, scene
-    centre); `sun_elevation_deg` (scene centre); `synthetic` (written by gossan's simulator);
+    `collection` ("1" or "2"); `level` ("L1TP", "L2SP", ...; "L2SR" for the surface reflectance of
+    Collection 1); `acquired` (ISO 8601, UTC, scene centre); `sun_elevation_deg` (scene centre);
+    `synthetic` (written by gossan's simulator);
     `surface_reflectance` (Level 2) or else reflectance at the top of the atmosphere; `flags` that
     may be asked for, and `absent_flags` that this collection never sets; `notes` on the reading;
     `grid`; `bands` (B1-B7).
@@ -420,6 +452,9 @@ class LandsatProduct:
                 f"{metadata.name}: {layout.level[1]} = {self.level} is not supported in Collection "
                 f"{self.collection}; use one of {', '.join(layout.rescaling)}"
             )
+        lasrc = self.collection == "1" and any("_sr_band" in name for name in container.names)
+        if lasrc:
+            self.level = LASRC_LEVEL
         self.spacecraft = metadata.text(layout.scene, "SPACECRAFT_ID")
         instrument = metadata.text(layout.scene, "SENSOR_ID")
         if self.spacecraft not in BAND_TABLES or not instrument.startswith("OLI"):
@@ -433,13 +468,21 @@ class LandsatProduct:
         self.acquired = _acquired(metadata)
         self.sun_elevation_deg = metadata.number("IMAGE_ATTRIBUTES", "SUN_ELEVATION")
         self.surface_reflectance = self.level.startswith("L2")
-        self.absent_flags = BQA_ABSENT_FLAGS if self.collection == "1" else ()
         names = tuple(f"B{number}" for number in BAND_NUMBERS)
         self.bands = BandTable(names, *BAND_TABLES[self.spacecraft])
-        self._gains, self._offsets = _calibration(metadata, self.level, self.sun_elevation_deg)
+        if lasrc:
+            self._gains, self._offsets = (LASRC_SCALE,) * len(names), (0.0,) * len(names)
+            self._lowest_number, self._quality_table = LASRC_LOWEST_NUMBER, "pixel_qa"
+        else:
+            self._gains, self._offsets = _calibration(metadata, self.level, self.sun_elevation_deg)
+            self._lowest_number, self._quality_table = LOWEST_NUMBER, layout.quality_table
+        # Saturation is told by another file or by the bands where the quality file does not.
+        told = {"saturation", *QUALITY_TABLES[self._quality_table]}
+        self.absent_flags = tuple(flag for flag in FLAGS if flag not in told)
         self._metadata_name = metadata.name
         self._container = container
-        self._files = _locate_files(container, metadata)
+        locate = _locate_lasrc_files if lasrc else _locate_files
+        self._files = locate(container, metadata)
         try:
             self.grid = self._files.check()
             self.notes = self._describe_types()
@@ -448,7 +491,8 @@ class LandsatProduct:
             raise
 
     def _describe_types(self) -> tuple[str, ...]:
-        if any(np.issubdtype(kind, np.signedinteger) for kind in self._files.types()):
+        signed = any(np.issubdtype(kind, np.signedinteger) for kind in self._files.types())
+        if signed and self._lowest_number == LOWEST_NUMBER:
             return ("files are stored as signed integers: numbers below 1 are read as no data",)
         return ()
 
@@ -456,14 +500,17 @@ class LandsatProduct:
         """Reflectance of a window, (7, rows, columns) float32, NaN where there is no data.
 
         Level 1: (Mρ·Q + Aρ) / sin(sun elevation), at the top of the atmosphere. Level 2:
-        Mρ·Q + Aρ, at the surface. Coefficients from the MTL. No data: Q below 1 (the lowest
-        calibrated number) or the file's own nodata value. Raises InputError for damaged files.
+        Mρ·Q + Aρ, at the surface. Coefficients from the MTL, or in Collection 1 Level 2 the
+        1e-4 and 0 of LSDS-1368. No data: Q below the lowest calibrated number (1, or there
+        -2000) or the file's own nodata value. Numbers outside of the range that a guide calls
+        valid, saturated ones too, are data: flags and normalisation decide on them. Raises
+        InputError for damaged files.
         """
         blocks = []
         for name, gain, offset in zip(self.bands.names, self._gains, self._offsets, strict=True):
             stored, nodata = self._files.read(name, window)
             block = stored * np.float32(gain) + np.float32(offset)
-            block[stored < 1] = np.nan
+            block[stored < self._lowest_number] = np.nan
             if nodata is not None:
                 block[stored == nodata] = np.nan
             blocks.append(block)
@@ -473,26 +520,35 @@ class LandsatProduct:
         """Quality flags of a window, (flags, rows, columns) bool, in the order asked for.
 
         Names are the same for both collections (see FLAGS). Collection 1 confidences count from
-        "high"; `saturation` is set if any of the bands 1-7 is saturated (Collection 2) or any
-        band at all (Collection 1, which only counts them). Raises InputError for an unknown flag
-        and for `saturation` where the product has no QA_RADSAT file.
+        "high"; `saturation` is set if any of the bands 1-7 is saturated (Collection 2, and
+        Collection 1 Level 2, whose bands mark it by 20000) or any band at all (Collection 1
+        Level 1, which only counts them). Raises InputError for an unknown flag and for
+        `saturation` where a Collection 2 product has no QA_RADSAT file.
         """
         self.require_flags(flags)
         stored, nodata = self._files.read("quality", window)
         quality = stored.astype(np.uint16)
-        fill = (quality & 1).astype(bool)
+        table = QUALITY_TABLES[self._quality_table]
+        fill = decode_quality(quality, *table["fill"])
         if nodata is not None:
             fill |= stored == nodata
         layers = np.empty((len(flags), *quality.shape), dtype=bool)
         for layer, flag in zip(layers, flags, strict=True):
             if flag == "fill":
                 layer[:] = fill
-            elif flag == "saturation" and self.collection == "2":
-                saturated, _ = self._files.read("saturation", window)
-                layer[:] = (saturated & RADSAT_BANDS != 0) & ~fill
+            elif flag in table:
+                layer[:] = decode_quality(quality, *table[flag]) & ~fill
+            elif flag == "saturation":
+                layer[:] = self._read_saturation(window) & ~fill
             else:
-                layer[:] = decode_quality(quality, flag, self.collection) & ~fill
+                layer[:] = False
         return layers
+
+    def _read_saturation(self, window: Window) -> np.ndarray:
+        if self._quality_table == "QA_PIXEL":
+            return self._files.read("saturation", window)[0] & RADSAT_BANDS != 0
+        bands = (self._files.read(name, window)[0] for name in self.bands.names)
+        return np.any([stored == LASRC_SATURATED for stored in bands], axis=0)
 
     def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
         """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
@@ -541,21 +597,14 @@ def open_product(path: str | Path) -> LandsatProduct:
     return product
 
 
-def decode_quality(quality: np.ndarray, flag: str, collection: str) -> np.ndarray:
-    """One flag of BQA (`collection` "1") or QA_PIXEL ("2") from uint16 numbers, as bool.
+def decode_quality(quality: np.ndarray, low_bit: int, mask: int, least: int) -> np.ndarray:
+    """One flag of a quality file from uint16 numbers, as bool; see QUALITY_TABLES.
 
     Sources: Landsat 8 Data Users Handbook LSDS-1574, BQA bit table; Landsat 8-9 Collection 2
-    Level 1 Data Format Control Book LSDS-1822, QA_PIXEL bit table.
+    Level 1 Data Format Control Book LSDS-1822, QA_PIXEL bit table; LaSRC Product Guide LSDS-1368,
+    pixel_qa bit table.
     """
-    if collection == "2":
-        return (quality >> PIXEL_BITS[flag] & 1).astype(bool)
-    if flag in BQA_CONFIDENCE_BITS:
-        return quality >> BQA_CONFIDENCE_BITS[flag] & 3 == 3
-    if flag == "saturation":
-        return quality >> 2 & 3 != 0
-    if flag in BQA_ABSENT_FLAGS:
-        return np.zeros(quality.shape, dtype=bool)
-    return (quality >> {"fill": 0, "cloud": 4}[flag] & 1).astype(bool)
+    return quality >> low_bit & mask >= least
 
 
 def _read_metadata(container: _Folder | _Archive) -> _Metadata:
@@ -620,22 +669,33 @@ def _locate_files(container: _Folder | _Archive, metadata: _Metadata) -> _Files:
     keys["quality"] = layout.quality
     names = {role: metadata.file_name(layout.files, key) for role, key in keys.items()}
     for role, name in names.items():
-        if name in container.names:
-            continue
-        if any(found.lower().endswith("_sr_band1.tif") for found in container.names):
+        if name not in container.names:
             raise InputError(
-                f"{container.path}: is a Collection 1 surface reflectance product (*_sr_band1.tif),"
-                " whose scaling is not in the MTL; use the Collection 2 Level 2 product"
+                f"{container.label(name)}: is missing, but {metadata.name} names it as "
+                f"{keys[role]}; get the whole product"
             )
-        raise InputError(
-            f"{container.label(name)}: is missing, but {metadata.name} names it as {keys[role]}; "
-            "get the whole product"
-        )
     if layout.saturation and metadata.find(layout.files, layout.saturation):
         name = metadata.file_name(layout.files, layout.saturation)
         # Checked by require_flags: only those who mask saturation need this file.
         if name in container.names:
             names["saturation"] = name
+    return _make_files(container, names)
+
+
+def _locate_lasrc_files(container: _Folder | _Archive, metadata: _Metadata) -> _Files:
+    product = metadata.text(metadata.layout.product, "LANDSAT_PRODUCT_ID")
+    names = {f"B{number}": f"{product}_sr_band{number}.tif" for number in BAND_NUMBERS}
+    names["quality"] = f"{product}_pixel_qa.tif"
+    for name in names.values():
+        if name not in container.names:
+            raise InputError(
+                f"{container.label(name)}: is missing, but the surface reflectance of a "
+                f"Collection 1 product ({metadata.name}) needs it; get the whole product"
+            )
+    return _make_files(container, names)
+
+
+def _make_files(container: _Folder | _Archive, names: dict[str, str]) -> _Files:
     located = container.locate(list(names.values()))
     return _Files(
         {role: located[name] for role, name in names.items()},

@@ -28,8 +28,8 @@ CELL_M = 15.0
 _CHUNK_CELLS = 1 << 16
 # Strength of the patches in which one mineral of an assemblage prevails over the others.
 _PATCHINESS = 0.85
-SNOWLINE_M = 4250.0
-BASE_ELEVATION_M = 1650.0
+SNOWLINE_M = 4050.0
+BASE_ELEVATION_M = 2450.0
 
 # Assemblages: share of each mineral before patchiness. Ores and oxides come as nearly pure
 # bodies, because a dark mineral leaves no trace in a pixel of which half is bright.
@@ -76,6 +76,7 @@ COVERS = ("green_vegetation", "dry_vegetation", "soil", "water", "snow")
 _ASSEMBLAGES = {**HOSTS, **OVERPRINTS}
 MINERALS = tuple(sorted({name for recipe in _ASSEMBLAGES.values() for name in recipe}))
 CONSTITUENTS = (*MINERALS, *COVERS)
+_ORES = ("chalcocite", "magnetite", "malachite", "pyrite")
 # Rocks on which the fluids of a granitic intrusion leave no feldspar, mica or clay.
 _CARBONATES = ("limestone", "dolostone")
 
@@ -119,7 +120,10 @@ class Ground:
     """
 
     def __init__(self, seed: int, extent_m: tuple[float, float], difficulty: float = 1.0):
-        """Draw what the seed sets once for all; raises ValueError for an empty extent, a negative difficulty."""
+        """Draw what the seed sets once for all.
+
+        Raises ValueError for an empty extent and for a difficulty outside 0 to 4.
+        """
         if min(extent_m) <= 0:
             raise ValueError(f"extent {extent_m} m is empty")
         if not 0 <= difficulty <= 4:
@@ -132,7 +136,7 @@ class Ground:
         angle = rng.uniform(-0.6, 0.6)
         self._cos, self._sin = np.cos(angle), np.sin(angle)
         self._mirror = rng.choice([-1.0, 1.0], size=2)
-        self._phases = rng.uniform(0, 2 * np.pi, size=6)
+        self._phases = rng.uniform(0, 2 * np.pi, size=4)
 
     # ---- coordinates ---------------------------------------------------------------------
 
@@ -331,8 +335,12 @@ class Ground:
         carve = 1.0 - 0.95 * np.exp(-((river / 1.3) ** 2))
         return upland * carve * (1.0 - 0.7 * np.exp(-((tributary / 0.7) ** 2)))
 
-    def _covers(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Share of each of COVERS, (covers, points); what remains of 1 is bare rock."""
+    def _covers(self, s: np.ndarray, t: np.ndarray, ore: np.ndarray) -> np.ndarray:
+        """Share of each of COVERS, (covers, points); what remains of 1 is bare rock.
+
+        ore: share of metal ores in the rock, on whose poisoned ground little grows and little
+        soil forms (the copper clearings of prospectors).
+        """
         river, tributary = self._streams(s, t)
         height = self._height(s, t)
         grade = min(self.difficulty, 1.5)
@@ -347,8 +355,9 @@ class Ground:
         green = _step(2.2 * moist + 0.75 * woods - 1.75, blur)
         dry = _step(steppe - 1.75 - 0.5 * height, blur)
         litter = self._noise("litter", s, t, 0.7, 4)
-        thin = np.clip(0.05 + 0.035 * litter, 0.0, 0.2) * grade
-        scrub = np.clip(0.03 + 0.04 * woods + 0.08 * moist, 0.0, 0.25) * grade
+        clearing = 1.0 - 0.85 * ore
+        thin = np.clip(0.05 + 0.035 * litter, 0.0, 0.2) * grade * clearing
+        scrub = np.clip(0.03 + 0.04 * woods + 0.08 * moist, 0.0, 0.25) * grade * clearing
         snow = _step(height - (SNOWLINE_M - BASE_ELEVATION_M) / 1000.0 + 0.12 * fans, 0.08)
         water = np.maximum(
             _step(0.055 - river, 0.02), _step(0.6 * alluvium + 0.4 * fans - 0.98, 0.05)
@@ -376,8 +385,9 @@ class Ground:
         out = np.empty((len(CONSTITUENTS), window.height, window.width), np.float32)
         for part in _chunks(window, max(1, _CHUNK_CELLS // (split * split))):
             s, t = self._frame(*_centres(part, pixel_m, split))
-            covers = self._covers(s, t)
             rock = self._rock(s, t)
+            ore = sum(rock[MINERALS.index(name)] for name in _ORES)
+            covers = self._covers(s, t, ore)
             rock *= (1.0 - covers.sum(axis=0)).astype(np.float32)
             cells = np.concatenate([rock, covers.astype(np.float32)])
             rows = slice(part.row_off - window.row_off, part.row_off - window.row_off + part.height)
@@ -444,13 +454,7 @@ class Ground:
             raise ValueError(f"sun elevation {sun_elevation_deg} degrees is not above the horizon")
         reach = _RELIEF_M * self._scale / np.tan(elevation)
         pad = int(np.ceil(reach / pixel_m)) + 2
-        padded = Window(
-            window.col_off - pad,
-            window.row_off - pad,
-            window.width + 2 * pad,
-            window.height + 2 * pad,
-        )
-        height = self._elevation(padded, pixel_m)
+        height = self._elevation(padded(window, pad), pixel_m)
         inner = (slice(pad, pad + window.height), slice(pad, pad + window.width))
         dz_east = (_moved(height, inner, 0, 1) - _moved(height, inner, 0, -1)) / (2 * pixel_m)
         dz_north = (_moved(height, inner, -1, 0) - _moved(height, inner, 1, 0)) / (2 * pixel_m)
@@ -498,7 +502,7 @@ class Ground:
         return Sky(
             cloud=self._cloud(s, t, overpass),
             shadow=self._cloud(sun_s, sun_t, overpass),
-            cirrus=(self.difficulty * 0.012 * np.clip(veil - 1.1, 0.0, 1.5)).astype(np.float32),
+            cirrus=(self.difficulty * 0.012 * np.clip(veil - 1.4, 0.0, 1.5)).astype(np.float32),
             haze=np.clip(1.0 + 0.3 * self.difficulty * haze, 0.2, 3.0).astype(np.float32),
         )
 
@@ -507,8 +511,8 @@ class Ground:
             return np.zeros(s.shape, np.float32)
         fleece = self._noise(f"clouds {overpass}", s, t, 1.9, 5)
         field = self._noise(f"cloud field {overpass}", s, t, 7.0, 2)
-        threshold = 2.35 - 0.35 * min(self.difficulty, 3.0)
-        return (9.0 * np.maximum(fleece + 0.8 * field - threshold, 0.0)).astype(np.float32)
+        threshold = 2.6 - 0.35 * min(self.difficulty, 3.0)
+        return (6.0 * np.maximum(fleece + 0.8 * field - threshold, 0.0)).astype(np.float32)
 
 
 # Faults of a district: a point on it (s, t), angle from the s axis, and slip (km, right-lateral).
@@ -521,12 +525,13 @@ _RELIEF_M = 3200.0
 CLOUD_BASE_M = 1900.0
 _DEPTH_STD = 0.22
 _BRIGHTNESS_STD = 0.2
-_TILT_STD = 0.08
+_TILT_STD = 0.055
+_SHARPNESS = 2.8
 
 
 def _sharpness(difficulty: float) -> float:
     """Exponent on the mineral shares before they are normalised: large means nearly pure."""
-    return 2.2 / max(difficulty, 0.25)
+    return _SHARPNESS / max(difficulty, 0.25)
 
 
 def _wrap(coordinate: np.ndarray) -> np.ndarray:
@@ -575,6 +580,13 @@ def _chunks(window: Window, pixels: int) -> Iterator[Window]:
                 min(width, window.width - column),
                 min(height, window.height - row),
             )
+
+
+def padded(window: Window, pad: int) -> Window:
+    """A window grown by `pad` pixels on every side."""
+    return Window(
+        window.col_off - pad, window.row_off - pad, window.width + 2 * pad, window.height + 2 * pad
+    )
 
 
 def _mean_of_cells(cells: np.ndarray, split: int) -> np.ndarray:

@@ -4,6 +4,7 @@ Layout after the Landsat 8-9 Collection 2 Level 1 Data Format Control Book (USGS
 """
 
 import math
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
+from rasterio.transform import xy as pixel_centre
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 from scipy.ndimage import maximum_filter
@@ -24,7 +26,7 @@ from gossan.legend import MapClass, write_class_style
 from gossan.libraries import Spectrum
 from gossan.raster import BandTable, Grid, Layer, map_blocks, split_blocks
 from gossan.sensors.landsat import BAND_TABLES
-from gossan.twin.ground import CONSTITUENTS, Ground, Sky
+from gossan.twin.ground import CONSTITUENTS, Ground, Sky, padded
 from gossan.twin.noise import field_key, white_noise
 from gossan.twin.optics import BandSpectra, band_spectra, surface_reflectance, top_of_atmosphere
 
@@ -151,7 +153,7 @@ def write_landsat(
         metadata.write_text(_metadata(grid, quality, saturation), encoding="ascii")
         with staged(product) as packed, staged(truth) as mapped:
             _pack(packed, [*files, quality, saturation, metadata])
-            mapped.write_bytes((folder / truth.name).read_bytes())
+            shutil.copyfile(folder / truth.name, mapped)
     write_class_style(truth, classes)
 
 
@@ -184,10 +186,9 @@ def simulate_block(scene: _Scene, window: Window) -> np.ndarray:
     direct, sky_view = ground.illumination(window, PIXEL_M, SUN_ELEVATION_DEG, SUN_AZIMUTH_DEG)
     # Clouds are asked for with a margin, because flags look at a pixel's neighbours.
     pad = _DILATION_PX + math.ceil(difficulty)
-    padded = Window(
-        window.col_off - pad, window.row_off - pad, window.width + 2 * pad, window.height + 2 * pad
+    around = ground.clouds(
+        padded(window, pad), PIXEL_M, SUN_ELEVATION_DEG, SUN_AZIMUTH_DEG, _OVERPASS
     )
-    around = ground.clouds(padded, PIXEL_M, SUN_ELEVATION_DEG, SUN_AZIMUTH_DEG, _OVERPASS)
     inner = (slice(pad, pad + window.height), slice(pad, pad + window.width))
     sky = Sky(around.cloud[inner], around.shadow[inner], around.cirrus[inner], around.haze[inner])
     reflectance = top_of_atmosphere(
@@ -203,7 +204,7 @@ def simulate_block(scene: _Scene, window: Window) -> np.ndarray:
         min(1.0, difficulty),
     )
     stored, saturated = _digital_numbers(ground, window, reflectance)
-    quality = _quality(ground, window, padded, around, pad, abundances)
+    quality = _quality(ground, window, around, pad, abundances)
     truth = ground.truth(window, PIXEL_M, scene.codes, abundances).astype(np.uint16)
     fill = _fill(window, scene.grid.width)
     stored[:, fill] = 0
@@ -244,20 +245,16 @@ def _digital_numbers(
 
 
 def _quality(
-    ground: Ground,
-    window: Window,
-    padded: Window,
-    around: Sky,
-    pad: int,
-    abundances: np.ndarray,
+    ground: Ground, window: Window, around: Sky, pad: int, abundances: np.ndarray
 ) -> np.ndarray:
     """QA_PIXEL as an algorithm would set it: nearly right, less so on the harder ground.
 
     The cloud threshold scatters from pixel to pixel, and the height of the clouds is guessed
     wrong by a pixel's throw of the shadow for each unit of difficulty.
     """
-    columns = np.arange(padded.width) + padded.col_off
-    rows = np.arange(padded.height) + padded.row_off
+    wide = padded(window, pad)
+    columns = np.arange(wide.width) + wide.col_off
+    rows = np.arange(wide.height) + wide.row_off
     scatter = white_noise(columns, rows, field_key(ground.seed, f"cloud mask {_OVERPASS}"))
     opacity = 1.0 - np.exp(-around.cloud) + 0.04 * ground.difficulty * scatter
     cloud = (opacity > _CLOUD_OPACITY) & (around.cloud > 0)
@@ -454,7 +451,7 @@ def _corners(grid: Grid) -> dict[str, str]:
         "LR": (grid.width - 1, grid.height - 1),
     }
     points = {
-        name: grid.transform * (column + 0.5, row + 0.5) for name, (column, row) in places.items()
+        name: pixel_centre(grid.transform, row, column) for name, (column, row) in places.items()
     }
     lon, lat = transform_points(_CRS, CRS.from_epsg(4326), *zip(*points.values(), strict=True))
     degrees = {

@@ -1,0 +1,249 @@
+"""Class tables, and the styles that go beside a raster: QGIS .qml and GDAL .aux.xml."""
+
+import csv
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from gossan.errors import InputError
+from gossan.files import staged, write_text
+
+UNCLASSIFIED = 0
+NODATA = 255
+# Five anchors of viridis (Smith and van der Walt, CC0): even steps in lightness, and readable
+# with any colour vision.
+PERCEPTUAL_RAMP = ("#440154", "#3B528B", "#21918C", "#5EC962", "#FDE725")
+
+_QML_DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+# GDAL's numbers for the type and the use of an attribute column (GDALRATFieldType and
+# GDALRATFieldUsage).
+_INTEGER, _STRING = 0, 2
+_NAME, _VALUE, _RED, _GREEN, _BLUE, _ALPHA = 2, 5, 6, 7, 8, 9
+
+
+@dataclass(frozen=True)
+class MapClass:
+    """One class of a map: code 1-254, name for files, label for people, colour "#RRGGBB".
+
+    `record` picks a library spectrum; `max_angle_rad` overrides the study's spectral-angle
+    threshold for this class.
+    """
+
+    code: int
+    name: str
+    label: str
+    colour: str
+    kind: str = "mineral"
+    record: str = ""
+    max_angle_rad: float | None = None
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """The colour as three numbers from 0 to 255."""
+        red, green, blue = bytes.fromhex(self.colour[1:])
+        return red, green, blue
+
+
+def read_classes(path: str | Path) -> list[MapClass]:
+    """Read a class table: a CSV with at least the columns code, name, label and colour.
+
+    Columns kind, record and max_angle_rad are used where present, others are ignored. Classes
+    keep the table's order. Raises InputError, naming file, line and column, for a missing file or
+    column, an empty table, a code outside 1-254, a code or name given twice, or a bad colour.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            missing = {"code", "name", "label", "colour"} - set(reader.fieldnames or ())
+            if missing:
+                raise InputError(
+                    f"{path}: lacks the column {', '.join(sorted(missing))}; add it to the header"
+                )
+            classes = [_parse_class(row, f"{path}, line {reader.line_num}") for row in reader]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path}: {reason}; give a class table in CSV") from error
+    if not classes:
+        raise InputError(f"{path}: holds no class; add at least one row")
+    for key in ("code", "name"):
+        seen = set()
+        for item in classes:
+            value = getattr(item, key)
+            if value in seen:
+                raise InputError(f"{path}: {key} {value} stands twice; make it unique")
+            seen.add(value)
+    return classes
+
+
+def _parse_class(row: dict[str, str | None], where: str) -> MapClass:
+    text = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
+    if not re.fullmatch(r"[0-9]+", text["code"]):
+        raise InputError(f"{where}: code {text['code']!r} is not a whole number; use 1 to 254")
+    code = int(text["code"])
+    if not UNCLASSIFIED < code < NODATA:
+        raise InputError(
+            f"{where}: code {code} is reserved or too large; use 1 to 254 "
+            f"({UNCLASSIFIED} is unclassified, {NODATA} is nodata)"
+        )
+    if not text["name"]:
+        raise InputError(f"{where}: name is empty; name the class")
+    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text["colour"]):
+        raise InputError(f"{where}: colour {text['colour']!r} is not of the form #RRGGBB")
+    limit = text.get("max_angle_rad", "")
+    try:
+        max_angle_rad = float(limit) if limit else None
+    except ValueError:
+        max_angle_rad = -1.0
+    if max_angle_rad is not None and not 0 < max_angle_rad < 4:
+        raise InputError(f"{where}: max_angle_rad {limit!r} is not an angle in radians")
+    return MapClass(
+        code=code,
+        name=text["name"],
+        label=text["label"] or text["name"],
+        colour=text["colour"].upper(),
+        kind=text.get("kind") or "mineral",
+        record=text.get("record", ""),
+        max_angle_rad=max_angle_rad,
+    )
+
+
+def class_colours(classes: Sequence[MapClass]) -> dict[int, str]:
+    """Code -> "#RRGGBB", the colour table of a class raster (`raster.Layer.colours`)."""
+    return {item.code: item.colour for item in classes}
+
+
+def write_class_style(raster_path: str | Path, classes: Sequence[MapClass]) -> None:
+    """Write the legend of a uint8 class raster in the two forms that programs look for.
+
+    <stem>.qml is a QGIS style with one coloured, labelled entry per class and a transparent
+    "Unclassified"; <file>.aux.xml holds GDAL's category names, colour table and attribute table.
+    Both appear, or neither.
+    """
+    raster_path = Path(raster_path)
+    with ExitStack() as stack:
+        qml = stack.enter_context(staged(raster_path.with_suffix(".qml")))
+        aux = stack.enter_context(staged(raster_path.with_name(raster_path.name + ".aux.xml")))
+        qml.write_text(_qml(_paletted_renderer(classes)), encoding="utf-8")
+        aux.write_text(_class_pam(classes), encoding="utf-8")
+
+
+def write_continuous_style(
+    raster_path: str | Path,
+    minimum: float,
+    maximum: float,
+    *,
+    unit: str = "",
+    reverse: bool = False,
+) -> None:
+    """Write <stem>.qml, which draws band 1 from `minimum` to `maximum` in a perceptual ramp.
+
+    Dark is the minimum, light the maximum, or the other way round with `reverse`; nodata is
+    transparent. `unit` follows the numbers in the legend. Raises ValueError unless the range is
+    finite and not empty.
+    """
+    if not float("-inf") < minimum < maximum < float("inf"):
+        raise ValueError(f"the range {minimum} to {maximum} of {raster_path} is empty")
+    renderer = _ramp_renderer(minimum, maximum, unit, reverse)
+    write_text(Path(raster_path).with_suffix(".qml"), _qml(renderer))
+
+
+def _paletted_renderer(classes: Sequence[MapClass]) -> ET.Element:
+    renderer = _renderer("paletted")
+    palette = ET.SubElement(renderer, "colorPalette")
+    _entry(palette, "paletteEntry", UNCLASSIFIED, "#000000", "Unclassified", alpha=0)
+    for item in classes:
+        _entry(palette, "paletteEntry", item.code, item.colour, item.label)
+    return renderer
+
+
+def _ramp_renderer(minimum: float, maximum: float, unit: str, reverse: bool) -> ET.Element:
+    renderer = _renderer("singlebandpseudocolor")
+    renderer.set("classificationMin", repr(float(minimum)))
+    renderer.set("classificationMax", repr(float(maximum)))
+    shader = ET.SubElement(
+        ET.SubElement(renderer, "rastershader"),
+        "colorrampshader",
+        colorRampType="INTERPOLATED",
+        classificationMode="1",
+        clip="0",
+        labelPrecision="4",
+        minimumValue=repr(float(minimum)),
+        maximumValue=repr(float(maximum)),
+    )
+    colours = PERCEPTUAL_RAMP[::-1] if reverse else PERCEPTUAL_RAMP
+    for step, colour in enumerate(colours):
+        share = step / (len(colours) - 1)
+        value = minimum * (1 - share) + maximum * share
+        _entry(shader, "item", repr(float(value)), colour, f"{value:.4g} {unit}".strip())
+    return renderer
+
+
+def _renderer(kind: str) -> ET.Element:
+    renderer = ET.Element(
+        "rasterrenderer", type=kind, band="1", opacity="1", alphaBand="-1", nodataColor=""
+    )
+    ET.SubElement(renderer, "rasterTransparency")
+    return renderer
+
+
+def _entry(
+    parent: ET.Element, tag: str, value: int | str, colour: str, label: str, alpha: int = 255
+) -> None:
+    ET.SubElement(
+        parent, tag, value=str(value), color=colour.lower(), label=label, alpha=str(alpha)
+    )
+
+
+def _qml(renderer: ET.Element) -> str:
+    root = ET.Element("qgis", version="3.28.0", styleCategories="AllStyleCategories")
+    pipe = ET.SubElement(root, "pipe")
+    pipe.append(renderer)
+    ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma="1")
+    ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
+    ET.SubElement(pipe, "rasterresampler", maxOversampling="2")
+    ET.SubElement(root, "blendMode").text = "0"
+    return _QML_DOCTYPE + _text(root)
+
+
+def _class_pam(classes: Sequence[MapClass]) -> str:
+    root = ET.Element("PAMDataset")
+    band = ET.SubElement(root, "PAMRasterBand", band="1")
+    ET.SubElement(band, "ColorInterp").text = "Palette"
+    rows = {UNCLASSIFIED: ("Unclassified", (0, 0, 0, 0))}
+    rows |= {item.code: (item.label, (*item.rgb, 255)) for item in classes}
+    table = ET.SubElement(band, "ColorTable")
+    names = ET.SubElement(band, "CategoryNames")
+    for code in range(256):
+        colour = rows[code][1] if code in rows else (0, 0, 0, 0)
+        ET.SubElement(table, "Entry", {f"c{n}": str(part) for n, part in enumerate(colour, 1)})
+        if code <= max(rows):
+            ET.SubElement(names, "Category").text = rows[code][0] if code in rows else ""
+    attributes = ET.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
+    columns = (
+        ("Value", _INTEGER, _VALUE),
+        ("Class", _STRING, _NAME),
+        ("Red", _INTEGER, _RED),
+        ("Green", _INTEGER, _GREEN),
+        ("Blue", _INTEGER, _BLUE),
+        ("Alpha", _INTEGER, _ALPHA),
+    )
+    for index, (name, kind, use) in enumerate(columns):
+        column = ET.SubElement(attributes, "FieldDefn", index=str(index))
+        ET.SubElement(column, "Name").text = name
+        ET.SubElement(column, "Type").text = str(kind)
+        ET.SubElement(column, "Usage").text = str(use)
+    for index, code in enumerate(sorted(rows)):
+        label, colour = rows[code]
+        row = ET.SubElement(attributes, "Row", index=str(index))
+        for cell in (code, label, *colour):
+            ET.SubElement(row, "F").text = str(cell)
+    return _text(root)
+
+
+def _text(root: ET.Element) -> str:
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode") + "\n"

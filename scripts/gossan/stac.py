@@ -1,0 +1,143 @@
+"""STAC items: what a scene's products are, where and when, for catalogues."""
+
+import math
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rasterio.warp import transform_geom
+
+from gossan.errors import InputError
+from gossan.raster import Grid, RasterInfo, read_info
+
+MEDIA_TYPES = {
+    ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".gpkg": "application/geopackage+sqlite3",
+    ".html": "text/html",
+    ".xml": "application/xml",
+    ".qml": "application/xml",
+    ".tar": "application/x-tar",
+}
+EXTENSIONS = {
+    "proj": "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "raster": "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
+    "eo": "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
+}
+
+
+def build_item(
+    id: str,
+    grid: Grid,
+    acquired: str | datetime,
+    assets: Mapping[str, Path],
+    properties: Mapping[str, object] | None = None,
+    *,
+    folder: str | Path | None = None,
+) -> dict:
+    """Describe products on `grid` as a STAC 1.1 item, ready for `files.write_json`.
+
+    `acquired` is ISO 8601 (UTC where it names no zone). Asset hrefs are relative to `folder`,
+    where the item will be written: by default the folder of the first asset. GeoTIFF assets must
+    exist; their bands, data type, nodata, scale and wavelengths are read from them. The footprint
+    is the grid's outline in WGS 84, or null where the grid has no reference system.
+
+    Raises InputError for a time that is not ISO 8601, no assets, or an unreadable GeoTIFF.
+    """
+    import pystac
+
+    if not assets:
+        raise InputError(f"STAC item {id}: has no assets; name at least one file")
+    folder = Path(next(iter(assets.values()))).parent if folder is None else Path(folder)
+    geometry, bbox = _footprint(grid)
+    item = pystac.Item(
+        id=id,
+        geometry=geometry,
+        bbox=bbox,
+        datetime=_moment(id, acquired),
+        properties={**(properties or {}), **_projection(grid)},
+    )
+    used = {"proj"}
+    for key, path in assets.items():
+        path = Path(path)
+        fields = {}
+        if path.suffix.lower() == ".tif":
+            info = read_info(path)
+            fields = _raster_fields(info)
+            used |= {"raster", "eo"} if info.bands.centre_um else {"raster"}
+        item.add_asset(
+            key,
+            pystac.Asset(
+                href="./" + Path(os.path.relpath(path, folder)).as_posix(),
+                media_type=MEDIA_TYPES.get(path.suffix.lower()),
+                roles=["data"] if fields else ["metadata"],
+                extra_fields=fields,
+            ),
+        )
+    item.stac_extensions = [url for name, url in EXTENSIONS.items() if name in used]
+    return item.to_dict(include_self_link=False, transform_hrefs=False)
+
+
+def _moment(id: str, acquired: str | datetime) -> datetime:
+    if isinstance(acquired, str):
+        try:
+            acquired = datetime.fromisoformat(acquired)
+        except ValueError as error:
+            raise InputError(
+                f"STAC item {id}: acquired {acquired!r} is not ISO 8601; write it like "
+                "2024-07-19T05:40:00Z"
+            ) from error
+    return acquired.replace(tzinfo=acquired.tzinfo or UTC).astimezone(UTC)
+
+
+def _footprint(grid: Grid) -> tuple[dict | None, list[float] | None]:
+    """Outline and bounding box in degrees."""
+    if grid.crs is None:
+        return None, None
+    corners = [(0, 0), (0, grid.height), (grid.width, grid.height), (grid.width, 0), (0, 0)]
+    ring = [grid.transform * corner for corner in corners]
+    outline = {"type": "Polygon", "coordinates": [ring]}
+    lonlat = transform_geom(grid.crs, "EPSG:4326", outline)["coordinates"][0]
+    rounded = [[round(x, 7), round(y, 7)] for x, y in lonlat]
+    xs, ys = zip(*rounded, strict=True)
+    return {"type": "Polygon", "coordinates": [rounded]}, [min(xs), min(ys), max(xs), max(ys)]
+
+
+def _projection(grid: Grid) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "proj:shape": list(grid.shape),
+        "proj:transform": list(grid.transform)[:6],
+        "proj:bbox": list(grid.bounds),
+    }
+    if grid.crs is None:
+        return {"proj:code": None, **fields}
+    authority = grid.crs.to_authority()
+    if authority is None:
+        return {"proj:code": None, "proj:wkt2": grid.crs.to_wkt("WKT2_2019"), **fields}
+    return {"proj:code": ":".join(authority), **fields}
+
+
+def _raster_fields(info: RasterInfo) -> dict[str, object]:
+    """Fields of one raster asset: what all bands share, then one entry per band."""
+    fields: dict[str, object] = {"data_type": info.dtype}
+    if info.nodata is not None:
+        fields["nodata"] = _number(info.nodata)
+    if info.scale != 1.0 or info.offset != 0.0:
+        fields |= {"raster:scale": info.scale, "raster:offset": info.offset}
+    bands: list[dict[str, object]] = [{"name": name} for name in info.bands.names]
+    for band, centre in zip(bands, info.bands.centre_um, strict=False):
+        band["eo:center_wavelength"] = centre
+    for band, width in zip(bands, info.bands.fwhm_um, strict=False):
+        band["eo:full_width_half_max"] = width
+    return {**fields, "bands": bands}
+
+
+def _number(value: float) -> float | int | str:
+    """A number as STAC writes nodata: JSON has no NaN or infinity, so they are words."""
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return int(value) if value == int(value) else value

@@ -1,0 +1,161 @@
+"""resample_library: references of a study's classes at the bands of a cube."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from gossan.libraries import read_references
+
+BANDS = {
+    "B1": (0.443, 0.016),
+    "B2": (0.482, 0.060),
+    "B3": (0.561, 0.057),
+    "B4": (0.655, 0.037),
+    "B5": (0.865, 0.028),
+    "B6": (1.609, 0.085),
+    "B7": (2.201, 0.187),
+}
+CLASSES = """code,name,label,kind,colour,record,max_angle_rad
+12,feldspar,Feldspar,mineral,#FE00FE,Microcline_NMNH135231,0.1
+6,calcite,Calcite,mineral,#4FC3F7,Calcite_WS272,0.1
+"""
+
+
+def write_cube(path, sensor="Landsat-8 OLI_TIRS", spectral=True):
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=2,
+        height=2,
+        count=len(BANDS),
+        dtype="int16",
+        crs="EPSG:32643",
+        transform=Affine(30, 0, 0, 0, -30, 0),
+    ) as dataset:
+        dataset.update_tags(SENSOR=sensor)
+        for index, (name, (centre, fwhm)) in enumerate(BANDS.items(), start=1):
+            dataset.set_band_description(index, name)
+            if spectral:
+                dataset.update_tags(index, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=centre, FWHM_UM=fwhm)
+
+
+@pytest.fixture
+def resample(root, tmp_path):
+    """Run the tool; returns the finished process and the path of its output."""
+
+    def run(*libraries, classes=CLASSES, **cube):
+        write_cube(tmp_path / "cube.tif", **cube)
+        (tmp_path / "classes.csv").write_text(classes)
+        output = tmp_path / "references.csv"
+        command = [sys.executable, root / "scripts/resample_library.py"]
+        command += ["--library", *libraries, "--classes", tmp_path / "classes.csv"]
+        command += ["--cube", tmp_path / "cube.tif", "--references", output]
+        command = [str(part) for part in command]
+        return subprocess.run(command, capture_output=True, text=True), output
+
+    return run
+
+
+def write_library(folder, calcite_until=2.6):
+    rows = ["wavelength_um,Microcline NMNH135231,Calcite WS272"]
+    for wavelength in np.arange(0.35, 2.6, 0.005):
+        calcite = 0.2 * wavelength if wavelength < calcite_until else float("nan")
+        rows.append(f"{wavelength:.4f},0.5,{calcite:.5f}")
+    (folder / "library.csv").write_text("\n".join(rows) + "\n")
+    return folder / "library.csv"
+
+
+def failed_line(finished, output):
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    assert not output.exists()
+    return finished.stderr.strip().splitlines()[-1]
+
+
+def test_references_of_the_shipped_library(resample, root):
+    finished, output = resample(root / "resources/static/analytic_library.csv")
+    assert finished.returncode == 0, finished.stderr
+    references = read_references(output)
+    assert references.names == ("feldspar", "calcite")
+    assert references.band == tuple(BANDS)
+    np.testing.assert_allclose(references.fwhm_um, [fwhm for _, fwhm in BANDS.values()])
+    assert np.all((references.reflectance > 0.4) & (references.reflectance < 1))
+
+
+def test_response_functions_and_gaussians(resample, tmp_path):
+    library = write_library(tmp_path)
+    measured, output = resample(library)
+    assert measured.returncode == 0, measured.stderr
+    by_response = read_references(output).reflectance
+    assumed, output = resample(library, sensor="a spectrometer")
+    assert assumed.returncode == 0, assumed.stderr
+    by_gaussian = read_references(output).reflectance
+    np.testing.assert_allclose(by_response[0], 0.5, atol=1e-6)
+    np.testing.assert_allclose(by_gaussian[0], 0.5, atol=1e-6)
+    centres = [centre for centre, _ in BANDS.values()]
+    np.testing.assert_allclose(by_response[1] / 0.2, centres, atol=2e-3)
+    np.testing.assert_allclose(by_gaussian[1] / 0.2, centres, atol=1e-4)
+
+
+def test_several_libraries_are_one(resample, tmp_path, root):
+    own = tmp_path / "own.csv"
+    own.write_text(write_library(tmp_path).read_text().replace("Calcite WS272", "slag heap"))
+    classes = CLASSES + "50,slag,Slag,mineral,#000000,slag_heap,0.1\n"
+    finished, output = resample(
+        root / "resources/static/analytic_library.csv", own, classes=classes.replace("Micro", "no")
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert read_references(output).names == ("feldspar", "calcite", "slag")
+
+
+def test_a_gap_over_a_band_names_class_spectrum_and_band(resample, tmp_path):
+    line = failed_line(*resample(write_library(tmp_path, calcite_until=2.2)))
+    assert "'Calcite WS272' has no data over band B7" in line
+    assert "class 'calcite'" in line
+
+
+def test_an_unknown_mineral_names_close_ones(resample, tmp_path):
+    classes = CLASSES.replace(
+        "calcite,Calcite,mineral,#4FC3F7,Calcite_WS272", "calcit,C,mineral,#4FC3F7,"
+    )
+    line = failed_line(*resample(write_library(tmp_path), classes=classes))
+    assert "'calcit'" in line
+    assert "close names: calcite" in line
+
+
+def test_a_cube_without_wavelengths_is_named(resample, tmp_path):
+    library = write_library(tmp_path)
+    line = failed_line(*resample(library, sensor="a spectrometer", spectral=False))
+    assert "cube.tif" in line
+    assert "no centre wavelengths" in line
+
+
+def test_real_usgs_library(resample, shared_data):
+    finished, output = resample(shared_data("usgs_splib07/native_ascii_splib07a"))
+    assert finished.returncode == 0, finished.stderr
+    assert read_references(output).reflectance.shape == (2, 7)
+
+
+def test_every_record_of_the_shipped_table_covers_landsat(resample, shared_data, root):
+    table = (root / "resources/static/minerals.csv").read_text().splitlines()
+    minerals = "\n".join(line for line in table if ",cover," not in line) + "\n"
+    libraries = [
+        shared_data("usgs_splib07/native_ascii_splib07a"),
+        shared_data("jpl_beckman/chalcocite"),
+    ]
+    finished, output = resample(*libraries, classes=minerals)
+    assert finished.returncode == 0, finished.stderr
+    real = read_references(output)
+    finished, output = resample(root / "resources/static/analytic_library.csv", classes=minerals)
+    assert finished.returncode == 0, finished.stderr
+    modelled = read_references(output)
+    cosine = np.sum(real.reflectance * modelled.reflectance, axis=1) / (
+        np.linalg.norm(real.reflectance, axis=1) * np.linalg.norm(modelled.reflectance, axis=1)
+    )
+    angles = np.arccos(np.clip(cosine, -1, 1))
+    assert np.all(angles < 0.02), dict(zip(real.names, angles, strict=True))

@@ -1,0 +1,356 @@
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from gossan.errors import InputError
+from gossan.legend import MapClass
+from gossan.report import (
+    FIGURE_TITLES,
+    Scene,
+    describe_library,
+    describe_scene,
+    installed_versions,
+    record_of,
+    relative_link,
+    render_report,
+    summarise,
+)
+
+PNG = (
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00"
+    b"\x90wS\xde"
+)
+CLASSES = [
+    MapClass(2, "chalcocite", "Chalcocite", "#00FE00", max_angle_rad=0.1),
+    MapClass(12, "feldspar", "<Feldspar>", "#FE00FE", max_angle_rad=0.15),
+]
+
+
+def value(number, low=None, high=None):
+    return {"value": number, "low": low, "high": high, "n_blocks": 9}
+
+
+def scores(n):
+    return {
+        "n": n,
+        "n_blocks": 9,
+        "overall_accuracy": value(0.7, 0.65, 0.75),
+        "kappa": value(0.6),
+        "macro_f1": value(0.5, 0.4, 0.6),
+        "classes": [
+            {
+                "code": 2,
+                "name": "chalcocite",
+                "label": "Chalcocite",
+                "n_reference": 40,
+                "n_map": 0,
+                "precision": value(None),
+                "recall": value(0.0, 0.0, 0.0),
+                "f1": value(0.0, 0.0, 0.0),
+            }
+        ],
+    }
+
+
+def accuracy(scene="tiny", synthetic=False, stratified=None):
+    return {
+        "scene": scene,
+        "method": "Spectral Angle Mapper",
+        "assessed": True,
+        "synthetic": synthetic,
+        "reference": {
+            "file": "field.gpkg",
+            "kind": "points",
+            "note": "on the map's grid",
+            "synthetic": synthetic,
+            "n_conflicting": 3,
+        },
+        "n": 12_345,
+        "split": "none: the method has no training pixels",
+        "design": "census",
+        "per_class": None,
+        "seed": 42,
+        "bootstrap": 1000,
+        "block_px": 32,
+        "rules": {"other": "How other pixels count."},
+        "confusion_matrix": {
+            "rows": "reference",
+            "columns": "map",
+            "labels": [
+                {"code": 0, "name": "other", "label": "Other"},
+                {"code": 2, "name": "chalcocite", "label": "Chalcocite"},
+            ],
+            "counts": [[12_000, 5], [300, 40]],
+        },
+        "scores": scores(12_345),
+        "scores_study_classes": scores(340),
+        "stratified": stratified,
+    }
+
+
+def unassessed(scene="tiny", synthetic=False):
+    return {
+        "scene": scene,
+        "method": "Spectral Angle Mapper",
+        "assessed": False,
+        "synthetic": synthetic,
+        "reason": "The scene has no reference, so no accuracy can be stated.",
+    }
+
+
+@pytest.fixture
+def figures(tmp_path):
+    found = {name: tmp_path / f"{name}.png" for name in FIGURE_TITLES}
+    for path in found.values():
+        path.write_bytes(PNG)
+    return found
+
+
+def make_scene(figures, record, synthetic=False, **cube):
+    facts = {
+        "product_id": "LC08",
+        "sensor": "Landsat-8 OLI_TIRS",
+        "acquired": "2024-07-19T05:38:12Z",
+        "synthetic": synthetic,
+        "atmosphere": "dos1",
+    }
+    return Scene(
+        id=record["scene"],
+        cube=facts | cube,
+        figures=figures,
+        areas={0: (60, 0.054), 2: (40, 0.036)},
+        accuracy=record,
+    )
+
+
+def page(root, scenes, **changes):
+    static = root / "resources/static"
+    options = {
+        "study": "gilgit",
+        "scenes": scenes,
+        "classes": CLASSES,
+        "config": {"library": {"sources": ["analytic"]}, "studies": {"gilgit": {"zones": {}}}},
+        "published": {},
+        **changes,
+    }
+    return render_report(
+        (static / "report.html.j2").read_text(), (static / "report.css").read_text(), **options
+    )
+
+
+class Page(HTMLParser):
+    """Collects tags, sources, links, ids and visible text."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr")
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.sources, self.links, self.ids, self.words = [], [], [], [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        attributes = dict(attributes)
+        self.sources += [attributes[name] for name in ("src", "srcset") if name in attributes]
+        self.links += [attributes["href"]] if "href" in attributes else []
+        self.ids += [attributes["id"]] if "id" in attributes else []
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def test_the_page_is_whole_and_loads_nothing_from_outside(root, figures):
+    html = page(root, [make_scene(figures, accuracy())])
+    parsed = Page(html)
+    assert len(parsed.sources) == len(FIGURE_TITLES)
+    assert all(source.startswith("data:image/png;base64,") for source in parsed.sources)
+    assert all(link.startswith("#") for link in parsed.links)
+    assert {link[1:] for link in parsed.links} <= set(parsed.ids)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    for word in ("http://", "https://", "//cdn", "@import", "url(", "<script"):
+        assert word not in html
+
+
+def test_the_published_study_is_shown_and_its_links_lead_somewhere(root, figures):
+    published = json.loads((root / "resources/static/published.json").read_text())["gilgit"]
+    parsed = Page(page(root, [make_scene(figures, accuracy())], published=published))
+    assert {link[1:] for link in parsed.links} <= set(parsed.ids)
+    for text in ("5.27", "2.72", "92.87", "95.09", "0.2595 %", "4 297 825", "Munzareen"):
+        assert text in parsed.text
+    assert "cannot be set against each other" in parsed.text
+    assert published["tables"][0]["rows"][-1][1] == "93.33"
+
+
+@pytest.mark.parametrize("record", [accuracy, unassessed])
+def test_synthetic_scenes_are_marked_everywhere_and_others_nowhere(root, figures, record):
+    real = page(root, [make_scene(figures, record())])
+    assert "synthetic" not in real.lower().replace("synthetic</th><td>no", "")
+    twin = page(root, [make_scene(figures, record(synthetic=True), synthetic=True)])
+    parsed = Page(twin)
+    assert parsed.text.startswith("SYNTHETIC: ")
+    assert "SYNTHETIC DATA." in parsed.text
+    assert twin.count('<figcaption><span class="label">SYNTHETIC</span>') == twin.count(
+        "<figcaption>"
+    )
+
+
+def test_the_summary_is_three_sentences_with_number_interval_and_n(figures):
+    sentences = summarise([make_scene(figures, accuracy(synthetic=True), synthetic=True)], CLASSES)
+    assert len(sentences) == 3
+    assert "70.0%" in sentences[1]
+    assert "65.0% to 75.0%" in sentences[1]
+    assert "n = 12,345" in sentences[1]
+    assert "SYNTHETIC" in sentences[2]
+    assert "any real place" in sentences[2]
+    real = summarise([make_scene(figures, accuracy())], CLASSES)
+    assert "SYNTHETIC" not in " ".join(real)
+    assert "not for other ground" in real[2]
+
+
+def test_without_a_reference_no_accuracy_is_stated(root, figures):
+    scene = make_scene(figures, unassessed())
+    assert "No accuracy can be stated" in summarise([scene], CLASSES)[1]
+    text = Page(page(root, [scene])).text
+    assert "No accuracy can be stated for tiny." in text
+    assert "Overall accuracy" not in text
+
+
+def test_values_come_with_intervals_and_undefined_ones_say_so(root, figures):
+    text = Page(page(root, [make_scene(figures, accuracy())])).text
+    assert "0.700 [0.650, 0.750]" in text
+    assert "undefined" in text
+    assert "no interval: too few blocks" in text
+    assert "3 pixels claimed by two classes were left out" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_several_scenes_share_a_page(root, figures):
+    scenes = [
+        make_scene(figures, accuracy("one", synthetic=True), synthetic=True),
+        make_scene(figures, unassessed("two")),
+    ]
+    parsed = Page(page(root, scenes))
+    assert len(parsed.sources) == 2 * len(FIGURE_TITLES) - 2
+    assert "No accuracy can be stated for two." in parsed.text
+    assert "does not carry over" in parsed.text
+
+
+def test_stratified_estimates_have_their_table(root, figures):
+    estimate = {"value": 0.5, "standard_error": 0.1, "low": 0.3, "high": 0.7}
+    undefined = dict.fromkeys(estimate)
+    stratified = {
+        "population_pixels": 99_999,
+        "overall_accuracy": estimate,
+        "classes": [
+            {
+                "code": 2,
+                "name": "chalcocite",
+                "label": "Chalcocite",
+                "mapped_pixels": 10,
+                "sampled_pixels": 5,
+                "users_accuracy": undefined,
+                "producers_accuracy": estimate,
+                "area_share": estimate,
+                "area_km2": None,
+            }
+        ],
+    }
+    text = Page(page(root, [make_scene(figures, accuracy(stratified=stratified))])).text
+    assert "Olofsson et al. (2014)" in text
+    assert "99,999" in text
+    assert "0.500 [0.300, 0.700]" in text
+
+
+def test_words_of_data_are_escaped(root, figures):
+    html = page(root, [make_scene(figures, accuracy(), notes=["<script>alert(1)</script>"])])
+    assert "<script>" not in html
+    assert "&lt;Feldspar&gt;" in html
+
+
+def test_the_page_is_the_same_every_time(root, figures):
+    scenes = [make_scene(figures, accuracy())]
+    assert page(root, scenes) == page(root, scenes)
+
+
+def test_residuals_are_shown_for_the_study_s_classes(root, figures):
+    residuals = [
+        {"name": "chalcocite", "record": "jpl S-16A", "rms": "0.0021", "angle_rad": "0.0041"},
+        {"name": "quartz", "record": "HS117", "rms": "0.5", "angle_rad": "0.4"},
+    ]
+    text = Page(page(root, [make_scene(figures, accuracy())], residuals=residuals)).text
+    assert "jpl S-16A" in text
+    assert "HS117" not in text
+
+
+def test_files_are_listed_with_what_they_are(root, figures):
+    files = ["results/a/class.tif", "results/a/zones/potassic-phyllic.tif", "results/a/x.bin"]
+    text = Page(page(root, [make_scene(figures, accuracy())], files=files)).text
+    assert "results/a/class.tif : class map" in text
+    assert "map of the potassic and phyllic zone" in text
+
+
+def test_a_missing_or_broken_figure_is_named(root, figures):
+    figures["areas"].write_bytes(b"text")
+    with pytest.raises(InputError, match=r"areas\.png: not a PNG"):
+        page(root, [make_scene(figures, accuracy())])
+    figures["areas"].unlink()
+    with pytest.raises(InputError, match=r"areas\.png: no such figure"):
+        page(root, [make_scene(figures, accuracy())])
+
+
+def test_records_of_preprocessing_become_rows():
+    rows = dict(
+        describe_scene(
+            {
+                "product_id": "LC08",
+                "synthetic": True,
+                "masked": {"cloud": {"pixels": 1200, "share_of_observed": 0.012}},
+                "bands": [{"name": "B1", "centre_um": 0.443, "fwhm_um": 0.016}],
+                "corrections": [{"method": "dos1", "dark": [0.1, 0.2]}],
+                "own_key": 1.5,
+                "notes": [],
+            }
+        )
+    )
+    assert rows == {
+        "Product": "LC08",
+        "Synthetic": "yes",
+        "Masked by quality flags": "cloud 1,200 (1.20%)",
+        "Bands": "B1 0.443 µm (FWHM 0.016)",
+        "Corrections and their numbers": "method dos1, dark 0.1; 0.2",
+        "Own key": "1.5",
+    }
+
+
+def test_the_library_is_told_as_modelled_or_named():
+    assert "modelled" in describe_library({"library": {"sources": ["analytic"]}})
+    assert "my/usgs" in describe_library({"library": {"sources": ["my/usgs", "analytic"]}})
+    assert "not recorded" in describe_library({})
+
+
+def test_versions_are_those_installed():
+    versions = dict(installed_versions())
+    assert versions["python"].startswith("3.")
+    assert "numpy" in versions
+
+
+def test_links_are_relative_to_the_page():
+    assert relative_link("results/studies/gilgit/report.html", "results/index.html") == (
+        "studies/gilgit/report.html"
+    )
+
+
+def test_a_scene_without_a_record_is_named():
+    assert record_of({"records": [unassessed("a")]}, "a")["scene"] == "a"
+    with pytest.raises(InputError, match="no record of scene 'b'"):
+        record_of({"records": [unassessed("a")]}, "b")
