@@ -36,6 +36,14 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def add_blocks(parser: argparse.ArgumentParser) -> None:
+    """Add `--block-px`, the side of a block, and `--threads`."""
+    parser.add_argument(
+        "--block-px", type=int, default=512, help="side of a block in pixels; sets the memory"
+    )
+    add_threads(parser)
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--threads`, the number of blocks worked on at once."""
     parser.add_argument(

@@ -69,9 +69,14 @@ class Grid:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """(west, south, east, north) of the outer pixel edges, in units of the grid's system."""
-        corners = [self.transform * (x, y) for x in (0, self.width) for y in (0, self.height)]
+        corners = [self.place(x, y) for x in (0, self.width) for y in (0, self.height)]
         xs, ys = zip(*corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
+
+    def place(self, column: float, row: float) -> tuple[float, float]:
+        """(x, y) of a position in pixels; (0, 0) is the outer corner of the first pixel."""
+        a, b, c, d, e, f = self.transform[:6]
+        return a * column + b * row + c, d * column + e * row + f
 
     def require_same(self, other: "Grid", what: str) -> None:
         """Raise InputError, naming `what`, unless `other` covers exactly the same pixels.
@@ -90,8 +95,8 @@ class Grid:
                 "is expected; reproject it to the same grid"
             )
         for corner in ((0, 0), (self.width, 0), (0, self.height)):
-            column, row = ~self.transform * (other.transform * corner)
-            if math.hypot(column - corner[0], row - corner[1]) > 1e-3:
+            here, there = self.place(*corner), other.place(*corner)
+            if math.dist(here, there) > 1e-3 * math.sqrt(abs(self.transform.determinant)):
                 raise InputError(
                     f"{what}: its pixels are shifted or of another size; resample it to the same "
                     "grid"
@@ -293,7 +298,8 @@ def encode(values: np.ndarray, layer: Layer) -> np.ndarray:
         return stored
     valid = np.isfinite(values)
     if layer.scale != 1.0 or layer.offset != 0.0:
-        values = (values.astype(np.float64) - layer.offset) / layer.scale
+        with np.errstate(over="ignore"):
+            values = (values.astype(np.float64) - layer.offset) / layer.scale
     if dtype.kind == "f":
         stored = values.astype(dtype)
     else:
@@ -461,12 +467,11 @@ def map_blocks(
                 for target, layer, result in zip(targets, layers, results, strict=True):
                     _write(target, layer, window, result)
 
-        def finish(folder: Path, final: Path, layer: Layer) -> None:
+        # One copy at a time, each with all threads: side by side they are hardly faster, and
+        # GDAL's buffers then grow with the scene.
+        for folder, final, layer in zip(scratch, finals, layers, strict=True):
             _copy_to_cog(folder / "blocks.tif", folder / "cog.tif", layer, threads)
             (folder / "cog.tif").replace(final)
-
-        with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-            list(pool.map(finish, scratch, finals, layers))
 
 
 def _scratch_folder(path: Path) -> tempfile.TemporaryDirectory:
@@ -485,7 +490,7 @@ def _create(path: Path, layer: Layer, plan: _Plan) -> rasterio.io.DatasetWriter:
         width=grid.width,
         height=grid.height,
         count=len(bands.names),
-        dtype=layer.dtype,
+        dtype=np.dtype(layer.dtype).name,
         crs=grid.crs,
         transform=grid.transform,
         nodata=layer.nodata,

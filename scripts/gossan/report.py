@@ -135,10 +135,13 @@ def render_report(
 
     `template` and `style` are the texts of the page's template and style sheet, `published`
     the study's entry of published.json ({} where there is none), `residuals` rows of the
-    analytic library's residuals, `files` paths to list. The page depends on nothing but these
+    analytic library's residuals (shown only where it is among the sources), `files` paths to
+    list. The page depends on nothing but these
     and the installed versions: it carries no date.
     """
     paper = {**UNPUBLISHED, **published}
+    if "analytic" not in config.get("library", {}).get("sources", []):
+        residuals = ()
     colours = {item.code: item for item in classes}
     return (
         _environment()

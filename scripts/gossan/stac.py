@@ -97,7 +97,7 @@ def _footprint(grid: Grid) -> tuple[dict | None, list[float] | None]:
     if grid.crs is None:
         return None, None
     corners = [(0, 0), (0, grid.height), (grid.width, grid.height), (grid.width, 0), (0, 0)]
-    ring = [grid.transform * corner for corner in corners]
+    ring = [grid.place(*corner) for corner in corners]
     outline = {"type": "Polygon", "coordinates": [ring]}
     lonlat = transform_geom(grid.crs, "EPSG:4326", outline)["coordinates"][0]
     rounded = [[round(x, 7), round(y, 7)] for x, y in lonlat]

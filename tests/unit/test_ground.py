@@ -11,21 +11,10 @@ from gossan.twin.noise import field_key, fractal_noise, white_noise
 SIZE = 96
 PIXEL_M = 30.0
 SUN = (40.0, 130.0)
-GILGIT = [
-    "chlorite",
-    "chalcocite",
-    "pyrite",
-    "epidote",
-    "malachite",
-    "calcite",
-    "alunite",
-    "magnetite",
-    "biotite",
-    "serpentine",
-    "dolomite",
-    "feldspar",
-    "muscovite",
-]
+GILGIT = (
+    *("chlorite", "chalcocite", "pyrite", "epidote", "malachite", "calcite", "alunite"),
+    *("magnetite", "biotite", "serpentine", "dolomite", "feldspar", "muscovite"),
+)
 
 
 def make(seed: int = 42, difficulty: float = 1.0, size: int = SIZE) -> Ground:

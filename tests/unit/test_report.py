@@ -290,6 +290,11 @@ def test_residuals_are_shown_for_the_study_s_classes(root, figures):
     text = Page(page(root, [make_scene(figures, accuracy())], residuals=residuals)).text
     assert "jpl S-16A" in text
     assert "HS117" not in text
+    measured = {"library": {"sources": ["my/usgs"]}}
+    text = Page(
+        page(root, [make_scene(figures, accuracy())], residuals=residuals, config=measured)
+    ).text
+    assert "jpl S-16A" not in text
 
 
 def test_files_are_listed_with_what_they_are(root, figures):

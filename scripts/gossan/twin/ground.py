@@ -10,7 +10,7 @@ Geology 105, 3), skarn where the intrusion meets carbonate rocks, a leached cap 
 goethite and hematite, and supergene copper below it. Proportions and mineral recipes are ours.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,21 @@ _CHUNK_CELLS = 1 << 16
 _PATCHINESS = 0.85
 SNOWLINE_M = 4050.0
 BASE_ELEVATION_M = 2450.0
+
+# Faults of a district: a point on it (s, t), angle from the s axis, and slip (km).
+_FAULTS = ((0.5, 0.4, 1.15, 0.75), (-0.6, -1.6, -0.55, -0.55), (3.6, 1.2, 0.2, 0.6))
+# Contacts of the host rocks across the strike in a district (km).
+_CONTACTS_KM = (-6.85, -5.3, -3.35, 2.3, 4.4, 6.85)
+_CONTACT_KM = _CONTACTS_KM[4]
+# The highest mountain over the lowest valley, which bounds the reach of a cast shadow.
+_RELIEF_M = 3200.0
+CLOUD_BASE_M = 1900.0
+# Standard deviations at difficulty 1 of ln(depth), ln(brightness) and tilt, and the exponent on
+# mineral shares: the knobs of the calibration (benchmarks/calibrate_twin.py).
+_DEPTH_STD = 0.22
+_BRIGHTNESS_STD = 0.2
+_TILT_STD = 0.055
+_SHARPNESS = 2.8
 
 # Assemblages: share of each mineral before patchiness. Ores and oxides come as nearly pure
 # bodies, because a dark mineral leaves no trace in a pixel of which half is bright.
@@ -268,7 +283,13 @@ class Ground:
             shares[name] = remaining * share
         return shares, (plan_s, plan_t)
 
-    def _hosts(self, u, plan_s, plan_t, body) -> dict[str, np.ndarray]:
+    def _hosts(
+        self,
+        u: np.ndarray,
+        plan_s: np.ndarray,
+        plan_t: np.ndarray,
+        body: Callable[..., np.ndarray],
+    ) -> dict[str, np.ndarray]:
         """Shares of the host rocks, which lie as bands across the strike; they sum to 1."""
         bands = [_step(u - contact, 0.05) for contact in _CONTACTS_KM]
         hosts = {
@@ -513,20 +534,6 @@ class Ground:
         field = self._noise(f"cloud field {overpass}", s, t, 7.0, 2)
         threshold = 2.6 - 0.35 * min(self.difficulty, 3.0)
         return (6.0 * np.maximum(fleece + 0.8 * field - threshold, 0.0)).astype(np.float32)
-
-
-# Faults of a district: a point on it (s, t), angle from the s axis, and slip (km, right-lateral).
-_FAULTS = ((0.5, 0.4, 1.15, 0.75), (-0.6, -1.6, -0.55, -0.55), (3.6, 1.2, 0.2, 0.6))
-# Contacts of the host rocks across the strike in a district (km).
-_CONTACTS_KM = (-6.85, -5.3, -3.35, 2.3, 4.4, 6.85)
-_CONTACT_KM = _CONTACTS_KM[4]
-# The highest mountain over the lowest valley, which bounds the reach of a cast shadow.
-_RELIEF_M = 3200.0
-CLOUD_BASE_M = 1900.0
-_DEPTH_STD = 0.22
-_BRIGHTNESS_STD = 0.2
-_TILT_STD = 0.055
-_SHARPNESS = 2.8
 
 
 def _sharpness(difficulty: float) -> float:

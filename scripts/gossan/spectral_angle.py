@@ -1,0 +1,575 @@
+"""The Spectral Angle Mapper: which reference spectrum is nearest to each pixel, and how near.
+
+The angle between pixel p and reference r is arccos(<p, r> / (|p| |r|)) (Kruse et al. 1993, Remote
+Sensing of Environment 44, 145-163). It compares shapes only: brightness cancels out.
+
+Two compiled kernels work on LANES pixels at a time, each pixel in a lane of the vector registers:
+
+- `_map_exact` computes in double precision.
+- `_map_screened`, for few bands, computes in single precision, with error bounds, relative to the
+  references' mean direction, where little cancels. Pixels whose class or angle the bounds leave
+  open are collected and computed in double precision, so both kernels give the same classes.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+
+from gossan.errors import InputError
+from gossan.legend import NODATA, UNCLASSIFIED
+
+# Half a tile of the first-level cache, and enough to hide the latency of memory.
+LANES = 256
+# The screened kernel keeps all bands of a pixel in registers.
+SCREENED_BANDS = 16
+SCREENED_TYPES = ("int8", "uint8", "int16", "uint16", "float32")
+# Bands that one pass of the double-precision kernel takes up at most.
+BANDS_PER_PASS = 8
+# Unit roundoff of single precision, and the error of an angle that the screening allows.
+ROUNDOFF = 2.0**-24
+SCREENED_ERROR_RAD = 6e-7
+
+_NODATA = np.int32(NODATA)
+_UNCLASSIFIED = np.int32(UNCLASSIFIED)
+_NAN = np.float32(np.nan)
+_ZERO, _HALF, _ONE, _TWO = (np.float32(value) for value in (0.0, 0.5, 1.0, 2.0))
+_PI = np.float32(math.pi)
+# |p|^2 must lie between these in single precision; else the pixel is computed in double.
+_TINY, _HUGE = np.float32(1e-20), np.float32(1e30)
+# arccos(x) = sqrt(1 - x) * polynomial in x, error below 2e-8 for 0 <= x <= 1 (Abramowitz and
+# Stegun 1964, 4.4.46). libm's arccos would not run in vector registers.
+_A0, _A1, _A2, _A3, _A4, _A5, _A6, _A7 = (
+    np.float32(value)
+    for value in (
+        1.5707963050,
+        -0.2145988016,
+        0.0889789874,
+        -0.0501743046,
+        0.0308918810,
+        -0.0170881256,
+        0.0066700901,
+        -0.0012624911,
+    )
+)
+
+# Multiply-adds may fuse. Nothing else is relaxed, so NaN keeps its meaning and a pixel's result
+# does not depend on its neighbours or on how the scene is cut into blocks.
+_compile = njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+
+# Rows of LANES numbers in the double-precision scratch space; band rows follow.
+_NORM, _BEST, _SECOND, _CODE, _ALLOWED, _ALLOWED_CODE = (LANES * row for row in range(6))
+_BANDS = LANES * 6
+# The same in single precision.
+_S_SQUARE, _S_BEST, _S_SECOND, _S_CODE, _S_NORM2 = (LANES * row for row in range(5))
+_S_BANDS = LANES * 5
+
+
+def map_angles(
+    block: np.ndarray,
+    references: np.ndarray,
+    max_angle_rad: float | Sequence[float] | None = None,
+    codes: Sequence[int] | None = None,
+    nodata: float | None = None,
+    *,
+    every_angle: bool = False,
+) -> tuple[np.ndarray, ...]:
+    """Classify each pixel by the reference at the smallest spectral angle.
+
+    `block` is (bands, rows, columns), integers or floats in any unit without offset; band- and
+    pixel-interleaved memory are both read in place. `references` is (n_refs, bands).
+    `max_angle_rad` is one threshold or one per reference (None: no threshold), in radians.
+    `codes` are the references' class codes, 1-254 (default 1, 2, ...). A pixel with `nodata` in
+    any band, with NaN or infinity, or of zero length, is nodata.
+
+    Returns (classes, angle, margin), each (rows, columns):
+
+    - classes, uint8: among the references that are within their own threshold, the one at the
+      smallest angle, as in ENVI; so where the nearest reference is beyond its threshold, a
+      farther one within a wider threshold may win. 0 where there is none; 255 for nodata. Equal
+      angles go to the reference that stands first. Classes are those of float64 arithmetic.
+    - angle, float32 radians, right to 1e-6: to the winner, or to the nearest reference where the
+      pixel is unclassified, so that no threshold hides how near it came. NaN for nodata.
+    - margin, float32 radians, right to 3e-6: the smallest angle to any other reference minus
+      `angle`. Negative where a nearer reference was beyond its threshold; NaN for nodata and
+      where there is only one reference.
+
+    With `every_angle`, a fourth array (n_refs, rows, columns), float32: the angle to each.
+
+    Raises InputError for references or thresholds that are of the wrong shape, not finite, zero,
+    or not positive, and for codes outside 1-254.
+    """
+    block = np.asarray(block)
+    if block.ndim != 3:
+        raise InputError(f"a block of shape {block.shape}; give (bands, rows, columns)")
+    if block.dtype.kind not in "iuf":
+        raise InputError(f"a block of type {block.dtype}; give integers or floats")
+    n_bands, rows, columns = block.shape
+    unit = _unit_references(references, n_bands)
+    n_refs = len(unit)
+    cos_max = _threshold_cosines(max_angle_rad, n_refs)
+    codes = _checked_codes(codes, n_refs)
+    if block.dtype == np.float16:
+        block = block.astype(np.float32)
+    flat, band_stride, pixel_stride = _flat_view(block)
+    n_pixels = rows * columns
+    classes = np.empty(n_pixels, np.uint8)
+    angle = np.empty(n_pixels, np.float32)
+    margin = np.empty(n_pixels, np.float32)
+    every = np.empty((n_refs if every_angle else 0, n_pixels), np.float32)
+
+    per_pass = -(-n_bands // -(-n_bands // BANDS_PER_PASS))
+    passes = -(-n_bands // per_pass)
+    padded = np.zeros((n_refs, passes * per_pass))
+    padded[:, :n_bands] = unit
+    weights = padded.reshape(n_refs, passes, per_pass).transpose(1, 0, 2).ravel()
+    # The kernels unroll their loops over bands by the length of this tuple, which is a part of
+    # its type and so a constant where they are compiled.
+    exact = (
+        (0,) * per_pass,
+        flat,
+        band_stride,
+        pixel_stride,
+        n_bands,
+        weights,
+        codes.astype(np.float64),
+        cos_max,
+        math.nan if nodata is None else float(nodata),
+    )
+    screened = n_bands <= SCREENED_BANDS and n_refs > 1 and block.dtype.name in SCREENED_TYPES
+    if screened and not every_angle:
+        centre = unit.mean(axis=0).astype(np.float32)
+        shifted = (unit - centre).astype(np.float32)
+        square = np.einsum("rb,rb->r", shifted, shifted, dtype=np.float64)
+        _map_screened(
+            (0,) * n_bands,
+            exact,
+            centre,
+            shifted.ravel(),
+            (-0.5 * square).astype(np.float32),
+            codes.astype(np.float32),
+            _screening_bounds(n_bands, square.max(), cos_max),
+            classes,
+            angle,
+            margin,
+        )
+    else:
+        _map_exact(exact, classes, angle, margin, every)
+    if n_refs == 1:
+        margin[:] = np.nan
+    shape = (rows, columns)
+    results = classes.reshape(shape), angle.reshape(shape), margin.reshape(shape)
+    return (*results, every.reshape(n_refs, *shape)) if every_angle else results
+
+
+def _unit_references(references: np.ndarray, n_bands: int) -> np.ndarray:
+    references = np.asarray(references, dtype=np.float64)
+    if references.ndim != 2 or references.shape[1] != n_bands or not len(references):
+        raise InputError(
+            f"references of shape {references.shape}; give (references, {n_bands} bands)"
+        )
+    # The largest value first, so that squares neither overflow nor vanish.
+    scale = np.abs(references).max(axis=1, keepdims=True)
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        place = int(np.flatnonzero(~(np.isfinite(scale) & (scale > 0)))[0])
+        raise InputError(f"reference {place + 1} is zero or not finite; give numbers in all bands")
+    scaled = references / scale
+    return scaled / np.sqrt(np.einsum("rb,rb->r", scaled, scaled))[:, np.newaxis]
+
+
+def _threshold_cosines(max_angle_rad: float | Sequence[float] | None, n_refs: int) -> np.ndarray:
+    if max_angle_rad is None:
+        return np.full(n_refs, -np.inf)
+    limits = np.asarray(max_angle_rad, dtype=np.float64)
+    if limits.shape not in ((), (n_refs,)):
+        raise InputError(f"max_angle_rad has shape {limits.shape}; give one, or {n_refs}")
+    if not (limits > 0).all():
+        raise InputError("max_angle_rad must be positive; give angles in radians")
+    limits = np.broadcast_to(limits, n_refs)
+    return np.where(limits < math.pi, np.cos(limits), -np.inf)
+
+
+def _checked_codes(codes: Sequence[int] | None, n_refs: int) -> np.ndarray:
+    codes = np.arange(1, n_refs + 1) if codes is None else np.asarray(codes)
+    if codes.shape != (n_refs,) or not ((codes > UNCLASSIFIED) & (codes < NODATA)).all():
+        raise InputError(f"class codes {codes.tolist()}; give {n_refs}, from 1 to 254")
+    return codes
+
+
+def _flat_view(block: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """The block's memory as one array, and the steps from band to band and pixel to pixel."""
+    spectra = block.reshape(len(block), -1)
+    size = spectra.itemsize
+    band_step, pixel_step = spectra.strides
+    if min(band_step, pixel_step) < 0 or band_step % size or pixel_step % size:
+        spectra = np.ascontiguousarray(spectra)
+        band_step, pixel_step = spectra.strides
+    band_stride, pixel_stride = band_step // size, pixel_step // size
+    bands, pixels = spectra.shape
+    length = (bands - 1) * band_stride + (pixels - 1) * pixel_stride + 1 if spectra.size else 0
+    flat = np.lib.stride_tricks.as_strided(spectra, (length,), (size,), writeable=False)
+    return flat, band_stride, pixel_stride
+
+
+def _screening_bounds(n_bands: int, largest_square: float, cos_max: np.ndarray) -> np.ndarray:
+    """Error bounds of the single-precision kernel, for q = p/|p| - centre and s = r - centre.
+
+    A score <q, s> - |s|^2 / 2 is a chain of n_bands roundings, each below ROUNDOFF times
+    |q| |s| + |s|^2 / 2, which is at most |q|^2 / 2 + |s|^2; two scores that differ by more than
+    both bounds are in the right order. The squared chord |q - s|^2, from which the angle comes,
+    is held to half of its worst case, which is more than seven standard deviations of the sum of
+    independent roundings.
+    """
+    roundings = n_bands + 3
+    limits = 1.0 - np.clip(cos_max, -2.0, 1.0)
+    return np.array(
+        [
+            roundings * ROUNDOFF,
+            ROUNDOFF * (2 * roundings * largest_square + 2 * math.sqrt(largest_square)),
+            1.25 * (n_bands + 1) * ROUNDOFF,
+            SCREENED_ERROR_RAD**2,
+            limits.min(),
+            limits.max(),
+        ],
+        dtype=np.float32,
+    )
+
+
+@njit(inline="always", fastmath={"contract"})
+def _arccos_near(versine):
+    """arccos(1 - versine) for 0 <= versine <= 1; below 0, where rounding put it, 0."""
+    v = versine if versine > _ZERO else _ZERO
+    x = _ONE - v
+    polynomial = _A7
+    polynomial = polynomial * x + _A6
+    polynomial = polynomial * x + _A5
+    polynomial = polynomial * x + _A4
+    polynomial = polynomial * x + _A3
+    polynomial = polynomial * x + _A2
+    polynomial = polynomial * x + _A1
+    polynomial = polynomial * x + _A0
+    return np.sqrt(v) * polynomial
+
+
+@njit(inline="always", fastmath={"contract"})
+def _arccos(cosine):
+    """Float32 angle of a float64 cosine, which is clipped to [-1, 1]."""
+    near = _arccos_near(np.float32(1.0 - abs(cosine)))
+    return near if cosine >= 0.0 else _PI - near
+
+
+@_compile
+def _score_exactly(exact, start, picks, count, wide, dots, invalid):
+    """Score `count` pixels, from `start` on or those in `picks`, into rows of `wide`.
+
+    Leaves |p| in _NORM, the winner's and the runner-up's <p, r> in _BEST and _SECOND and the class
+    code in _CODE, and every <p, r> in `dots`.
+    """
+    unroll, flat, band_stride, pixel_stride, n_bands, weights, codes, cos_max, nodata = exact
+    per_pass = len(unroll)
+    n_refs = codes.size
+    limited = cos_max.max() > -1.0
+    for i in range(LANES):
+        wide[_NORM + i] = 0.0
+        invalid[i] = 0
+    for i in range(n_refs * LANES):
+        dots[i] = 0.0
+    for first in range(0, n_bands, per_pass):
+        here = min(per_pass, n_bands - first)
+        if picks.size:
+            for b in range(here):
+                row = wide[_BANDS + b * LANES : _BANDS + (b + 1) * LANES]
+                base = (first + b) * band_stride
+                for i in range(count):
+                    row[i] = flat[base + picks[i] * pixel_stride]
+        elif pixel_stride == 1:
+            for b in range(here):
+                row = wide[_BANDS + b * LANES : _BANDS + (b + 1) * LANES]
+                base = (first + b) * band_stride + start
+                source = flat[base : base + count]
+                for i in range(count):
+                    row[i] = source[i]
+        else:
+            for i in range(count):
+                base = first * band_stride + (start + i) * pixel_stride
+                for b in range(here):
+                    wide[_BANDS + b * LANES + i] = flat[base + b * band_stride]
+        for i in range((per_pass - here) * LANES):
+            wide[_BANDS + here * LANES + i] = 0.0
+        for i in range(LANES):
+            square = wide[_NORM + i]
+            bad = invalid[i]
+            for b in range(per_pass):
+                p = wide[_BANDS + b * LANES + i]
+                square += p * p
+                bad = 1 if p == nodata else bad
+            wide[_NORM + i] = square
+            invalid[i] = bad
+        offset = first * n_refs
+        r = 0
+        while r + 4 <= n_refs:
+            weight = weights[offset + r * per_pass : offset + (r + 4) * per_pass]
+            dot = dots[r * LANES : (r + 4) * LANES]
+            for i in range(LANES):
+                d0 = dot[i]
+                d1 = dot[LANES + i]
+                d2 = dot[2 * LANES + i]
+                d3 = dot[3 * LANES + i]
+                for b in range(per_pass):
+                    p = wide[_BANDS + b * LANES + i]
+                    d0 += p * weight[b]
+                    d1 += p * weight[per_pass + b]
+                    d2 += p * weight[2 * per_pass + b]
+                    d3 += p * weight[3 * per_pass + b]
+                dot[i] = d0
+                dot[LANES + i] = d1
+                dot[2 * LANES + i] = d2
+                dot[3 * LANES + i] = d3
+            r += 4
+        while r < n_refs:
+            weight = weights[offset + r * per_pass : offset + (r + 1) * per_pass]
+            dot = dots[r * LANES : (r + 1) * LANES]
+            for i in range(LANES):
+                d0 = dot[i]
+                for b in range(per_pass):
+                    d0 += wide[_BANDS + b * LANES + i] * weight[b]
+                dot[i] = d0
+            r += 1
+    for i in range(LANES):
+        square = wide[_NORM + i]
+        # A comparison with NaN is false: NaN and infinite pixels are invalid too.
+        sound = (square > 0.0) & (square < np.inf)
+        invalid[i] = invalid[i] if sound else 1
+        wide[_NORM + i] = math.sqrt(square)
+        wide[_BEST + i] = -np.inf
+        wide[_SECOND + i] = -np.inf
+        wide[_CODE + i] = 0.0
+        wide[_ALLOWED + i] = -np.inf
+        wide[_ALLOWED_CODE + i] = 0.0
+    for r in range(n_refs):
+        dot = dots[r * LANES : (r + 1) * LANES]
+        code = codes[r]
+        for i in range(LANES):
+            d = dot[i]
+            best = wide[_BEST + i]
+            second = wide[_SECOND + i]
+            lower = best if best < d else d
+            wide[_SECOND + i] = lower if lower > second else second
+            wide[_CODE + i] = code if d > best else wide[_CODE + i]
+            wide[_BEST + i] = d if d > best else best
+        if limited:
+            lowest = cos_max[r]
+            for i in range(LANES):
+                d = dot[i]
+                d = d if d >= lowest * wide[_NORM + i] else -np.inf
+                allowed = wide[_ALLOWED + i]
+                wide[_ALLOWED_CODE + i] = code if d > allowed else wide[_ALLOWED_CODE + i]
+                wide[_ALLOWED + i] = d if d > allowed else allowed
+    if limited:
+        for i in range(LANES):
+            best = wide[_BEST + i]
+            code = wide[_ALLOWED_CODE + i]
+            winner = wide[_ALLOWED + i] if code > 0.0 else best
+            wide[_SECOND + i] = wide[_SECOND + i] if winner == best else best
+            wide[_BEST + i] = winner
+            wide[_CODE + i] = code
+
+
+@_compile
+def _finish_exactly(wide, invalid, class_row, angle_row, margin_row):
+    """Class, angle and margin of the scored lanes."""
+    for i in range(LANES):
+        inverse = 1.0 / wide[_NORM + i]
+        nearest = _arccos(wide[_BEST + i] * inverse)
+        next_one = _arccos(wide[_SECOND + i] * inverse)
+        angle_row[i] = nearest if invalid[i] == 0 else _NAN
+        margin_row[i] = next_one - nearest if invalid[i] == 0 else _NAN
+        class_row[i] = np.int32(wide[_CODE + i]) if invalid[i] == 0 else _NODATA
+
+
+@_compile
+def _map_exact(exact, classes, angle, margin, every):
+    """All pixels in double precision; `every` has no rows unless all angles are wanted."""
+    per_pass = len(exact[0])
+    n_refs = exact[6].size
+    n_pixels = classes.size
+    wide = np.zeros((6 + per_pass) * LANES)
+    dots = np.zeros(n_refs * LANES)
+    invalid = np.zeros(LANES, np.int32)
+    no_picks = np.zeros(0, np.int64)
+    class_row = np.zeros(LANES, np.int32)
+    angle_row = np.zeros(LANES, np.float32)
+    margin_row = np.zeros(LANES, np.float32)
+    for start in range(0, n_pixels, LANES):
+        count = min(LANES, n_pixels - start)
+        _score_exactly(exact, start, no_picks, count, wide, dots, invalid)
+        _finish_exactly(wide, invalid, class_row, angle_row, margin_row)
+        class_out = classes[start : start + count]
+        angle_out = angle[start : start + count]
+        margin_out = margin[start : start + count]
+        for i in range(count):
+            class_out[i] = class_row[i]
+            angle_out[i] = angle_row[i]
+            margin_out[i] = margin_row[i]
+        for r in range(every.shape[0]):
+            every_out = every[r, start : start + count]
+            dot = dots[r * LANES : (r + 1) * LANES]
+            for i in range(count):
+                cosine = dot[i] / wide[_NORM + i]
+                every_out[i] = _arccos(cosine) if invalid[i] == 0 else _NAN
+
+
+@_compile
+def _map_screened(unroll, exact, centre, shifted, bias, codes, bounds, classes, angle, margin):
+    """All pixels in single precision, and those that it leaves open in double precision."""
+    _, flat, band_stride, pixel_stride, _, _, _, _, nodata_wide = exact
+    n_bands = len(unroll)
+    n_refs = codes.size
+    n_pixels = classes.size
+    nodata = np.float32(nodata_wide)
+    tie_relative, tie_absolute, chord_relative, error_square, surely_in, surely_out = bounds
+    narrow = np.zeros((5 + n_bands) * LANES, np.float32)
+    open_lanes = np.zeros(LANES, np.int32)
+    bad_lanes = np.zeros(LANES, np.int32)
+    waiting = np.zeros(2 * LANES, np.int64)
+    n_waiting = 0
+    wide = np.zeros((6 + len(exact[0])) * LANES)
+    dots = np.zeros(n_refs * LANES)
+    class_row = np.zeros(LANES, np.int32)
+    angle_row = np.zeros(LANES, np.float32)
+    margin_row = np.zeros(LANES, np.float32)
+    for start in range(0, n_pixels, LANES):
+        count = min(LANES, n_pixels - start)
+        if pixel_stride == 1:
+            for b in range(n_bands):
+                base = b * band_stride + start
+                source = flat[base : base + count]
+                for i in range(count):
+                    narrow[_S_BANDS + b * LANES + i] = source[i]
+        else:
+            for i in range(count):
+                base = (start + i) * pixel_stride
+                for b in range(n_bands):
+                    narrow[_S_BANDS + b * LANES + i] = flat[base + b * band_stride]
+        for i in range(LANES):
+            square = _ZERO
+            bad = 0
+            for b in range(n_bands):
+                p = narrow[_S_BANDS + b * LANES + i]
+                square += p * p
+                bad = 1 if (p == nodata) | (p != p) else bad
+            inverse = _ONE / np.sqrt(square)
+            q_square = _ZERO
+            for b in range(n_bands):
+                q = narrow[_S_BANDS + b * LANES + i] * inverse - centre[b]
+                q_square += q * q
+                narrow[_S_BANDS + b * LANES + i] = q
+            narrow[_S_NORM2 + i] = square
+            narrow[_S_SQUARE + i] = q_square
+            bad_lanes[i] = bad
+        for i in range(LANES):
+            narrow[_S_BEST + i] = -_HUGE
+            narrow[_S_SECOND + i] = -_HUGE
+            narrow[_S_CODE + i] = _ZERO
+        r = 0
+        while r + 4 <= n_refs:
+            s = shifted[r * n_bands : (r + 4) * n_bands]
+            b0, b1, b2, b3 = bias[r], bias[r + 1], bias[r + 2], bias[r + 3]
+            c0, c1, c2, c3 = codes[r], codes[r + 1], codes[r + 2], codes[r + 3]
+            for i in range(LANES):
+                d0 = b0
+                d1 = b1
+                d2 = b2
+                d3 = b3
+                for b in range(n_bands):
+                    q = narrow[_S_BANDS + b * LANES + i]
+                    d0 += q * s[b]
+                    d1 += q * s[n_bands + b]
+                    d2 += q * s[2 * n_bands + b]
+                    d3 += q * s[3 * n_bands + b]
+                best = narrow[_S_BEST + i]
+                second = narrow[_S_SECOND + i]
+                code = narrow[_S_CODE + i]
+                lower = best if best < d0 else d0
+                second = lower if lower > second else second
+                code = c0 if d0 > best else code
+                best = d0 if d0 > best else best
+                lower = best if best < d1 else d1
+                second = lower if lower > second else second
+                code = c1 if d1 > best else code
+                best = d1 if d1 > best else best
+                lower = best if best < d2 else d2
+                second = lower if lower > second else second
+                code = c2 if d2 > best else code
+                best = d2 if d2 > best else best
+                lower = best if best < d3 else d3
+                second = lower if lower > second else second
+                code = c3 if d3 > best else code
+                best = d3 if d3 > best else best
+                narrow[_S_BEST + i] = best
+                narrow[_S_SECOND + i] = second
+                narrow[_S_CODE + i] = code
+            r += 4
+        while r < n_refs:
+            s = shifted[r * n_bands : (r + 1) * n_bands]
+            b0 = bias[r]
+            c0 = codes[r]
+            for i in range(LANES):
+                d0 = b0
+                for b in range(n_bands):
+                    d0 += narrow[_S_BANDS + b * LANES + i] * s[b]
+                best = narrow[_S_BEST + i]
+                second = narrow[_S_SECOND + i]
+                lower = best if best < d0 else d0
+                narrow[_S_SECOND + i] = lower if lower > second else second
+                narrow[_S_CODE + i] = c0 if d0 > best else narrow[_S_CODE + i]
+                narrow[_S_BEST + i] = d0 if d0 > best else best
+            r += 1
+        for i in range(LANES):
+            square = narrow[_S_SQUARE + i]
+            norm2 = narrow[_S_NORM2 + i]
+            gap = narrow[_S_BEST + i] - narrow[_S_SECOND + i]
+            chord2 = square - _TWO * narrow[_S_BEST + i]
+            versine = _HALF * chord2
+            next_versine = versine + gap
+            error = chord_relative * (square + chord2)
+            inside = versine <= surely_in - error
+            # Every comparison with NaN is false and leaves the pixel open.
+            known = gap > tie_relative * square + tie_absolute
+            known &= error * error < error_square * versine * (_TWO - versine)
+            known &= (norm2 > _TINY) & (norm2 < _HUGE) & (next_versine < _ONE)
+            known &= inside | (versine > surely_out + error)
+            nearest = _arccos_near(versine)
+            sound = bad_lanes[i] == 0
+            open_lanes[i] = 1 if sound & (not known) else 0
+            angle_row[i] = nearest if sound else _NAN
+            margin_row[i] = _arccos_near(next_versine) - nearest if sound else _NAN
+            code = np.int32(narrow[_S_CODE + i]) if inside else _UNCLASSIFIED
+            class_row[i] = code if sound else _NODATA
+        class_out = classes[start : start + count]
+        angle_out = angle[start : start + count]
+        margin_out = margin[start : start + count]
+        for i in range(count):
+            class_out[i] = class_row[i]
+            angle_out[i] = angle_row[i]
+            margin_out[i] = margin_row[i]
+        n_open = 0
+        for i in range(count):
+            n_open += open_lanes[i]
+        if n_open:
+            for i in range(count):
+                waiting[n_waiting] = start + i
+                n_waiting += open_lanes[i]
+        # Full lanes of open pixels are computed at once, the rest after the last pixel.
+        while n_waiting >= LANES or (n_waiting and start + count == n_pixels):
+            n_now = min(LANES, n_waiting)
+            _score_exactly(exact, 0, waiting, n_now, wide, dots, bad_lanes)
+            _finish_exactly(wide, bad_lanes, class_row, angle_row, margin_row)
+            for i in range(n_now):
+                classes[waiting[i]] = class_row[i]
+                angle[waiting[i]] = angle_row[i]
+                margin[waiting[i]] = margin_row[i]
+            for i in range(n_waiting - n_now):
+                waiting[i] = waiting[n_now + i]
+            n_waiting -= n_now
