@@ -1,59 +1,67 @@
-"""Map one alteration zone: the classes that mark it keep their codes, all others become 0."""
+"""Map one alteration zone: the classes that mark it, taken out of a class map."""
 
 import argparse
 from pathlib import Path
 
-import numpy as np
-
-from gossan.errors import InputError
-from gossan.legend import NODATA, UNCLASSIFIED, read_classes, write_class_style
-from gossan.raster import Layer, map_blocks, read_info
-from toolkit import add_blocks, run
+from toolkit import add_threads, run
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--class-map", type=Path, required=True, help="class raster")
-    add("--classes", type=Path, required=True, help="the study's classes.csv")
-    add("--zone", required=True, help="name of the zone, written into the raster")
-    add("--members", nargs="+", required=True, help="names of the classes that mark the zone")
-    add("--output", type=Path, required=True, help="zone raster to write, with styles beside it")
-    add_blocks(parser)
+    parser.add_argument("--class-map", type=Path, required=True, help="class raster to take from")
+    parser.add_argument("--classes", type=Path, required=True, help="class table (CSV)")
+    parser.add_argument("--zone", required=True, help="name of the zone")
+    parser.add_argument(
+        "--members", nargs="+", required=True, metavar="NAME", help="classes that mark the zone"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="zone raster to write")
+    parser.add_argument(
+        "--block-px", type=int, default=512, help="side of a block in pixels; sets the memory"
+    )
+    add_threads(parser)
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the zone raster and its styles."""
+    """Write the zone's classes, 0 for all others, and their legend."""
+    import numpy as np
+
+    from gossan.errors import InputError
+    from gossan.legend import NODATA, class_colours, read_classes, write_class_style
+    from gossan.raster import Layer, map_blocks, read_info
+
     known = {item.name: item for item in read_classes(arguments.classes)}
-    unknown = [name for name in arguments.members if name not in known]
-    if unknown:
-        raise InputError(
-            f"--members: {', '.join(unknown)} not in {arguments.classes}; correct the names"
-        )
-    members = [known[name] for name in arguments.members]
+    for name in arguments.members:
+        if name not in known:
+            raise InputError(
+                f"{arguments.classes}: has no class {name!r}, a member of the zone "
+                f"{arguments.zone}; take it out of the zone or add it to the references"
+            )
+    members = [item for item in known.values() if item.name in arguments.members]
     info = read_info(arguments.class_map)
-    kept = np.full(256, UNCLASSIFIED, np.uint8)
-    kept[NODATA] = NODATA
-    for item in members:
-        kept[item.code] = item.code
+    if info.dtype != "uint8":
+        raise InputError(f"{arguments.class_map}: {info.dtype}, not uint8; give a class raster")
+    kept = np.zeros(256, np.uint8)
+    for code in (*(item.code for item in members), NODATA):
+        kept[code] = code
     layer = Layer(
         arguments.output,
         "uint8",
         NODATA,
-        (f"{arguments.zone} zone",),
+        ("class",),
         overviews="mode",
-        colours={item.code: item.colour for item in members},
-        tags=info.tags | {"ZONE": arguments.zone},
+        colours=class_colours(members),
+        tags={**info.tags, "ZONE": arguments.zone},
     )
     map_blocks(
-        lambda block: kept[block],
+        lambda block: kept[block[0]],
         [arguments.class_map],
         [layer],
         block_px=arguments.block_px,
         threads=arguments.threads,
         scaled=False,
+        progress=arguments.zone,
     )
     write_class_style(arguments.output, members)
 

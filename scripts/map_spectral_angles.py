@@ -1,51 +1,126 @@
-"""Map the class of the nearest reference spectrum, its angle, and the margin to the second."""
+"""Map the reference spectrum nearest to each pixel of a cube: class, spectral angle, margin."""
 
 import argparse
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from gossan.errors import InputError
-from gossan.files import write_json
-from gossan.legend import NODATA, MapClass, read_classes, write_class_style, write_continuous_style
-from gossan.libraries import References, read_references
-from gossan.raster import BandTable, Layer, map_blocks, read_info
-from gossan.spectral_angle import map_angles
-from gossan.stac import build_item
-from toolkit import add_blocks, run
+from toolkit import add_threads, run
 
 METHOD = "Spectral Angle Mapper"
+# Range of the angle's colours where no class has a threshold.
+WIDE_ANGLE_RAD = 0.5
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--scene", required=True, help="id of the scene, for the STAC item")
-    add("--cube", type=Path, required=True, help="reflectance cube of the scene")
-    add(
-        "--references", type=Path, required=True, help="reference spectra on the cube's bands (CSV)"
+    parser.add_argument("--cube", type=Path, required=True, help="cube to classify")
+    parser.add_argument(
+        "--references",
+        type=Path,
+        required=True,
+        help="reference spectra at the cube's bands (CSV of resample_library.py)",
     )
-    add("--classes", type=Path, required=True, help="the study's classes.csv, with thresholds")
-    add("--class-map", type=Path, required=True, help="class raster to write")
-    add("--angle", type=Path, required=True, help="raster of the winner's angle to write (rad)")
-    add("--margin", type=Path, required=True, help="raster of the margin to write (rad)")
-    add("--item", type=Path, required=True, help="STAC item to write (JSON)")
-    add("--angles", type=Path, help="raster of the angle to every reference to write (rad)")
-    add_blocks(parser)
+    parser.add_argument(
+        "--classes",
+        type=Path,
+        required=True,
+        help="class table (CSV); its column max_angle_rad holds the thresholds, empty for none",
+    )
+    parser.add_argument("--class-map", type=Path, required=True, help="class raster to write")
+    parser.add_argument(
+        "--angle", type=Path, required=True, help="raster of the winner's angle to write"
+    )
+    parser.add_argument(
+        "--margin",
+        type=Path,
+        required=True,
+        help="raster to write of the smallest other angle minus the winner's",
+    )
+    parser.add_argument("--item", type=Path, required=True, help="STAC item to write (JSON)")
+    parser.add_argument(
+        "--angles", type=Path, help="raster to write of the angles to all references, one per band"
+    )
+    parser.add_argument(
+        "--block-px", type=int, default=512, help="side of a block in pixels; sets the memory"
+    )
+    add_threads(parser)
     return parser
 
 
+def refuse_empty(
+    function: Callable[[np.ndarray], tuple[np.ndarray, ...]], pixels: int, cube: Path
+) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+    """Let `function` fail in the last of `pixels` pixels if none of them had a class or angle.
+
+    Failing in a block keeps all files from appearing, and saves a pass over the cube.
+    """
+    from gossan.errors import InputError
+    from gossan.legend import NODATA
+
+    lock = threading.Lock()
+    seen = valid = 0
+
+    def checked(block: np.ndarray) -> tuple[np.ndarray, ...]:
+        nonlocal seen, valid
+        results = function(block)
+        found = np.count_nonzero(results[0] != NODATA)
+        with lock:
+            seen += results[0].size
+            valid += found
+            if seen == pixels and not valid:
+                raise InputError(f"{cube}: all pixels are nodata; choose another scene")
+        return results
+
+    return checked
+
+
 def main(arguments: argparse.Namespace) -> None:
-    """Write the maps, their styles and the STAC item."""
+    """Read cube and references, map the angles, write rasters, styles and the STAC item."""
+    from gossan.errors import InputError
+    from gossan.files import write_json
+    from gossan.legend import (
+        NODATA,
+        class_colours,
+        read_classes,
+        write_class_style,
+        write_continuous_style,
+    )
+    from gossan.libraries import read_references
+    from gossan.raster import Layer, map_blocks, read_info
+    from gossan.spectral_angle import align_references, map_angles
+    from gossan.stac import build_item
+
+    info = read_info(arguments.cube)
+    acquired = info.tags.get("ACQUIRED")
+    if acquired is None:
+        raise InputError(f"{arguments.cube}: lacks the tag ACQUIRED; set it, in ISO 8601")
     classes = read_classes(arguments.classes)
-    references = read_references(arguments.references)
-    cube = read_info(arguments.cube)
-    spectra = matched_spectra(references, classes, cube.bands, arguments)
-    thresholds = [np.pi if item.max_angle_rad is None else item.max_angle_rad for item in classes]
+    spectra = align_references(
+        read_references(arguments.references),
+        [item.name for item in classes],
+        info.bands,
+        what=str(arguments.references),
+    )
+    limits = [np.pi if item.max_angle_rad is None else item.max_angle_rad for item in classes]
     codes = [item.code for item in classes]
-    every_angle = arguments.angles is not None
-    tags = cube.tags | {"METHOD": METHOD}
+    # Angles do not change with scale, so stored numbers do, unless they carry an offset.
+    stored = info.offset == 0.0
+
+    def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
+        return map_angles(
+            block,
+            spectra,
+            limits,
+            codes,
+            info.nodata if stored else None,
+            every_angle=arguments.angles is not None,
+        )
+
+    tags = {**info.tags, "METHOD": METHOD}
     layers = [
         Layer(
             arguments.class_map,
@@ -53,72 +128,49 @@ def main(arguments: argparse.Namespace) -> None:
             NODATA,
             ("class",),
             overviews="mode",
-            colours={item.code: item.colour for item in classes},
+            colours=class_colours(classes),
             tags=tags,
         ),
         Layer(arguments.angle, "float32", np.nan, ("angle_rad",), tags=tags),
         Layer(arguments.margin, "float32", np.nan, ("margin_rad",), tags=tags),
     ]
-    if every_angle:
-        names = tuple(f"angle_rad to {item.name}" for item in classes)
+    if arguments.angles is not None:
+        names = tuple(item.name for item in classes)
         layers.append(Layer(arguments.angles, "float32", np.nan, names, tags=tags))
-    mapped_pixels = []
-
-    def work(block: np.ndarray) -> tuple[np.ndarray, ...]:
-        maps = map_angles(block, spectra, thresholds, codes, cube.nodata, every_angle=every_angle)
-        mapped_pixels.append(np.count_nonzero(maps[0] != NODATA))
-        return maps
-
     map_blocks(
-        work,
+        refuse_empty(classify, info.grid.width * info.grid.height, arguments.cube),
         [arguments.cube],
         layers,
         block_px=arguments.block_px,
         threads=arguments.threads,
-        scaled=False,
+        scaled=not stored,
         progress="spectral angles",
     )
-    if not sum(mapped_pixels):
-        for layer in layers:
-            layer.path.unlink()
-        raise InputError(
-            f"{arguments.cube}: every pixel is nodata; choose a scene with clear ground"
-        )
+    widest = max(item.max_angle_rad or WIDE_ANGLE_RAD for item in classes)
     write_class_style(arguments.class_map, classes)
-    widest = max(min(angle, np.pi / 2) for angle in thresholds)
     write_continuous_style(arguments.angle, 0.0, widest, unit="rad", reverse=True)
     write_continuous_style(arguments.margin, 0.0, widest / 2, unit="rad")
+    assets = {"class": arguments.class_map, "angle": arguments.angle, "margin": arguments.margin}
+    if arguments.angles is not None:
+        write_continuous_style(arguments.angles, 0.0, widest, unit="rad", reverse=True)
+        assets["angles"] = arguments.angles
+    product = info.tags.get("PRODUCT_ID", arguments.cube.stem)
     item = build_item(
-        arguments.scene,
-        cube.grid,
-        cube.tags.get("ACQUIRED", ""),
-        {layer.path.stem: layer.path for layer in layers},
-        {"gossan:method": METHOD, "gossan:synthetic": cube.tags.get("SYNTHETIC") == "yes"},
+        f"{product}-sam",
+        info.grid,
+        acquired,
+        assets,
+        {
+            "gossan:method": METHOD,
+            "gossan:synthetic": info.tags.get("SYNTHETIC") == "yes",
+            "gossan:classes": [
+                {"code": entry.code, "name": entry.name, "max_angle_rad": entry.max_angle_rad}
+                for entry in classes
+            ],
+        },
+        folder=arguments.item.parent,
     )
     write_json(arguments.item, item)
-
-
-def matched_spectra(
-    references: References,
-    classes: list[MapClass],
-    bands: BandTable,
-    arguments: argparse.Namespace,
-) -> np.ndarray:
-    """Spectra of the classes, (classes, bands), on exactly the cube's bands."""
-    if references.band != bands.names or not np.allclose(
-        references.wavelength_um, bands.centre_um, rtol=0, atol=1e-4
-    ):
-        raise InputError(
-            f"{arguments.references}: its bands are not those of {arguments.cube}; make it again "
-            "with resample_library.py for this cube"
-        )
-    missing = [item.name for item in classes if item.name not in references.names]
-    if missing:
-        raise InputError(
-            f"{arguments.references}: lacks {', '.join(missing)} of {arguments.classes}; make it "
-            "again with resample_library.py for these classes"
-        )
-    return references.reflectance[[references.names.index(item.name) for item in classes]]
 
 
 if __name__ == "__main__":

@@ -34,13 +34,8 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-def planned(dry_run: str) -> dict[str, str]:
-    """The rules that a dry run would run, each with the reason that Snakemake gives."""
-    jobs = re.split(r"\n(?=(?:local)?(?:rule|checkpoint) \w+:|Job \d+:)", dry_run)
-    reasons = {}
-    for job in jobs:
-        output = re.search(r"^(?:local)?rule (\w+):", job, re.MULTILINE)
-        reason = re.search(r"^\s*[Rr]eason: (.*)$", job, re.MULTILINE)
-        if output:
-            reasons[output.group(1)] = reason.group(1) if reason else ""
-    return reasons
+def planned(dry_run: str) -> dict[str, set[str]]:
+    """The rules that a dry run would run, by the reasons that Snakemake sums up at its end."""
+    listing = dry_run.partition("\nReasons:\n")[2]
+    found = re.findall(r"^    (\w[^\n]*):\n        ([^\n]+)$", listing, re.MULTILINE)
+    return {reason: set(rules.split(", ")) for reason, rules in found}

@@ -1,102 +1,186 @@
-"""What the classes of a map look like: pixels, spectra, and the pixels that fit best."""
+"""What a class map holds: areas, mean spectra, and the pixels that match best.
 
+Everything is gathered block by block and merged, so memory does not grow with the scene.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from gossan.legend import NODATA, UNCLASSIFIED
 
 CODES = 256
 
 
 @dataclass(frozen=True)
-class ClassSums:
-    """Sums over the pixels of each class code, from which areas, means and deviations follow.
+class Moments:
+    """Count (classes,), and per band mean and sum of squared deviations (classes, bands)."""
 
-    `pixels` is (256,) int64; `spectral` is the number of them with a spectrum, (256,) int64;
-    `sums` and `squares` are (256, bands) float64, in the stored integers of the cube, and so
-    exact and free of order.
-    """
-
-    pixels: np.ndarray
-    spectral: np.ndarray
-    sums: np.ndarray
+    count: np.ndarray
+    mean: np.ndarray
     squares: np.ndarray
 
-    def __add__(self, other: "ClassSums") -> "ClassSums":
-        """The sums over both sets of pixels."""
-        return ClassSums(
-            self.pixels + other.pixels,
-            self.spectral + other.spectral,
-            self.sums + other.sums,
-            self.squares + other.squares,
-        )
-
-    def mean(self, code: int) -> np.ndarray:
-        """Mean spectrum of a class, (bands,), in stored numbers; NaN without pixels."""
-        return self._divide(self.sums[code], self.spectral[code])
-
-    def std(self, code: int) -> np.ndarray:
-        """Standard deviation of a class (over its pixels), (bands,); NaN without pixels."""
-        variance = self._divide(self.squares[code], self.spectral[code]) - self.mean(code) ** 2
-        return np.sqrt(np.maximum(variance, 0.0))
-
-    @staticmethod
-    def _divide(total: np.ndarray, count: int) -> np.ndarray:
-        return total / count if count else np.full(total.shape, np.nan)
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviation (classes, bands) over all pixels of a class; NaN without pixels."""
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(self.squares / self.count[:, np.newaxis])
 
 
-def sum_classes(classes: np.ndarray, stored: np.ndarray, nodata: float | None) -> ClassSums:
-    """Sums of one block.
+def count_codes(classes: np.ndarray) -> np.ndarray:
+    """Pixels of each code, (256,) int64, in a uint8 class array of any shape."""
+    return np.bincount(classes.ravel(), minlength=CODES).astype(np.int64)
 
-    `classes` is (rows, columns) uint8, `stored` (bands, rows, columns) integers of the cube, a
-    pixel with `nodata` in any band having no spectrum.
+
+def measure_classes(block: np.ndarray, classes: np.ndarray, codes: Sequence[int]) -> Moments:
+    """Moments of a (bands, rows, columns) block over the pixels of each class in `codes`.
+
+    `classes` is (rows, columns), uint8. Pixels that are not finite in every band are left out.
+    Means of classes without pixels are NaN, their sums of squares 0.
     """
-    codes = classes.ravel()
-    spectra = stored.reshape(stored.shape[0], -1)
-    if nodata is not None:
-        has_spectrum = (spectra != nodata).all(axis=0)
-        spectra, spectral_codes = spectra[:, has_spectrum], codes[has_spectrum]
-    else:
-        spectral_codes = codes
-    values = spectra.astype(np.float64)
+    spectra = block.reshape(len(block), -1)
+    labels = np.where(np.isfinite(spectra).all(axis=0), classes.ravel(), NODATA)
+    count = np.zeros(len(codes), np.int64)
+    mean = np.full((len(codes), len(block)), np.nan)
+    squares = np.zeros((len(codes), len(block)))
+    for place, code in enumerate(codes):
+        own = spectra[:, labels == code].astype(np.float64)
+        if own.shape[1]:
+            count[place] = own.shape[1]
+            mean[place] = own.mean(axis=1)
+            own -= mean[place][:, np.newaxis]
+            squares[place] = np.einsum("bp,bp->b", own, own)
+    return Moments(count, mean, squares)
 
-    def totals(bands: np.ndarray) -> np.ndarray:
-        return np.stack(
-            [np.bincount(spectral_codes, weights=band, minlength=CODES) for band in bands], axis=1
-        )
 
-    return ClassSums(
-        np.bincount(codes, minlength=CODES),
-        np.bincount(spectral_codes, minlength=CODES),
-        totals(values),
-        totals(values**2),
+def merge_moments(first: Moments, second: Moments) -> Moments:
+    """Moments of two disjoint sets of pixels together.
+
+    The pairwise update of Chan, Golub and LeVeque (1983), The American Statistician 37, 242-247,
+    which loses no digits where the mean is large against the deviations.
+    """
+    count = first.count + second.count
+    share = np.divide(second.count, count, out=np.zeros(len(count)), where=count > 0)
+    step = second.mean - first.mean
+    one_is_empty = (first.count == 0) | (second.count == 0)
+    mean = np.where(
+        one_is_empty[:, np.newaxis],
+        np.where((first.count > 0)[:, np.newaxis], first.mean, second.mean),
+        first.mean + step * share[:, np.newaxis],
     )
+    between = np.where(
+        one_is_empty[:, np.newaxis], 0.0, step**2 * (first.count * share)[:, np.newaxis]
+    )
+    return Moments(count, mean, first.squares + second.squares + between)
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Some pixels of one class: rows and columns in the scene, and their angles in radians."""
+    """Pixels by spectral angle (n,) float32 and position: row and column (n,) int64."""
 
-    rows: np.ndarray
-    columns: np.ndarray
-    angle_rad: np.ndarray
+    angle: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
 
-    def best(self, other: "Pixels", count: int) -> "Pixels":
-        """The `count` pixels of both with the smallest angles, ties in the scene's order."""
-        rows = np.concatenate([self.rows, other.rows])
-        columns = np.concatenate([self.columns, other.columns])
-        angles = np.concatenate([self.angle_rad, other.angle_rad])
-        order = np.lexsort((columns, rows, angles))[:count]
-        return Pixels(rows[order], columns[order], angles[order])
+    def __len__(self) -> int:
+        """The number of pixels."""
+        return len(self.angle)
 
 
-def pixels_of(
-    classes: np.ndarray, angle_rad: np.ndarray, code: int, row: int, column: int, count: int
-) -> Pixels:
-    """The `count` pixels of a class in one block that fit best.
+NO_PIXELS = Pixels(np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
-    `classes` and `angle_rad` are (rows, columns) of a block whose first pixel is at (`row`,
-    `column`) of the scene.
+
+def select_best(pixels: Pixels, most: int) -> Pixels:
+    """The `most` pixels of the smallest angles, in ascending order.
+
+    Equal angles go by row, then column, so the choice does not depend on how the scene was cut
+    into blocks.
     """
-    rows, columns = np.nonzero(classes == code)
-    found = Pixels(rows + row, columns + column, angle_rad[rows, columns])
-    return found.best(Pixels(rows[:0], columns[:0], found.angle_rad[:0]), count)
+    angle = pixels.angle
+    near = slice(None)
+    if len(angle) > most:
+        # Those that tie with the last one chosen stay in until positions decide.
+        near = np.flatnonzero(angle <= np.partition(angle, most - 1)[most - 1])
+    row, column, angle = pixels.row[near], pixels.column[near], angle[near]
+    order = np.lexsort((column, row, angle))[:most]
+    return Pixels(angle[order], row[order], column[order])
+
+
+def best_pixels(
+    angle: np.ndarray,
+    classes: np.ndarray,
+    codes: Sequence[int],
+    most: int,
+    origin: tuple[int, int] = (0, 0),
+) -> list[Pixels]:
+    """For each class in `codes`, its `most` best-matching pixels in a (rows, columns) block.
+
+    `angle` is in radians; `origin` is the scene's (row, column) of the block's first pixel.
+    """
+    chosen = []
+    for code in codes:
+        row, column = np.nonzero(classes == code)
+        own = Pixels(angle[row, column], row + origin[0], column + origin[1])
+        chosen.append(select_best(own, most))
+    return chosen
+
+
+def merge_best(first: Sequence[Pixels], second: Sequence[Pixels], most: int) -> list[Pixels]:
+    """The `most` best of two sets of pixels, class by class."""
+    return [
+        select_best(
+            Pixels(
+                np.concatenate([one.angle, other.angle]),
+                np.concatenate([one.row, other.row]),
+                np.concatenate([one.column, other.column]),
+            ),
+            most,
+        )
+        if len(other)
+        else one
+        for one, other in zip(first, second, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class ClassSummary:
+    """All that is gathered of a scene's class map: pixels per code, moments, best pixels."""
+
+    counts: np.ndarray
+    moments: Moments
+    best: list[Pixels]
+
+    @classmethod
+    def of_block(
+        cls,
+        classes: np.ndarray,
+        angle: np.ndarray,
+        block: np.ndarray,
+        codes: Sequence[int],
+        most: int,
+        origin: tuple[int, int],
+    ) -> "ClassSummary":
+        """Summarise one block; shapes as in `measure_classes` and `best_pixels`."""
+        return cls(
+            count_codes(classes),
+            measure_classes(block, classes, codes),
+            best_pixels(angle, classes, codes, most, origin),
+        )
+
+    def merge(self, other: "ClassSummary", most: int) -> "ClassSummary":
+        """The summary of both sets of pixels together."""
+        return ClassSummary(
+            self.counts + other.counts,
+            merge_moments(self.moments, other.moments),
+            merge_best(self.best, other.best, most),
+        )
+
+    @property
+    def valid(self) -> int:
+        """Pixels that are not nodata."""
+        return int(self.counts[:NODATA].sum())
+
+    def unknown_codes(self, codes: Sequence[int]) -> list[int]:
+        """Codes that occur in the map and are neither in `codes` nor reserved."""
+        return sorted(set(np.flatnonzero(self.counts)) - {*codes, UNCLASSIFIED, NODATA})

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gossan.errors import InputError
+from gossan.legend import NODATA
 
 
 def read_json(path: str | Path) -> dict:
@@ -84,13 +85,14 @@ def read_signatures(path: str | Path, bands: int) -> dict[str, Signature]:
 
 
 def read_areas(path: str | Path) -> dict[int, tuple[int, float | None]]:
-    """Class code -> (pixels, km² or None) of a table of class areas."""
+    """Class code -> (pixels, km² or None) of a table of class areas; nodata is not a class."""
     rows = read_table(path, ["code", "pixels", "area_km2"])
     codes, pixels = (_numbers(path, rows, name) for name in ("code", "pixels"))
     areas = _numbers(path, rows, "area_km2")
     return {
         int(code): (int(count), float(area) if np.isfinite(area) else None)
         for code, count, area in zip(codes, pixels, areas, strict=True)
+        if code != NODATA
     }
 
 

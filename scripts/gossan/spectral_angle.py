@@ -6,9 +6,9 @@ Sensing of Environment 44, 145-163). It compares shapes only: brightness cancels
 Two compiled kernels work on LANES pixels at a time, each pixel in a lane of the vector registers:
 
 - `_map_exact` computes in double precision.
-- `_map_screened`, for few bands, computes in single precision, with error bounds, relative to the
-  references' mean direction, where little cancels. Pixels whose class or angle the bounds leave
-  open are collected and computed in double precision, so both kernels give the same classes.
+- `_map_screened`, for few bands, computes chords between unit vectors in single precision: unlike
+  1 - cosine they do not cancel at small angles. Pixels whose class their error bounds leave open
+  are collected and computed in double precision, so both kernels give the same classes.
 """
 
 import math
@@ -19,17 +19,17 @@ from numba import njit
 
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED
+from gossan.libraries import References
+from gossan.raster import BandTable
 
 # Half a tile of the first-level cache, and enough to hide the latency of memory.
 LANES = 256
 # The screened kernel keeps all bands of a pixel in registers.
 SCREENED_BANDS = 16
-SCREENED_TYPES = ("int8", "uint8", "int16", "uint16", "float32")
 # Bands that one pass of the double-precision kernel takes up at most.
 BANDS_PER_PASS = 8
-# Unit roundoff of single precision, and the error of an angle that the screening allows.
+# Unit roundoff of single precision.
 ROUNDOFF = 2.0**-24
-SCREENED_ERROR_RAD = 6e-7
 
 _NODATA = np.int32(NODATA)
 _UNCLASSIFIED = np.int32(UNCLASSIFIED)
@@ -62,8 +62,8 @@ _compile = njit(nogil=True, cache=True, fastmath={"contract"}, error_model="nump
 _NORM, _BEST, _SECOND, _CODE, _ALLOWED, _ALLOWED_CODE = (LANES * row for row in range(6))
 _BANDS = LANES * 6
 # The same in single precision.
-_S_SQUARE, _S_BEST, _S_SECOND, _S_CODE, _S_NORM2 = (LANES * row for row in range(5))
-_S_BANDS = LANES * 5
+_S_NORM2, _S_BEST, _S_SECOND, _S_CODE = (LANES * row for row in range(4))
+_S_BANDS = LANES * 4
 
 
 def map_angles(
@@ -110,8 +110,9 @@ def map_angles(
     n_refs = len(unit)
     cos_max = _threshold_cosines(max_angle_rad, n_refs)
     codes = _checked_codes(codes, n_refs)
-    if block.dtype == np.float16:
-        block = block.astype(np.float32)
+    if block.dtype not in (np.int16, np.float32, np.float64):
+        # Exact, and spares a compilation for each of the rarer types.
+        block = block.astype(np.float32 if block.dtype.itemsize <= 2 else np.float64)
     flat, band_stride, pixel_stride = _flat_view(block)
     n_pixels = rows * columns
     classes = np.empty(n_pixels, np.uint8)
@@ -137,19 +138,17 @@ def map_angles(
         cos_max,
         math.nan if nodata is None else float(nodata),
     )
-    screened = n_bands <= SCREENED_BANDS and n_refs > 1 and block.dtype.name in SCREENED_TYPES
+    screened = n_bands <= SCREENED_BANDS and n_refs > 1 and block.dtype != np.float64
     if screened and not every_angle:
         centre = unit.mean(axis=0).astype(np.float32)
         shifted = (unit - centre).astype(np.float32)
-        square = np.einsum("rb,rb->r", shifted, shifted, dtype=np.float64)
         _map_screened(
             (0,) * n_bands,
             exact,
             centre,
             shifted.ravel(),
-            (-0.5 * square).astype(np.float32),
             codes.astype(np.float32),
-            _screening_bounds(n_bands, square.max(), cos_max),
+            _screening_bounds(shifted, cos_max),
             classes,
             angle,
             margin,
@@ -161,6 +160,41 @@ def map_angles(
     shape = (rows, columns)
     results = classes.reshape(shape), angle.reshape(shape), margin.reshape(shape)
     return (*results, every.reshape(n_refs, *shape)) if every_angle else results
+
+
+def align_references(
+    references: References, names: Sequence[str], bands: BandTable, what: str
+) -> np.ndarray:
+    """The spectra called `names`, (n_refs, bands), in the order of a cube's `bands`.
+
+    Bands are matched by name, in any order. Where both tables know wavelengths, matched bands
+    must be centred within half their width (or 1 nm) of each other. `what` names the references
+    in messages. Raises InputError for a band or a spectrum without counterpart, and for bands of
+    the same name at other wavelengths.
+    """
+    for name in names:
+        if name not in references.names:
+            raise InputError(f"{what}: has no spectrum {name!r}; make it from the same class table")
+    if len(set(references.band)) < len(references.band):
+        raise InputError(f"{what}: names a band twice; give each band of the cube once")
+    places = {band: place for place, band in enumerate(references.band)}
+    missing = [band for band in bands.names if band not in places]
+    surplus = [band for band in references.band if band not in bands.names]
+    if missing or surplus:
+        fault = f"lacks band {missing[0]}" if missing else f"has band {surplus[0]}, not in the cube"
+        raise InputError(f"{what}: {fault}; resample the library to the cube's bands")
+    order = [places[band] for band in bands.names]
+    centres = references.wavelength_um[order]
+    for band, own, width, theirs in zip(
+        bands.names, bands.centre_um, bands.fwhm_um, centres, strict=False
+    ):
+        if abs(own - theirs) > max(width / 2, 1e-3):
+            raise InputError(
+                f"{what}: band {band} is at {theirs:g} µm, in the cube at {own:g} µm; resample "
+                "the library to the cube's bands"
+            )
+    rows = [references.names.index(name) for name in names]
+    return references.reflectance[np.ix_(rows, order)]
 
 
 def _unit_references(references: np.ndarray, n_bands: int) -> np.ndarray:
@@ -212,28 +246,19 @@ def _flat_view(block: np.ndarray) -> tuple[np.ndarray, int, int]:
     return flat, band_stride, pixel_stride
 
 
-def _screening_bounds(n_bands: int, largest_square: float, cos_max: np.ndarray) -> np.ndarray:
-    """Error bounds of the single-precision kernel, for q = p/|p| - centre and s = r - centre.
+def _screening_bounds(shifted: np.ndarray, cos_max: np.ndarray) -> np.ndarray:
+    """Error bounds of the single-precision kernel, as factors of a chord d and of its square.
 
-    A score <q, s> - |s|^2 / 2 is a chain of n_bands roundings, each below ROUNDOFF times
-    |q| |s| + |s|^2 / 2, which is at most |q|^2 / 2 + |s|^2; two scores that differ by more than
-    both bounds are in the right order. The squared chord |q - s|^2, from which the angle comes,
-    is held to half of its worst case, which is more than seven standard deviations of the sum of
-    independent roundings.
+    Subtracting the references' mean direction leaves q for the pixel and s for a reference, both
+    rounded to ROUNDOFF of their length, and |q| <= |s| + d. So d = |q - s| is off by at most
+    ROUNDOFF (2 |s| + d), and d^2 by 2 d times that and by ROUNDOFF d^2 for each band summed. The
+    margin of 4 covers machines that do not fuse multiply-adds. The last two numbers are the
+    smallest and the largest threshold as 1 - cosine.
     """
-    roundings = n_bands + 3
+    length = float(np.sqrt(np.einsum("rb,rb->r", shifted, shifted).max()))
     limits = 1.0 - np.clip(cos_max, -2.0, 1.0)
-    return np.array(
-        [
-            roundings * ROUNDOFF,
-            ROUNDOFF * (2 * roundings * largest_square + 2 * math.sqrt(largest_square)),
-            1.25 * (n_bands + 1) * ROUNDOFF,
-            SCREENED_ERROR_RAD**2,
-            limits.min(),
-            limits.max(),
-        ],
-        dtype=np.float32,
-    )
+    factors = (4 * ROUNDOFF * (length + 1), ROUNDOFF * (shifted.shape[1] + 8))
+    return np.array([*factors, limits.min(), limits.max()], dtype=np.float32)
 
 
 @njit(inline="always", fastmath={"contract"})
@@ -421,15 +446,15 @@ def _map_exact(exact, classes, angle, margin, every):
 
 
 @_compile
-def _map_screened(unroll, exact, centre, shifted, bias, codes, bounds, classes, angle, margin):
+def _map_screened(unroll, exact, centre, shifted, codes, bounds, classes, angle, margin):
     """All pixels in single precision, and those that it leaves open in double precision."""
     _, flat, band_stride, pixel_stride, _, _, _, _, nodata_wide = exact
     n_bands = len(unroll)
     n_refs = codes.size
     n_pixels = classes.size
     nodata = np.float32(nodata_wide)
-    tie_relative, tie_absolute, chord_relative, error_square, surely_in, surely_out = bounds
-    narrow = np.zeros((5 + n_bands) * LANES, np.float32)
+    linear, quadratic, surely_in, surely_out = bounds
+    narrow = np.zeros((4 + n_bands) * LANES, np.float32)
     open_lanes = np.zeros(LANES, np.int32)
     bad_lanes = np.zeros(LANES, np.int32)
     waiting = np.zeros(2 * LANES, np.int64)
@@ -460,85 +485,83 @@ def _map_screened(unroll, exact, centre, shifted, bias, codes, bounds, classes, 
                 square += p * p
                 bad = 1 if (p == nodata) | (p != p) else bad
             inverse = _ONE / np.sqrt(square)
-            q_square = _ZERO
             for b in range(n_bands):
-                q = narrow[_S_BANDS + b * LANES + i] * inverse - centre[b]
-                q_square += q * q
-                narrow[_S_BANDS + b * LANES + i] = q
+                p = narrow[_S_BANDS + b * LANES + i]
+                narrow[_S_BANDS + b * LANES + i] = p * inverse - centre[b]
             narrow[_S_NORM2 + i] = square
-            narrow[_S_SQUARE + i] = q_square
-            bad_lanes[i] = bad
-        for i in range(LANES):
-            narrow[_S_BEST + i] = -_HUGE
-            narrow[_S_SECOND + i] = -_HUGE
+            narrow[_S_BEST + i] = _HUGE
+            narrow[_S_SECOND + i] = _HUGE
             narrow[_S_CODE + i] = _ZERO
+            bad_lanes[i] = bad
         r = 0
         while r + 4 <= n_refs:
             s = shifted[r * n_bands : (r + 4) * n_bands]
-            b0, b1, b2, b3 = bias[r], bias[r + 1], bias[r + 2], bias[r + 3]
             c0, c1, c2, c3 = codes[r], codes[r + 1], codes[r + 2], codes[r + 3]
             for i in range(LANES):
-                d0 = b0
-                d1 = b1
-                d2 = b2
-                d3 = b3
+                d0 = _ZERO
+                d1 = _ZERO
+                d2 = _ZERO
+                d3 = _ZERO
                 for b in range(n_bands):
                     q = narrow[_S_BANDS + b * LANES + i]
-                    d0 += q * s[b]
-                    d1 += q * s[n_bands + b]
-                    d2 += q * s[2 * n_bands + b]
-                    d3 += q * s[3 * n_bands + b]
+                    e0 = q - s[b]
+                    e1 = q - s[n_bands + b]
+                    e2 = q - s[2 * n_bands + b]
+                    e3 = q - s[3 * n_bands + b]
+                    d0 += e0 * e0
+                    d1 += e1 * e1
+                    d2 += e2 * e2
+                    d3 += e3 * e3
                 best = narrow[_S_BEST + i]
                 second = narrow[_S_SECOND + i]
                 code = narrow[_S_CODE + i]
-                lower = best if best < d0 else d0
-                second = lower if lower > second else second
-                code = c0 if d0 > best else code
-                best = d0 if d0 > best else best
-                lower = best if best < d1 else d1
-                second = lower if lower > second else second
-                code = c1 if d1 > best else code
-                best = d1 if d1 > best else best
-                lower = best if best < d2 else d2
-                second = lower if lower > second else second
-                code = c2 if d2 > best else code
-                best = d2 if d2 > best else best
-                lower = best if best < d3 else d3
-                second = lower if lower > second else second
-                code = c3 if d3 > best else code
-                best = d3 if d3 > best else best
+                higher = best if best > d0 else d0
+                second = higher if higher < second else second
+                code = c0 if d0 < best else code
+                best = d0 if d0 < best else best
+                higher = best if best > d1 else d1
+                second = higher if higher < second else second
+                code = c1 if d1 < best else code
+                best = d1 if d1 < best else best
+                higher = best if best > d2 else d2
+                second = higher if higher < second else second
+                code = c2 if d2 < best else code
+                best = d2 if d2 < best else best
+                higher = best if best > d3 else d3
+                second = higher if higher < second else second
+                code = c3 if d3 < best else code
+                best = d3 if d3 < best else best
                 narrow[_S_BEST + i] = best
                 narrow[_S_SECOND + i] = second
                 narrow[_S_CODE + i] = code
             r += 4
         while r < n_refs:
             s = shifted[r * n_bands : (r + 1) * n_bands]
-            b0 = bias[r]
             c0 = codes[r]
             for i in range(LANES):
-                d0 = b0
+                d0 = _ZERO
                 for b in range(n_bands):
-                    d0 += narrow[_S_BANDS + b * LANES + i] * s[b]
+                    e0 = narrow[_S_BANDS + b * LANES + i] - s[b]
+                    d0 += e0 * e0
                 best = narrow[_S_BEST + i]
                 second = narrow[_S_SECOND + i]
-                lower = best if best < d0 else d0
-                narrow[_S_SECOND + i] = lower if lower > second else second
-                narrow[_S_CODE + i] = c0 if d0 > best else narrow[_S_CODE + i]
-                narrow[_S_BEST + i] = d0 if d0 > best else best
+                higher = best if best > d0 else d0
+                narrow[_S_SECOND + i] = higher if higher < second else second
+                narrow[_S_CODE + i] = c0 if d0 < best else narrow[_S_CODE + i]
+                narrow[_S_BEST + i] = d0 if d0 < best else best
             r += 1
         for i in range(LANES):
-            square = narrow[_S_SQUARE + i]
+            best = narrow[_S_BEST + i]
+            second = narrow[_S_SECOND + i]
             norm2 = narrow[_S_NORM2 + i]
-            gap = narrow[_S_BEST + i] - narrow[_S_SECOND + i]
-            chord2 = square - _TWO * narrow[_S_BEST + i]
-            versine = _HALF * chord2
-            next_versine = versine + gap
-            error = chord_relative * (square + chord2)
+            versine = _HALF * best
+            next_versine = _HALF * second
+            # Twice the error of 1 - cosine; for the runner-up at a tie it is the same.
+            error = linear * np.sqrt(best) + quadratic * best
             inside = versine <= surely_in - error
             # Every comparison with NaN is false and leaves the pixel open.
-            known = gap > tie_relative * square + tie_absolute
-            known &= error * error < error_square * versine * (_TWO - versine)
-            known &= (norm2 > _TINY) & (norm2 < _HUGE) & (next_versine < _ONE)
+            known = (second - best > _TWO * error) & (next_versine < _ONE)
+            known &= (norm2 > _TINY) & (norm2 < _HUGE)
             known &= inside | (versine > surely_out + error)
             nearest = _arccos_near(versine)
             sound = bad_lanes[i] == 0

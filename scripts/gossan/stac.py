@@ -115,7 +115,7 @@ def _projection(grid: Grid) -> dict[str, object]:
         return {"proj:code": None, **fields}
     authority = grid.crs.to_authority()
     if authority is None:
-        return {"proj:code": None, "proj:wkt2": grid.crs.to_wkt("WKT2_2019"), **fields}
+        return {"proj:code": None, "proj:wkt2": grid.crs.to_wkt(version="WKT2_2019"), **fields}
     return {"proj:code": ":".join(authority), **fields}
 
 

@@ -3,13 +3,18 @@
 from projects import copy_project, snakemake
 
 OUTER = """
+OWN = {
+    "scenes": "my_scenes.tsv",
+    "twin": {"size_px": 96},
+    "studies": {"gilgit": {"references": ["alunite", "calcite", "chlorite", "feldspar"]}},
+}
+
+
 module gossan:
-    snakefile: "vendor/gossan/workflow/Snakefile"
-    config: {
-        "scenes": "my_scenes.tsv",
-        "twin": {"size_px": 96},
-        "studies": {"gilgit": {"references": ["alunite", "calcite", "chlorite", "feldspar"]}},
-    }
+    snakefile:
+        "vendor/gossan/workflow/Snakefile"
+    config:
+        OWN
 
 
 use rule * from gossan as gossan_*

@@ -279,6 +279,12 @@ def test_metadata_survives_in_a_cloud_optimised_file(tmp_path):
             assert structure.get("PREDICTOR") == predictor
             assert dataset.block_shapes[0] == (512, 512)
             assert dataset.overviews(1) == [2, 4]
+            # The layout's promise: coarse levels first, so one read of the file's head shows all.
+            first_tiles = [
+                int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1, ovr=level))
+                for level in (1, 0)
+            ] + [int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))]
+            assert first_tiles == sorted(first_tiles)
     with rasterio.open(classes) as dataset:
         assert dataset.colorinterp[0].name == "palette"
         assert dataset.colormap(1)[1][:3] == (0xFE, 0, 0xFE)

@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 
 def source(path):
     """A file of this repository, by its path from the root, wherever the workflow runs from."""
-    return str(workflow.source_path(f"../../{path}"))
+    return workflow.source_path(f"../../{path}")
 
 
 # The import closure of a tool: Snakemake does not see an edit in an imported module, so rules

@@ -36,9 +36,7 @@ rule map_spectral_angles:
     message:
         "Mapping spectral angles of {wildcards.scene}"
     shell:
-        "export NUMBA_CACHE_DIR=$PWD/.snakemake/numba;"
-        " python {input.script:q} --scene {wildcards.scene}"
-        " --cube {input.cube:q} --references {input.references:q}"
+        "python {input.script:q} --cube {input.cube:q} --references {input.references:q}"
         " --classes {input.classes:q} --class-map {output.classes:q} --angle {output.angle:q}"
         " --margin {output.margin:q} --item {output.item:q}"
         " --block-px {params.block_px} --threads {threads}"

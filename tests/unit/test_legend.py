@@ -1,0 +1,161 @@
+"""Class tables and styles."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from gossan.errors import InputError
+from gossan.legend import (
+    MapClass,
+    class_colours,
+    read_classes,
+    write_class_style,
+    write_continuous_style,
+)
+
+HEADER = "code,name,label,kind,colour,record,max_angle_rad\n"
+CLASSES = [
+    MapClass(2, "chalcocite", "Chalcocite", "#00FE00"),
+    MapClass(12, "feldspar", 'Feldspar <K> & "Na"', "#FE00FE"),
+]
+
+
+def write_table(folder: Path, text: str) -> Path:
+    path = folder / "classes.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_shipped_table_reads_whole(root):
+    classes = read_classes(root / "resources/static/minerals.csv")
+    assert len(classes) >= 26
+    assert (classes[1].code, classes[1].label, classes[1].rgb) == (2, "Chalcocite", (0, 254, 0))
+    assert {item.kind for item in classes} == {"mineral", "cover"}
+
+
+def test_optional_columns_and_order(tmp_path):
+    text = HEADER + "12,feldspar,Feldspar,mineral,#fe00fe,Microcline HS,0.1\n2,soil,,,#00FE00,,\n"
+    first, second = read_classes(write_table(tmp_path, text))
+    assert first == MapClass(
+        12, "feldspar", "Feldspar", "#FE00FE", record="Microcline HS", max_angle_rad=0.1
+    )
+    assert second == MapClass(2, "soil", "soil", "#00FE00")
+    bare = "colour,label,name,code,note\n#000000,A,a,1,x\n"
+    assert read_classes(write_table(tmp_path, bare)) == [MapClass(1, "a", "A", "#000000")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("code,name,label\n1,a,A\n", "lacks the column colour"),
+        ("", "lacks the column code, colour, label, name"),
+        (HEADER, "holds no class"),
+        (HEADER + "1,a,A,,#000000,,\n1,b,B,,#000000,,\n", "code 1 stands twice"),
+        (HEADER + "1,a,A,,#000000,,\n2,a,B,,#000000,,\n", "name a stands twice"),
+        (HEADER + "0,a,A,,#000000,,\n", "line 2: code 0 is reserved"),
+        (HEADER + "255,a,A,,#000000,,\n", "code 255 is reserved"),
+        (HEADER + "x,a,A,,#000000,,\n", "code 'x' is not a whole number"),
+        (HEADER + "1,,A,,#000000,,\n", "name is empty"),
+        (HEADER + "1,a,A,,red,,\n", "colour 'red' is not of the form #RRGGBB"),
+        (HEADER + "1,a\n", "colour '' is not"),
+        (HEADER + "1,a,A,,#000000,,wide\n", "max_angle_rad 'wide'"),
+        (HEADER + "1,a,A,,#000000,,-1\n", "max_angle_rad '-1'"),
+    ],
+)
+def test_faults_are_named(tmp_path, text, message):
+    with pytest.raises(InputError, match=r"classes\.csv") as fault:
+        read_classes(write_table(tmp_path, text))
+    assert message in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+def test_missing_and_binary_tables_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.csv: No such file"):
+        read_classes(tmp_path / "none.csv")
+    binary = tmp_path / "binary.csv"
+    binary.write_bytes(b"\xff\xfe\x00code")
+    with pytest.raises(InputError, match=r"binary\.csv: not UTF-8"):
+        read_classes(binary)
+
+
+def test_class_style_for_qgis(tmp_path):
+    write_class_style(tmp_path / "class.tif", CLASSES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["class.qml", "class.tif.aux.xml"]
+    text = (tmp_path / "class.qml").read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE qgis")
+    renderer = ET.fromstring(text).find("pipe/rasterrenderer")
+    assert renderer.get("type") == "paletted"
+    assert renderer.get("band") == "1"
+    entries = [
+        (int(e.get("value")), e.get("label"), e.get("color"), int(e.get("alpha")))
+        for e in renderer.iter("paletteEntry")
+    ]
+    assert entries == [
+        (0, "Unclassified", "#000000", 0),
+        (2, "Chalcocite", "#00fe00", 255),
+        (12, 'Feldspar <K> & "Na"', "#fe00fe", 255),
+    ]
+
+
+def test_class_style_for_gdal(tmp_path):
+    write_class_style(tmp_path / "class.tif", CLASSES)
+    band = ET.parse(tmp_path / "class.tif.aux.xml").getroot().find("PAMRasterBand")
+    names = [item.text or "" for item in band.iter("Category")]
+    assert len(names) == 13
+    assert (names[0], names[1], names[2], names[12]) == (
+        "Unclassified",
+        "",
+        "Chalcocite",
+        'Feldspar <K> & "Na"',
+    )
+    table = band.find("GDALRasterAttributeTable")
+    columns = [item.findtext("Name") for item in table.iter("FieldDefn")]
+    assert columns == ["Value", "Class", "Red", "Green", "Blue", "Alpha"]
+    rows = [[cell.text for cell in row] for row in table.iter("Row")]
+    assert rows[1] == ["2", "Chalcocite", "0", "254", "0", "255"]
+    assert [row[0] for row in rows] == ["0", "2", "12"]
+
+
+def test_gdal_reads_the_colours_from_beside_the_raster(tmp_path):
+    path = tmp_path / "class.tif"
+    transform = rasterio.Affine(30, 0, 0, 0, -30, 0)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=2, height=2, count=1, dtype="uint8", transform=transform
+    ) as dataset:
+        dataset.write(np.ones((1, 2, 2), "uint8"))
+    write_class_style(path, CLASSES)
+    with rasterio.open(path) as dataset:
+        colours = dataset.colormap(1)
+    assert colours[0] == (0, 0, 0, 0)
+    assert colours[2] == (0, 254, 0, 255)
+    assert colours[255] == (0, 0, 0, 0)
+
+
+def test_continuous_style_spans_the_range(tmp_path):
+    write_continuous_style(tmp_path / "angle.tif", 0.02, 0.1, unit="rad", reverse=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["angle.qml"]
+    renderer = ET.parse(tmp_path / "angle.qml").getroot().find("pipe/rasterrenderer")
+    assert renderer.get("type") == "singlebandpseudocolor"
+    assert (renderer.get("classificationMin"), renderer.get("classificationMax")) == ("0.02", "0.1")
+    items = list(renderer.iter("item"))
+    values = [float(item.get("value")) for item in items]
+    np.testing.assert_allclose(values, np.linspace(0.02, 0.1, 5))
+    assert (items[0].get("label"), items[0].get("color")) == ("0.02 rad", "#fde725")
+    with pytest.raises(ValueError, match="empty"):
+        write_continuous_style(tmp_path / "angle.tif", 1, 1)
+    with pytest.raises(ValueError, match="empty"):
+        write_continuous_style(tmp_path / "angle.tif", float("nan"), 1)
+
+
+def test_class_colours_feed_a_layer():
+    assert class_colours(CLASSES) == {2: "#00FE00", 12: "#FE00FE"}
+
+
+def test_styles_are_the_same_bytes_each_time(tmp_path):
+    for name in ("a", "b"):
+        write_class_style(tmp_path / name / "class.tif", CLASSES)
+    for file in ("class.qml", "class.tif.aux.xml"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
