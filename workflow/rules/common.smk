@@ -40,28 +40,22 @@ def imported(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             parts = node.module.split(".")
-            if parts == ["toolkit"]:
-                yield "scripts/toolkit.py"
-            elif parts == ["gossan"]:
-                yield from (
-                    "scripts/gossan/__init__.py",
-                    *(module_file([*parts, name.name]) for name in node.names),
-                )
-            elif parts[0] == "gossan":
-                for depth in range(1, len(parts)):
-                    yield f"scripts/{'/'.join(parts[:depth])}/__init__.py"
-                yield module_file(parts)
+            if parts[0] in ("gossan", "toolkit"):
+                yield from (module_file(parts[:depth]) for depth in range(1, len(parts) + 1))
+            if parts == ["gossan"]:
+                yield from (module_file(["gossan", name.name]) for name in node.names)
 
 
 def module_file(parts):
     """The file of a dotted module: a package's __init__.py where the name is a package."""
-    packages = {("gossan", "sensors"), ("gossan", "twin")}
-    suffix = "/__init__.py" if tuple(parts) in packages else ".py"
-    return f"scripts/{'/'.join(parts)}{suffix}"
+    packages = ["gossan"], ["gossan", "sensors"], ["gossan", "twin"]
+    if parts in packages:
+        parts = [*parts, "__init__"]
+    return f"scripts/{'/'.join(parts)}.py"
 
 
 def code(tool):
-    """Inputs of a rule that runs a tool: the script and its modules, whose dates do not matter."""
+    """Inputs by which a job runs a tool: script and modules, whose dates do not matter."""
     script, *modules = closure(tool)
     return {
         "script": ancient(source(script)),
