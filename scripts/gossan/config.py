@@ -51,13 +51,18 @@ def config_faults(config: dict, names: Iterable[str]) -> list[str]:
                 faults.append(
                     f"studies.{study}.references: unknown mineral {name!r}{_nearest(name, known)}"
                 )
-        members = {f"zones.{zone}": names for zone, names in settings["zones"].items()}
-        for key, values in {"max_angle_rad_of": settings["max_angle_rad_of"], **members}.items():
-            for name in values:
-                if name not in references:
+        for name in settings["max_angle_rad_of"]:
+            if name not in references:
+                faults.append(
+                    f"studies.{study}.max_angle_rad_of: {name!r} is not among this study's "
+                    f"references{_nearest(name, references)}"
+                )
+        for zone, members in settings["zones"].items():
+            for name in members:
+                if name not in known:
                     faults.append(
-                        f"studies.{study}.{key}: {name!r} is not among this study's references"
-                        f"{_nearest(name, references)}"
+                        f"studies.{study}.zones.{zone}: unknown mineral {name!r}"
+                        f"{_nearest(name, known)}"
                     )
     return faults
 

@@ -62,8 +62,8 @@ _compile = njit(nogil=True, cache=True, fastmath={"contract"}, error_model="nump
 _NORM, _BEST, _SECOND, _CODE, _ALLOWED, _ALLOWED_CODE = (LANES * row for row in range(6))
 _BANDS = LANES * 6
 # The same in single precision.
-_S_NORM2, _S_BEST, _S_SECOND, _S_CODE = (LANES * row for row in range(4))
-_S_BANDS = LANES * 4
+_S_NORM2, _S_BEST, _S_SECOND, _S_CODE, _S_BAD, _S_OPEN = (LANES * row for row in range(6))
+_S_BANDS = LANES * 6
 
 
 def map_angles(
@@ -454,13 +454,12 @@ def _map_screened(unroll, exact, centre, shifted, codes, bounds, classes, angle,
     n_pixels = classes.size
     nodata = np.float32(nodata_wide)
     linear, quadratic, surely_in, surely_out = bounds
-    narrow = np.zeros((4 + n_bands) * LANES, np.float32)
-    open_lanes = np.zeros(LANES, np.int32)
-    bad_lanes = np.zeros(LANES, np.int32)
+    narrow = np.zeros((6 + n_bands) * LANES, np.float32)
     waiting = np.zeros(2 * LANES, np.int64)
     n_waiting = 0
     wide = np.zeros((6 + len(exact[0])) * LANES)
     dots = np.zeros(n_refs * LANES)
+    invalid = np.zeros(LANES, np.int32)
     class_row = np.zeros(LANES, np.int32)
     angle_row = np.zeros(LANES, np.float32)
     margin_row = np.zeros(LANES, np.float32)
@@ -479,11 +478,11 @@ def _map_screened(unroll, exact, centre, shifted, codes, bounds, classes, angle,
                     narrow[_S_BANDS + b * LANES + i] = flat[base + b * band_stride]
         for i in range(LANES):
             square = _ZERO
-            bad = 0
+            bad = _ZERO
             for b in range(n_bands):
                 p = narrow[_S_BANDS + b * LANES + i]
                 square += p * p
-                bad = 1 if (p == nodata) | (p != p) else bad
+                bad = _ONE if p == nodata else bad
             inverse = _ONE / np.sqrt(square)
             for b in range(n_bands):
                 p = narrow[_S_BANDS + b * LANES + i]
@@ -492,7 +491,8 @@ def _map_screened(unroll, exact, centre, shifted, codes, bounds, classes, angle,
             narrow[_S_BEST + i] = _HUGE
             narrow[_S_SECOND + i] = _HUGE
             narrow[_S_CODE + i] = _ZERO
-            bad_lanes[i] = bad
+            # NaN in any band made the sum NaN.
+            narrow[_S_BAD + i] = bad if square == square else _ONE
         r = 0
         while r + 4 <= n_refs:
             s = shifted[r * n_bands : (r + 4) * n_bands]
@@ -550,45 +550,42 @@ def _map_screened(unroll, exact, centre, shifted, codes, bounds, classes, angle,
                 narrow[_S_CODE + i] = c0 if d0 < best else narrow[_S_CODE + i]
                 narrow[_S_BEST + i] = d0 if d0 < best else best
             r += 1
-        for i in range(LANES):
+        class_out = classes[start : start + count]
+        angle_out = angle[start : start + count]
+        margin_out = margin[start : start + count]
+        for i in range(count):
             best = narrow[_S_BEST + i]
             second = narrow[_S_SECOND + i]
             norm2 = narrow[_S_NORM2 + i]
             versine = _HALF * best
             next_versine = _HALF * second
-            # Twice the error of 1 - cosine; for the runner-up at a tie it is the same.
-            error = linear * np.sqrt(best) + quadratic * best
+            nearest = _arccos_near(versine)
+            # Twice the error of 1 - cosine, as the angle is no less than the chord; for the
+            # runner-up at a tie it is the same.
+            error = linear * nearest + quadratic * best
             inside = versine <= surely_in - error
             # Every comparison with NaN is false and leaves the pixel open.
             known = (second - best > _TWO * error) & (next_versine < _ONE)
             known &= (norm2 > _TINY) & (norm2 < _HUGE)
             known &= inside | (versine > surely_out + error)
-            nearest = _arccos_near(versine)
-            sound = bad_lanes[i] == 0
-            open_lanes[i] = 1 if sound & (not known) else 0
-            angle_row[i] = nearest if sound else _NAN
-            margin_row[i] = _arccos_near(next_versine) - nearest if sound else _NAN
+            sound = narrow[_S_BAD + i] == _ZERO
+            narrow[_S_OPEN + i] = _ONE if sound & (not known) else _ZERO
+            angle_out[i] = nearest if sound else _NAN
+            margin_out[i] = _arccos_near(next_versine) - nearest if sound else _NAN
             code = np.int32(narrow[_S_CODE + i]) if inside else _UNCLASSIFIED
-            class_row[i] = code if sound else _NODATA
-        class_out = classes[start : start + count]
-        angle_out = angle[start : start + count]
-        margin_out = margin[start : start + count]
-        for i in range(count):
-            class_out[i] = class_row[i]
-            angle_out[i] = angle_row[i]
-            margin_out[i] = margin_row[i]
+            class_out[i] = code if sound else _NODATA
         n_open = 0
         for i in range(count):
-            n_open += open_lanes[i]
+            n_open += 1 if narrow[_S_OPEN + i] > _ZERO else 0
         if n_open:
             for i in range(count):
                 waiting[n_waiting] = start + i
-                n_waiting += open_lanes[i]
+                n_waiting += 1 if narrow[_S_OPEN + i] > _ZERO else 0
         # Full lanes of open pixels are computed at once, the rest after the last pixel.
         while n_waiting >= LANES or (n_waiting and start + count == n_pixels):
             n_now = min(LANES, n_waiting)
-            _score_exactly(exact, 0, waiting, n_now, wide, dots, bad_lanes)
-            _finish_exactly(wide, bad_lanes, class_row, angle_row, margin_row)
+            _score_exactly(exact, 0, waiting, n_now, wide, dots, invalid)
+            _finish_exactly(wide, invalid, class_row, angle_row, margin_row)
             for i in range(n_now):
                 classes[waiting[i]] = class_row[i]
                 angle[waiting[i]] = angle_row[i]

@@ -87,7 +87,7 @@ def test_unknown_minerals_members_and_sources_are_told(schema, tmp_path):
             "studies": {
                 "gilgit": {
                     "references": ["alunit", "chlorite"],
-                    "zones": {"inner": ["feldspar"]},
+                    "zones": {"inner": ["feldspat"]},
                     "max_angle_rad_of": {"chlorit": 0.1},
                 }
             },
@@ -96,7 +96,7 @@ def test_unknown_minerals_members_and_sources_are_told(schema, tmp_path):
     )
     text = "\n".join(config_faults(settings, NAMES))
     assert "unknown mineral 'alunit'; did you mean 'alunite'?" in text
-    assert "zones.inner: 'feldspar' is not among" in text
+    assert "zones.inner: unknown mineral 'feldspat'; did you mean 'feldspar'?" in text
     assert "max_angle_rad_of: 'chlorit' is not among" in text
     assert "absent does not exist" in text
 

@@ -1,5 +1,7 @@
 """The whole way, small: twin to report, and what Snakemake does on the runs that follow."""
 
+import ast
+import csv
 import hashlib
 import json
 import os
@@ -72,6 +74,18 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
 def test_nothing_is_left_half_written(project):
     left = [path for path in (project / "results").rglob("*") if ".part" in path.name]
     assert left == []
+
+
+def test_no_job_needs_more_memory_than_its_rule_asks_for(project):
+    rows = [
+        row
+        for path in (project / "results/benchmarks").rglob("*.tsv")
+        for row in csv.DictReader(path.read_text().splitlines(), delimiter="\t")
+    ]
+    assert len({row["rule_name"] for row in rows}) > 10
+    for row in rows:
+        allowed = ast.literal_eval(row["resources"])["mem_mb"]
+        assert float(row["max_rss"]) < allowed, row["rule_name"]
 
 
 def test_a_second_run_does_nothing(project):

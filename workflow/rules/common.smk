@@ -143,12 +143,19 @@ def classes_of(wildcards):
     return f"results/studies/{SCENES[wildcards.scene]['study']}/classes.csv"
 
 
-def zones_of(wildcards):
-    """The zone maps of a scene."""
-    return [
-        f"results/scenes/{wildcards.scene}/zones/{zone}.tif"
-        for zone in study_of(wildcards)["zones"]
-    ]
+def zones_of(study):
+    """Zones of a study with those of their minerals that it maps; a zone without any is left out."""
+    settings = SETTINGS["studies"][study]
+    mapped = {
+        zone: [name for name in members if name in settings["references"]]
+        for zone, members in settings["zones"].items()
+    }
+    return {zone: members for zone, members in mapped.items() if members}
+
+
+def zone_maps(scene):
+    """Paths of a scene's zone maps."""
+    return [f"results/scenes/{scene}/zones/{zone}.tif" for zone in zones_of(SCENES[scene]["study"])]
 
 
 def study_files(study):
@@ -156,7 +163,7 @@ def study_files(study):
     for scene in scenes_of(study):
         folder = f"results/scenes/{scene}"
         yield from (f"{folder}/sam/{name}.tif" for name in ("class", "angle", "margin"))
-        yield from (f"{folder}/zones/{zone}.tif" for zone in SETTINGS["studies"][study]["zones"])
+        yield from zone_maps(scene)
         yield from (
             f"{folder}/tables/{name}" for name in ("areas.csv", "signatures.csv", "pixels.gpkg")
         )

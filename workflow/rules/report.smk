@@ -11,7 +11,7 @@ rule draw_figures:
         class_map="results/scenes/{scene}/sam/class.tif",
         angle="results/scenes/{scene}/sam/angle.tif",
         margin="results/scenes/{scene}/sam/margin.tif",
-        zones=zones_of,
+        zones=lambda wildcards: zone_maps(wildcards.scene),
         classes=classes_of,
         references="results/scenes/{scene}/library/references.csv",
         signatures="results/scenes/{scene}/tables/signatures.csv",

@@ -65,7 +65,7 @@ rule group_zones:
         mem_mb=block_memory(400, 20),
     params:
         digest=digest("group_zones"),
-        members=lambda wildcards: study_of(wildcards)["zones"][wildcards.zone],
+        members=lambda wildcards: zones_of(SCENES[wildcards.scene]["study"])[wildcards.zone],
         block_px=SETTINGS["block_px"],
     message:
         "Mapping the {wildcards.zone} zone of {wildcards.scene}"
