@@ -11,16 +11,20 @@ from rasterio.windows import Window
 
 from gossan.atmosphere import (
     METHODS,
-    NORMALISATIONS,
-    Correction,
-    Scene,
     apply_corrections,
+    is_relative,
     plan_methods,
+    solve_corrections,
 )
+from gossan.corrections import Collect, Correction, Merge, Scene
 from gossan.errors import InputError
 from gossan.files import write_json
+from gossan.libraries import read_library
+from gossan.normalisation import NORMALISATIONS, check_normalisation
 from gossan.raster import Layer, iter_blocks, map_blocks
 from gossan.sensors import READERS, Product, open_product
+from gossan.stage_quality import StageMeter
+from gossan.subset import Subset, select_part
 from toolkit import add_threads, run
 
 CUBE_SCALE = 1e-4
@@ -60,7 +64,33 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=["none"],
         choices=["none", *METHODS],
-        help="corrections in their order, or none (default); Level-2 products skip dos1",
+        help="corrections in their order, or none (default); Level-2 products skip dos1 and quac",
+    )
+    parser.add_argument(
+        "--library",
+        nargs="+",
+        default=[],
+        type=Path,
+        help="spectral library for quac: the analytic table, or one with the same names",
+    )
+    parser.add_argument(
+        "--bands",
+        nargs="+",
+        metavar="BAND",
+        help="bands of the product to use, in this order (default: all)",
+    )
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument(
+        "--window",
+        nargs=4,
+        type=int,
+        metavar=("COLUMN", "ROW", "WIDTH", "HEIGHT"),
+        help="part of the scene to use, in pixels (default: all)",
+    )
+    part.add_argument(
+        "--polygon",
+        type=Path,
+        help="vector file of the area to use; pixels outside become nodata",
     )
     parser.add_argument(
         "--mask",
@@ -74,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--normalisation",
         default="clip",
         choices=sorted(NORMALISATIONS),
-        help="clip (default) holds reflectance within 0 to 1",
+        help="clip (default) holds reflectance within 0 to 1, minmax stretches each band to 0-1",
     )
     parser.add_argument("--cube", required=True, type=Path, help="cube to write, a GeoTIFF")
     parser.add_argument("--record", required=True, type=Path, help="record to write, JSON")
@@ -86,22 +116,28 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 class Preprocessing:
-    """The passes over one product: first statistics, then the cube."""
+    """The passes over one product: first statistics, then the cube.
 
-    def __init__(self, product: Product, arguments: argparse.Namespace):
-        """Set up reading `product` as the command line says."""
-        self.product = product
+    `stages` holds the signal and noise of each stage, `result` those of what goes into the cube.
+    """
+
+    def __init__(self, part: Subset, arguments: argparse.Namespace):
+        """Set up reading `part` as the command line says."""
+        self.part = part
         self.mask = tuple(dict.fromkeys(arguments.mask))
-        self.normalise = NORMALISATIONS[arguments.normalisation]
-        self.sources = [product.read_reflectance, self._read_flags]
+        self.sources = [part.read_reflectance, self._read_flags]
+        self.counts: Counts | None = None
+        self.stages: list[tuple[str, StageMeter]] = []
+        self.result = StageMeter(part.bands)
         self.options = {
-            "grid": product.grid,
-            "block_px": arguments.block_px,
+            "grid": part.grid,
+            # Statistics take pixels in pairs and in cells of four, which no block may divide.
+            "block_px": arguments.block_px + arguments.block_px % 2,
             "threads": arguments.threads,
         }
 
     def _read_flags(self, window: Window) -> np.ndarray:
-        return self.product.read_flags(window, ("fill", *self.mask))
+        return self.part.read_flags(window, ("fill", *self.mask))
 
     @staticmethod
     def _observe(reflectance: np.ndarray, flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,8 +145,24 @@ class Preprocessing:
         observed = np.isfinite(reflectance).all(axis=0) & ~flags[0]
         return observed, observed & ~flags[1:].any(axis=0)
 
-    def survey(self, method: str | None, before: Sequence[Correction]) -> tuple[Counts, Any]:
-        """Count the pixels and collect the statistics of `method` after the corrections before."""
+    def _next_stage(self, corrections: Sequence[Correction]) -> StageMeter | None:
+        """A new meter when the stage that these corrections end with has none yet."""
+        if len(self.stages) > len(corrections):
+            return None
+        if corrections:
+            name = corrections[-1].method
+        else:
+            name = "surface" if self.part.product.surface_reflectance else "toa"
+        meter = StageMeter(self.part.bands)
+        self.stages.append((name, meter))
+        return meter
+
+    def survey(self, corrections: Sequence[Correction], collect: Collect, merge: Merge) -> Any:
+        """The merged statistics of all blocks after the corrections.
+
+        The first pass also counts pixels, and the first after each correction measures its stage.
+        """
+        meter = self._next_stage(corrections)
 
         def look(reflectance: np.ndarray, flags: np.ndarray) -> tuple[Counts, Any]:
             observed, kept = self._observe(reflectance, flags)
@@ -120,52 +172,79 @@ class Preprocessing:
                 tuple(int((flag & observed).sum()) for flag in flags[1:]),
                 int(kept.sum()),
             )
-            if method is None:
-                return counts, None
             reflectance[:, ~observed] = np.nan
-            return counts, METHODS[method].collect(apply_corrections(reflectance, before), kept)
+            values, kept = apply_kept(reflectance, kept, corrections)
+            if meter is not None:
+                meter.add(values, kept)
+            return counts, collect(values, kept)
 
-        label = f"statistics for {method}" if method else "counting pixels"
+        label = f"statistics after {corrections[-1].method if corrections else 'calibration'}"
         blocks = iter_blocks(look, self.sources, progress=label, **self.options)
         _, (counts, statistics) = next(blocks)
         for _, (more_counts, more_statistics) in blocks:
             counts = counts + more_counts
-            if method is not None:
-                statistics = METHODS[method].merge(statistics, more_statistics)
-        return counts, statistics
+            statistics = merge(statistics, more_statistics)
+        self.counts = counts
+        self._require_pixels()
+        return statistics
 
-    def solve(self, methods: Sequence[str]) -> tuple[Counts, list[Correction]]:
-        """Count the pixels and solve all corrections, with a pass for each."""
-        scene = Scene(self.product.bands, self.product.sun_elevation_deg)
-        corrections: list[Correction] = []
-        counts, statistics = self.survey(methods[0] if methods else None, corrections)
-        self._require_pixels(counts)
-        for position, method in enumerate(methods):
-            if position:
-                _, statistics = self.survey(method, corrections)
-            corrections.append(METHODS[method].solve(statistics, scene))
-        return counts, corrections
+    def solve(
+        self, methods: Sequence[str], normalisation: str, scene: Scene
+    ) -> tuple[list[Correction], Correction]:
+        """Solve all corrections and the normalisation, with the passes that they need."""
+        corrections = solve_corrections(methods, scene, self.survey)
+        normalise = NORMALISATIONS[normalisation](
+            scene, lambda collect, merge: self.survey(corrections, collect, merge)
+        )
+        if self.counts is None:
+            self.survey([], lambda values, kept: None, lambda one, other: None)
+        return corrections, normalise
 
-    def _require_pixels(self, counts: Counts) -> None:
-        name = self.product.product_id
-        if counts.observed == 0:
+    def _require_pixels(self) -> None:
+        name = self.part.product.product_id
+        if self.counts.observed == 0:
             raise InputError(f"{name}: all pixels are nodata; choose another scene")
-        if counts.valid == 0:
+        if self.counts.valid == 0:
             raise InputError(
                 f"{name}: the flags {' '.join(self.mask)} mask every pixel; choose another scene "
                 "or fewer flags"
             )
 
-    def write(self, layer: Layer, corrections: Sequence[Correction]) -> None:
-        """Write the corrected, masked and normalised cube."""
+    def write(self, layer: Layer, corrections: Sequence[Correction], normalise: Correction) -> None:
+        """Write the corrected, masked and normalised cube; measure what is not measured yet."""
+        meter = self._next_stage(corrections)
 
         def make(reflectance: np.ndarray, flags: np.ndarray) -> np.ndarray:
-            _, kept = self._observe(reflectance, flags)
-            reflectance = self.normalise(apply_corrections(reflectance, corrections))
-            reflectance[:, ~kept] = np.nan
-            return reflectance
+            values, kept = apply_kept(
+                reflectance, self._observe(reflectance, flags)[1], corrections
+            )
+            if meter is not None:
+                meter.add(values, kept)
+            values = normalise.apply(values)
+            self.result.add(values, kept, noise=False)
+            values[:, ~kept] = np.nan
+            return values
 
         map_blocks(make, self.sources, [layer], progress="cube", **self.options)
+
+    def describe(self) -> dict[str, Any]:
+        """What was measured of the stages and of the cube, for the record."""
+        return {
+            "stages": [{"stage": name, **meter.describe()} for name, meter in self.stages],
+            "histograms": {
+                "before": self.stages[-1][1].histogram(),
+                "after": self.result.histogram(),
+            },
+            "beyond_cube_range": self.result.beyond(),
+        }
+
+
+def apply_kept(
+    reflectance: np.ndarray, kept: np.ndarray, corrections: Sequence[Correction]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Corrected values, and the pixels that are still valid: a method may make some nodata."""
+    values = apply_corrections(reflectance, corrections)
+    return values, kept & np.isfinite(values).all(axis=0)
 
 
 def describe_atmosphere(product: Product, corrections: Sequence[Correction]) -> str:
@@ -174,25 +253,40 @@ def describe_atmosphere(product: Product, corrections: Sequence[Correction]) -> 
     return " ".join(done + [correction.method for correction in corrections]) or "none"
 
 
+def describe_part(part: Subset, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Which part of the product the cube holds; nothing where it holds all of it."""
+    if not (arguments.window or arguments.polygon or arguments.bands):
+        return {}
+    window = part.window
+    described = {"window": [window.col_off, window.row_off, window.width, window.height]}
+    if arguments.polygon:
+        described["polygon"] = arguments.polygon.name
+    return {"subset": described}
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Run the passes and write the cube and its record."""
     with open_product(arguments.sensor, arguments.product) as product:
         methods, notes = plan_methods(arguments.atmosphere, product.surface_reflectance)
-        work = Preprocessing(product, arguments)
+        check_normalisation(arguments.normalisation, is_relative(methods))
+        part = select_part(product, arguments.bands, arguments.window, arguments.polygon)
+        work = Preprocessing(part, arguments)
         notes += product.notes
         absent = [flag for flag in work.mask if flag in product.absent_flags]
         if absent:
             notes.append(
                 f"Collection {product.collection} has no flag {', '.join(absent)}; it masks nothing"
             )
-        counts, corrections = work.solve(methods)
+        spectra = [spectrum for path in arguments.library for spectrum in read_library(path)]
+        scene = Scene(part.bands, product.sun_elevation_deg, product.sensor, spectra)
+        corrections, normalise = work.solve(methods, arguments.normalisation, scene)
         atmosphere = describe_atmosphere(product, corrections)
         synthetic = "yes" if product.synthetic else "no"
         layer = Layer(
             path=arguments.cube,
             dtype="int16",
             nodata=CUBE_NODATA,
-            bands=product.bands,
+            bands=part.bands,
             scale=CUBE_SCALE,
             tags={
                 "SENSOR": product.sensor,
@@ -204,7 +298,8 @@ def main(arguments: argparse.Namespace) -> None:
                 "SYNTHETIC": synthetic,
             },
         )
-        work.write(layer, corrections)
+        work.write(layer, corrections, normalise)
+        counts = work.counts
         write_json(
             arguments.record,
             {
@@ -219,10 +314,12 @@ def main(arguments: argparse.Namespace) -> None:
                 "atmosphere": atmosphere,
                 "corrections": [{"method": c.method, **c.parameters} for c in corrections],
                 "normalisation": arguments.normalisation,
+                **({"normalisation_range": normalise.parameters} if normalise.parameters else {}),
+                **describe_part(part, arguments),
                 "pixels": {
                     "total": counts.total,
                     "observed": counts.observed,
-                    "valid": counts.valid,
+                    "valid": work.result.pixels,
                 },
                 "masked": {
                     flag: {"pixels": pixels, "share_of_observed": pixels / counts.observed}
@@ -231,12 +328,13 @@ def main(arguments: argparse.Namespace) -> None:
                 "bands": [
                     {"name": name, "centre_um": centre, "fwhm_um": fwhm}
                     for name, centre, fwhm in zip(
-                        product.bands.names,
-                        product.bands.centre_um,
-                        product.bands.fwhm_um,
+                        part.bands.names,
+                        part.bands.centre_um,
+                        part.bands.fwhm_um,
                         strict=True,
                     )
                 ],
+                **work.describe(),
                 "notes": notes,
             },
         )

@@ -1,22 +1,28 @@
 """A simulated scene as a sensor's native product, and its truth as a class raster."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gossan.errors import InputError
 from toolkit import add_threads, run
 
-SENSORS = ("landsat",)
+# Sensor -> columns and rows of a scene where the command line names none.
+SENSORS = {"landsat": (512, 512), "aster": (147, 87)}
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sensor", required=True, choices=SENSORS, help="product to write")
+    parser.add_argument("--sensor", required=True, choices=list(SENSORS), help="product to write")
     parser.add_argument("--seed", type=int, default=42, help="number that sets the ground")
     parser.add_argument(
-        "--size-px", type=int, default=512, help="rows and columns of the scene (32 or more)"
+        "--size-px",
+        type=int,
+        nargs="+",
+        metavar="PX",
+        help="columns and rows of 30 m, 32 or more; one number is both "
+        "(default: landsat 512, aster 147 87)",
     )
     parser.add_argument(
         "--difficulty",
@@ -28,9 +34,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--library", type=Path, required=True, help="spectral library with all constituents"
     )
     parser.add_argument("--minerals", type=Path, required=True, help="table of class codes (CSV)")
-    parser.add_argument("--product", type=Path, required=True, help="product to write (.tar)")
+    parser.add_argument(
+        "--product", type=Path, required=True, help="product to write (landsat .tar, aster .hdf)"
+    )
     parser.add_argument(
         "--truth", type=Path, required=True, help="class raster of the truth to write (.tif)"
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        help="alteration zones to write as polygons (.gpkg), with and only with aster",
     )
     add_threads(parser)
     return parser
@@ -38,33 +51,41 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read library and class table, check the numbers, simulate."""
-    if arguments.size_px < 32:
-        raise InputError(f"--size-px {arguments.size_px}: too small; use 32 or more")
+    size_px = tuple(arguments.size_px or SENSORS[arguments.sensor])
+    if len(size_px) > 2:
+        raise InputError("--size-px: give columns and rows, or one number for both")
+    columns, rows = size_px[0], size_px[-1]
+    if min(columns, rows) < 32:
+        raise InputError(f"--size-px {min(columns, rows)}: too small; use 32 or more")
     if not 0 <= arguments.difficulty <= 4:
         raise InputError(f"--difficulty {arguments.difficulty}: out of range; use 0 to 4")
+    options: dict[str, Any] = {"seed": arguments.seed, "difficulty": arguments.difficulty}
+    if arguments.sensor == "landsat":
+        if columns != rows:
+            raise InputError(f"--size-px {columns} {rows}: a landsat scene is square; give one")
+        if arguments.reference:
+            raise InputError("--reference: only aster scenes have zones; leave it out")
+        options["size_px"] = columns
+    else:
+        if not arguments.reference:
+            raise InputError("--reference: name the .gpkg file for the zones of the aster scene")
+        options |= {"size_px": (columns, rows), "reference": arguments.reference}
     # Imported here, so that --help does not wait for the compiler of the noise.
     from gossan.legend import read_classes
     from gossan.libraries import read_library
 
-    _writer(arguments.sensor)(
+    if arguments.sensor == "landsat":
+        from gossan.twin.landsat import write_landsat as write
+    else:
+        from gossan.twin.aster import write_aster as write
+    write(
         arguments.product,
         arguments.truth,
-        seed=arguments.seed,
-        size_px=arguments.size_px,
-        difficulty=arguments.difficulty,
         library=read_library(arguments.library),
         classes=read_classes(arguments.minerals),
         threads=arguments.threads,
+        **options,
     )
-
-
-def _writer(sensor: str) -> Callable[..., None]:
-    """The function that writes the products of `sensor`, one of SENSORS."""
-    if sensor == "landsat":
-        from gossan.twin.landsat import write_landsat
-
-        return write_landsat
-    raise ValueError(f"no writer for sensor {sensor}")
 
 
 if __name__ == "__main__":

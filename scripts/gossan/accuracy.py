@@ -4,8 +4,9 @@ Confusion matrices hold reference classes in rows and map classes in columns. In
 in the reference and "unclassified" in the map; indices 1 to K - 1 are the classes of the study.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,9 @@ MINIMUM_BLOCKS = 5
 
 Resampling fewer blocks repeats the same few numbers, and the interval looks far too narrow.
 """
+
+KEPT_DRAWS = 16_000_000
+"""Draws up to this many are kept, because one scene's maps all need the same: 32 MB of them."""
 
 Z_95 = 1.959963984540054
 
@@ -122,13 +126,37 @@ def resample_blocks(blocks: np.ndarray, replicates: int, seed: int) -> np.ndarra
     used = np.flatnonzero(flat.any(axis=0))
     counts = flat[:, used].astype(np.float64)
     totals = np.zeros((replicates, classes * classes))
+    for start, drawn in draw_blocks(n, replicates, seed):
+        totals[start : start + len(drawn), used] = drawn.astype(np.float64) @ counts
+    return totals.reshape(replicates, classes, classes)
+
+
+def draw_blocks(n: int, replicates: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (first sample, how often each sample draws each of n blocks: (samples, n)).
+
+    The same numbers of blocks, samples and seed give the same draws, so results of several maps
+    of one scene can be compared sample by sample.
+    """
+    if n * replicates <= KEPT_DRAWS:
+        yield 0, _keep_draws(n, replicates, seed)
+        return
     generator = np.random.default_rng(seed)
-    chance = np.full(n, 1 / n)
     step = max(1, 4_000_000 // n)
     for start in range(0, replicates, step):
-        drawn = generator.multinomial(n, chance, size=min(step, replicates - start))
-        totals[start : start + step, used] = drawn.astype(np.float64) @ counts
-    return totals.reshape(replicates, classes, classes)
+        size = min(step, replicates - start)
+        yield start, generator.multinomial(n, np.full(n, 1 / n), size=size)
+
+
+@lru_cache(maxsize=2)
+def _keep_draws(n: int, replicates: int, seed: int) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    drawn = np.empty((replicates, n), np.uint16 if n < 2**16 else np.uint32)
+    step = max(1, 4_000_000 // n)
+    for start in range(0, replicates, step):
+        size = min(step, replicates - start)
+        drawn[start : start + size] = generator.multinomial(n, np.full(n, 1 / n), size=size)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def assess_blocks(

@@ -1,149 +1,44 @@
-"""Atmospheric correction and normalisation of reflectance, as pure functions on blocks.
+"""The corrections by name, and how a sequence of them is planned, solved and applied.
 
-A correction works in two steps, so that no scene is ever whole in memory: statistics are
-collected from each block and merged, then solved once into a `Correction` that is applied to each
-block. Corrections chain: each one's statistics are those of what the ones before it return.
+Corrections chain: the statistics of each are those of what the ones before it return.
 """
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gossan.corrections import Collect, Correction, Merge, Scene, Survey
+from gossan.dark_objects import correct_dos1
 from gossan.errors import InputError
-from gossan.raster import BandTable
+from gossan.quac import correct_quac
+from gossan.residuals import correct_iarr, correct_log_residuals
 
-# Levels of reflectance that the dark-object histogram tells apart: the cube's own step, over more
-# than the range that a Landsat number can express. What lies outside counts in the end levels.
-LEVEL_STEP = 1e-4
-LOWEST_LEVEL = -5000
-HIGHEST_LEVEL = 20000
-
-DARK_SHARE = 1e-4
-DARK_MIN_PIXELS = 10
-DARK_REFLECTANCE = 0.01
-DARK_RULE = (
-    f"lowest reflectance with at least {DARK_SHARE:.2%} of the scene's pixels, and at least "
-    f"{DARK_MIN_PIXELS}, at or below it"
-)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What a correction knows of the scene: its bands and the sun over its centre."""
-
-    bands: BandTable
-    sun_elevation_deg: float
-
-
-@dataclass(frozen=True)
-class Correction:
-    """A solved correction: the function for each block, and its parameters for the record."""
-
-    method: str
-    apply: Callable[[np.ndarray], np.ndarray]
-    parameters: dict[str, Any]
+# A pass over the scene after some corrections.
+SurveyAfter = Callable[[Sequence[Correction], Collect, Merge], object]
 
 
 @dataclass(frozen=True)
 class Method:
     """How a correction is made.
 
-    `collect(reflectance, kept)` makes the statistics of a block: reflectance is (bands, rows,
-    columns) with NaN where nothing was observed, `kept` (rows, columns) says which pixels survive
-    the masks. `merge` joins the statistics of two blocks, in block order. `solve` turns those of
-    the scene into a Correction. `surface` says whether the method is meant for surface
-    reflectance too.
+    `solve(scene, survey)` looks at the scene by `survey`, as often as it needs to, and returns
+    the Correction. `surface` says whether the method is meant for surface reflectance too,
+    `relative` whether what comes out is ratios around 1 (True), reflectance (False) or what it
+    was before (None).
     """
 
-    collect: Callable[[np.ndarray, np.ndarray], Any]
-    merge: Callable[[Any, Any], Any]
-    solve: Callable[[Any, Scene], Correction]
+    solve: Callable[[Scene, Survey], Correction]
     surface: bool
+    relative: bool | None
 
 
-def count_levels(reflectance: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
-    """Histogram of each band in steps of 1e-4, (bands, levels) int64.
-
-    `reflectance` is (bands, rows, columns), NaN where nothing was observed. `kept` is not used:
-    shadows, which masks take out, are the very dark objects that are sought, and clouds do not
-    reach the dark end.
-    """
-    levels = HIGHEST_LEVEL - LOWEST_LEVEL + 1
-    counts = np.empty((len(reflectance), levels), dtype=np.int64)
-    for band, values in enumerate(reflectance):
-        observed = values[np.isfinite(values)]
-        level = np.rint(observed / np.float32(LEVEL_STEP))
-        level = np.clip(level, LOWEST_LEVEL, HIGHEST_LEVEL).astype(np.int64) - LOWEST_LEVEL
-        counts[band] = np.bincount(level, minlength=levels)
-    return counts
-
-
-def find_dark_objects(counts: np.ndarray) -> np.ndarray:
-    """Reflectance of the dark object of each band, (bands,) float64, from `count_levels`.
-
-    The rule: the lowest reflectance with at least 0.01 % of the scene's pixels, and at least ten,
-    at or below it (all of them, in a scene of fewer than ten). A single dead pixel is thus no
-    dark object, and a full scene of 40 million pixels has one of 4000. Raises InputError if a
-    band has no observed pixel.
-    """
-    totals = counts.sum(axis=1)
-    if not totals.all():
-        raise InputError("dark objects: a band has no observed pixel")
-    wanted = np.minimum(totals, np.maximum(DARK_MIN_PIXELS, np.ceil(DARK_SHARE * totals)))
-    reached = counts.cumsum(axis=1) >= wanted[:, np.newaxis]
-    return (reached.argmax(axis=1) + LOWEST_LEVEL) * LEVEL_STEP
-
-
-def solve_dos1(counts: np.ndarray, scene: Scene) -> Correction:
-    """Dark-object subtraction with the COST transmittance, from `count_levels` of a scene.
-
-    In units of reflectance, with T = cos(sun zenith angle) for the transmittance of the sun's
-    way down, 1 for the way up, no diffuse light, and a dark object of 1 % surface reflectance:
-
-        path = dark - 0.01 T;  surface = (top - path) / T
-
-    Source: Chavez 1996, Photogrammetric Engineering and Remote Sensing 62, 1025-1036. T is the
-    same in all bands, so that dividing by it leaves the shape of a spectrum as it is; others keep
-    1 beyond 1 µm. The path term is held where an atmosphere can put it: not below zero, and not
-    above that of any shorter wavelength, because scattering falls with wavelength (Chavez 1988,
-    Remote Sensing of Environment 24, 459-479). Without the second bound, ground that has nothing
-    dark in the infrared (plants, bright rock) would lose a tenth of its reflectance there.
-    """
-    transmittance = math.sin(math.radians(scene.sun_elevation_deg))
-    dark = find_dark_objects(counts)
-    found = np.maximum(0.0, dark - DARK_REFLECTANCE * transmittance)
-    order = np.argsort(scene.bands.centre_um, kind="stable")
-    path = np.empty_like(found)
-    path[order] = np.minimum.accumulate(found[order])
-    offset = path.astype(np.float32)[:, np.newaxis, np.newaxis]
-    factor = np.float32(1.0 / transmittance)
-
-    def by_band(values: np.ndarray) -> dict[str, float]:
-        return {
-            band: round(float(value), 6)
-            for band, value in zip(scene.bands.names, values, strict=True)
-        }
-
-    return Correction(
-        method="dos1",
-        apply=lambda reflectance: (reflectance - offset) * factor,
-        parameters={
-            "dark_object": by_band(dark),
-            "path_reflectance": by_band(path),
-            "path_held_by_shorter_bands": [
-                band for band, held in zip(scene.bands.names, path < found, strict=True) if held
-            ],
-            "transmittance": round(transmittance, 6),
-            "dark_object_rule": DARK_RULE,
-            "dark_object_surface_reflectance": DARK_REFLECTANCE,
-        },
-    )
-
-
-METHODS = {"dos1": Method(count_levels, np.add, solve_dos1, surface=False)}
+METHODS = {
+    "dos1": Method(correct_dos1, surface=False, relative=None),
+    "iarr": Method(correct_iarr, surface=True, relative=True),
+    "log_residuals": Method(correct_log_residuals, surface=True, relative=True),
+    "quac": Method(correct_quac, surface=False, relative=False),
+}
 
 
 def plan_methods(names: Sequence[str], surface_reflectance: bool) -> tuple[list[str], list[str]]:
@@ -176,19 +71,33 @@ def plan_methods(names: Sequence[str], surface_reflectance: bool) -> tuple[list[
     return chosen, notes
 
 
+def is_relative(methods: Sequence[str]) -> bool:
+    """Whether what a sequence of methods returns is ratios around 1, not reflectance."""
+    told = [METHODS[name].relative for name in methods if METHODS[name].relative is not None]
+    return bool(told and told[-1])
+
+
+def solve_corrections(
+    methods: Sequence[str], scene: Scene, survey: SurveyAfter
+) -> list[Correction]:
+    """Solve a sequence of methods; `survey(corrections, collect, merge)` makes one pass.
+
+    Raises InputError as the methods do.
+    """
+    corrections: list[Correction] = []
+    for position, name in enumerate(methods):
+        before = tuple(corrections)
+
+        def survey_here(collect: Collect, merge: Merge, before: Sequence = before) -> object:
+            return survey(before, collect, merge)
+
+        here = replace(scene, relative=is_relative(methods[:position]))
+        corrections.append(METHODS[name].solve(here, survey_here))
+    return corrections
+
+
 def apply_corrections(reflectance: np.ndarray, corrections: Sequence[Correction]) -> np.ndarray:
     """Reflectance, (bands, rows, columns), after all `corrections` in their order."""
     for correction in corrections:
         reflectance = correction.apply(reflectance)
     return reflectance
-
-
-def clip_reflectance(reflectance: np.ndarray) -> np.ndarray:
-    """Reflectance held within 0 to 1, NaN kept; same shape and type."""
-    return np.clip(reflectance, 0.0, 1.0)
-
-
-NORMALISATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "clip": clip_reflectance,
-    "none": lambda reflectance: reflectance,
-}

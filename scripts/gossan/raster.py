@@ -34,6 +34,9 @@ BLOCK_BYTES = 64 * 2**20
 COG_BLOCK_PX = 512
 COG_TILE_BYTES = 16 * 2**20
 TIFF_TILE_STEP_PX = 16
+# Blocks that must see far around themselves are not cut smaller than this by their memory:
+# below it, nearly all that is read would be surroundings.
+LEAST_BLOCK_WITH_HALO_PX = 64
 
 Source = Path | str | Callable[[Window], np.ndarray]
 
@@ -153,6 +156,11 @@ class Layer:
         """The bands as a table, also where only names were given."""
         return self.bands if isinstance(self.bands, BandTable) else BandTable(tuple(self.bands))
 
+    @property
+    def bytes_per_pixel(self) -> int:
+        """Bytes that all bands of a pixel take in the file before compression."""
+        return len(self.band_table.names) * np.dtype(self.dtype).itemsize
+
 
 def read_info(path: str | Path) -> RasterInfo:
     """Describe the raster file `path`.
@@ -197,6 +205,25 @@ def _info(path: Path, dataset: rasterio.DatasetReader) -> RasterInfo:
     )
 
 
+def find_bands(info: RasterInfo, names: Sequence[str] | None) -> list[int]:
+    """Places (from 0) of the bands called `names` in a raster, in that order; None means all.
+
+    Raises InputError for a name that the raster lacks, or has twice, or that is asked for twice.
+    """
+    if names is None:
+        return list(range(len(info.bands.names)))
+    for name in names:
+        if name not in info.bands.names:
+            raise InputError(
+                f"{info.path}: has no band {name}; it has {' '.join(info.bands.names)}"
+            )
+        if info.bands.names.count(name) > 1:
+            raise InputError(f"{info.path}: has two bands {name}; give each its own name")
+    if len(set(names)) < len(names):
+        raise InputError(f"bands {' '.join(names)}: one is named twice; name each once")
+    return [info.bands.names.index(name) for name in names]
+
+
 def _numbers(path: Path, items: Sequence[dict[str, str]], key: str) -> tuple[float, ...]:
     """The values of `key` in all bands; () when a band has none."""
     if not all(key in item for item in items):
@@ -232,6 +259,23 @@ def split_blocks(
         for row in range(0, grid.height, rows)
         for column in range(0, grid.width, columns)
     ]
+
+
+def grow_window(window: Window, grid: Grid, halo: int, align: int = 1) -> Window:
+    """The window with `halo` more pixels on each side, as far as the grid reaches.
+
+    It is grown further until rows and columns at which it starts and ends are multiples of
+    `align`, except at the grid's right and lower edges, which stay where they are.
+    """
+
+    def reach(first: int, length: int, size: int) -> tuple[int, int]:
+        start = max(0, first - halo) // align * align
+        stop = min(size, -(-(first + length + halo) // align) * align)
+        return start, stop - start
+
+    column, width = reach(int(window.col_off), int(window.width), grid.width)
+    row, height = reach(int(window.row_off), int(window.height), grid.height)
+    return Window(column, row, width, height)
 
 
 class _Reader:
@@ -322,6 +366,8 @@ def iter_blocks(
     block_px: int = 512,
     threads: int = 1,
     scaled: bool = True,
+    halo: int | None = None,
+    align: int = 1,
     progress: str | None = None,
 ) -> Iterator[tuple[Window, object]]:
     """Yield (window, function(*arrays)) for every block, in block order.
@@ -331,25 +377,40 @@ def iter_blocks(
     from several threads) get the window and their arrays are passed as they are. `grid` is needed
     when no source is a file. `progress` labels a bar on a terminal, lines in a log.
 
+    With `halo`, every source is read that many pixels beyond the block on each side, as far as
+    the grid reaches (`grow_window`, which also explains `align`), callables get that larger
+    window, and the function gets one argument more, the first: the (row, column) slices of the
+    block within the arrays. The window that is yielded is the block itself.
+
     At most 2 * `threads` blocks are in flight. A block of many bands is made smaller than
     `block_px`, so that it stays within 64 MiB or one storage tile of its file.
 
     Raises InputError for a missing, broken or truncated file and for files on different grids.
     """
-    plan = _plan(sources, grid, block_px)
+    plan = _plan(sources, grid, block_px, halo, align)
     return _run(function, sources, plan, threads, scaled, progress)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is known before the first block: the sources' files, the grid and its windows."""
+    """What is known before the first block: the sources' files, the grid, its windows, the halo."""
 
     infos: list[RasterInfo | None]
     grid: Grid
     windows: list[Window]
+    halo: int | None = None
+    align: int = 1
 
 
-def _plan(sources: Sequence[Source], grid: Grid | None, block_px: int) -> _Plan:
+def _plan(
+    sources: Sequence[Source],
+    grid: Grid | None,
+    block_px: int,
+    halo: int | None,
+    align: int,
+    written: int = 1,
+) -> _Plan:
+    """Open and compare the sources; `written` is bytes per pixel that the function returns."""
     bound_gdal_cache()
     infos = [None if callable(source) else read_info(source) for source in sources]
     files = [info for info in infos if info is not None]
@@ -360,12 +421,16 @@ def _plan(sources: Sequence[Source], grid: Grid | None, block_px: int) -> _Plan:
     for info in files:
         grid.require_same(info.grid, str(info.path))
     tile = None
-    if files:
-        heaviest = max(files, key=_bytes_per_pixel)
-        block_px = min(block_px, math.isqrt(BLOCK_BYTES // _bytes_per_pixel(heaviest)))
+    heaviest = max(files, key=_bytes_per_pixel, default=None)
+    read = 1 if heaviest is None else _bytes_per_pixel(heaviest)
+    most_px = math.isqrt(BLOCK_BYTES // max(read, written))
+    if halo:
+        most_px = max(LEAST_BLOCK_WITH_HALO_PX, most_px - 2 * halo)
+    block_px = min(block_px, most_px)
+    if heaviest is not None:
         with _open(heaviest.path) as dataset:
             tile = dataset.block_shapes[0]
-    return _Plan(infos, grid, split_blocks(grid, block_px, tile))
+    return _Plan(infos, grid, split_blocks(grid, block_px, tile), halo, align)
 
 
 def _bytes_per_pixel(info: RasterInfo) -> int:
@@ -384,7 +449,12 @@ def _run(
     reader = _Reader(sources, plan.infos, scaled)
 
     def work(window: Window) -> object:
-        return function(*reader.read(window))
+        if plan.halo is None:
+            return function(*reader.read(window))
+        grown = grow_window(window, plan.grid, plan.halo, plan.align)
+        row, column = window.row_off - grown.row_off, window.col_off - grown.col_off
+        block = np.s_[row : row + window.height, column : column + window.width]
+        return function(block, *reader.read(grown))
 
     pending: deque[tuple[Window, Future]] = deque()
     pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="block")
@@ -434,18 +504,22 @@ def map_blocks(
     block_px: int = 512,
     threads: int = 1,
     scaled: bool = True,
+    halo: int | None = None,
+    align: int = 1,
     progress: str | None = None,
 ) -> None:
     """Write what `function` makes of each block as one cloud-optimised GeoTIFF per layer.
 
-    The function gets arrays as in `iter_blocks` and returns one array, or one per layer in their
-    order, of shape (bands, rows, columns) or (rows, columns); `encode` says how they are stored.
+    The function gets arrays (and, with `halo`, slices) as in `iter_blocks` and returns one array,
+    or one per layer in their order, of the block's shape (bands, rows, columns) or (rows,
+    columns); `encode` says how they are stored. Blocks are small enough for what is written, too.
     All files appear together when everything has succeeded, else none. The bytes do not depend
     on `threads`.
 
     Raises InputError as `iter_blocks` does, ValueError for a result that does not fit a layer.
     """
-    plan = _plan(sources, grid, block_px)
+    written = sum(layer.bytes_per_pixel for layer in layers)
+    plan = _plan(sources, grid, block_px, halo, align, written)
     with ExitStack() as stack:
         finals = [stack.enter_context(staged(layer.path)) for layer in layers]
         scratch = [Path(stack.enter_context(_scratch_folder(layer.path))) for layer in layers]
@@ -544,9 +618,8 @@ def _copy_to_cog(source: Path, target: Path, layer: Layer, threads: int) -> None
     which takes many times as long for hundreds of bands. Level 1 with a predictor is as small as
     level 6 on measured and computed numbers, and faster; class codes compress best without one.
     """
-    bytes_per_pixel = len(layer.band_table.names) * np.dtype(layer.dtype).itemsize
     block_px = COG_BLOCK_PX
-    while block_px > 64 and block_px**2 * bytes_per_pixel > COG_TILE_BYTES:
+    while block_px > 64 and block_px**2 * layer.bytes_per_pixel > COG_TILE_BYTES:
         block_px //= 2
     categorical = layer.overviews == "mode"
     with rasterio.Env(GDAL_NUM_THREADS=max(1, threads), GDAL_TIFF_OVR_BLOCKSIZE=block_px):

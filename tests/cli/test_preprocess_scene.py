@@ -5,16 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aster_products as aster
+import geopandas
 import landsat_products as products
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from shapely.geometry import box
 
 import preprocess_scene
 from gossan.errors import InputError
 from gossan.raster import read_info
 
+LIBRARY = Path(__file__).parents[2] / "resources" / "static" / "analytic_library.csv"
 CLIP = "landsat/LC08_L1TP_195025_20130707_C1_clip41px"
 
 
@@ -225,6 +229,199 @@ def test_real_clip_on_the_command_line(root, tmp_path, shared_data):
     assert 0.05 < paths[0] < 0.12
 
 
+# --- methods that look at the scene more than once, subsets, and what is measured -------------
+
+CHAIN = ("--atmosphere", "iarr", "log_residuals", "quac", "--library", LIBRARY)
+
+
+def varied(rows: int = 64, columns: int = 76) -> np.ndarray:
+    """Stored numbers of fields of 4 x 4 pixels with spectra of all shapes, a little noise."""
+    generator = np.random.default_rng(11)
+    fields = generator.uniform(0.03, 0.6, (7, rows // 4, columns // 4))
+    reflectance = np.kron(fields, np.ones((1, 4, 4))) + generator.normal(
+        0, 0.004, (7, rows, columns)
+    )
+    return np.rint((reflectance.clip(0.01, 0.9) + 0.2) / 4e-5).astype(np.uint16)
+
+
+def test_sequence_with_minmax_spans_0_to_1_and_is_recorded(tmp_path):
+    stored = varied()
+    stored[:, 5, 5] = 4500
+    product = products.write_product(tmp_path, stored)
+    values, record, cube = preprocess(
+        product, tmp_path / "out", *CHAIN, "--normalisation", "minmax", "--block-px", 24
+    )
+    assert (np.nanmin(values, axis=(1, 2)) == 0).all()
+    assert (np.nanmax(values, axis=(1, 2)) == 1).all()
+    # 4500 is a reflectance of -0.02: it has no logarithm.
+    assert np.isnan(values[:, 5, 5]).all()
+    assert record["pixels"] == {"total": 4864, "observed": 4864, "valid": 4863}
+    assert [entry["method"] for entry in record["corrections"]] == list(CHAIN[1:4])
+    assert record["corrections"][1]["nonpositive_pixels"] == 1
+    assert record["atmosphere"] == read_info(cube).tags["ATMOSPHERE"] == "iarr log_residuals quac"
+    assert record["normalisation"] == read_info(cube).tags["NORMALISATION"] == "minmax"
+    assert set(record["normalisation_range"]) == {"minimum", "maximum"}
+
+    assert [stage["stage"] for stage in record["stages"]] == ["toa", *CHAIN[1:4]]
+    toa, iarr, *_ = record["stages"]
+    assert set(toa["snr"]) == set(toa["mean_over_std"]) == set(products.BANDS)
+    np.testing.assert_allclose(toa["noise"]["B4"], 0.004, rtol=0.1)
+    np.testing.assert_allclose(iarr["mean"]["B4"], 1.0, atol=1e-5)
+    # A gain per band changes no signal-to-noise ratio.
+    np.testing.assert_allclose(iarr["snr"]["B4"], toa["snr"]["B4"], rtol=0.02)
+
+    for when in ("before", "after"):
+        assert all(
+            sum(one["counts"]) == 4863 and len(one["counts"]) <= 64
+            for one in record["histograms"][when].values()
+        )
+    after = record["histograms"]["after"]["B1"]
+    assert after["low"] == -5e-5
+    assert after["low"] + after["width"] * len(after["counts"]) >= 1.0
+    assert record["beyond_cube_range"] == dict.fromkeys(products.BANDS, 0)
+
+
+def test_sequence_does_not_depend_on_threads_or_blocks(tmp_path):
+    product = products.write_product(tmp_path, varied())
+    found = []
+    for name, threads, block in (("a", 1, 512), ("b", 2, 512), ("c", 2, 16), ("d", 2, 15)):
+        *_, cube = preprocess(
+            product,
+            tmp_path / name,
+            *(*CHAIN, "--normalisation", "minmax", "--threads", threads, "--block-px", block),
+        )
+        found.append((cube.read_bytes(), cube.with_suffix(".json").read_bytes()))
+    assert found[0] == found[1] == found[2] == found[3]
+
+
+def test_minmax_after_log_residuals_forgets_iarr_and_quac(tmp_path):
+    product = products.write_product(tmp_path, varied())
+    long, *_ = preprocess(product, tmp_path / "a", *CHAIN, "--normalisation", "minmax")
+    short, *_ = preprocess(
+        product, tmp_path / "b", "--atmosphere", "log_residuals", "--normalisation", "minmax"
+    )
+    np.testing.assert_allclose(long, short, atol=1.1e-4)
+
+
+def test_aster_short_wave_infrared_through_the_sequence(tmp_path):
+    size = (61, 49)
+    images = aster.numbers(3, size)
+    images["6"][5, 7] = 0
+    product = aster.write_hdf(tmp_path / "aster.hdf", images, size=size)
+    values, record, cube = preprocess(
+        product,
+        tmp_path / "out",
+        *("--sensor", "aster", "--bands", *aster.GROUPS["SWIR"], "--mask"),
+        *(*CHAIN, "--normalisation", "minmax"),
+    )
+    assert values.shape == (6, 49, 61)
+    assert read_info(cube).bands.names == aster.GROUPS["SWIR"]
+    assert record["sensor"] == "Terra ASTER"
+    assert [stage["stage"] for stage in record["stages"]] == ["toa", *CHAIN[1:4]]
+    # 1 is a radiance of 0, which has no logarithm, and 0 is no data.
+    dark = sum((images[band] <= 1).astype(int) for band in aster.GROUPS["SWIR"]) > 0
+    np.testing.assert_array_equal(np.isnan(values).all(axis=0), dark)
+    assert record["corrections"][1]["nonpositive_pixels"] == dark.sum() - 1
+    assert np.nanmin(values) == 0
+    assert np.nanmax(values) == 1
+
+
+def test_every_cube_tells_its_stages(tmp_path):
+    product = products.write_product(tmp_path, varied())
+    _, record, _ = preprocess(product, tmp_path / "a", "--atmosphere", "dos1")
+    assert [stage["stage"] for stage in record["stages"]] == ["toa", "dos1"]
+    _, record, _ = preprocess(product, tmp_path / "b")
+    assert [stage["stage"] for stage in record["stages"]] == ["toa"]
+    surface = products.write_product(tmp_path / "l2", varied(), level="L2SP")
+    _, record, _ = preprocess(surface, tmp_path / "c", "--atmosphere", "dos1")
+    assert [stage["stage"] for stage in record["stages"]] == ["surface"]
+
+
+def test_values_beyond_what_the_cube_holds_are_counted(tmp_path):
+    stored = np.full((7, 60, 70), 5500, dtype=np.uint16)
+    stored[:, 0, :3] = 20000
+    product = products.write_product(tmp_path, stored)
+    values, record, _ = preprocess(
+        product, tmp_path / "out", "--atmosphere", "iarr", "--normalisation", "none"
+    )
+    assert record["beyond_cube_range"] == dict.fromkeys(products.BANDS, 3)
+    np.testing.assert_allclose(values[:, 0, :3], 3.2767)
+
+
+def test_window_is_the_crop_of_the_whole(tmp_path):
+    product = products.write_product(tmp_path, scene())
+    whole, *_ = preprocess(product, tmp_path / "whole")
+    part, record, cube = preprocess(
+        product,
+        tmp_path / "part",
+        *("--bands", "B7", "B4", "B1", "--window", 11, 7, 33, 21, "--block-px", 16),
+    )
+    np.testing.assert_array_equal(part, whole[[6, 3, 0], 7:28, 11:44])
+    assert record["subset"] == {"window": [11, 7, 33, 21]}
+    assert record["pixels"]["total"] == 33 * 21
+    assert [band["name"] for band in record["bands"]] == ["B7", "B4", "B1"]
+    info = read_info(cube)
+    assert info.bands.names == ("B7", "B4", "B1")
+    assert info.bands.centre_um[2] == 0.44298
+    assert info.grid.transform == products.TRANSFORM @ Affine.translation(11, 7)
+
+
+def test_statistics_are_those_of_the_part(tmp_path):
+    stored = scene()
+    product = products.write_product(tmp_path, stored)
+    values, *_ = preprocess(
+        product,
+        tmp_path / "out",
+        *("--atmosphere", "iarr", "--normalisation", "none", "--window", 10, 10, 20, 20),
+    )
+    top = (4e-5 * stored - 0.2)[:, 10:30, 10:30]
+    np.testing.assert_allclose(values, top / top.mean(axis=(1, 2), keepdims=True), atol=0.51e-4)
+
+
+def test_outside_a_polygon_is_nodata(tmp_path):
+    product = products.write_product(tmp_path, scene())
+    whole, *_ = preprocess(product, tmp_path / "whole")
+    west, north = products.TRANSFORM @ (10, 8)
+    shape = box(west, north - 30 * 20, west + 30 * 25, north).buffer(-1.0)
+    shape -= box(west, north - 90, west + 90, north)
+    geopandas.GeoDataFrame(geometry=[shape], crs=products.CRS).to_file(tmp_path / "area.gpkg")
+    part, record, _ = preprocess(
+        product, tmp_path / "part", "--polygon", tmp_path / "area.gpkg", "--block-px", 16
+    )
+    expected = whole[:, 8:28, 10:35].copy()
+    expected[:, :3, :3] = np.nan
+    np.testing.assert_array_equal(part, expected)
+    assert record["subset"] == {"window": [10, 8, 25, 20], "polygon": "area.gpkg"}
+    assert record["pixels"] == {"total": 500, "observed": 491, "valid": 491}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--window", 60, 0, 20, 20), "window 60 0 20 20: reaches outside of the scene"),
+        (("--bands", "B1", "B99"), "band B99 is unknown in"),
+        (("--polygon", "nowhere.gpkg"), "nowhere.gpkg: no such polygon file"),
+        (("--atmosphere", "iarr"), "clip would cut half"),
+        (("--atmosphere", "quac"), "the library has 0 of its materials"),
+        (("--atmosphere", "log_residuals", "--bands", "B1", "--normalisation", "none"), "B1 alone"),
+    ],
+)
+def test_bad_choices_end_without_output(tmp_path, more, words):
+    product = products.write_product(tmp_path, scene())
+    with pytest.raises(InputError, match=words):
+        preprocess(product, tmp_path / "out", *more)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_constant_band_is_named(tmp_path):
+    stored = scene()
+    stored[2] = 9000
+    product = products.write_product(tmp_path, stored)
+    with pytest.raises(InputError, match=r"minmax: band B3 is 0\.16 everywhere"):
+        preprocess(product, tmp_path / "out", "--normalisation", "minmax")
+    assert not list((tmp_path / "out").iterdir())
+
+
 # --- bad input ------------------------------------------------------------------------------
 
 
@@ -311,5 +508,6 @@ def test_help_tells_every_flag(root):
     assert done.returncode == 0
     for flag in ("sensor", "product", "atmosphere", "mask", "normalisation", "cube", "record"):
         assert f"--{flag}" in done.stdout
-    assert "--block-px" in done.stdout
+    for flag in ("library", "bands", "window", "polygon", "block-px"):
+        assert f"--{flag}" in done.stdout
     assert "--threads" in done.stdout

@@ -10,14 +10,14 @@ import pytest
 
 @pytest.fixture
 def simulate(root, tmp_path):
-    def call(*flags: str, **replaced: Path) -> subprocess.CompletedProcess:
+    def call(*flags: str, sensor: str = "landsat", **replaced: Path) -> subprocess.CompletedProcess:
         paths = {
             "library": root / "resources" / "static" / "analytic_library.csv",
             "minerals": root / "resources" / "static" / "minerals.csv",
             "product": tmp_path / "out" / "product.tar",
             "truth": tmp_path / "out" / "truth.tif",
         } | replaced
-        command = [sys.executable, root / "scripts" / "simulate_scene.py", "--sensor", "landsat"]
+        command = [sys.executable, root / "scripts" / "simulate_scene.py", "--sensor", sensor]
         for name, path in paths.items():
             command += [f"--{name}", path]
         command += ["--threads", "2", *flags]
@@ -33,10 +33,28 @@ def test_writes_product_and_truth(simulate, tmp_path):
     assert names == {"product.tar", "truth.tif", "truth.qml", "truth.tif.aux.xml"}
 
 
+def test_writes_an_aster_product_with_its_zones(simulate, tmp_path):
+    zones, product = tmp_path / "out" / "zones.gpkg", tmp_path / "out" / "product.hdf"
+    done = simulate(*("--size-px", "64", "40"), sensor="aster", reference=zones, product=product)
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"product.hdf", "truth.tif", "truth.qml", "truth.tif.aux.xml", "zones.gpkg"}
+
+
+def test_aster_needs_a_file_for_the_zones(simulate, tmp_path):
+    done = simulate(sensor="aster")
+    assert done.returncode == 1
+    assert "--reference" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
         (("--size-px", "8"), "--size-px"),
+        (("--size-px", "64", "48"), "square"),
+        (("--size-px", "64", "48", "40"), "--size-px"),
+        (("--reference", "zones.gpkg"), "--reference"),
         (("--difficulty", "7"), "--difficulty"),
         (("--difficulty", "nan"), "--difficulty"),
     ],

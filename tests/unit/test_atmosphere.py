@@ -1,20 +1,20 @@
-"""Dark objects, the COST correction, the plan of a sequence and the normalisation."""
+"""Dark objects, the COST correction, the plan of a sequence and how it is solved."""
 
 import functools
 
 import numpy as np
 import pytest
+from surveys import survey_blocks
 
 from gossan.atmosphere import (
     METHODS,
-    NORMALISATIONS,
-    Scene,
     apply_corrections,
-    count_levels,
-    find_dark_objects,
+    is_relative,
     plan_methods,
-    solve_dos1,
+    solve_corrections,
 )
+from gossan.corrections import Scene
+from gossan.dark_objects import count_levels, find_dark_objects, solve_dos1
 from gossan.errors import InputError
 from gossan.raster import BandTable
 
@@ -52,10 +52,8 @@ def test_values_beyond_the_levels_count_at_the_ends():
 def test_merged_blocks_count_as_the_whole():
     scene = np.random.default_rng(1).normal(0.2, 0.1, (3, 64, 64)).astype(np.float32)
     scene[:, :5] = np.nan
-    method = METHODS["dos1"]
-    kept = np.ones((64, 16), dtype=bool)
-    parts = [method.collect(scene[:, :, i : i + 16], kept) for i in range(0, 64, 16)]
-    np.testing.assert_array_equal(functools.reduce(method.merge, parts), count_levels(scene))
+    parts = [count_levels(scene[:, :, i : i + 16]) for i in range(0, 64, 16)]
+    np.testing.assert_array_equal(functools.reduce(np.add, parts), count_levels(scene))
 
 
 def constant_counts(*values: float) -> np.ndarray:
@@ -126,9 +124,54 @@ def test_plan_refuses(names, words):
         plan_methods(names, surface_reflectance=False)
 
 
-def test_normalisations():
-    block = np.array([[[-0.1, 0.5, 1.7, np.nan]]], dtype=np.float32)
-    np.testing.assert_array_equal(
-        NORMALISATIONS["clip"](block), np.array([[[0, 0.5, 1, np.nan]]], dtype=np.float32)
-    )
-    np.testing.assert_array_equal(NORMALISATIONS["none"](block), block)
+@pytest.mark.parametrize(
+    ("names", "relative"),
+    [
+        ([], False),
+        (["dos1"], False),
+        (["dos1", "iarr"], True),
+        (["iarr", "log_residuals", "quac"], False),
+        (["quac", "log_residuals", "dos1"], True),
+    ],
+)
+def test_what_a_sequence_returns_is_known(names, relative):
+    assert is_relative(names) is relative
+
+
+def test_each_method_sees_what_the_ones_before_return():
+    top = np.random.default_rng(4).uniform(0.2, 0.8, (3, 40, 40)).astype(np.float32)
+    scene = Scene(BANDS, 30.0)
+    passes = []
+
+    def survey(corrections, collect, merge):
+        passes.append([correction.method for correction in corrections])
+        return survey_blocks(apply_corrections(top, corrections))(collect, merge)
+
+    methods = ["dos1", "iarr", "log_residuals"]
+    corrections = solve_corrections(methods, scene, survey)
+    assert [correction.method for correction in corrections] == methods
+    assert passes == [[], ["dos1"], ["dos1", "iarr"]]
+    dos1 = METHODS["dos1"].solve(scene, survey_blocks(top))
+    iarr = METHODS["iarr"].solve(scene, survey_blocks(dos1.apply(top)))
+    assert corrections[1].parameters == iarr.parameters
+    values = apply_corrections(top, corrections[:2])
+    np.testing.assert_allclose(values.mean(axis=(1, 2), dtype=float), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("block", [(7, 9), (16, 40), (40, 2)])
+@pytest.mark.parametrize("methods", [["log_residuals"], ["iarr", "log_residuals", "dos1"]])
+def test_no_division_into_blocks_changes_a_bit(methods, block):
+    top = np.random.default_rng(5).gamma(2.0, 0.1, (3, 40, 40)).astype(np.float32)
+    top[:, 3:6, 10:30] = np.nan
+    kept = np.isfinite(top).all(axis=0)
+    kept[20, 20] = False
+
+    def solve(size):
+        def survey(corrections, collect, merge):
+            values = apply_corrections(top, corrections)
+            good = kept & np.isfinite(values).all(axis=0)
+            return survey_blocks(values, good, size, shuffle=True)(collect, merge)
+
+        return apply_corrections(top, solve_corrections(methods, Scene(BANDS, 30.0), survey))
+
+    np.testing.assert_array_equal(solve(block), solve((40, 40)))

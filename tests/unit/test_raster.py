@@ -24,6 +24,8 @@ from gossan.raster import (
     Grid,
     Layer,
     encode,
+    find_bands,
+    grow_window,
     iter_blocks,
     map_blocks,
     read_info,
@@ -165,6 +167,117 @@ def test_one_file_handle_per_thread_and_all_closed(tmp_path, monkeypatch):
     workers = [ident for ident, _ in opened if ident != threading.get_ident()]
     assert len(workers) == len(set(workers)) <= 2
     assert all(dataset.closed for _, dataset in opened)
+
+
+# Halo
+
+
+@given(
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    block_px=st.integers(4, 100),
+    halo=st.integers(0, 40),
+    align=st.sampled_from([1, 2, 4, 8]),
+)
+@settings(deadline=None, max_examples=100)
+def test_grown_windows_reach_as_far_as_asked_or_to_the_edge(size, block_px, halo, align):
+    grid = make_grid(*size)
+    for window in split_blocks(grid, block_px):
+        grown = grow_window(window, grid, halo, align)
+        for start, length, block_start, block_length, end in (
+            (grown.col_off, grown.width, window.col_off, window.width, grid.width),
+            (grown.row_off, grown.height, window.row_off, window.height, grid.height),
+        ):
+            stop, block_stop = start + length, block_start + block_length
+            assert start % align == 0
+            assert stop == end or stop % align == 0
+            assert 0 <= start <= max(0, block_start - halo) < start + align
+            assert min(end, block_stop + halo) <= stop < block_stop + halo + align
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_halo_shows_each_block_its_surroundings(tmp_path, threads):
+    grid = make_grid(130, 70)
+    stored = noise((2, 70, 130))
+    path = write_tiff(tmp_path / "a.tif", stored, grid, tiled=True, blockxsize=32, blockysize=32)
+    seen = np.zeros_like(stored)
+
+    def function(inner, block, window):
+        assert block.shape[1:] == (window.height, window.width)
+        np.testing.assert_array_equal(block, stored[:, *window.toslices()])
+        return block[:, *inner]
+
+    blocks = iter_blocks(
+        function,
+        [path, lambda window: window],
+        block_px=32,
+        threads=threads,
+        scaled=False,
+        halo=7,
+        align=4,
+    )
+    for window, block in blocks:
+        seen[:, *window.toslices()] = block
+    np.testing.assert_array_equal(seen, stored)
+
+
+def mean_of_nine(inner, block):
+    """A 3x3 mean that takes the edge's own pixels again beyond it."""
+    wide = np.pad(block, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    rows, columns = block.shape[1:]
+    total = sum(
+        wide[:, row : row + rows, column : column + columns]
+        for row in range(3)
+        for column in range(3)
+    )
+    return (total / 9)[:, *inner]
+
+
+def test_a_filter_with_a_halo_does_not_depend_on_the_blocks(tmp_path):
+    grid = make_grid(150, 90)
+    path = write_tiff(tmp_path / "a.tif", noise((1, 90, 150)), grid)
+    digests = set()
+    for block_px, threads in ((512, 1), (37, 2), (16, 1)):
+        layer = Layer(tmp_path / f"{block_px}.tif", "float32", np.nan, ("mean",))
+        map_blocks(mean_of_nine, [path], [layer], block_px=block_px, threads=threads, halo=1)
+        digests.add(digest(layer.path))
+    assert len(digests) == 1
+
+
+def test_a_halo_of_nothing_still_gives_the_slices():
+    [(_, inner)] = iter_blocks(lambda inner, block: inner, [scene], grid=make_grid(20, 10), halo=0)
+    assert inner == np.s_[0:10, 0:20]
+
+
+def test_many_written_bands_make_the_blocks_smaller(tmp_path):
+    layer = Layer(tmp_path / "out.tif", "float32", np.nan, tuple(f"b{n}" for n in range(400)))
+    shapes = set()
+
+    def function(block):
+        shapes.add(block.shape[1:])
+        return np.broadcast_to(block[:1], (400, *block.shape[1:]))
+
+    map_blocks(function, [scene], [layer], grid=make_grid(230, 210))
+    assert max(rows * columns for rows, columns in shapes) * 400 * 4 <= 64 * 2**20
+
+
+# Bands
+
+
+def test_bands_are_found_by_name(tmp_path):
+    path = write_tiff(tmp_path / "a.tif", noise((3, 4, 4)), make_grid(4, 4))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.descriptions = ("2", "3N", "4")
+    info = read_info(path)
+    assert find_bands(info, None) == [0, 1, 2]
+    assert find_bands(info, ["4", "2"]) == [2, 0]
+    with pytest.raises(InputError, match=r"a\.tif: has no band 5; it has 2 3N 4"):
+        find_bands(info, ["2", "5"])
+    with pytest.raises(InputError, match="one is named twice"):
+        find_bands(info, ["2", "2"])
+    with rasterio.open(path, "r+") as dataset:
+        dataset.descriptions = ("2", "2", "4")
+    with pytest.raises(InputError, match="has two bands 2"):
+        find_bands(read_info(path), ["2"])
 
 
 # Values

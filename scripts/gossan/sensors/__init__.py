@@ -53,10 +53,19 @@ def _open_landsat(path: str | Path) -> Product:
     return reader(path)
 
 
+def _open_aster(path: str | Path) -> Product:
+    from gossan.sensors.aster import open_product as reader
+
+    return reader(path)
+
+
 # Value of the scene table's `sensor` column -> reader. Readers are imported on demand, because
 # each brings its own format libraries, and by plain import statements, which the workflow follows
 # to know the code that a rule depends on.
-READERS: dict[str, Callable[[str | Path], Product]] = {"landsat": _open_landsat}
+READERS: dict[str, Callable[[str | Path], Product]] = {
+    "landsat": _open_landsat,
+    "aster": _open_aster,
+}
 
 
 def open_product(sensor: str, path: str | Path) -> Product:

@@ -87,6 +87,31 @@ OVERPRINTS: dict[str, dict[str, float]] = {
     "copper_oxide": {"malachite": 0.94, "goethite": 0.03, "chlorite": 0.03},
     "vein": {"quartz": 0.8, "chalcedony": 0.14, "pyrite": 0.06},
 }
+# Alteration zones as a geologist maps them, and the assemblages of each. Weathering, ores and veins
+# lie in a zone and do not end it; serpentinite's own alteration is no part of the system.
+ALTERATION = (
+    "unaltered",
+    "propylitic",
+    "argillic",
+    "phyllic",
+    "potassic",
+    "skarn",
+    "advanced_argillic",
+)
+_ZONE_OF = {
+    "outer_propylitic": "propylitic",
+    "inner_propylitic": "propylitic",
+    "argillic": "argillic",
+    "phyllic": "phyllic",
+    "pyrite_halo": "phyllic",
+    "biotite_shell": "potassic",
+    "potassic": "potassic",
+    "skarn": "skarn",
+    "magnetite_skarn": "skarn",
+    "outer_lithocap": "advanced_argillic",
+    "lithocap": "advanced_argillic",
+    "silica_cap": "advanced_argillic",
+}
 COVERS = ("green_vegetation", "dry_vegetation", "soil", "water", "snow")
 _ASSEMBLAGES = {**HOSTS, **OVERPRINTS}
 MINERALS = tuple(sorted({name for recipe in _ASSEMBLAGES.values() for name in recipe}))
@@ -198,8 +223,10 @@ class Ground:
         )
         return s + fold_s, t + fold_t, near
 
-    def _assemblages(self, s: np.ndarray, t: np.ndarray) -> tuple[dict[str, np.ndarray], tuple]:
-        """Share of each assemblage at the points s, t (they sum to 1), and the unbroken plan."""
+    def _bodies(
+        self, s: np.ndarray, t: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], tuple]:
+        """Shares of the hosts, reach (0 to 1) of each overprint, and the unbroken plan."""
         plan_s, plan_t, near_fault = self._structure(s, t)
         u, v = _wrap(plan_s), _wrap(plan_t)
         ragged = self._noise("outline", plan_s, plan_t, 0.9, 4)
@@ -274,6 +301,11 @@ class Ground:
             silicate * near_fault * _step(3.0 - radius, 0.4) * _step(veins - 0.5, 0.2) * 0.95
         )
 
+        return hosts, zones, (plan_s, plan_t)
+
+    def _assemblages(self, s: np.ndarray, t: np.ndarray) -> tuple[dict[str, np.ndarray], tuple]:
+        """Share of each assemblage at the points s, t (they sum to 1), and the unbroken plan."""
+        hosts, zones, plan = self._bodies(s, t)
         shares: dict[str, np.ndarray] = {}
         remaining = np.ones_like(s)
         for name in reversed(OVERPRINTS):
@@ -281,7 +313,7 @@ class Ground:
             remaining = remaining - shares[name]
         for name, share in hosts.items():
             shares[name] = remaining * share
-        return shares, (plan_s, plan_t)
+        return shares, plan
 
     def _hosts(
         self,
@@ -434,6 +466,25 @@ class Ground:
             abundances = self.abundances(window, pixel_m)
         lookup = np.array([codes[name] for name in CONSTITUENTS], np.uint8)
         return lookup[np.argmax(abundances, axis=0)]
+
+    def alteration(self, window: Window, pixel_m: float) -> np.ndarray:
+        """Alteration zone of the rock at the pixels' centres, (rows, columns) uint8.
+
+        Codes are places in ALTERATION: the zone with the largest share of the rock, whatever its
+        minerals and whatever covers it; weathering, ore and veins belong to the zone they are in.
+        It does not depend on the difficulty.
+        """
+        s, t = self._frame(*_centres(window, pixel_m, 1))
+        _, zones, _ = self._bodies(s, t)
+        shares = np.zeros((len(ALTERATION), *s.shape))
+        remaining = np.ones_like(s)
+        for name in reversed(OVERPRINTS):
+            if name in _ZONE_OF:
+                share = remaining * zones[name]
+                shares[ALTERATION.index(_ZONE_OF[name])] += share
+                remaining = remaining - share
+        shares[0] = remaining
+        return np.argmax(shares, axis=0).astype(np.uint8)
 
     def variability(self, window: Window, pixel_m: float) -> Variability:
         """How spectra vary, at the pixels' centres; see Variability; arrays are float32.

@@ -1,0 +1,119 @@
+"""Test confidence maps of alteration zones against polygons: a table and accuracy records."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_threads, run
+
+WINDOW_PX = 512
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--confidence",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="confidence rasters of map_confidence.py, one per zone",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        help="vector file of the zones with the attribute `class`; without it the table counts "
+        "what was found and the records say that the maps were not assessed",
+    )
+    parser.add_argument(
+        "--outside",
+        choices=("other", "untested"),
+        default="other",
+        help="ground outside all polygons is no zone (other), or is not tested (untested)",
+    )
+    parser.add_argument("--scene", required=True, help="scene id")
+    parser.add_argument(
+        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+    )
+    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument(
+        "--table", type=Path, required=True, help="table of zones, bands and levels to write (CSV)"
+    )
+    parser.add_argument(
+        "--record-dir",
+        type=Path,
+        required=True,
+        help="folder for one record per zone, band and level: ZONE-BAND-LEVEL.json",
+    )
+    add_threads(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Assess each band and level of each zone; write the table and the records."""
+    from gossan.errors import InputError
+    from gossan.files import write_json
+    from gossan.raster import read_info
+    from gossan.zone_assessment import (
+        LEVELS,
+        TABLE_COLUMNS,
+        assess_confidence,
+        count_levels,
+        open_zones,
+        read_zone_map,
+        record_name,
+        rule_method,
+        table_row,
+        unassessed_zone_record,
+        write_rows,
+    )
+
+    maps = [read_zone_map(path) for path in arguments.confidence]
+    for place, item in enumerate(maps):
+        if item.zone in [other.zone for other in maps[:place]]:
+            raise InputError(f"{item.path}: zone {item.zone} is given twice; give each zone once")
+    rows, records = [], {}
+    for item in maps:
+        if arguments.reference is None:
+            counts = count_levels(item.path, window_px=WINDOW_PX, threads=arguments.threads)
+            for place, band in enumerate(item.bands):
+                for level, codes in LEVELS.items():
+                    records[item.zone, band, level] = unassessed_zone_record(
+                        scene=arguments.scene,
+                        method=rule_method(item.zone, band, level),
+                        synthetic=item.synthetic,
+                    )
+                    rows.append(
+                        {
+                            "zone": item.zone,
+                            "method": "published rule",
+                            "band": band,
+                            "level": level,
+                            "found": int(counts[place, list(codes)].sum()),
+                            "synthetic": "yes" if item.synthetic else "no",
+                        }
+                    )
+            continue
+        reference = open_zones(
+            arguments.reference, read_info(item.path).grid, outside=arguments.outside
+        )
+        found = assess_confidence(
+            item,
+            reference,
+            scene=arguments.scene,
+            block_px=arguments.block_px,
+            replicates=arguments.bootstrap,
+            seed=arguments.seed,
+            window_px=WINDOW_PX,
+            threads=arguments.threads,
+        )
+        for (band, level), record in found.items():
+            records[item.zone, band, level] = record
+            rows.append(table_row(record, item.zone, "published rule", band, level))
+    for key, record in records.items():
+        write_json(arguments.record_dir / record_name(*key), record)
+    write_rows(arguments.table, TABLE_COLUMNS, rows)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

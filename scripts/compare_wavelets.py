@@ -1,0 +1,101 @@
+"""Compare wavelets on a cube: energy, entropy, error, and how well LL separates zones."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_threads, run
+
+WINDOW_PX = 512
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cube", type=Path, required=True, help="cube to transform (int16)")
+    parser.add_argument("--bands", nargs="+", metavar="NAME", help="bands (default: all)")
+    parser.add_argument(
+        "--wavelets",
+        nargs="+",
+        default=["haar", "db2", "sym4", "coif1"],
+        metavar="NAME",
+        help="PyWavelets' names of discrete wavelets (default: haar db2 sym4 coif1)",
+    )
+    parser.add_argument("--level", type=int, default=1, help="number of levels (default: 1)")
+    parser.add_argument(
+        "--mode",
+        default="symmetric",
+        help="how a band goes on beyond its edges (default: symmetric)",
+    )
+    parser.add_argument(
+        "--transform",
+        choices=("dwt", "swt"),
+        default="dwt",
+        help="decimated (default), or stationary, which moves with any shift",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        help="class raster in global codes, or points or polygons with the attribute `class`; "
+        "without it nothing is said about zones. Outside polygons is the rest; pixels where a "
+        "raster or points say nothing are not tested",
+    )
+    parser.add_argument("--classes", type=Path, help="class table (CSV) of the reference")
+    parser.add_argument(
+        "--zone",
+        nargs="+",
+        action="append",
+        metavar="NAME",
+        help="a zone, then the classes that mark it; repeat it for each zone (default: every "
+        "class is a zone)",
+    )
+    parser.add_argument(
+        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+    )
+    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
+    add_threads(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Compare the wavelets and write the table."""
+    from gossan.errors import InputError
+    from gossan.legend import read_classes
+    from gossan.tables import write_table
+    from gossan.wavelet_comparison import compare_wavelets, zone_codes
+    from gossan.wavelets import Transform
+
+    for name, least in (("block_px", 1), ("bootstrap", 100), ("seed", 0)):
+        number = getattr(arguments, name)
+        if number < least:
+            raise InputError(
+                f"{name.replace('_', '-')}: {number} is too small; give at least {least}"
+            )
+    classes, codes = [], None
+    if arguments.reference is not None:
+        if arguments.classes is None:
+            raise InputError("--reference: needs --classes, the class table of the reference")
+        classes = read_classes(arguments.classes)
+        codes = zone_codes(classes, arguments.zone, str(arguments.classes))
+    rows = compare_wavelets(
+        arguments.cube,
+        arguments.bands,
+        [
+            Transform(wavelet, arguments.level, arguments.mode, arguments.transform)
+            for wavelet in dict.fromkeys(arguments.wavelets)
+        ],
+        reference=arguments.reference,
+        classes=classes,
+        codes=codes,
+        block_px=arguments.block_px,
+        replicates=arguments.bootstrap,
+        seed=arguments.seed,
+        window_px=WINDOW_PX,
+        threads=arguments.threads,
+    )
+    write_table(arguments.output, rows)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

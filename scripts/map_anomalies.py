@@ -1,0 +1,157 @@
+"""Map the anomalies of each band: pixels beyond its centre by more than n MAD."""
+
+import argparse
+import math
+from pathlib import Path
+
+from toolkit import add_blocks, run
+
+METHOD = "Median absolute deviation"
+COLOUR = "#D7301F"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cube", type=Path, required=True, help="cube to search (int16)")
+    parser.add_argument("--bands", nargs="+", metavar="NAME", help="bands (default: all)")
+    parser.add_argument(
+        "--n", type=float, default=1.5, help="how many MAD beyond the centre (default: 1.5)"
+    )
+    parser.add_argument(
+        "--centre",
+        choices=("median", "mean"),
+        default="median",
+        help="from where the n MAD count (default: median); the MAD itself is about the median",
+    )
+    parser.add_argument(
+        "--side",
+        choices=("high", "low", "both"),
+        default="high",
+        help="which pixels are anomalous: high ones (default), low ones or both",
+    )
+    parser.add_argument(
+        "--ndvi-max",
+        type=float,
+        help="pixels of a higher NDVI are left out, as nodata, before the statistics (default: "
+        "none are); needs ASTER's bands 2 and 3N as reflectance; pixels without an NDVI stay",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="raster to write, one band per band: 1 anomalous, 0 not, 255 nodata",
+    )
+    parser.add_argument(
+        "--table", type=Path, required=True, help="table of thresholds and counts to write (CSV)"
+    )
+    add_blocks(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Count the stored numbers, solve the thresholds, write the raster, its style and the table."""
+    import threading
+
+    import numpy as np
+
+    from gossan.anomalies import (
+        Rule,
+        count_levels,
+        encode_anomalies,
+        mark_anomalies,
+        spread_of_counts,
+    )
+    from gossan.band_ratios import NEAR_INFRARED, RED, vegetation_index
+    from gossan.errors import InputError
+    from gossan.legend import NODATA, MapClass, write_class_style
+    from gossan.raster import Layer, decode, find_bands, iter_blocks, map_blocks, read_info
+    from gossan.tables import write_table
+
+    rule = Rule(arguments.n, arguments.centre, arguments.side)
+    info = read_info(arguments.cube)
+    if np.dtype(info.dtype).kind not in "iu" or np.dtype(info.dtype).itemsize > 2:
+        raise InputError(f"{arguments.cube}: stored as {info.dtype}; store the cube as int16")
+    places = find_bands(info, arguments.bands)
+    names = [info.bands.names[place] for place in places]
+    plants = None
+    if arguments.ndvi_max is not None:
+        if not -1 <= arguments.ndvi_max <= 1:
+            raise InputError(f"ndvi-max {arguments.ndvi_max:g} is no NDVI; give -1 to 1")
+        plants = find_bands(info, [RED, NEAR_INFRARED])
+
+    def select(cube: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The stored numbers of the bands, and where they are valid."""
+        stored = cube[places]
+        valid = np.ones(stored.shape, bool) if info.nodata is None else stored != info.nodata
+        if plants is not None:
+            index = vegetation_index(decode(cube[plants], info), [RED, NEAR_INFRARED])
+            valid &= ~(index > arguments.ndvi_max)
+        return stored, valid
+
+    def count(cube: np.ndarray) -> np.ndarray:
+        return count_levels(*select(cube))
+
+    options = {"block_px": arguments.block_px, "threads": arguments.threads, "scaled": False}
+    blocks = iter_blocks(count, [arguments.cube], progress="statistics", **options)
+    counts = sum(part for _, part in blocks)
+    lowest = np.iinfo(info.dtype).min
+    spreads = [
+        spread_of_counts(own, lowest, f"{arguments.cube}, band {name}")
+        for own, name in zip(counts, names, strict=True)
+    ]
+    limits = [rule.thresholds(spread) for spread in spreads]
+    totals = np.zeros(len(names), np.int64)
+    lock = threading.Lock()
+
+    def search(cube: np.ndarray) -> np.ndarray:
+        stored, valid = select(cube)
+        anomalous = np.stack(
+            [mark_anomalies(band, *limit) for band, limit in zip(stored, limits, strict=True)]
+        )
+        anomalous &= valid
+        with lock:
+            totals[:] += anomalous.sum(axis=(1, 2))
+        return encode_anomalies(anomalous, valid)
+
+    tags = {
+        **info.tags,
+        "METHOD": METHOD,
+        "MAD_N": repr(rule.n),
+        "MAD_CENTRE": rule.centre,
+        "MAD_SIDE": rule.side,
+    }
+    if plants is not None:
+        tags["NDVI_MAX"] = repr(arguments.ndvi_max)
+    layer = Layer(arguments.output, "uint8", NODATA, tuple(names), overviews="mode", tags=tags)
+    map_blocks(search, [arguments.cube], [layer], progress="anomalies", **options)
+    write_class_style(arguments.output, [MapClass(1, "anomaly", "Anomaly", COLOUR)])
+
+    def number(value: float) -> str:
+        return f"{value:.8g}" if math.isfinite(value) else ""
+
+    rows = []
+    for name, stored, limit, found in zip(names, spreads, limits, totals, strict=True):
+        spread = stored.rescale(info.scale, info.offset)
+        low, high = (value * info.scale + info.offset for value in limit)
+        rows.append(
+            {
+                "band": name,
+                "median": number(spread.median),
+                "mean": number(spread.mean),
+                "mad": number(spread.mad),
+                "n": number(rule.n),
+                "centre": rule.centre,
+                "side": rule.side,
+                "threshold_low": number(low),
+                "threshold_high": number(high),
+                "anomalies": int(found),
+                "pixels": spread.pixels,
+                "share": f"{found / spread.pixels:.6f}",
+            }
+        )
+    write_table(arguments.table, rows)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,99 @@
+"""Map the published confidence in an alteration zone: the scaled LL of each band, in ranges."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_blocks, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--subbands", type=Path, required=True, help='wavelet sub-bands; bands named "4 LL", …'
+    )
+    parser.add_argument(
+        "--bands", nargs="+", required=True, metavar="BAND", help="bands to read the LL of"
+    )
+    parser.add_argument("--zone", required=True, help="name of the zone")
+    for level, published in (("medium", "0.6 0.7"), ("high", "0.7 1")):
+        parser.add_argument(
+            f"--{level}",
+            type=float,
+            nargs=2,
+            metavar=("LOW", "HIGH"),
+            help=f"scaled LL of {level} confidence, lower end included, upper end not unless it "
+            f"is 1; the default is the published range of the zone (phyllic: {published})",
+        )
+    parser.add_argument("--output", type=Path, required=True, help="confidence raster to write")
+    add_blocks(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Find the extremes of each LL, scale it and write its confidence."""
+    import numpy as np
+
+    from gossan.confidence import (
+        PUBLISHED,
+        Levels,
+        find_extremes,
+        low_pass_places,
+        map_confidence,
+        require_contrast,
+        scale_low_pass,
+        write_confidence_style,
+    )
+    from gossan.errors import InputError
+    from gossan.legend import NODATA
+    from gossan.raster import Layer, iter_blocks, map_blocks, read_info
+
+    published = PUBLISHED.get(arguments.zone)
+    if published is None and None in (arguments.medium, arguments.high):
+        raise InputError(
+            f"zone {arguments.zone}: no ranges are published for it; give --medium and --high"
+        )
+    levels = Levels(
+        tuple(arguments.medium or published.medium), tuple(arguments.high or published.high)
+    )
+    info = read_info(arguments.subbands)
+    places = low_pass_places(info.bands.names, arguments.bands, str(arguments.subbands))
+    options = {"block_px": arguments.block_px, "threads": arguments.threads}
+    extremes = [
+        found
+        for _, found in iter_blocks(
+            lambda block: find_extremes(block[places]),
+            [arguments.subbands],
+            progress="extremes",
+            **options,
+        )
+    ]
+    low = np.min([found[0] for found in extremes], axis=0)
+    high = np.max([found[1] for found in extremes], axis=0)
+    require_contrast(low, high, arguments.bands, str(arguments.subbands))
+    layer = Layer(
+        arguments.output,
+        "uint8",
+        NODATA,
+        tuple(arguments.bands),
+        overviews="mode",
+        tags={
+            **info.tags,
+            "METHOD": "Published confidence ranges",
+            "ZONE": arguments.zone,
+            "MEDIUM": f"{levels.medium[0]:g} {levels.medium[1]:g}",
+            "HIGH": f"{levels.high[0]:g} {levels.high[1]:g}",
+        },
+    )
+    map_blocks(
+        lambda block: map_confidence(scale_low_pass(block[places], low, high), levels),
+        [arguments.subbands],
+        [layer],
+        progress=arguments.zone,
+        **options,
+    )
+    write_confidence_style(arguments.output, len(arguments.bands))
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,165 @@
+"""Score each pixel's probability of lying in an alteration zone, tested on held-out blocks."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_threads, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--cube", type=Path, required=True, help="normalised cube")
+    add("--subbands", type=Path, required=True, help="wavelet sub-bands of the cube")
+    add(
+        "--reflectance",
+        type=Path,
+        help="cube of reflectance, not normalised, for band ratios, SAM and NDVI (default: the "
+        "cube itself)",
+    )
+    add(
+        "--bands",
+        nargs="+",
+        default=["4", "5", "6", "7", "8", "9"],
+        metavar="BAND",
+        help="bands to learn from (default: 4 5 6 7 8 9)",
+    )
+    add("--zone", nargs="+", required=True, help="zones to score")
+    truth = parser.add_mutually_exclusive_group(required=True)
+    truth.add_argument(
+        "--reference",
+        type=Path,
+        help="vector file of the zones with the attribute `class`, to learn from and test on",
+    )
+    truth.add_argument(
+        "--model",
+        type=Path,
+        help="record of another scene whose models to use where there is no reference; such a "
+        "score is not tested",
+    )
+    add(
+        "--outside",
+        choices=("other", "untested"),
+        default="other",
+        help="ground outside all polygons is no zone (other), or is neither learned from nor "
+        "tested (untested)",
+    )
+    add(
+        "--confidence",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="confidence rasters of the published rule to compare with",
+    )
+    add("--references", type=Path, help="reference spectra for SAM (CSV of resample_library.py)")
+    add(
+        "--minerals",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a zone, then its minerals for SAM; once per zone",
+    )
+    add("--max-ndvi", type=float, help="pixels of a larger NDVI become nodata (default: none)")
+    add("--scene", required=True, help="scene id")
+    add("--block-px", type=int, default=32, help="side of a spatial block of folds and bootstrap")
+    add("--folds", type=int, default=5, help="folds that the blocks are dealt into")
+    add(
+        "--buffer-px",
+        type=int,
+        help="pixels so near to a fold's blocks do not train its model (default: a quarter of "
+        "block-px)",
+    )
+    add("--per-class", type=int, default=6000, help="training pixels per class at most")
+    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
+    add("--seed", type=int, default=42, help="seed of sample and bootstrap")
+    add("--output", type=Path, nargs="+", required=True, help="score rasters, one per zone")
+    add("--record", type=Path, required=True, help="record of models and scores to write (JSON)")
+    add("--curves", type=Path, required=True, help="precision-recall curves to write (CSV)")
+    add("--record-dir", type=Path, help="folder for accuracy records: ZONE-METHOD.json")
+    add_threads(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Train or take the models, write the scores, the record and the curves."""
+    from threadpoolctl import threadpool_limits
+
+    from gossan.errors import InputError
+    from gossan.files import write_json
+    from gossan.legend import write_continuous_style
+    from gossan.records import read_json
+    from gossan.score_assessment import (
+        CURVE_COLUMNS,
+        Options,
+        Scene,
+        apply_record,
+        read_minerals,
+        score_scene,
+    )
+    from gossan.zone_assessment import open_zones, read_zone_map, write_rows
+
+    zones = arguments.zone
+    if len(set(zones)) < len(zones) or len(zones) != len(arguments.output):
+        raise InputError("zone, output: give each zone once and one output raster per zone")
+    minerals = {zone: names for zone, *names in arguments.minerals}
+    if minerals and arguments.references is None:
+        raise InputError("minerals: have no spectra; give --references, or leave --minerals out")
+    scene = Scene.open(
+        arguments.cube,
+        arguments.subbands,
+        arguments.reflectance,
+        arguments.bands,
+        arguments.max_ndvi,
+    )
+    rows, records = [], {}
+    # One BLAS thread: blocks are worked on in threads, and sums keep their order.
+    with threadpool_limits(1):
+        if arguments.model is not None:
+            record = apply_record(
+                scene,
+                read_json(arguments.model),
+                arguments.model,
+                zones,
+                arguments.output,
+                name=arguments.scene,
+                threads=arguments.threads,
+            )
+        else:
+            record, rows, records = score_scene(
+                scene,
+                open_zones(arguments.reference, scene.cube.grid, outside=arguments.outside),
+                zones,
+                arguments.output,
+                name=arguments.scene,
+                references=read_minerals(arguments.references, minerals),
+                minerals=minerals,
+                confidence={
+                    item.zone: item.path for item in map(read_zone_map, arguments.confidence)
+                },
+                options=Options(
+                    block_px=arguments.block_px,
+                    folds=arguments.folds,
+                    buffer_px=(
+                        arguments.block_px // 4
+                        if arguments.buffer_px is None
+                        else arguments.buffer_px
+                    ),
+                    per_class=arguments.per_class,
+                    replicates=arguments.bootstrap,
+                    seed=arguments.seed,
+                    threads=arguments.threads,
+                ),
+            )
+    for path in arguments.output:
+        write_continuous_style(path, 0.0, 1.0)
+    write_rows(arguments.curves, CURVE_COLUMNS, rows)
+    if arguments.record_dir is not None:
+        for name, item in records.items():
+            write_json(arguments.record_dir / name, item)
+    write_json(arguments.record, record)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

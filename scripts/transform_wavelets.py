@@ -1,0 +1,155 @@
+"""Split the bands of a cube into wavelet sub-bands on the cube's own grid."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_blocks, run
+
+METHOD = "Wavelet sub-bands"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cube", type=Path, required=True, help="cube to split")
+    parser.add_argument("--bands", nargs="+", metavar="NAME", help="bands (default: all)")
+    parser.add_argument(
+        "--wavelet", default="sym4", help="PyWavelets' name of a discrete wavelet (default: sym4)"
+    )
+    parser.add_argument("--level", type=int, default=1, help="number of levels (default: 1)")
+    parser.add_argument(
+        "--mode",
+        default="symmetric",
+        help="how a band goes on beyond its edges: symmetric (default), reflect, constant, zero, "
+        "smooth, antisymmetric or antireflect",
+    )
+    parser.add_argument(
+        "--transform",
+        choices=("dwt", "swt"),
+        default="dwt",
+        help="decimated (default), or stationary, which moves with any shift",
+    )
+    parser.add_argument(
+        "--gaps",
+        choices=("fill", "nodata"),
+        default="fill",
+        help="what becomes of valid pixels within the filter's reach of nodata: their values rest "
+        "in part on nodata filled from its surroundings (default), or they are nodata, too",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help='raster of sub-bands to write, its bands called "4 LL", "4 LH" and so on',
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        required=True,
+        help="table to write of the horizontal detail (LH) down the image, row by row (CSV)",
+    )
+    add_blocks(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Split block by block, write the raster, its style and the profile."""
+    import logging
+    import threading
+
+    import numpy as np
+    from rasterio.windows import Window
+
+    from gossan.errors import InputError
+    from gossan.legend import write_continuous_style
+    from gossan.raster import Layer, decode, find_bands, map_blocks, read_info
+    from gossan.tables import write_table
+    from gossan.wavelet_profile import RowSums, profile_rows
+    from gossan.wavelets import Transform, mark_influenced, split_block
+
+    transform = Transform(
+        arguments.wavelet, arguments.level, arguments.mode, arguments.transform, arguments.gaps
+    )
+    info = read_info(arguments.cube)
+    places = find_bands(info, arguments.bands)
+    bands = [info.bands.names[place] for place in places]
+    transform.require_fit(info.grid.shape, str(arguments.cube))
+    names = [(band, part) for band in bands for part in transform.subbands]
+    horizontal = [place for place, (_, part) in enumerate(names) if part.startswith("LH")]
+
+    lock = threading.Lock()
+    sums: list[RowSums] = []
+    seen = 0
+    valid, near = np.zeros(len(bands), np.int64), np.zeros(len(bands), np.int64)
+    lowest, highest = np.inf, -np.inf
+
+    def note(missing: np.ndarray, inner: tuple[slice, slice], part: RowSums) -> None:
+        """Count a block; fail in the last one if a band has no pixel, so that nothing appears."""
+        nonlocal seen
+        influenced = [
+            mark_influenced(band, transform.reach)[inner].sum() if band.any() else 0
+            for band in missing
+        ]
+        inside = ~missing[:, *inner]
+        with lock:
+            sums.append(part)
+            seen += inside[0].size
+            valid[:] += inside.sum(axis=(1, 2))
+            near[:] += influenced
+            if seen == info.grid.width * info.grid.height and not valid.all():
+                raise InputError(
+                    f"{arguments.cube}, band {bands[int(valid.argmin())]}: has no valid pixel; "
+                    "choose another scene or leave the band out"
+                )
+
+    def split(inner: tuple[slice, slice], cube: np.ndarray, window: Window) -> np.ndarray:
+        nonlocal lowest, highest
+        block = decode(cube[places], info)
+        result = split_block(block, inner, transform)
+        row, column = window.row_off + inner[0].start, window.col_off + inner[1].start
+        note(np.isnan(block), inner, RowSums.of_block(result[horizontal], row, column))
+        with lock:
+            lowest = min(lowest, np.fmin.reduce(result[0], axis=None, initial=np.inf))
+            highest = max(highest, np.fmax.reduce(result[0], axis=None, initial=-np.inf))
+        return result
+
+    layer = Layer(
+        arguments.output,
+        "float32",
+        np.nan,
+        tuple(f"{band} {part}" for band, part in names),
+        tags={
+            **info.tags,
+            "METHOD": METHOD,
+            "WAVELET": transform.wavelet,
+            "WAVELET_LEVEL": str(transform.level),
+            "WAVELET_MODE": transform.mode,
+            "WAVELET_TRANSFORM": transform.kind,
+            "WAVELET_GAPS": transform.gaps,
+        },
+    )
+    map_blocks(
+        split,
+        [arguments.cube, lambda window: window],
+        [layer],
+        block_px=arguments.block_px,
+        threads=arguments.threads,
+        scaled=False,
+        halo=transform.halo,
+        align=transform.align,
+        progress="sub-bands",
+    )
+    for band, pixels, influenced in zip(bands, valid, near, strict=True):
+        logging.info(
+            "band %s: %d of %d valid pixels lie within %d pixels of nodata, by row or column",
+            *(band, influenced, pixels, transform.reach),
+        )
+    # A constant band has a range of no width, which no ramp can show.
+    highest = highest if highest > lowest else lowest + 1
+    write_continuous_style(arguments.output, float(lowest), float(highest))
+    rows = profile_rows(sums, [names[place] for place in horizontal], info.grid)
+    write_table(arguments.profile, rows)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)
