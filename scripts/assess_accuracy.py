@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+from gossan.assessment import assess_map, unassessed_record
+from gossan.files import write_json
+from gossan.legend import read_classes
 from toolkit import add_threads, run
 
 WINDOW_PX = 512
@@ -42,10 +45,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Assess the map and write the record."""
-    from gossan.assessment import assess_map, unassessed_record
-    from gossan.files import write_json
-    from gossan.legend import read_classes
-
     classes = read_classes(arguments.classes)
     if arguments.reference is None:
         record = unassessed_record(

@@ -3,6 +3,10 @@
 import argparse
 from pathlib import Path
 
+from gossan.files import write_text
+from gossan.legend import read_classes
+from gossan.records import read_areas, read_json, read_table
+from gossan.report import FIGURE_TITLES, Scene, record_of, render_report
 from toolkit import run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
@@ -46,11 +50,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the parts and write the page."""
-    from gossan.files import write_text
-    from gossan.legend import read_classes
-    from gossan.records import read_areas, read_json, read_table
-    from gossan.report import FIGURE_TITLES, Scene, record_of, render_report
-
     accuracy = read_json(arguments.accuracy)
     scenes = [
         Scene(

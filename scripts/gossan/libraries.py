@@ -17,6 +17,7 @@ import numpy as np
 from gossan import absorptions
 from gossan.errors import InputError
 from gossan.files import write_text
+from gossan.spectrum import Spectrum
 
 # USGS marks deleted channels by -1.23e34, other tools by rounded or rescaled versions of it, and
 # convolution can leave anything in between; no reflectance lies below -1.
@@ -35,19 +36,6 @@ WAVELENGTH_FILE = re.compile(r"wavelengths[_ ]+([A-Za-z]+\d*)", re.IGNORECASE)
 UNREADABLE = "not a text file; download it again or take it out of the library folder"
 
 WavelengthFiles = dict[Path, list[tuple[str, np.ndarray]]]
-
-
-@dataclass(frozen=True)
-class Spectrum:
-    """One spectrum: `wavelength_um` (n,) ascending, `reflectance` (n,) with NaN at deletions.
-
-    `source` is the file it came from.
-    """
-
-    name: str
-    wavelength_um: np.ndarray
-    reflectance: np.ndarray
-    source: str
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.libraries import References, Spectrum, select_spectrum
-
-if TYPE_CHECKING:
-    from gossan.raster import BandTable
+from gossan.libraries import References, select_spectrum
+from gossan.raster import BandTable
+from gossan.spectrum import Spectrum
 
 # Sensor name of a cube's SENSOR tag -> satellite and sensor in pyrsr.
 SENSORS = {
@@ -95,7 +93,7 @@ def gaussian_response(centre_um: float, fwhm_um: float) -> Response:
     return Response(centre_um + sigmas * fwhm_um / FWHM_PER_SIGMA, np.exp(-0.5 * sigmas**2))
 
 
-def band_responses(bands: "BandTable", sensor: str | None) -> list[Response]:
+def band_responses(bands: BandTable, sensor: str | None) -> list[Response]:
     """Responses of all bands: the sensor's own tables where there are some, else Gaussians.
 
     Raises InputError when neither is possible, or when a band's table lies elsewhere than the
@@ -151,7 +149,7 @@ def band_mean(spectrum: Spectrum, response: Response) -> float:
     return float(product[known].sum() / share[known].sum())
 
 
-def resample_spectrum(spectrum: Spectrum, bands: "BandTable", sensor: str | None) -> np.ndarray:
+def resample_spectrum(spectrum: Spectrum, bands: BandTable, sensor: str | None) -> np.ndarray:
     """Reflectance (bands,) of a spectrum at a sensor's bands.
 
     NaN where deleted channels, or wavelengths the spectrum does not reach, hold more than 5 %
@@ -163,7 +161,7 @@ def resample_spectrum(spectrum: Spectrum, bands: "BandTable", sensor: str | None
 def resample_classes(
     spectra: Sequence[Spectrum],
     classes: Sequence[tuple[str, str]],
-    bands: "BandTable",
+    bands: BandTable,
     sensor: str | None,
     what: str = "the bands",
 ) -> References:

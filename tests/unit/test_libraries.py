@@ -6,12 +6,12 @@ import pytest
 from gossan.errors import InputError
 from gossan.libraries import (
     References,
-    Spectrum,
     read_library,
     read_references,
     select_spectrum,
     write_references,
 )
+from gossan.spectrum import Spectrum
 
 DELETED = "-1.2300000e+034"
 

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossan.errors import InputError
-from gossan.libraries import Spectrum
 from gossan.raster import BandTable
 from gossan.resample import (
     band_mean,
@@ -15,6 +14,7 @@ from gossan.resample import (
     resample_spectrum,
     sensor_response,
 )
+from gossan.spectrum import Spectrum
 
 OLI = BandTable(
     names=("B1", "B2", "B3", "B4", "B5", "B6", "B7"),
