@@ -22,6 +22,9 @@ def build_parser() -> argparse.ArgumentParser:
         "without it the record says that the map was not assessed",
     )
     parser.add_argument("--classes", type=Path, required=True, help="the study's classes.csv")
+    parser.add_argument(
+        "--minerals", type=Path, help="table of all classes (CSV), whose further names are `other`"
+    )
     parser.add_argument("--method", required=True, help="name of the method that made the map")
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
@@ -64,6 +67,7 @@ def main(arguments: argparse.Namespace) -> None:
         per_class=arguments.per_class if arguments.design == "stratified" else None,
         window_px=WINDOW_PX,
         threads=arguments.threads,
+        others=read_classes(arguments.minerals) if arguments.minerals else (),
     )
     write_json(arguments.output, record)
 

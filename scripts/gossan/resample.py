@@ -1,13 +1,13 @@
 """Library spectra at a sensor's bands: by its response functions, else by Gaussians."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.libraries import References, select_spectrum
+from gossan.libraries import References
 from gossan.raster import BandTable
 from gossan.spectrum import Spectrum
 
@@ -159,34 +159,32 @@ def resample_spectrum(spectrum: Spectrum, bands: BandTable, sensor: str | None) 
 
 
 def resample_classes(
-    spectra: Sequence[Spectrum],
-    classes: Sequence[tuple[str, str]],
+    chosen: Mapping[str, Spectrum],
     bands: BandTable,
     sensor: str | None,
     what: str = "the bands",
 ) -> References:
-    """Spectra of classes (name, record) at a sensor's bands, in the classes' order.
+    """The chosen spectrum of each class at a sensor's bands, in the order of `chosen`.
 
-    `what` names the bands' owner in messages. Raises InputError when a class has no spectrum,
-    or its spectrum no data over a band, naming class, spectrum and band.
+    `what` names the bands' owner in messages. Raises InputError when a spectrum has no data over
+    a band, naming class, spectrum and band.
     """
-    chosen = [select_spectrum(spectra, name, record) for name, record in classes]
     try:
         responses = band_responses(bands, sensor)
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
     reflectance = np.array(
-        [[band_mean(spectrum, response) for response in responses] for spectrum in chosen]
+        [[band_mean(spectrum, response) for response in responses] for spectrum in chosen.values()]
     ).reshape(len(chosen), len(responses))
-    for (name, _), spectrum, row in zip(classes, chosen, reflectance, strict=True):
+    for (name, spectrum), row in zip(chosen.items(), reflectance, strict=True):
         gaps = [band for band, value in zip(bands.names, row, strict=True) if np.isnan(value)]
         if gaps:
             raise InputError(
                 f"{spectrum.source}: {spectrum.name!r} has no data over band {', '.join(gaps)} of "
-                f"{what}; name another record for class {name!r} in the class table"
+                f"{what}; name another record of {name!r} in resources/static/minerals.csv"
             )
     return References(
-        names=tuple(name for name, _ in classes),
+        names=tuple(chosen),
         band=tuple(bands.names),
         wavelength_um=np.array(bands.centre_um, dtype=np.float64),
         fwhm_um=np.array(bands.fwhm_um, dtype=np.float64),

@@ -9,10 +9,11 @@ import numpy as np
 class Spectrum:
     """One spectrum: `wavelength_um` (n,) ascending, `reflectance` (n,) with NaN at deletions.
 
-    `source` is the file it came from.
+    `source` is the file it came from; `modelled` says that it was computed, not measured.
     """
 
     name: str
     wavelength_um: np.ndarray
     reflectance: np.ndarray
     source: str
+    modelled: bool = False

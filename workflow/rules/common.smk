@@ -175,7 +175,7 @@ def scene_flags(study):
     folders = [f"results/scenes/{scene}" for scene in scenes_of(study)]
     return " ".join(
         f"--scene {Path(folder).name} {folder}/cube/cube.json {folder}/figures"
-        f" {folder}/tables/areas.csv"
+        f" {folder}/tables/areas.csv {folder}/library/records.csv"
         for folder in folders
     )
 
