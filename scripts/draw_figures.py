@@ -65,7 +65,7 @@ def main(arguments: argparse.Namespace) -> None:
             synthetic,
         ),
         "angle": lambda: draw_angles(
-            read_small(arguments.angle), read_small(arguments.margin), synthetic
+            read_small(arguments.angle), read_small(arguments.margin), synthetic, classes
         ),
         "spectra": lambda: draw_spectra(wavelengths, references, signatures, classes, synthetic),
         "areas": lambda: draw_areas(areas, classes, synthetic),

@@ -87,7 +87,11 @@ def test_references_of_the_shipped_library(resample, root):
     np.testing.assert_allclose(references.fwhm_um, [fwhm for _, fwhm in BANDS.values()])
     assert np.all((references.reflectance > 0.4) & (references.reflectance < 1))
     records = output.with_name("records.csv").read_text().splitlines()
-    assert records == ["name,library,record", "feldspar,analytic,feldspar", "calcite,analytic,calcite"]
+    assert records == [
+        "name,library,record",
+        "feldspar,analytic,feldspar",
+        "calcite,analytic,calcite",
+    ]
 
 
 def test_response_functions_and_gaussians(resample, tmp_path):

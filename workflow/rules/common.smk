@@ -167,7 +167,11 @@ def study_files(study):
         yield from (
             f"{folder}/tables/{name}" for name in ("areas.csv", "signatures.csv", "pixels.gpkg")
         )
-        yield from (f"{folder}/cube/cube.tif", f"{folder}/library/references.csv")
+        yield from (
+            f"{folder}/cube/cube.tif",
+            f"{folder}/library/references.csv",
+            f"{folder}/library/records.csv",
+        )
 
 
 def scene_flags(study):
