@@ -2,10 +2,10 @@
 
 The references are spectra of the analytic library at the bands of Landsat OLI and of an imaging
 spectrometer; pixels are mixtures of two of them under varying light, with noise. Blocks of rows
-are mapped in two threads and their results dropped, as a writer would consume them. SPy gets the
-blocks that the raster engine would make (512 x 512 pixels, or 64 MiB of float32), as float32 or
-float64, whichever is faster. `ratio_best_blocks` is the ratio where the height of SPy's blocks was
-tuned to the processor's caches as well.
+are mapped in two threads and their results dropped, as a writer would consume them. SPy gets
+blocks so high that its arrays fit into 512 MiB, as float32 or float64, whichever is faster. Its
+time depends much on that height: `ratio_best_blocks` is the ratio where the height was tuned to the
+processor's caches.
 """
 
 import os
@@ -54,6 +54,7 @@ SCENE_PX = 4096
 FULL_SCENE_PX = 7700
 PATCH_PX = 8
 # Standard deviation of reflectance: a signal-to-noise ratio of some hundreds, as OLI has.
+PEER_BYTES = 512 * 2**20
 NOISE = 0.002
 
 
@@ -168,11 +169,13 @@ def compare_in_memory(cube: np.ndarray, references: np.ndarray, pairs: int) -> d
 
     def fastest(heights: tuple[int, ...]) -> tuple[int, str]:
         ways = [(peer_height, dtype) for peer_height in heights for dtype in ("f4", "f8")]
-        sample = cube[:, : max(rows // 8, engine_px // columns)]
+        sample = cube[:, : max(rows // 8, *heights)]
         return min(ways, key=lambda way: min(seconds(lambda: peer(sample, way)) for _ in range(2)))
 
     ours()
-    way = fastest((engine_px // columns,))
+    # SPy holds the block in double precision and three arrays of all angles.
+    row_bytes = 8 * columns * (bands + 3 * len(references))
+    way = fastest((min(rows, PEER_BYTES // row_bytes),))
     tuned = fastest((2, 4, 8, 16, 32))
     times = time_in_turns(pairs, ours, lambda: peer(cube, way), read, lambda: peer(cube, tuned))
     tracemalloc.start()

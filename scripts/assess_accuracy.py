@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+from gossan.assessment import assess_map, unassessed_record
+from gossan.files import write_json
+from gossan.legend import read_classes
 from toolkit import add_threads, run
 
 WINDOW_PX = 512
@@ -19,6 +22,9 @@ def build_parser() -> argparse.ArgumentParser:
         "without it the record says that the map was not assessed",
     )
     parser.add_argument("--classes", type=Path, required=True, help="the study's classes.csv")
+    parser.add_argument(
+        "--minerals", type=Path, help="table of all classes (CSV), whose further names are `other`"
+    )
     parser.add_argument("--method", required=True, help="name of the method that made the map")
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
@@ -42,10 +48,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Assess the map and write the record."""
-    from gossan.assessment import assess_map, unassessed_record
-    from gossan.files import write_json
-    from gossan.legend import read_classes
-
     classes = read_classes(arguments.classes)
     if arguments.reference is None:
         record = unassessed_record(
@@ -65,6 +67,7 @@ def main(arguments: argparse.Namespace) -> None:
         per_class=arguments.per_class if arguments.design == "stratified" else None,
         window_px=WINDOW_PX,
         threads=arguments.threads,
+        others=read_classes(arguments.minerals) if arguments.minerals else (),
     )
     write_json(arguments.output, record)
 

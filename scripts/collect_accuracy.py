@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from gossan.config import schema_faults
 from gossan.errors import InputError
 from gossan.files import write_json
+from gossan.records import read_json
 from toolkit import run
 
 SCHEMA = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "accuracy.schema.json"
@@ -26,9 +28,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the records, check them one by one and write them together."""
-    from gossan.config import schema_faults
-    from gossan.records import read_json
-
     schema = read_json(arguments.schema)
     records, seen = [], {}
     for path in arguments.records:

@@ -3,6 +3,21 @@
 import argparse
 from pathlib import Path
 
+from gossan.figures import (
+    draw_accuracy,
+    draw_angles,
+    draw_areas,
+    draw_classes,
+    draw_composite,
+    draw_confusion,
+    draw_spectra,
+    draw_zones,
+    read_small,
+    save_figure,
+)
+from gossan.files import staged
+from gossan.legend import read_classes
+from gossan.records import read_areas, read_json, read_references, read_signatures
 from toolkit import run
 
 
@@ -33,22 +48,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
-    from gossan.figures import (
-        draw_accuracy,
-        draw_angles,
-        draw_areas,
-        draw_classes,
-        draw_composite,
-        draw_confusion,
-        draw_spectra,
-        draw_zones,
-        read_small,
-        save_figure,
-    )
-    from gossan.files import staged
-    from gossan.legend import read_classes
-    from gossan.records import read_areas, read_json, read_references, read_signatures
-
     classes = read_classes(arguments.classes)
     synthetic = bool(read_json(arguments.record).get("synthetic", False))
     accuracy = read_json(arguments.accuracy)
@@ -66,7 +65,7 @@ def main(arguments: argparse.Namespace) -> None:
             synthetic,
         ),
         "angle": lambda: draw_angles(
-            read_small(arguments.angle), read_small(arguments.margin), synthetic
+            read_small(arguments.angle), read_small(arguments.margin), synthetic, classes
         ),
         "spectra": lambda: draw_spectra(wavelengths, references, signatures, classes, synthetic),
         "areas": lambda: draw_areas(areas, classes, synthetic),

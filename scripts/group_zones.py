@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
-from toolkit import add_threads, run
+import numpy as np
+
+from gossan.errors import InputError
+from gossan.legend import NODATA, class_colours, read_classes, write_class_style
+from gossan.raster import Layer, map_blocks, read_info
+from toolkit import add_blocks, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -16,21 +21,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--members", nargs="+", required=True, metavar="NAME", help="classes that mark the zone"
     )
     parser.add_argument("--output", type=Path, required=True, help="zone raster to write")
-    parser.add_argument(
-        "--block-px", type=int, default=512, help="side of a block in pixels; sets the memory"
-    )
-    add_threads(parser)
+    add_blocks(parser)
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the zone's classes, 0 for all others, and their legend."""
-    import numpy as np
-
-    from gossan.errors import InputError
-    from gossan.legend import NODATA, class_colours, read_classes, write_class_style
-    from gossan.raster import Layer, map_blocks, read_info
-
     known = {item.name: item for item in read_classes(arguments.classes)}
     for name in arguments.members:
         if name not in known:

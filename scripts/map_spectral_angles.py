@@ -7,7 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import add_threads, run
+from gossan.errors import InputError
+from gossan.files import write_json
+from gossan.legend import (
+    NODATA,
+    class_colours,
+    read_classes,
+    write_class_style,
+    write_continuous_style,
+)
+from gossan.libraries import read_references
+from gossan.raster import Layer, map_blocks, read_info
+from gossan.spectral_angle import align_references, map_angles
+from gossan.stac import build_item
+from toolkit import add_blocks, run
 
 METHOD = "Spectral Angle Mapper"
 # Range of the angle's colours where no class has a threshold.
@@ -44,10 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--angles", type=Path, help="raster to write of the angles to all references, one per band"
     )
-    parser.add_argument(
-        "--block-px", type=int, default=512, help="side of a block in pixels; sets the memory"
-    )
-    add_threads(parser)
+    add_blocks(parser)
     return parser
 
 
@@ -58,9 +68,6 @@ def refuse_empty(
 
     Failing in a block keeps all files from appearing, and saves a pass over the cube.
     """
-    from gossan.errors import InputError
-    from gossan.legend import NODATA
-
     lock = threading.Lock()
     seen = valid = 0
 
@@ -80,20 +87,6 @@ def refuse_empty(
 
 def main(arguments: argparse.Namespace) -> None:
     """Read cube and references, map the angles, write rasters, styles and the STAC item."""
-    from gossan.errors import InputError
-    from gossan.files import write_json
-    from gossan.legend import (
-        NODATA,
-        class_colours,
-        read_classes,
-        write_class_style,
-        write_continuous_style,
-    )
-    from gossan.libraries import read_references
-    from gossan.raster import Layer, map_blocks, read_info
-    from gossan.spectral_angle import align_references, map_angles
-    from gossan.stac import build_item
-
     info = read_info(arguments.cube)
     acquired = info.tags.get("ACQUIRED")
     if acquired is None:

@@ -25,7 +25,7 @@ from gossan.raster import Layer, iter_blocks, map_blocks
 from gossan.sensors import READERS, Product, open_product
 from gossan.stage_quality import StageMeter
 from gossan.subset import Subset, select_part
-from toolkit import add_threads, run
+from toolkit import add_blocks, run
 
 CUBE_SCALE = 1e-4
 CUBE_NODATA = -32768
@@ -108,10 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--cube", required=True, type=Path, help="cube to write, a GeoTIFF")
     parser.add_argument("--record", required=True, type=Path, help="record to write, JSON")
-    parser.add_argument(
-        "--block-px", type=int, default=512, help="side of a block in pixels; sets the memory"
-    )
-    add_threads(parser)
+    add_blocks(parser)
     return parser
 
 

@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+from gossan.files import write_text
+from gossan.records import read_json
+from gossan.report import UNPUBLISHED, relative_link, render_index
 from toolkit import run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
@@ -35,10 +38,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the records and write the page."""
-    from gossan.files import write_text
-    from gossan.records import read_json
-    from gossan.report import UNPUBLISHED, relative_link, render_index
-
     published = read_json(arguments.published)
     studies = []
     for name, report, accuracy in arguments.studies:

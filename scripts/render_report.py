@@ -3,6 +3,10 @@
 import argparse
 from pathlib import Path
 
+from gossan.files import write_text
+from gossan.legend import read_classes
+from gossan.records import read_areas, read_json, read_table
+from gossan.report import FIGURE_TITLES, Scene, record_of, relative_link, render_report
 from toolkit import run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
@@ -15,13 +19,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--study", required=True, help="study id")
     add(
         "--scene",
-        nargs=4,
+        nargs=5,
         action="append",
         required=True,
         dest="scenes",
-        metavar=("ID", "CUBE_JSON", "FIGURES_DIR", "AREAS_CSV"),
-        help="a scene with its record, its folder of figures and its table of areas; repeat "
-        "the flag for each scene",
+        metavar=("ID", "CUBE_JSON", "FIGURES_DIR", "AREAS_CSV", "RECORDS_CSV"),
+        help="a scene with its record, its folder of figures, its table of areas and its table "
+        "of the spectra that its classes used; repeat the flag for each scene",
     )
     add("--accuracy", type=Path, required=True, help="the study's accuracy.json")
     add("--classes", type=Path, required=True, help="the study's classes.csv")
@@ -29,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--residuals",
         type=Path,
-        help="residuals of the analytic library (CSV), where it gave the spectra",
+        help="residuals of the analytic library (CSV), shown for the classes that it served",
     )
     add("--files", nargs="*", default=[], help="paths of products to list")
     add(
@@ -46,11 +50,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the parts and write the page."""
-    from gossan.files import write_text
-    from gossan.legend import read_classes
-    from gossan.records import read_areas, read_json, read_table
-    from gossan.report import FIGURE_TITLES, Scene, record_of, render_report
-
     accuracy = read_json(arguments.accuracy)
     scenes = [
         Scene(
@@ -59,8 +58,9 @@ def main(arguments: argparse.Namespace) -> None:
             figures={name: Path(figures) / f"{name}.png" for name in FIGURE_TITLES},
             areas=read_areas(areas),
             accuracy=record_of(accuracy, scene),
+            records=read_table(records, ["name", "library", "record"]),
         )
-        for scene, cube, figures, areas in arguments.scenes
+        for scene, cube, figures, areas, records in arguments.scenes
     ]
     page = render_report(
         arguments.template.read_text(encoding="utf-8"),
@@ -73,7 +73,7 @@ def main(arguments: argparse.Namespace) -> None:
         residuals=read_table(arguments.residuals, ["name", "record", "rms", "angle_rad"])
         if arguments.residuals
         else [],
-        files=arguments.files,
+        files=[(path, relative_link(path, arguments.output)) for path in arguments.files],
     )
     write_text(arguments.output, page)
 

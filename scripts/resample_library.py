@@ -1,10 +1,13 @@
 """Reference spectra of a study's classes at the bands of a cube, from any spectral library."""
 
 import argparse
+import csv
+import io
 from pathlib import Path
 
+from gossan.files import write_text
 from gossan.legend import read_classes
-from gossan.libraries import read_library, write_references
+from gossan.libraries import read_library, select_from_libraries, write_references
 from gossan.raster import read_info
 from gossan.resample import resample_classes
 from toolkit import run
@@ -18,7 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         required=True,
-        help="libraries: USGS or ECOSTRESS folder, ENVI .sli, CSV, or the analytic table",
+        help="libraries in order of preference: USGS or ECOSTRESS folder, ENVI .sli, CSV, or the "
+        "analytic table",
     )
     parser.add_argument(
         "--classes", type=Path, required=True, help="class table: code,name,label,colour,…,record"
@@ -27,22 +31,34 @@ def build_parser() -> argparse.ArgumentParser:
         "--cube", type=Path, required=True, help="raster with band wavelengths and a SENSOR tag"
     )
     parser.add_argument("--references", type=Path, required=True, help="table of spectra to write")
+    parser.add_argument(
+        "--records", type=Path, required=True, help="table to write of the spectrum that each took"
+    )
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Read the library, resample each class's spectrum and write the table."""
+    """Read the libraries, resample each class's spectrum and write the tables."""
     info = read_info(arguments.cube)
     classes = read_classes(arguments.classes)
-    spectra = [spectrum for path in arguments.library for spectrum in read_library(path)]
+    libraries = [read_library(path) for path in arguments.library]
+    picked = {
+        entry.name: select_from_libraries(libraries, entry.name, entry.record) for entry in classes
+    }
     references = resample_classes(
-        spectra,
-        [(entry.name, entry.record) for entry in classes],
+        {name: spectrum for name, (_, spectrum) in picked.items()},
         info.bands,
         info.tags.get("SENSOR"),
         what=str(arguments.cube),
     )
     write_references(arguments.references, references)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["name", "library", "record"])
+    for name, (place, spectrum) in picked.items():
+        library = "analytic" if spectrum.modelled else arguments.library[place].name
+        writer.writerow([name, library, spectrum.name])
+    write_text(arguments.records, table.getvalue())
 
 
 if __name__ == "__main__":

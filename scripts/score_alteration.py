@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a zone, then its minerals for SAM; once per zone",
     )
-    add("--max-ndvi", type=float, help="pixels of a larger NDVI become nodata (default: none)")
+    add("--ndvi-max", type=float, help="pixels of a higher NDVI become nodata (default: none)")
     add("--scene", required=True, help="scene id")
     add("--block-px", type=int, default=32, help="side of a spatial block of folds and bootstrap")
     add("--folds", type=int, default=5, help="folds that the blocks are dealt into")
@@ -111,7 +111,7 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.subbands,
         arguments.reflectance,
         arguments.bands,
-        arguments.max_ndvi,
+        arguments.ndvi_max,
     )
     rows, records = [], {}
     # One BLAS thread: blocks are worked on in threads, and sums keep their order.

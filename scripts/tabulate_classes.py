@@ -1,9 +1,20 @@
 """Tabulate a class map: areas, mean spectra, and the coordinates of each class's pixels."""
 
 import argparse
+import csv
+import io
+from functools import reduce
 from pathlib import Path
 
-from toolkit import add_threads, run
+import numpy as np
+
+from gossan.class_statistics import ClassSummary
+from gossan.class_tables import area_rows, signature_rows, write_pixels
+from gossan.errors import InputError
+from gossan.files import write_text
+from gossan.legend import NODATA, read_classes
+from gossan.raster import iter_blocks, read_info
+from toolkit import add_blocks, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,27 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--layer", default="pixels", help="name of the points' layer (default: pixels)"
     )
-    parser.add_argument(
-        "--block-px", type=int, default=512, help="side of a block in pixels; sets the memory"
-    )
-    add_threads(parser)
+    add_blocks(parser)
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the maps block by block and write the tables."""
-    import csv
-    import io
-    from functools import reduce
-
-    import numpy as np
-
-    from gossan.class_statistics import ClassSummary
-    from gossan.class_tables import area_rows, signature_rows, write_pixels
-    from gossan.errors import InputError
-    from gossan.files import write_text
-    from gossan.legend import NODATA, read_classes
-    from gossan.raster import iter_blocks, read_info
 
     def write_table(path: Path, rows: list[dict[str, object]]) -> None:
         text = io.StringIO()

@@ -154,7 +154,7 @@ def make_scene(folder: Path, synthetic: bool = True) -> Path:
 
 
 def write_tables(folder: Path, mapped: np.ndarray, names: tuple, spectra: np.ndarray) -> None:
-    """Write signatures.csv and areas.csv as tabulate_classes does."""
+    """Write signatures.csv, areas.csv and records.csv as the tools before the report do."""
     signatures = ["code,name,label,pixels,band,wavelength_um,mean,std"]
     areas = ["code,name,label,pixels,area_km2,share"]
     clear = (mapped != 255).sum()
@@ -169,6 +169,13 @@ def write_tables(folder: Path, mapped: np.ndarray, names: tuple, spectra: np.nda
                     f"{value * 0.8:.5f},0.02"
                 )
     (folder / "signatures.csv").write_text("\n".join(signatures) + "\n")
+    records = [
+        "name,library,record",
+        "chalcocite,analytic,chalcocite",
+        "feldspar,usgs,Microcline_HS151.3B",
+        "calcite,usgs,Calcite_WS272",
+    ]
+    (folder / "records.csv").write_text("\n".join(records) + "\n")
     (folder / "areas.csv").write_text("\n".join(areas) + "\n")
 
 

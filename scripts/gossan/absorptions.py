@@ -16,15 +16,12 @@ import csv
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gossan.errors import InputError
 from gossan.files import write_text
-
-if TYPE_CHECKING:
-    from gossan.libraries import Spectrum
+from gossan.spectrum import Spectrum
 
 TABLE_COLUMNS = ("name", "origin", "term", "centre_um", "width_um", "strength")
 RESIDUAL_COLUMNS = ("name", "record", "from_um", "to_um", "channels", "rms", "angle_rad")
@@ -85,7 +82,7 @@ def evaluate(model: AbsorptionModel, wavelength_um: np.ndarray) -> np.ndarray:
     return reflectance
 
 
-def measure_residual(model: AbsorptionModel, spectrum: "Spectrum") -> Residual:
+def measure_residual(model: AbsorptionModel, spectrum: Spectrum) -> Residual:
     """Root-mean-square difference and spectral angle between a model and a record.
 
     Every valid channel of the record inside the model's domain counts once.
@@ -108,7 +105,7 @@ def measure_residual(model: AbsorptionModel, spectrum: "Spectrum") -> Residual:
 
 
 def fit(
-    spectrum: "Spectrum",
+    spectrum: Spectrum,
     *,
     name: str | None = None,
     from_um: float = 0.35,

@@ -30,7 +30,7 @@ RATIO_FLOOR = 0.01
 CLIP = 6.0
 """Standardised features are held within so many standard deviations."""
 
-INVERSE_PENALTY = 0.1
+INVERSE_PENALTY = 1.0
 """Inverse strength of the ridge penalty (scikit-learn's C) for weights that average 1."""
 
 LARGEST_LOGIT = 30.0
@@ -74,13 +74,13 @@ def make_features(
     """Features of the pixels `inner` of a block that reaches HALO_PX beyond them.
 
     `values` and `low_pass` (bands, rows, columns) are the normalised bands and their LL
-    sub-bands, `details` (bands, 3, rows, columns) LH, HL and HH, `spectra` the bands by name
+    sub-bands, `details` (bands, 3 per level, rows, columns) LH, HL and HH, `spectra` the bands by name
     (rows, columns) that ratios are taken of. NaN marks pixels without data: they have no
     features and do not count in their neighbours'. Returns (features, rows, columns) float32 in
     the order of `feature_names`, NaN where any input has none:
 
     - the band, its LL, and the LL smoothed with steps of 2 (LL2) and then 4 pixels (LL3);
-    - local deviation: the root of the smoothed energy of the three detail sub-bands, and of the
+    - local deviation: the root of the smoothed energy of the detail sub-bands, and of the
       smoothed squared difference of LL and LL2;
     - logarithms of the ratios at full resolution and smoothed by steps 1, 2 (S2), 4 (S3) and 8
       (S4);

@@ -42,13 +42,16 @@ def assess_map(
     per_class: int | None = None,
     window_px: int = 512,
     threads: int = 1,
+    others: Sequence[MapClass] = (),
 ) -> dict:
     """The accuracy record of a class map (`record` in workflow/schemas/accuracy.schema.json).
 
     `per_class` None tests every pixel that both the map and the reference cover; a number
     tests that many pixels of each map class, drawn at random, and adds the area-weighted
-    estimates. Raises InputError for unusable numbers, a map with codes outside `classes`, or
-    a reference that shares no clear pixel with the map.
+    estimates. A reference that names one of `others` counts as other ground.
+
+    Raises InputError for unusable numbers, a map with codes outside `classes`, or a reference
+    that shares no clear pixel with the map.
     """
     for name, number, least in (
         ("block-px", block_px, 1),
@@ -60,7 +63,7 @@ def assess_map(
             raise InputError(f"{name}: {number} is too small; give at least {least}")
     info = read_info(class_map)
     grid = info.grid
-    reference = open_reference(reference_path, grid, classes)
+    reference = open_reference(reference_path, grid, classes, others)
     codes = [item.code for item in classes]
     size = len(classes) + 1
     counts = np.zeros((-(-grid.height // block_px), -(-grid.width // block_px), size, size), "i4")

@@ -90,6 +90,8 @@ def read_scenes(path: str | Path, schema: dict) -> tuple[list[dict[str, str]], l
     rows, faults, seen = [], [], set()
     for number, row in zip(list(lines)[1:], table, strict=True):
         place = f"{path}, line {number}"
+        if row.get("reference") is None:
+            row["reference"] = ""  # editors strip the tab before an empty last column
         if None in row or None in row.values():
             faults.append(f"{place}: has not {len(columns)} columns; separate them with tabs")
             continue

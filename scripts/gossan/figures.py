@@ -21,6 +21,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from rasterio.enums import Resampling
 
 from gossan.legend import MapClass
@@ -180,18 +181,26 @@ def draw_zones(zones: Mapping[str, Raster], classes: Sequence[MapClass], synthet
 
 
 @_styled
-def draw_angles(angle: Raster, margin: Raster, synthetic: bool) -> Figure:
-    """The winner's angle, and how far behind the runner-up lies, in radians."""
+def draw_angles(
+    angle: Raster, margin: Raster, synthetic: bool, classes: Sequence[MapClass] = ()
+) -> Figure:
+    """The winner's angle, and how far behind the runner-up lies, in radians.
+
+    The thresholds of `classes` are marked on the scale of the angle.
+    """
     figure, axes = _map_panels(angle.grid, 2, synthetic)
-    for axis, raster, title, ramp in (
-        (axes[0], angle, "Spectral angle to the best reference", "cividis_r"),
-        (axes[1], margin, "Margin to the second best", "cividis"),
+    limits = sorted({item.max_angle_rad for item in classes if item.max_angle_rad is not None})
+    for axis, raster, title, ramp, marks in (
+        (axes[0], angle, "Spectral angle to the best reference", "cividis_r", limits),
+        (axes[1], margin, "Margin to the second best", "cividis", []),
     ):
         values = raster.values[0]
         finite = values[np.isfinite(values)]
         low, upper, high = np.percentile(finite, [2, 75, 98]) if finite.size else (0.0, 1.0, 1.0)
         # Vegetation and water fit no mineral: their large angles would leave no contrast.
         high = min(high, 2 * upper)
+        marks = [mark for mark in marks if mark < 2 * high]
+        low, high = min([low, *marks]), max([high, *(1.1 * mark for mark in marks)])
         colours = matplotlib.colormaps[ramp].with_extremes(bad=NODATA)
         image = axis.imshow(
             np.ma.masked_invalid(values),
@@ -204,7 +213,16 @@ def draw_angles(angle: Raster, margin: Raster, synthetic: bool) -> Figure:
         bar = axis.figure.colorbar(
             image, ax=axis, orientation="horizontal", shrink=0.85, extend="max"
         )
-        bar.set_label("radians; grey = no data" if np.isnan(values).any() else "radians")
+        for mark in marks:
+            bar.ax.axvline(mark, color="white", lw=4)
+            bar.ax.axvline(mark, color=ORANGE, lw=2)
+        notes = ["radians"]
+        if marks:
+            edges = " to ".join(f"{mark:g}" for mark in dict.fromkeys((marks[0], marks[-1])))
+            notes.append(f"orange = threshold{'s' if len(marks) > 1 else ''} {edges}")
+        if np.isnan(values).any():
+            notes.append("grey = no data")
+        bar.set_label("; ".join(notes))
         bar.outline.set_visible(False)
         bar.ax.xaxis.set_major_locator(MaxNLocator(5))
         axis.set_title(title)
@@ -301,8 +319,7 @@ def draw_areas(
         height=0.72,
     )
     for place, (code, size) in enumerate(zip(rows, sizes, strict=True)):
-        decimals = 0 if size >= 100 or size == 0 else 2 if size >= 1 else 4
-        amount = f"{size:,.{decimals}f} km²" if unit else f"{size:,} pixels"
+        amount = f"{_square_km(size)} km²" if unit else f"{size:,} pixels"
         axis.annotate(
             f"{amount} · {areas[code][0] / total:.1%}",
             (size, place),
@@ -335,6 +352,9 @@ def draw_confusion(record: Mapping, synthetic: bool) -> Figure:
     columns = np.flatnonzero(counts.sum(axis=0))
     counts = counts[np.ix_(rows, columns)]
     share = counts / counts.sum(axis=1, keepdims=True)
+    longest = max(len(f"{count:,}") for count in counts.ravel())
+    # Full counts: a digit of DejaVu Sans is about 0.64 of its size wide, and cells share 6.6 in.
+    size = min(7.5, 6.6 * 72 / len(columns) / (0.64 * (longest + 1)))
     height = 0.46 * len(rows) + 2.4
     figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     axis = figure.add_subplot()
@@ -345,10 +365,10 @@ def draw_confusion(record: Mapping, synthetic: bool) -> Figure:
             axis.text(
                 column,
                 row,
-                _short(count),
+                f"{count:,}",
                 ha="center",
                 va="center",
-                fontsize=7.5,
+                fontsize=size,
                 color="white" if share[row, column] > 0.55 else INK,
             )
         if rows[row] == columns[column]:
@@ -365,7 +385,7 @@ def draw_confusion(record: Mapping, synthetic: bool) -> Figure:
     axis.set_yticks(
         range(len(rows)),
         [
-            f"{labels[place]} ({_short(total)})"
+            f"{labels[place]} ({total:,})"
             for place, total in zip(rows, counts.sum(axis=1), strict=True)
         ],
     )
@@ -396,12 +416,14 @@ def draw_accuracy(record: Mapping, synthetic: bool) -> Figure:
         ("Kappa", scores["kappa"]),
         ("Macro-F1", scores["macro_f1"]),
     ]
+    known = any(value["low"] is not None for _, value in overall)
     for place, (_, value) in enumerate(overall):
         _interval(top, place, value, INK, "D")
     top.set_yticks(range(3), [name for name, _ in overall])
     top.set_title(
         f"All tested pixels, n = {record['n']:,} in {scores['n_blocks']:,} blocks of "
-        f"{record['block_px']} × {record['block_px']} pixels; bars = 95 % intervals"
+        f"{record['block_px']} × {record['block_px']} pixels; "
+        f"{'bars = 95 % intervals' if known else 'too few blocks for intervals'}"
     )
     for place, item in enumerate(classes):
         for shift, key, colour, marker in (
@@ -455,11 +477,9 @@ def _swatch(colour: str, label: str) -> Patch:
     return Patch(facecolor=colour, edgecolor="#5d6a73", linewidth=0.5, label=label)
 
 
-def _short(count: int) -> str:
-    """A pixel count in at most five characters."""
-    if count < 10_000:
-        return f"{count:,}"
-    return f"{count / 1e3:.0f}k" if count < 1e6 else f"{count / 1e6:.1f}M"
+def _square_km(area: float) -> str:
+    """An area to two decimals, as the report's tables print it."""
+    return "< 0.01" if 0 < area < 0.005 else f"{area:,.2f}"
 
 
 def _interval(axis: Axes, place: float, value: Mapping, colour: str, marker: str) -> None:
@@ -526,13 +546,21 @@ def _map_panels(
     columns = min(2, number)
     rows = math.ceil(number / columns)
     height = rows * _map_height(grid, 8.4 / columns) + 0.3 * legend_rows + 0.4
-    figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
+    # "compressed" closes the gaps that maps of a fixed shape would leave between them.
+    figure = Figure(figsize=(WIDTH_IN, height), layout="compressed")
+    figure.get_layout_engine().set(h_pad=0.08)
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     _title(figure, synthetic)
     for axis in axes[number:]:
         axis.set_visible(False)
-    for axis in axes[:number]:
+    for place, axis in enumerate(axes[:number]):
         _frame(axis, grid)
+        if place % columns:
+            axis.set_ylabel("")
+            axis.tick_params(labelleft=False)
+        if place + columns < number:
+            axis.set_xlabel("")
+            axis.tick_params(labelbottom=False)
     return figure, axes[:number]
 
 
@@ -581,7 +609,7 @@ def _frame(axis: Axes, grid: Grid) -> None:
         code = grid.crs.to_epsg()
         axis.set_xlabel(f"Easting (km{f', EPSG:{code}' if code else ''})")
         axis.set_ylabel("Northing (km)")
-        _scale_bar(axis, east - west)
+        _scale_bar(axis, east - west, north - south)
     axis.text(
         0.975,
         0.975,
@@ -596,40 +624,23 @@ def _frame(axis: Axes, grid: Grid) -> None:
     )
 
 
-def _scale_bar(axis: Axes, width_km: float) -> None:
+def _scale_bar(axis: Axes, width_km: float, height_km: float) -> None:
     wanted = width_km / 5
     power = 10.0 ** math.floor(math.log10(wanted))
     length = max(step * power for step in (1, 2, 5) if step * power <= wanted)
-    share = length / width_km
-    axis.add_patch(
-        Rectangle(
-            (0.02, 0.02),
-            share + 0.05,
-            0.085,
-            transform=axis.transAxes,
-            fc="white",
-            ec="none",
-            alpha=0.8,
-            zorder=4,
-        )
-    )
-    axis.plot(
-        [0.045, 0.045 + share],
-        [0.042, 0.042],
-        transform=axis.transAxes,
+    bar = AnchoredSizeBar(
+        axis.transData,
+        length,
+        f"{length:g} km" if length >= 1 else f"{length * 1000:g} m",
+        loc="lower left",
+        size_vertical=0.007 * height_km,
+        label_top=True,
+        pad=0.35,
+        borderpad=0.6,
+        sep=3,
         color=INK,
-        lw=3,
-        solid_capstyle="butt",
+        fontproperties={"size": 8},
         zorder=5,
     )
-    text = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
-    axis.text(
-        0.045 + share / 2,
-        0.055,
-        text,
-        transform=axis.transAxes,
-        ha="center",
-        va="bottom",
-        fontsize=8,
-        zorder=5,
-    )
+    bar.patch.set(facecolor="white", edgecolor="none", alpha=0.8)
+    axis.add_artist(bar)

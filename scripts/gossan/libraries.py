@@ -17,11 +17,13 @@ import numpy as np
 from gossan import absorptions
 from gossan.errors import InputError
 from gossan.files import write_text
+from gossan.spectrum import Spectrum
 
 # USGS marks deleted channels by -1.23e34, other tools by rounded or rescaled versions of it, and
 # convolution can leave anything in between; no reflectance lies below -1.
 DELETED_BELOW = -1.0
 MAX_REFLECTANCE = 2.0
+LONGEST_UM = 100.0
 ANALYTIC_GRID_UM = np.arange(350, 2501) / 1000.0
 WAVELENGTH_FILE_LEVELS = 3
 ENVI_TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
@@ -35,19 +37,6 @@ WAVELENGTH_FILE = re.compile(r"wavelengths[_ ]+([A-Za-z]+\d*)", re.IGNORECASE)
 UNREADABLE = "not a text file; download it again or take it out of the library folder"
 
 WavelengthFiles = dict[Path, list[tuple[str, np.ndarray]]]
-
-
-@dataclass(frozen=True)
-class Spectrum:
-    """One spectrum: `wavelength_um` (n,) ascending, `reflectance` (n,) with NaN at deletions.
-
-    `source` is the file it came from.
-    """
-
-    name: str
-    wavelength_um: np.ndarray
-    reflectance: np.ndarray
-    source: str
 
 
 @dataclass(frozen=True)
@@ -101,7 +90,7 @@ def read_library(path: str | Path) -> list[Spectrum]:
 
 
 def select_spectrum(spectra: Sequence[Spectrum], name: str, record: str = "") -> Spectrum:
-    """Pick the spectrum of a class.
+    """Pick the spectrum of a class from one library.
 
     A `record`, part of a spectrum's name or file name (case, blanks and underscores do not
     matter), wins when it is found. Else the spectrum is the one called `name`, or the only one
@@ -109,33 +98,45 @@ def select_spectrum(spectra: Sequence[Spectrum], name: str, record: str = "") ->
 
     Raises InputError, listing candidates or close names, when none or several fit.
     """
+    found = _candidates(spectra, name, record)
+    if len(found) == 1:
+        return found[0]
+    asked = f"{name!r} (record {record!r})" if record else f"{name!r}"
+    if found:
+        raise InputError(
+            f"{asked} fits {len(found)} spectra: {_shown(found)}; write enough of the wanted "
+            "record's name into the column `record` of resources/static/minerals.csv"
+        )
+    words = sorted({_first_word(s.name) for s in spectra} | {_plain(s.name) for s in spectra})
+    close = difflib.get_close_matches(_plain(name), words, n=5, cutoff=0.6) or words[:8]
+    raise InputError(
+        f"{asked} is not in the library of {len(spectra)} spectra; close names: {', '.join(close)}"
+    )
+
+
+def select_from_libraries(
+    libraries: Sequence[Sequence[Spectrum]], name: str, record: str = ""
+) -> tuple[int, Spectrum]:
+    """Pick the spectrum of a class from the first library that has one: its place, and it.
+
+    Raises InputError as `select_spectrum` does: several fit in that library, or none in any.
+    """
+    for place, spectra in enumerate(libraries):
+        if _candidates(spectra, name, record):
+            return place, select_spectrum(spectra, name, record)
+    pooled = [spectrum for spectra in libraries for spectrum in spectra]
+    return 0, select_spectrum(pooled, name, record)
+
+
+def _candidates(spectra: Sequence[Spectrum], name: str, record: str) -> list[Spectrum]:
     if record:
         wanted = _plain(record)
         found = [s for s in spectra if wanted in _plain(s.name) or wanted in _plain(_stem(s))]
-        if len(found) == 1:
-            return found[0]
         if found:
-            raise InputError(
-                f"record {record!r} of {name!r} fits {len(found)} spectra: {_shown(found)}; "
-                "write more of the record's name"
-            )
+            return found
     wanted = _plain(name)
     exact = [s for s in spectra if _plain(s.name) == wanted]
-    found = exact or [s for s in spectra if _first_word(s.name) == wanted]
-    if len(found) == 1:
-        return found[0]
-    missing = f"record {record!r} is not in the library and " if record else ""
-    if found:
-        raise InputError(
-            f"{missing}{name!r} fits {len(found)} spectra: {_shown(found)}; "
-            "name the one you want in the class table's record column"
-        )
-    words = sorted({_first_word(s.name) for s in spectra} | {_plain(s.name) for s in spectra})
-    close = difflib.get_close_matches(wanted, words, n=5, cutoff=0.6) or words[:8]
-    raise InputError(
-        f"{missing}{name!r} is not in the library of {len(spectra)} spectra; "
-        f"close names: {', '.join(close)}"
-    )
+    return exact or [s for s in spectra if _first_word(s.name) == wanted]
 
 
 def _plain(text: str) -> str:
@@ -204,13 +205,22 @@ def _read_text(path: Path) -> str:
 
 
 def _make_spectrum(
-    name: str, wavelength_um: np.ndarray, reflectance: np.ndarray, source: Path
+    name: str,
+    wavelength_um: np.ndarray,
+    reflectance: np.ndarray,
+    source: Path,
+    modelled: bool = False,
 ) -> Spectrum:
     """Sort, mask and check one spectrum."""
     wavelength_um = np.asarray(wavelength_um, dtype=np.float64)
     reflectance = np.asarray(reflectance, dtype=np.float64)
     if not np.all(np.isfinite(wavelength_um)) or np.any(wavelength_um <= 0):
         raise InputError(f"{source}: wavelengths must be finite and above 0; repair the file")
+    if wavelength_um.min() > LONGEST_UM:
+        raise InputError(
+            f"{source}: wavelengths from {wavelength_um.min():g} to {wavelength_um.max():g} look "
+            "like nanometres; divide them by 1000"
+        )
     with np.errstate(invalid="ignore"):
         deleted = ~np.isfinite(reflectance) | (reflectance < DELETED_BELOW)
     reflectance = np.where(deleted, np.nan, reflectance)
@@ -225,7 +235,7 @@ def _make_spectrum(
     # Of channels at one wavelength (overlapping detectors) the first valid one is kept.
     order = np.lexsort((deleted, wavelength_um))
     wavelength_um, first = np.unique(wavelength_um[order], return_index=True)
-    return Spectrum(name, wavelength_um, reflectance[order][first], str(source))
+    return Spectrum(name, wavelength_um, reflectance[order][first], str(source), modelled)
 
 
 # --- USGS splib07 native ASCII ---------------------------------------------------------------
@@ -574,4 +584,4 @@ def read_analytic(path: Path) -> list[Spectrum]:
 def _evaluated(path: Path) -> Iterator[Spectrum]:
     for model in absorptions.read_models(path):
         reflectance = absorptions.evaluate(model, ANALYTIC_GRID_UM)
-        yield _make_spectrum(model.name, ANALYTIC_GRID_UM, reflectance, path)
+        yield _make_spectrum(model.name, ANALYTIC_GRID_UM, reflectance, path, modelled=True)

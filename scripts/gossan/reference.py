@@ -46,13 +46,17 @@ class Reference:
     read: Callable[[Window], np.ndarray]
 
 
-def open_reference(path: str | Path, grid: Grid, classes: Sequence[MapClass]) -> Reference:
+def open_reference(
+    path: str | Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass] = ()
+) -> Reference:
     """Open a class raster in global codes, or a vector file with class names.
 
     The vector file (any format that OGR reads) holds points or polygons with the attribute
-    `class`: names or labels of `classes`, or "other". Raises InputError naming the file when it
-    is missing, unreadable, has no coordinate system, does not overlap the grid, or names
-    classes that the study does not have.
+    `class`: names or labels of `classes`, or what counts as other ground: "other" and the names
+    and labels of `others`. Features without a class are left out.
+
+    Raises InputError naming the file when it is missing, unreadable, has no coordinate system,
+    does not overlap the grid, or names classes that are neither.
     """
     path = Path(path)
     if not path.exists():
@@ -61,7 +65,7 @@ def open_reference(path: str | Path, grid: Grid, classes: Sequence[MapClass]) ->
         with rasterio.open(path):
             pass
     except RasterioIOError:
-        return _open_vector(path, grid, classes)
+        return _open_vector(path, grid, classes, others)
     return _open_raster(path, grid)
 
 
@@ -128,7 +132,9 @@ def _mark_nodata(codes: np.ndarray, nodata: float | None) -> np.ndarray:
     return marked
 
 
-def _open_vector(path: Path, grid: Grid, classes: Sequence[MapClass]) -> Reference:
+def _open_vector(
+    path: Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass]
+) -> Reference:
     import geopandas
     from pyogrio.errors import DataLayerError, DataSourceError
     from shapely.geometry import box
@@ -145,11 +151,15 @@ def _open_vector(path: Path, grid: Grid, classes: Sequence[MapClass]) -> Referen
     if getattr(features, "crs", None) is None:
         raise InputError(f"{path}: the reference has no coordinate system; assign one")
     features = features[features.geometry.notna() & ~features.geometry.is_empty]
+    unnamed = features[CLASS_ATTRIBUTE].isna()
+    features = features[~unnamed]
     if features.empty:
-        raise InputError(f"{path}: the reference holds no feature")
+        raise InputError(f"{path}: the reference holds no feature with a class")
     kind = _geometry_kind(path, set(features.geometry.geom_type))
-    codes = _codes_of(path, features[CLASS_ATTRIBUTE], classes)
+    codes = _codes_of(path, features[CLASS_ATTRIBUTE], classes, others)
     note = "reprojected to the map's coordinate system; " if features.crs != grid.crs else ""
+    if unnamed.any():
+        note += f"{unnamed.sum()} features without a class are left out; "
     features = features.to_crs(grid.crs)
     _require_overlap(path, features.total_bounds, grid.crs, grid)
     geometries = features.geometry.to_numpy()
@@ -195,11 +205,14 @@ def _geometry_kind(path: Path, types: set[str]) -> str:
     )
 
 
-def _codes_of(path: Path, names: Sequence, classes: Sequence[MapClass]) -> np.ndarray:
-    known = {item.label.casefold(): item.code for item in classes}
+def _codes_of(
+    path: Path, names: Sequence, classes: Sequence[MapClass], others: Sequence[MapClass]
+) -> np.ndarray:
+    known = {text.casefold(): 0 for item in others for text in (item.name, item.label)}
+    known |= {item.label.casefold(): item.code for item in classes}
     known |= {item.name.casefold(): item.code for item in classes}
     known |= dict.fromkeys(OTHER_NAMES, 0)
-    asked = ["" if name is None else str(name) for name in names]
+    asked = [str(name) for name in names]
     unknown = sorted({name for name in asked if name.casefold() not in known})
     if unknown:
         raise InputError(

@@ -1,17 +1,15 @@
 """Library spectra at a sensor's bands: by its response functions, else by Gaussians."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.libraries import References, Spectrum, select_spectrum
-
-if TYPE_CHECKING:
-    from gossan.raster import BandTable
+from gossan.libraries import References
+from gossan.raster import BandTable
+from gossan.spectrum import Spectrum
 
 # Sensor name of a cube's SENSOR tag -> satellite and sensor in pyrsr.
 SENSORS = {
@@ -95,7 +93,7 @@ def gaussian_response(centre_um: float, fwhm_um: float) -> Response:
     return Response(centre_um + sigmas * fwhm_um / FWHM_PER_SIGMA, np.exp(-0.5 * sigmas**2))
 
 
-def band_responses(bands: "BandTable", sensor: str | None) -> list[Response]:
+def band_responses(bands: BandTable, sensor: str | None) -> list[Response]:
     """Responses of all bands: the sensor's own tables where there are some, else Gaussians.
 
     Raises InputError when neither is possible, or when a band's table lies elsewhere than the
@@ -151,7 +149,7 @@ def band_mean(spectrum: Spectrum, response: Response) -> float:
     return float(product[known].sum() / share[known].sum())
 
 
-def resample_spectrum(spectrum: Spectrum, bands: "BandTable", sensor: str | None) -> np.ndarray:
+def resample_spectrum(spectrum: Spectrum, bands: BandTable, sensor: str | None) -> np.ndarray:
     """Reflectance (bands,) of a spectrum at a sensor's bands.
 
     NaN where deleted channels, or wavelengths the spectrum does not reach, hold more than 5 %
@@ -161,34 +159,32 @@ def resample_spectrum(spectrum: Spectrum, bands: "BandTable", sensor: str | None
 
 
 def resample_classes(
-    spectra: Sequence[Spectrum],
-    classes: Sequence[tuple[str, str]],
-    bands: "BandTable",
+    chosen: Mapping[str, Spectrum],
+    bands: BandTable,
     sensor: str | None,
     what: str = "the bands",
 ) -> References:
-    """Spectra of classes (name, record) at a sensor's bands, in the classes' order.
+    """The chosen spectrum of each class at a sensor's bands, in the order of `chosen`.
 
-    `what` names the bands' owner in messages. Raises InputError when a class has no spectrum,
-    or its spectrum no data over a band, naming class, spectrum and band.
+    `what` names the bands' owner in messages. Raises InputError when a spectrum has no data over
+    a band, naming class, spectrum and band.
     """
-    chosen = [select_spectrum(spectra, name, record) for name, record in classes]
     try:
         responses = band_responses(bands, sensor)
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
     reflectance = np.array(
-        [[band_mean(spectrum, response) for response in responses] for spectrum in chosen]
+        [[band_mean(spectrum, response) for response in responses] for spectrum in chosen.values()]
     ).reshape(len(chosen), len(responses))
-    for (name, _), spectrum, row in zip(classes, chosen, reflectance, strict=True):
+    for (name, spectrum), row in zip(chosen.items(), reflectance, strict=True):
         gaps = [band for band, value in zip(bands.names, row, strict=True) if np.isnan(value)]
         if gaps:
             raise InputError(
                 f"{spectrum.source}: {spectrum.name!r} has no data over band {', '.join(gaps)} of "
-                f"{what}; name another record for class {name!r} in the class table"
+                f"{what}; name another record of {name!r} in resources/static/minerals.csv"
             )
     return References(
-        names=tuple(name for name, _ in classes),
+        names=tuple(chosen),
         band=tuple(bands.names),
         wavelength_um=np.array(bands.centre_um, dtype=np.float64),
         fwhm_um=np.array(bands.fwhm_um, dtype=np.float64),

@@ -6,6 +6,7 @@ the zone. Everything that is reported follows from these counts.
 """
 
 import math
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -66,6 +67,7 @@ from gossan.zone_assessment import (
 )
 
 METHOD = "Alteration score"
+DETAILS = ("LH", "HL", "HH")
 WINDOW_PX = 256
 UNTESTED = -1
 
@@ -128,7 +130,7 @@ class Scene:
     subbands: RasterInfo
     spectra: RasterInfo
     bands: tuple[str, ...]
-    max_ndvi: float | None
+    ndvi_max: float | None
 
     @classmethod
     def open(
@@ -137,7 +139,7 @@ class Scene:
         subbands: Path,
         reflectance: Path | None,
         bands: Sequence[str],
-        max_ndvi: float | None,
+        ndvi_max: float | None,
     ) -> "Scene":
         """Open the rasters; InputError for bands or sub-bands that they lack."""
         opened = cls(
@@ -145,14 +147,16 @@ class Scene:
             read_info(subbands),
             read_info(reflectance or cube),
             tuple(bands),
-            max_ndvi,
+            ndvi_max,
         )
         low_pass_places(opened.subbands.bands.names, bands, str(subbands))
         for info in (opened.cube, opened.spectra):
             find_bands(info, bands)
-        if max_ndvi is not None:
-            if not -1 <= max_ndvi <= 1:
-                raise InputError(f"max-ndvi: {max_ndvi:g} is not between -1 and 1; correct it")
+        for band in bands:
+            detail_places(opened.subbands, band)
+        if ndvi_max is not None:
+            if not -1 <= ndvi_max <= 1:
+                raise InputError(f"ndvi-max: {ndvi_max:g} is not between -1 and 1; correct it")
             find_bands(opened.spectra, (RED, NEAR_INFRARED))
         return opened
 
@@ -182,13 +186,13 @@ class Scene:
         return blocks[len(self.sources) - 1 if len(self.sources) > 2 else 0][(slice(None), *inner)]
 
     def features(self, blocks: Sequence[np.ndarray], inner: tuple[slice, slice]) -> np.ndarray:
-        """Features (features, rows, columns), NaN where there are none; and where NDVI masks."""
+        """Features (features, rows, columns), NaN where there are none and where NDVI masks.
+
+        Pixels without an NDVI, which are black in both of its bands, stay.
+        """
         cube, subbands = blocks[:2]
         spectra = blocks[2] if len(self.sources) > 2 else cube
-        places = [
-            find_bands(self.subbands, [f"{band} {kind}" for kind in ("LH", "HL", "HH")])
-            for band in self.bands
-        ]
+        places = [detail_places(self.subbands, band) for band in self.bands]
         features = make_features(
             cube[find_bands(self.cube, self.bands)],
             subbands[low_pass_places(self.subbands.bands.names, self.bands, "")],
@@ -197,10 +201,22 @@ class Scene:
             self.ratios,
             inner,
         )
-        if self.max_ndvi is not None:
+        if self.ndvi_max is not None:
             ndvi = vegetation_index(spectra[(slice(None), *inner)], self.spectra.bands.names)
-            features[:, ~(ndvi <= self.max_ndvi)] = np.nan
+            features[:, ndvi > self.ndvi_max] = np.nan
         return features
+
+
+def detail_places(subbands: RasterInfo, band: str) -> list[int]:
+    """Where the detail sub-bands of a band stand ("4 LH", or "4 LH1" … with several levels)."""
+    named = re.compile(rf"{re.escape(band)} ({'|'.join(DETAILS)})[0-9]*")
+    places = [place for place, name in enumerate(subbands.bands.names) if named.fullmatch(name)]
+    if len(places) < len(DETAILS):
+        raise InputError(
+            f"{subbands.path}: lacks a detail sub-band ({' '.join(DETAILS)}) of band {band}; "
+            "transform the band again"
+        )
+    return places
 
 
 @dataclass(frozen=True)
@@ -630,7 +646,7 @@ def score_scene(
         "synthetic": scene.synthetic or bool(reference.synthetic),
         "bands": list(scene.bands),
         "spectra": scene.spectra.path.name,
-        "max_ndvi": scene.max_ndvi,
+        "ndvi_max": scene.ndvi_max,
         "reference": {
             "file": reference.file,
             "kind": reference.kind,

@@ -7,7 +7,7 @@ never stands without its recall and without the number of pixels behind it.
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,9 @@ from gossan.reference import (
 
 OUTSIDE = ("other", "untested")
 """What a pixel outside all polygons is: ground that is known to be no zone, or unknown ground."""
+
+SOURCE_ATTRIBUTE = "source"
+SIMULATED_BY = "simulated by gossan"
 
 LEVELS: Mapping[str, tuple[int, ...]] = {
     "medium": (MEDIUM,),
@@ -79,7 +82,7 @@ class ZoneReference:
     names: tuple[str, ...]
     note: str
     kind: str
-    read: object
+    read: Callable[[Window], np.ndarray]
     synthetic: bool | None
 
     def code(self, zone: str) -> int:
@@ -107,7 +110,7 @@ def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneRefe
     if outside not in OUTSIDE:
         raise InputError(f"outside: {outside!r} is unknown; choose {' or '.join(OUTSIDE)}")
     path = Path(path)
-    names = _class_names(path)
+    names, synthetic = _read_attributes(path)
     classes = [MapClass(code, name, name, "#000000") for code, name in enumerate(names, start=1)]
     opened: Reference = open_reference(path, grid, classes)
 
@@ -128,12 +131,16 @@ def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneRefe
         note=f"{opened.note}; {what}",
         kind=opened.kind,
         read=read if complete else opened.read,
-        synthetic=_says_synthetic(path),
+        synthetic=synthetic,
     )
 
 
-def _class_names(path: Path) -> tuple[str, ...]:
-    """Class names of a vector file, "other" left out, in alphabetical order."""
+def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:
+    """Class names of a vector file in alphabetical order, and whether it is simulated.
+
+    "other" is left out. The attribute `source` of a simulated reference says so; None where the
+    file has no such attribute.
+    """
     import pyogrio
     import rasterio
     from pyogrio.errors import DataLayerError, DataSourceError
@@ -158,18 +165,11 @@ def _class_names(path: Path) -> tuple[str, ...]:
             f"(it has: {', '.join(map(str, features.columns)) or 'none'})"
         )
     found = {str(name) for name in features[CLASS_ATTRIBUTE] if name is not None}
-    return tuple(sorted(name for name in found if name.casefold() not in OTHER_NAMES))
-
-
-def _says_synthetic(path: Path) -> bool | None:
-    """What the file's attribute `synthetic` says of all features; None where it says nothing."""
-    import pyogrio
-
-    features = pyogrio.read_dataframe(path, read_geometry=False)
-    if "synthetic" not in features.columns:
-        return None
-    said = {str(value).casefold() for value in features["synthetic"]}
-    return bool(said & {"yes", "true", "1"})
+    names = tuple(sorted(name for name in found if name.casefold() not in OTHER_NAMES))
+    if SOURCE_ATTRIBUTE not in features.columns:
+        return names, None
+    said = [str(value).casefold() for value in features[SOURCE_ATTRIBUTE]]
+    return names, any(SIMULATED_BY in value for value in said)
 
 
 def zone_labels(zone: str, code: int) -> list[dict]:

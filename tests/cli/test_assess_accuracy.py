@@ -208,6 +208,19 @@ def test_unknown_class_names_are_listed(folder):
     assert "chalcocite" in message
 
 
+def test_known_classes_of_no_concern_count_as_other_and_nameless_features_not(folder, root):
+    shapes = [
+        ("kaolinite", pixel_box(0, 0, 5, 5)),
+        (None, pixel_box(9, 9, 12, 12)),
+        ("calcite", pixel_box(38, 5, 40, 20)),
+    ]
+    minerals = ("--minerals", root / "resources/static/minerals.csv")
+    found = record(folder, *minerals, reference=polygons(folder, shapes))
+    assert found["n"] == 25 + 30
+    assert sum(found["confusion_matrix"]["counts"][0]) == 25
+    assert "1 features without a class" in found["reference"]["note"]
+
+
 @pytest.mark.parametrize(
     ("shape", "said"),
     [

@@ -42,7 +42,7 @@ def arguments(folder, output, scene="tiny", **changes):
     ]
     return [
         *("--study", "gilgit", "--scene", scene, folder / "cube.json", folder / "figures"),
-        *(folder / "areas.csv", *flags, "--output", output),
+        *(folder / "areas.csv", folder / "records.csv", *flags, "--output", output),
     ]
 
 
@@ -54,6 +54,7 @@ def test_the_report_and_the_index_of_a_twin(folder, tmp_path):
     assert html.count("data:image/png;base64,") == len(FIGURES)
     assert "SYNTHETIC" in html
     assert "max_angle_rad: 0.1" in html
+    assert "<td>usgs</td><td>Microcline_HS151.3B</td>" in html
     assert "&lt;b&gt;a note&lt;/b&gt; with markup &amp; an ampersand" in html
     done = run_command(
         "render_index",
@@ -64,6 +65,7 @@ def test_the_report_and_the_index_of_a_twin(folder, tmp_path):
     index = (tmp_path / "index.html").read_text()
     assert 'href="studies/gilgit/report.html"' in index
     assert "SYNTHETIC" in index
+    assert "SYNTHETIC</span> Made by" not in index
     record = json.loads((folder / "sam.json").read_text())
     assert f"{record['scores']['overall_accuracy']['value']:.3f}" in index
     assert f"{record['n']:,}" in index
@@ -102,6 +104,21 @@ def test_a_scene_that_was_not_assessed_says_so_in_report_and_index(folder, tmp_p
         *("--study", "gilgit", report, folder / "none.json", "--output", tmp_path / "index.html"),
     )
     assert "Not assessed." in (tmp_path / "index.html").read_text()
+
+
+def test_files_are_links_from_the_report_s_place(folder, tmp_path):
+    report = tmp_path / "studies/gilgit/report.html"
+    file = tmp_path / "scenes/a b/class.tif"
+    assert run_tool("render_report", *arguments(folder, report), "--files", file).returncode == 0
+    assert 'href="../../scenes/a%20b/class.tif"' in report.read_text()
+
+
+def test_a_table_of_spectra_without_its_columns_is_named(folder, tmp_path):
+    changed = arguments(folder, tmp_path / "report.html")
+    changed[changed.index(folder / "records.csv")] = folder / "areas.csv"
+    done = run_tool("render_report", *changed)
+    assert done.returncode == 1
+    assert "areas.csv: lacks the column library, record" in done.stderr
 
 
 def test_a_scene_without_a_record_is_named(folder, tmp_path):

@@ -55,6 +55,7 @@ def resample(root, tmp_path):
         command = [sys.executable, root / "scripts/resample_library.py"]
         command += ["--library", *libraries, "--classes", tmp_path / "classes.csv"]
         command += ["--cube", tmp_path / "cube.tif", "--references", output]
+        command += ["--records", tmp_path / "records.csv"]
         command = [str(part) for part in command]
         return subprocess.run(command, capture_output=True, text=True), output
 
@@ -85,6 +86,12 @@ def test_references_of_the_shipped_library(resample, root):
     assert references.band == tuple(BANDS)
     np.testing.assert_allclose(references.fwhm_um, [fwhm for _, fwhm in BANDS.values()])
     assert np.all((references.reflectance > 0.4) & (references.reflectance < 1))
+    records = output.with_name("records.csv").read_text().splitlines()
+    assert records == [
+        "name,library,record",
+        "feldspar,analytic,feldspar",
+        "calcite,analytic,calcite",
+    ]
 
 
 def test_response_functions_and_gaussians(resample, tmp_path):
@@ -116,7 +123,7 @@ def test_several_libraries_are_one(resample, tmp_path, root):
 def test_a_gap_over_a_band_names_class_spectrum_and_band(resample, tmp_path):
     line = failed_line(*resample(write_library(tmp_path, calcite_until=2.2)))
     assert "'Calcite WS272' has no data over band B7" in line
-    assert "class 'calcite'" in line
+    assert "record of 'calcite'" in line
 
 
 def test_an_unknown_mineral_names_close_ones(resample, tmp_path):

@@ -9,7 +9,8 @@ from gossan import absorptions
 from gossan.absorptions import AbsorptionModel
 from gossan.covers import COVERS, construct_cover
 from gossan.errors import InputError
-from gossan.libraries import Spectrum, read_library, select_spectrum
+from gossan.libraries import read_library, select_spectrum
+from gossan.spectrum import Spectrum
 
 WAVELENGTH = np.concatenate([np.arange(350, 1000, 4), np.arange(1000, 2501, 8)]) / 1000
 MODEL = AbsorptionModel(

@@ -121,7 +121,8 @@ def test_a_good_table_has_no_fault(tmp_path, row_schema):
         ("a\tgilgt\tlandsat\ttwin\t", "study: 'gilgt' is not allowed; did you mean 'gilgit'?"),
         ("a\tgilgit\tlandsat\tnowhere.tar\t", "product: nowhere.tar does not exist"),
         ("a\tgilgit\tlandsat\ttwin\tnowhere.gpkg", "reference: nowhere.gpkg does not exist"),
-        ("a\tgilgit\tlandsat\ttwin", "has not 5 columns"),
+        ("a\tgilgit\tlandsat", "has not 5 columns"),
+        ("a gilgit landsat twin twin", "has not 5 columns"),
         ("a\tgilgit\tlandsat\t\t", "product"),
     ],
 )
@@ -131,6 +132,12 @@ def test_faults_of_a_row_name_table_row_and_column(tmp_path, row_schema, row, ex
     assert len(faults) == 1
     assert f"{path}, line 2" in faults[0]
     assert expected in faults[0]
+
+
+def test_an_empty_last_column_may_be_missing(tmp_path, row_schema):
+    rows, faults = read_scenes(write_table(tmp_path, "a\tgilgit\tlandsat\ttwin"), row_schema)
+    assert faults == []
+    assert rows[0]["reference"] == ""
 
 
 def test_a_scene_listed_twice_is_told(tmp_path, row_schema):

@@ -38,7 +38,7 @@ def tools_of(root, environment):
     for path in sorted((root / "workflow/rules").glob("*.smk")):
         for rule in re.split(r"\n(?=rule )", path.read_text())[1:]:
             if f"envs/{environment.name}" in rule:
-                yield re.search(r'code\("(\w+)"\)', rule).group(1)
+                yield from re.findall(r'code\("(\w+)"\)', rule)
 
 
 @pytest.mark.slow

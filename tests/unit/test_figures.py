@@ -225,9 +225,59 @@ def test_nothing_to_draw_is_said():
 def test_confusion_shows_rows_and_columns_that_hold_pixels():
     figure = figures.draw_confusion(record(), False)
     shown = texts(figure)
-    assert "12k" in shown
+    assert "12,345" in shown
+    assert "12k" not in shown
     assert "Feldspar (microcline) (5)" in shown
     assert "Calcite" not in shown
+
+
+def test_the_threshold_is_marked_on_the_scale_of_the_angle():
+    def drawn(*limits):
+        classes = [MapClass(n, f"m{n}", "M", "#000000", max_angle_rad=x) for n, x in limits]
+        return figures.draw_angles(cube(1), cube(1), False, classes)
+
+    assert "threshold 0.1;" in texts(drawn((1, 0.1), (2, 0.1)))
+    assert "thresholds 0.1 to 0.3;" in texts(drawn((1, 0.1), (2, 0.3), (3, 0.2)))
+    assert "threshold" not in texts(drawn((1, None)))
+    beyond = drawn((1, 1.2))
+    assert max(axis.images[0].norm.vmax for axis in beyond.axes if axis.images) > 1.2
+    assert "threshold" not in texts(drawn((1, 3.1)))
+
+
+def test_areas_have_two_decimals_as_in_the_tables():
+    shown = texts(
+        figures.draw_areas({0: (90, 123.456), 2: (10, 0.9099), 12: (1, 0.0009)}, CLASSES, False)
+    )
+    for text in ("123.46 km²", "0.91 km²", "< 0.01 km²"):
+        assert text in shown
+
+
+def test_large_counts_fit_their_cells():
+    big = record()
+    big["confusion_matrix"]["counts"][1][1] = 12_345_678
+    figure = figures.draw_confusion(big, False)
+    FigureCanvasAgg(figure).draw()
+    axis = figure.axes[0]
+    cell = axis.transData.transform([[0, 0], [1, 0]])[:, 0]
+    for text in axis.texts:
+        assert text.get_window_extent().width < cell[1] - cell[0]
+
+
+def test_too_few_blocks_are_said_in_the_title():
+    assert "bars = 95 % intervals" in texts(figures.draw_accuracy(record(), False))
+    few = record()
+    for name in ("overall_accuracy", "kappa", "macro_f1"):
+        few["scores"][name] = {"value": 0.7, "low": None, "high": None, "n_blocks": 2}
+    assert "too few blocks for intervals" in texts(figures.draw_accuracy(few, False))
+
+
+def test_the_white_box_fits_the_scale_bar():
+    figure = figures.draw_classes(codes(), CLASSES, False)
+    FigureCanvasAgg(figure).draw()
+    axis = figure.axes[0]
+    bar = next(item for item in axis.artists if hasattr(item, "size_bar"))
+    width = axis.transData.transform([[0, 0], [0.2, 0]])[:, 0]
+    assert bar.get_window_extent().width < 1.3 * (width[1] - width[0])
 
 
 def test_large_rasters_are_read_small(tmp_path, monkeypatch):

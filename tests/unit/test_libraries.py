@@ -6,12 +6,13 @@ import pytest
 from gossan.errors import InputError
 from gossan.libraries import (
     References,
-    Spectrum,
     read_library,
     read_references,
+    select_from_libraries,
     select_spectrum,
     write_references,
 )
+from gossan.spectrum import Spectrum
 
 DELETED = "-1.2300000e+034"
 
@@ -265,8 +266,26 @@ def test_select_lists_what_there_is():
         select_spectrum(spectra, "alunite", "alunite")
     with pytest.raises(InputError, match=r"'calcit'.*close names: calcite"):
         select_spectrum(spectra, "calcit")
-    with pytest.raises(InputError, match=r"record 'GDS99' is not in the library"):
+    with pytest.raises(InputError, match=r"record 'GDS99'\) fits 2"):
         select_spectrum(spectra, "alunite", "GDS99")
+
+
+def test_the_first_library_that_has_a_mineral_gives_it():
+    own, usgs = named("alunite"), named("Alunite GDS82 Na82", "Alunite GDS83", "Calcite WS272")
+    assert select_from_libraries([own, usgs], "alunite", "GDS82") == (0, own[0])
+    assert select_from_libraries([usgs, own], "alunite", "GDS82") == (0, usgs[0])
+    assert select_from_libraries([own, usgs], "calcite") == (1, usgs[2])
+    with pytest.raises(InputError, match="fits 2"):
+        select_from_libraries([usgs, own], "alunite")
+    with pytest.raises(InputError, match=r"'quartz' is not in the library of 4 spectra"):
+        select_from_libraries([own, usgs], "quartz")
+
+
+def test_wavelengths_in_nanometres_are_told(tmp_path):
+    path = tmp_path / "field.csv"
+    path.write_text("wavelength_um,alunite\n350,0.2\n351,0.3\n")
+    with pytest.raises(InputError, match="look like nanometres"):
+        read_library(path)
 
 
 def test_references_come_back_in_the_order_of_the_bands(tmp_path):

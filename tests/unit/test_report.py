@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from html.parser import HTMLParser
 
@@ -8,9 +9,13 @@ from gossan.legend import MapClass
 from gossan.report import (
     FIGURE_TITLES,
     Scene,
+    describe_bands,
     describe_library,
+    describe_mask,
     describe_scene,
+    describe_weakest,
     installed_versions,
+    reading_notes,
     record_of,
     relative_link,
     render_report,
@@ -121,6 +126,10 @@ def make_scene(figures, record, synthetic=False, **cube):
         figures=figures,
         areas={0: (60, 0.054), 2: (40, 0.036)},
         accuracy=record,
+        records=[
+            {"name": "chalcocite", "library": "analytic", "record": "chalcocite"},
+            {"name": "feldspar", "library": "splib07a", "record": "Microcline_HS151"},
+        ],
     )
 
 
@@ -204,17 +213,83 @@ def test_synthetic_scenes_are_marked_everywhere_and_others_nowhere(root, figures
     )
 
 
-def test_the_summary_is_three_sentences_with_number_interval_and_n(figures):
+def test_the_summary_has_number_interval_and_n(figures):
     sentences = summarise([make_scene(figures, accuracy(synthetic=True), synthetic=True)], CLASSES)
-    assert len(sentences) == 3
+    assert len(sentences) == 4
+    assert "looked for 2 minerals and mapped 1 of them in scene tiny" in sentences[0]
     assert "70.0%" in sentences[1]
     assert "65.0% to 75.0%" in sentences[1]
     assert "n = 12,345" in sentences[1]
-    assert "SYNTHETIC" in sentences[2]
-    assert "any real place" in sentences[2]
+    assert "no tested pixel was mapped" in sentences[2]
+    assert "SYNTHETIC" in sentences[3]
+    assert "any real place" in sentences[3]
     real = summarise([make_scene(figures, accuracy())], CLASSES)
     assert "SYNTHETIC" not in " ".join(real)
-    assert "not for other ground" in real[2]
+    assert "not for other ground" in real[3]
+
+
+def with_precisions(*precisions):
+    record = accuracy()
+    record["scores"]["classes"] = [
+        {"code": place, "label": label, "n_map": n, "precision": value(number, *interval)}
+        for place, (label, number, interval, n) in enumerate(precisions)
+    ]
+    return record
+
+
+def test_the_weakest_classes_are_named_worst_first():
+    record = with_precisions(
+        ("Other", 0.1, (0.0, 0.2), 90),
+        ("Chlorite", 0.9, (0.8, 1.0), 90),
+        ("Pyrite", 0.4, (0.2, 0.6), 90),
+        ("Alunite", 0.0, (), 2),
+        ("Calcite", None, (), 0),
+    )
+    assert "alunite 0.00 (of 2 tested), pyrite 0.40;" in describe_weakest(record)
+    good = with_precisions(("Other", 0.1, (), 9), ("Chlorite", 0.9, (), 9))
+    assert "right more often than wrong" in describe_weakest(good)
+
+
+def test_precision_stands_beside_the_mapped_areas(root, figures):
+    record = accuracy()
+    record["scores"]["classes"][0]["precision"] = value(0.25, 0.1, 0.4)
+    text = Page(page(root, [make_scene(figures, record)])).text
+    assert "Chalcocite 0.04 0.250 [0.100, 0.400] 40 40.00%" in text
+    text = Page(page(root, [make_scene(figures, unassessed())])).text
+    assert "Chalcocite 0.04 40 40.00%" in text
+    assert "How much of it is true is not known" in text
+
+
+def test_without_intervals_no_caption_promises_them(root, figures):
+    record = accuracy()
+    for scope in ("scores", "scores_study_classes"):
+        for name in ("overall_accuracy", "macro_f1"):
+            record[scope][name] = value(0.7)
+    record["scores"]["n_blocks"] = 2
+    text = Page(page(root, [make_scene(figures, record)])).text
+    assert "95 % interval" not in text
+    assert "bootstrap" not in text.split("How it was made")[0]
+    assert "lie in 2 spatial blocks of 32 × 32 pixels" in text
+    assert "1,000 bootstrap samples" in Page(page(root, [make_scene(figures, accuracy())])).text
+
+
+def test_notes_say_only_what_applies():
+    notes = " ".join(reading_notes(accuracy()))
+    assert "1,000 times" in notes
+    for word in ("scores_study_classes", "null", "Olofsson"):
+        assert word not in notes
+    assert "Olofsson" in " ".join(reading_notes(accuracy(stratified={"classes": []})))
+
+
+def test_numbers_of_another_place_are_not_compared(root, figures):
+    published = json.loads((root / "resources/static/published.json").read_text())["gilgit"]
+    real = Page(page(root, [make_scene(figures, accuracy())], published=published)).text
+    assert "Numbers of different ground cannot be compared." in real
+    assert "Unless that is the same scene, whether they agree" in real
+    assert "who worked at Gilgit" in real
+    twin = make_scene(figures, accuracy(synthetic=True), synthetic=True)
+    assert "of simulated ground. Whether" in Page(page(root, [twin], published=published)).text
+    assert "Beside the paper" not in Page(page(root, [twin])).text
 
 
 def test_without_a_reference_no_accuracy_is_stated(root, figures):
@@ -282,26 +357,38 @@ def test_the_page_is_the_same_every_time(root, figures):
     assert page(root, scenes) == page(root, scenes)
 
 
-def test_residuals_are_shown_for_the_study_s_classes(root, figures):
+def test_each_class_names_its_spectrum_and_residuals_only_where_it_is_modelled(root, figures):
     residuals = [
         {"name": "chalcocite", "record": "jpl S-16A", "rms": "0.0021", "angle_rad": "0.0041"},
-        {"name": "quartz", "record": "HS117", "rms": "0.5", "angle_rad": "0.4"},
+        {"name": "feldspar", "record": "HS117", "rms": "0.5", "angle_rad": "0.4"},
     ]
-    text = Page(page(root, [make_scene(figures, accuracy())], residuals=residuals)).text
-    assert "jpl S-16A" in text
+    scene = make_scene(figures, accuracy())
+    text = Page(page(root, [scene], residuals=residuals)).text
+    assert "Chalcocite 0.1 analytic (modelled) jpl S-16A 0.0021 0.0041" in text
+    assert "<Feldspar> 0.15 splib07a Microcline_HS151 – –" in text
     assert "HS117" not in text
-    measured = {"library": {"sources": ["my/usgs"]}}
-    text = Page(
-        page(root, [make_scene(figures, accuracy())], residuals=residuals, config=measured)
-    ).text
-    assert "jpl S-16A" not in text
+    measured = dataclasses.replace(scene, records=scene.records[1:])
+    text = Page(page(root, [measured], residuals=residuals)).text
+    assert "RMS residual" not in text
+    assert "not recorded" in text
+    other = dataclasses.replace(
+        scene, id="b", records=[{**row, "library": "own"} for row in scene.records]
+    )
+    record = accuracy("b")
+    text = Page(page(root, [scene, dataclasses.replace(other, accuracy=record)])).text
+    assert "own Microcline_HS151 in b" in text
 
 
-def test_files_are_listed_with_what_they_are(root, figures):
-    files = ["results/a/class.tif", "results/a/zones/potassic-phyllic.tif", "results/a/x.bin"]
-    text = Page(page(root, [make_scene(figures, accuracy())], files=files)).text
-    assert "results/a/class.tif : class map" in text
-    assert "map of the potassic and phyllic zone" in text
+def test_files_are_links_with_what_they_are(root, figures):
+    files = [
+        ("results/a/class.tif", "../../a/class.tif"),
+        ("results/a/zones/potassic-phyllic.tif", "../../a/zones/potassic-phyllic.tif"),
+        ("results/a/x.bin", "../../a/x.bin"),
+    ]
+    parsed = Page(page(root, [make_scene(figures, accuracy())], files=files))
+    assert "results/a/class.tif : class map" in parsed.text
+    assert "map of the potassic and phyllic zone" in parsed.text
+    assert "../../a/x.bin" in parsed.links
 
 
 def test_a_missing_or_broken_figure_is_named(root, figures):
@@ -313,28 +400,62 @@ def test_a_missing_or_broken_figure_is_named(root, figures):
         page(root, [make_scene(figures, accuracy())])
 
 
+CUBE = {
+    "product_id": "LC08",
+    "synthetic": True,
+    "pixels": {"total": 200_000, "observed": 100_000, "valid": 98_500},
+    "masked": {
+        "cloud": {"pixels": 1200, "share_of_observed": 0.012},
+        "cloud_shadow": {"pixels": 400, "share_of_observed": 0.004},
+    },
+    "bands": [
+        {"name": "B1", "centre_um": 0.443, "fwhm_um": 0.016},
+        {"name": "B2", "centre_um": 0.483, "fwhm_um": 0.06},
+    ],
+    "corrections": [
+        {
+            "method": "dos1",
+            "dark_object": {"B1": 0.1, "B2": 0.2},
+            "path_held_by_shorter_bands": [],
+            "transmittance": 0.9,
+        }
+    ],
+    "own_key": 1.5,
+    "notes": [],
+}
+
+
 def test_records_of_preprocessing_become_rows():
-    rows = dict(
-        describe_scene(
-            {
-                "product_id": "LC08",
-                "synthetic": True,
-                "masked": {"cloud": {"pixels": 1200, "share_of_observed": 0.012}},
-                "bands": [{"name": "B1", "centre_um": 0.443, "fwhm_um": 0.016}],
-                "corrections": [{"method": "dos1", "dark": [0.1, 0.2]}],
-                "own_key": 1.5,
-                "notes": [],
-            }
-        )
-    )
-    assert rows == {
+    assert dict(describe_scene(CUBE)) == {
         "Product": "LC08",
         "Synthetic": "yes",
-        "Masked by quality flags": "cloud 1,200 (1.20%)",
-        "Bands": "B1 0.443 µm (FWHM 0.016)",
-        "Corrections and their numbers": "method dos1, dark 0.1; 0.2",
+        "Pixels": "200,000 in the frame, 100,000 observed, 98,500 clear",
+        "Transmittance": "0.9",
         "Own key": "1.5",
     }
+
+
+def test_what_corrections_found_stands_per_band():
+    assert describe_bands(CUBE) == {
+        "columns": ["Band", "Centre, µm", "FWHM, µm", "Dark object, reflectance"],
+        "rows": [["B1", "0.443", "0.016", "0.1000"], ["B2", "0.483", "0.060", "0.2000"]],
+    }
+    held = {**CUBE["corrections"][0], "path_held_by_shorter_bands": ["B2"], "dark_object": {}}
+    two = describe_bands({**CUBE, "corrections": [held, {"method": "own", "gain": {"B1": 2}}]})
+    assert two["columns"][3:] == [
+        "dos1: Dark object, reflectance",
+        "dos1: Path held down by a shorter band",
+        "own: Gain",
+    ]
+    assert [row[3:] for row in two["rows"]] == [["–", "no", "2.0000"], ["–", "yes", "–"]]
+    assert describe_bands({})["rows"] == []
+
+
+def test_masks_overlap_and_their_sum_is_told():
+    mask = describe_mask(CUBE)
+    assert mask["rows"] == [("cloud", "1,200", "1.20%"), ("cloud shadow", "400", "0.40%")]
+    assert "add up to more than the 1,500 pixels (1.50%) that were masked" in mask["note"]
+    assert describe_mask({})["rows"] == []
 
 
 def test_the_library_is_told_as_modelled_or_named():
@@ -353,6 +474,7 @@ def test_links_are_relative_to_the_page():
     assert relative_link("results/studies/gilgit/report.html", "results/index.html") == (
         "studies/gilgit/report.html"
     )
+    assert relative_link("results/a b/x.tif", "results/s/r.html") == "../a%20b/x.tif"
 
 
 def test_a_scene_without_a_record_is_named():

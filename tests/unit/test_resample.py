@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossan.errors import InputError
-from gossan.libraries import Spectrum
 from gossan.raster import BandTable
 from gossan.resample import (
     band_mean,
@@ -15,6 +14,7 @@ from gossan.resample import (
     resample_spectrum,
     sensor_response,
 )
+from gossan.spectrum import Spectrum
 
 OLI = BandTable(
     names=("B1", "B2", "B3", "B4", "B5", "B6", "B7"),
@@ -110,12 +110,14 @@ def test_unknown_bands_sensors_and_wrong_centres_are_named():
 
 
 def test_classes_keep_their_order_and_a_gap_names_class_spectrum_and_band():
-    spectra = [spectrum(0.2, name="Calcite WS272"), spectrum(0.6, name="Alunite GDS82")]
-    classes = [("alunite", ""), ("calcite", "WS272")]
-    references = resample_classes(spectra, classes, OLI, "Landsat-8 OLI_TIRS")
+    chosen = {
+        "alunite": spectrum(0.6, name="Alunite GDS82"),
+        "calcite": spectrum(0.2, name="Calcite WS272"),
+    }
+    references = resample_classes(chosen, OLI, "Landsat-8 OLI_TIRS")
     assert references.names == ("alunite", "calcite")
     assert references.band == OLI.names
     np.testing.assert_allclose(references.reflectance, [[0.6] * 7, [0.2] * 7])
-    short = [spectrum(0.2, WAVELENGTH[WAVELENGTH < 1.7], name="Calcite WS272")]
+    short = {"calcite": spectrum(0.2, WAVELENGTH[WAVELENGTH < 1.7], name="Calcite WS272")}
     with pytest.raises(InputError, match=r"Calcite WS272.*B7 of cube.tif.*'calcite'"):
-        resample_classes(short, [("calcite", "")], OLI, "Landsat-8 OLI_TIRS", what="cube.tif")
+        resample_classes(short, OLI, "Landsat-8 OLI_TIRS", what="cube.tif")

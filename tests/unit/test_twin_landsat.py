@@ -11,8 +11,9 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.legend import read_classes
-from gossan.libraries import Spectrum, read_library
+from gossan.libraries import read_library
 from gossan.sensors.landsat import open_product, parse_mtl
+from gossan.spectrum import Spectrum
 from gossan.twin import landsat
 from gossan.twin.ground import CONSTITUENTS, COVERS, Ground, Sky, Variability
 from gossan.twin.optics import (

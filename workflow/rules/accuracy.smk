@@ -6,6 +6,7 @@ rule assess_accuracy:
         **code("assess_accuracy"),
         class_map="results/scenes/{scene}/sam/class.tif",
         classes=classes_of,
+        minerals=source("resources/static/minerals.csv"),
         reference=reference_of,
     output:
         "results/scenes/{scene}/accuracy/sam.json",
@@ -28,7 +29,7 @@ rule assess_accuracy:
         "Assessing the SAM map of {wildcards.scene}"
     shell:
         "python {input.script:q} --class-map {input.class_map:q} {params.reference}"
-        " --classes {input.classes:q} --method 'Spectral Angle Mapper'"
+        " --classes {input.classes:q} --minerals {input.minerals:q} --method 'Spectral Angle Mapper'"
         " --scene {wildcards.scene} --design {params.accuracy[design]}"
         " --per-class {params.accuracy[per_class]} --block-px {params.accuracy[block_px]}"
         " --bootstrap {params.accuracy[bootstrap]} --seed {params.accuracy[seed]}"

@@ -167,7 +167,11 @@ def study_files(study):
         yield from (
             f"{folder}/tables/{name}" for name in ("areas.csv", "signatures.csv", "pixels.gpkg")
         )
-        yield from (f"{folder}/cube/cube.tif", f"{folder}/library/references.csv")
+        yield from (
+            f"{folder}/cube/cube.tif",
+            f"{folder}/library/references.csv",
+            f"{folder}/library/records.csv",
+        )
 
 
 def scene_flags(study):
@@ -175,7 +179,7 @@ def scene_flags(study):
     folders = [f"results/scenes/{scene}" for scene in scenes_of(study)]
     return " ".join(
         f"--scene {Path(folder).name} {folder}/cube/cube.json {folder}/figures"
-        f" {folder}/tables/areas.csv"
+        f" {folder}/tables/areas.csv {folder}/library/records.csv"
         for folder in folders
     )
 

@@ -43,7 +43,8 @@ rule resample_library:
         classes=classes_of,
         cube="results/scenes/{scene}/cube/cube.tif",
     output:
-        "results/scenes/{scene}/library/references.csv",
+        references="results/scenes/{scene}/library/references.csv",
+        records="results/scenes/{scene}/library/records.csv",
     log:
         "results/logs/resample_library/{scene}.log",
     benchmark:
@@ -59,5 +60,6 @@ rule resample_library:
         "Resampling reference spectra to the bands of {wildcards.scene}"
     shell:
         "python {input.script:q} --library {input.library:q} --classes {input.classes:q}"
-        " --cube {input.cube:q} --references {output:q}"
+        " --cube {input.cube:q} --references {output.references:q}"
+        " --records {output.records:q}"
         " 2> {log:q}"

@@ -48,6 +48,9 @@ rule draw_figures:
 
 
 rule record_settings:
+    input:
+        # Written with the report and not before: an older report keeps the settings it was made by.
+        "results/studies/{study}/accuracy.json",
     output:
         "results/studies/{study}/settings.json",
     log:
@@ -81,6 +84,9 @@ rule render_report:
         ),
         areas=lambda wildcards: expand(
             "results/scenes/{scene}/tables/areas.csv", scene=scenes_of(wildcards.study)
+        ),
+        spectra=lambda wildcards: expand(
+            "results/scenes/{scene}/library/records.csv", scene=scenes_of(wildcards.study)
         ),
         files=lambda wildcards: study_files(wildcards.study),
         accuracy="results/studies/{study}/accuracy.json",

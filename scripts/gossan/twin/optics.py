@@ -13,9 +13,9 @@ from scipy.special import expn
 
 from gossan.continuum import remove_continuum
 from gossan.errors import InputError
-from gossan.libraries import Spectrum
 from gossan.raster import BandTable
 from gossan.resample import band_mean, band_responses
+from gossan.spectrum import Spectrum
 from gossan.twin.ground import CONSTITUENTS, Sky, Variability
 
 # Factors on the absorption depths at which band values are tabulated.

@@ -1,0 +1,19 @@
+"""What a spectrum is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """One spectrum: `wavelength_um` (n,) ascending, `reflectance` (n,) with NaN at deletions.
+
+    `source` is the file it came from; `modelled` says that it was computed, not measured.
+    """
+
+    name: str
+    wavelength_um: np.ndarray
+    reflectance: np.ndarray
+    source: str
+    modelled: bool = False
