@@ -372,12 +372,16 @@ def installed_versions() -> list[tuple[str, str]]:
     return versions
 
 
+# Parts of the record of preprocessing that have tables or figures of their own.
+IN_TABLES = ("bands", "masked", "corrections", "stages", "histograms", "beyond_cube_range")
+
+
 def describe_scene(cube: Mapping) -> list[tuple[str, str]]:
     """The record of preprocessing as rows of name and text, without what stands in tables."""
     rows = [
         (FACT_NAMES.get(key, key.replace("_", " ").capitalize()), _fact(key, value))
         for key, value in cube.items()
-        if key not in ("bands", "masked", "corrections") and value not in (None, [], {})
+        if key not in IN_TABLES and value not in (None, [], {})
     ]
     for prefix, correction in _corrections(cube):
         rows += [
@@ -404,6 +408,11 @@ def describe_bands(cube: Mapping) -> dict:
                 continue
             columns.append(f"{prefix}{_correction_name(key)}")
             rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
+    for stage in cube.get("stages") or []:
+        columns.append(f"SNR, {stage['stage']}")
+        found = [stage["snr"].get(band["name"]) for band in bands]
+        cells = ["–" if number is None else f"{number:.0f}" for number in found]
+        rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
     return {"columns": columns, "rows": rows}
 
 
