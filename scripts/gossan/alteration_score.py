@@ -39,6 +39,13 @@ LARGEST_LOGIT = 30.0
 EDGES = 254
 """Thresholds of a curve at most; with them the place among thresholds fits into a byte."""
 
+PROBABILITY_EDGES = (1 / (1 + np.exp(-np.linspace(-8, 8, EDGES)))).astype(np.float32)
+"""Thresholds of probabilities: even steps of their logarithmic odds.
+
+They are fixed, because thresholds drawn from the scores of all folds would carry a trace of the
+test blocks' labels into each fold.
+"""
+
 
 # ---- features --------------------------------------------------------------------------------
 
@@ -74,8 +81,8 @@ def make_features(
     """Features of the pixels `inner` of a block that reaches HALO_PX beyond them.
 
     `values` and `low_pass` (bands, rows, columns) are the normalised bands and their LL
-    sub-bands, `details` (bands, 3 per level, rows, columns) LH, HL and HH, `spectra` the bands by name
-    (rows, columns) that ratios are taken of. NaN marks pixels without data: they have no
+    sub-bands, `details` (bands, 3 per level, rows, columns) LH, HL and HH, `spectra` the bands
+    by name (rows, columns) that ratios are taken of. NaN marks pixels without data: they have no
     features and do not count in their neighbours'. Returns (features, rows, columns) float32 in
     the order of `feature_names`, NaN where any input has none:
 
@@ -346,15 +353,13 @@ class ZoneModels:
     """Everything that training on one zone gave.
 
     `final` learned from the whole sample, `folds[k]` from pixels that do not touch fold k;
-    `thresholds[k]` belongs to `folds[k]`; `edges` are the thresholds that curves are drawn at;
-    `pixels` counts the sampled pixels that trained each fold's model, `zone_pixels` those of them
-    in the zone.
+    `thresholds[k]` belongs to `folds[k]`; `pixels` counts the sampled pixels that trained each
+    fold's model, `zone_pixels` those of them in the zone.
     """
 
     final: Model
     folds: tuple[Model, ...]
     thresholds: np.ndarray
-    edges: np.ndarray
     pixels: tuple[int, ...]
     zone_pixels: tuple[int, ...]
 
@@ -396,26 +401,21 @@ def train_zone(
     models = dict(zip(left_out, fitted, strict=True))
     outer = tuple(models[(k,)] for k in range(folds))
     nested = np.full((len(zone), folds), np.nan, np.float32)
-    held_out = np.full(len(zone), np.nan, np.float32)
     for k in range(folds):
-        here = own == k
-        held_out[here] = predict(standardised[:, here], [outer[k]])[0]
         for j in range(folds):
             tested = (own == j) & ~touched[:, k]
             if j != k:
                 model = models.get((min(j, k), max(j, k)), outer[k])
                 nested[tested, k] = predict(standardised[:, tested], [model])[0]
-    edges = choose_edges(held_out)
     thresholds = np.empty(folds, np.float32)
     for k in range(folds):
         scored = np.isfinite(nested[:, k])
-        counts = count_scores(nested[scored, k], zone[scored], edges, weight[scored])
-        thresholds[k] = edges[best_threshold(counts)]
+        counts = count_scores(nested[scored, k], zone[scored], PROBABILITY_EDGES, weight[scored])
+        thresholds[k] = PROBABILITY_EDGES[best_threshold(counts)]
     return ZoneModels(
         final=models[()],
         folds=outer,
         thresholds=thresholds,
-        edges=edges,
         pixels=tuple(int((~touched[:, k]).sum()) for k in range(folds)),
         zone_pixels=tuple(int(zone[~touched[:, k]].sum()) for k in range(folds)),
     )
@@ -425,14 +425,17 @@ def train_zone(
 
 
 def choose_edges(scores: np.ndarray) -> np.ndarray:
-    """Thresholds at which a curve is drawn: EDGES quantiles of scores at most, ascending float32.
+    """Thresholds of a curve for scores of any unit: their EDGES quantiles at most, float32.
 
-    Quantiles put them where the scores are, whatever their unit. Raises InputError for scores of
+    They ascend; few different scores are all thresholds. Raises InputError for scores of
     a single value, which cannot rank pixels.
     """
-    finite = scores[np.isfinite(scores)]
-    if not finite.size or finite.min() == finite.max():
+    values = np.unique(scores[np.isfinite(scores)].astype(np.float32))
+    if len(values) < 2:
         raise InputError("the scores are the same everywhere and rank nothing; check the cube")
+    if len(values) <= EDGES:
+        return values
+    finite = scores[np.isfinite(scores)]
     steps = np.linspace(0, 1, EDGES + 1)[1:]
     return np.unique(np.quantile(finite, steps, method="nearest").astype(np.float32))
 

@@ -20,6 +20,7 @@ from gossan.alteration_score import (
     CLIP,
     HALO_PX,
     INVERSE_PENALTY,
+    PROBABILITY_EDGES,
     RATIO_FLOOR,
     Model,
     Standardisation,
@@ -454,7 +455,7 @@ def _train(
             )
         except InputError as error:
             raise InputError(f"zone {zone}: {error}") from error
-        edges = {"score": models.edges}
+        edges = {"score": PROBABILITY_EDGES}
         for rival in rivals[zone]:
             edges[rival.name] = choose_edges(sample.features[:, first])
             first += 1
@@ -797,7 +798,7 @@ class _Comparison:
             "n_blocks": int(confusion.any(axis=(1, 2)).sum()),
             "n_zone_blocks": int(confusion[:, 1].any(axis=1).sum()),
             "folds": self.folds,
-            "threshold": float(models.edges[place]),
+            "threshold": float(PROBABILITY_EDGES[place]),
             "model": _describe_model(models.final),
             "fold_models": [
                 {
