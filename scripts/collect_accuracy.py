@@ -1,6 +1,7 @@
 """Collect the accuracy records of a study's maps into one file, checked against its schema."""
 
 import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gossan.config import schema_faults
@@ -17,7 +18,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, help="study id")
     parser.add_argument(
-        "--records", type=Path, nargs="+", required=True, help="records of assess_accuracy (JSON)"
+        "--records",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="accuracy records (JSON), or folders of them",
     )
     parser.add_argument(
         "--schema", type=Path, default=SCHEMA, help="schema of the file to write (JSON Schema)"
@@ -26,11 +31,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def list_records(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files among the paths, and those in the folders among them by name."""
+    for path in paths:
+        yield from sorted(path.glob("*.json")) if path.is_dir() else [path]
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Read the records, check them one by one and write them together."""
     schema = read_json(arguments.schema)
     records, seen = [], {}
-    for path in arguments.records:
+    for path in list_records(arguments.records):
         record = read_json(path)
         faults = schema_faults({"study": arguments.study, "records": [record]}, schema)
         if faults:

@@ -39,7 +39,11 @@ def build_parser() -> argparse.ArgumentParser:
         "without it nothing is said about zones. Outside polygons is the rest; pixels where a "
         "raster or points say nothing are not tested",
     )
-    parser.add_argument("--classes", type=Path, help="class table (CSV) of the reference")
+    parser.add_argument(
+        "--classes",
+        type=Path,
+        help="class table (CSV) of the reference (default: the classes that polygons name)",
+    )
     parser.add_argument(
         "--zone",
         nargs="+",
@@ -65,6 +69,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.tables import write_table
     from gossan.wavelet_comparison import compare_wavelets, zone_codes
     from gossan.wavelets import Transform
+    from gossan.zone_assessment import read_zone_classes
 
     for name, least in (("block_px", 1), ("bootstrap", 100), ("seed", 0)):
         number = getattr(arguments, name)
@@ -75,9 +80,11 @@ def main(arguments: argparse.Namespace) -> None:
     classes, codes = [], None
     if arguments.reference is not None:
         if arguments.classes is None:
-            raise InputError("--reference: needs --classes, the class table of the reference")
-        classes = read_classes(arguments.classes)
-        codes = zone_codes(classes, arguments.zone, str(arguments.classes))
+            classes = read_zone_classes(arguments.reference)
+        else:
+            classes = read_classes(arguments.classes)
+        named_by = arguments.classes or arguments.reference
+        codes = zone_codes(classes, arguments.zone, str(named_by))
     rows = compare_wavelets(
         arguments.cube,
         arguments.bands,

@@ -31,12 +31,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="which pixels are anomalous: high ones (default), low ones or both",
     )
     parser.add_argument(
-        "--ndvi-max",
-        type=float,
-        help="pixels of a higher NDVI are left out, as nodata, before the statistics (default: "
-        "none are); needs ASTER's bands 2 and 3N as reflectance; pixels without an NDVI stay",
-    )
-    parser.add_argument(
         "--output",
         type=Path,
         required=True,
@@ -62,10 +56,9 @@ def main(arguments: argparse.Namespace) -> None:
         mark_anomalies,
         spread_of_counts,
     )
-    from gossan.band_ratios import NEAR_INFRARED, RED, vegetation_index
     from gossan.errors import InputError
     from gossan.legend import NODATA, MapClass, write_class_style
-    from gossan.raster import Layer, decode, find_bands, iter_blocks, map_blocks, read_info
+    from gossan.raster import Layer, find_bands, iter_blocks, map_blocks, read_info
     from gossan.tables import write_table
 
     rule = Rule(arguments.n, arguments.centre, arguments.side)
@@ -74,19 +67,11 @@ def main(arguments: argparse.Namespace) -> None:
         raise InputError(f"{arguments.cube}: stored as {info.dtype}; store the cube as int16")
     places = find_bands(info, arguments.bands)
     names = [info.bands.names[place] for place in places]
-    plants = None
-    if arguments.ndvi_max is not None:
-        if not -1 <= arguments.ndvi_max <= 1:
-            raise InputError(f"ndvi-max {arguments.ndvi_max:g} is no NDVI; give -1 to 1")
-        plants = find_bands(info, [RED, NEAR_INFRARED])
 
     def select(cube: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The stored numbers of the bands, and where they are valid."""
         stored = cube[places]
         valid = np.ones(stored.shape, bool) if info.nodata is None else stored != info.nodata
-        if plants is not None:
-            index = vegetation_index(decode(cube[plants], info), [RED, NEAR_INFRARED])
-            valid &= ~(index > arguments.ndvi_max)
         return stored, valid
 
     def count(cube: np.ndarray) -> np.ndarray:
@@ -121,8 +106,6 @@ def main(arguments: argparse.Namespace) -> None:
         "MAD_CENTRE": rule.centre,
         "MAD_SIDE": rule.side,
     }
-    if plants is not None:
-        tags["NDVI_MAX"] = repr(arguments.ndvi_max)
     layer = Layer(arguments.output, "uint8", NODATA, tuple(names), overviews="mode", tags=tags)
     map_blocks(search, [arguments.cube], [layer], progress="anomalies", **options)
     write_class_style(arguments.output, [MapClass(1, "anomaly", "Anomaly", COLOUR)])

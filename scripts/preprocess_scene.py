@@ -25,10 +25,12 @@ from gossan.raster import Layer, iter_blocks, map_blocks
 from gossan.sensors import READERS, Product, open_product
 from gossan.stage_quality import StageMeter
 from gossan.subset import Subset, select_part
+from gossan.vegetation import vegetation_bands, vegetation_index
 from toolkit import add_blocks, run
 
 CUBE_SCALE = 1e-4
 CUBE_NODATA = -32768
+VEGETATION = "vegetation"
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,12 @@ def build_parser() -> argparse.ArgumentParser:
         "cirrus snow saturation); no name after it masks nothing",
     )
     parser.add_argument(
+        "--ndvi-max",
+        type=float,
+        help="pixels of a higher NDVI become nodata (default: none do); pixels without an NDVI, "
+        "black in both of its bands, stay",
+    )
+    parser.add_argument(
         "--normalisation",
         default="clip",
         choices=sorted(NORMALISATIONS),
@@ -118,10 +126,13 @@ class Preprocessing:
     `stages` holds the signal and noise of each stage, `result` those of what goes into the cube.
     """
 
-    def __init__(self, part: Subset, arguments: argparse.Namespace):
-        """Set up reading `part` as the command line says."""
+    def __init__(self, part: Subset, plants: Subset | None, arguments: argparse.Namespace):
+        """Set up reading `part` as the command line says; `plants` are red and near infrared."""
         self.part = part
-        self.mask = tuple(dict.fromkeys(arguments.mask))
+        self.plants = plants
+        self.ndvi_max = arguments.ndvi_max
+        self.flags = tuple(dict.fromkeys(arguments.mask))
+        self.mask = self.flags if plants is None else (*self.flags, VEGETATION)
         self.sources = [part.read_reflectance, self._read_flags]
         self.counts: Counts | None = None
         self.stages: list[tuple[str, StageMeter]] = []
@@ -134,7 +145,11 @@ class Preprocessing:
         }
 
     def _read_flags(self, window: Window) -> np.ndarray:
-        return self.part.read_flags(window, ("fill", *self.mask))
+        flags = self.part.read_flags(window, ("fill", *self.flags))
+        if self.plants is None:
+            return flags
+        index = vegetation_index(*self.plants.read_reflectance(window))
+        return np.concatenate([flags, (index > self.ndvi_max)[np.newaxis]])
 
     @staticmethod
     def _observe(reflectance: np.ndarray, flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -203,8 +218,8 @@ class Preprocessing:
             raise InputError(f"{name}: all pixels are nodata; choose another scene")
         if self.counts.valid == 0:
             raise InputError(
-                f"{name}: the flags {' '.join(self.mask)} mask every pixel; choose another scene "
-                "or fewer flags"
+                f"{name}: the flags {' '.join(self.mask)} mask every pixel; choose another scene, "
+                "fewer flags or a higher NDVI"
             )
 
     def write(self, layer: Layer, corrections: Sequence[Correction], normalise: Correction) -> None:
@@ -263,13 +278,21 @@ def describe_part(part: Subset, arguments: argparse.Namespace) -> dict[str, Any]
 
 def main(arguments: argparse.Namespace) -> None:
     """Run the passes and write the cube and its record."""
-    with open_product(arguments.sensor, arguments.product) as product:
+    if arguments.ndvi_max is not None and not -1 <= arguments.ndvi_max <= 1:
+        raise InputError(f"ndvi-max {arguments.ndvi_max:g} is no NDVI; give -1 to 1")
+    # The index may need bands that the cube does not: then the reader opens all.
+    needed = arguments.bands if arguments.ndvi_max is None else None
+    with open_product(arguments.sensor, arguments.product, needed) as product:
         methods, notes = plan_methods(arguments.atmosphere, product.surface_reflectance)
         check_normalisation(arguments.normalisation, is_relative(methods))
         part = select_part(product, arguments.bands, arguments.window, arguments.polygon)
-        work = Preprocessing(part, arguments)
+        plants = None
+        if arguments.ndvi_max is not None:
+            pair = vegetation_bands(product.bands)
+            plants = select_part(product, pair, arguments.window, arguments.polygon)
+        work = Preprocessing(part, plants, arguments)
         notes += product.notes
-        absent = [flag for flag in work.mask if flag in product.absent_flags]
+        absent = [flag for flag in work.flags if flag in product.absent_flags]
         if absent:
             notes.append(
                 f"Collection {product.collection} has no flag {', '.join(absent)}; it masks nothing"
@@ -311,6 +334,7 @@ def main(arguments: argparse.Namespace) -> None:
                 "atmosphere": atmosphere,
                 "corrections": [{"method": c.method, **c.parameters} for c in corrections],
                 "normalisation": arguments.normalisation,
+                **({} if plants is None else {"ndvi_max": arguments.ndvi_max}),
                 **({"normalisation_range": normalise.parameters} if normalise.parameters else {}),
                 **describe_part(part, arguments),
                 "pixels": {

@@ -1,12 +1,13 @@
-"""Render a study's report: one self-contained HTML page."""
+"""Render the report of a study of classes: one self-contained HTML page."""
 
 import argparse
 from pathlib import Path
 
+from gossan.class_report import FIGURE_TITLES, Scene, render_report
 from gossan.files import write_text
 from gossan.legend import read_classes
 from gossan.records import read_areas, read_json, read_table
-from gossan.report import FIGURE_TITLES, Scene, record_of, relative_link, render_report
+from gossan.report import records_of, relative_link
 from toolkit import run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
@@ -43,6 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="published figures of the studies (JSON)",
     )
     add("--template", type=Path, default=STATIC / "report.html.j2", help="template of the page")
+    add(
+        "--base",
+        type=Path,
+        default=STATIC / "base.html.j2",
+        help="template that the page's template extends",
+    )
     add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
     add("--output", type=Path, required=True, help="page to write (HTML)")
     return parser
@@ -57,13 +64,14 @@ def main(arguments: argparse.Namespace) -> None:
             cube=read_json(cube),
             figures={name: Path(figures) / f"{name}.png" for name in FIGURE_TITLES},
             areas=read_areas(areas),
-            accuracy=record_of(accuracy, scene),
+            accuracy=records_of(accuracy, scene)[0],
             records=read_table(records, ["name", "library", "record"]),
         )
         for scene, cube, figures, areas, records in arguments.scenes
     ]
     page = render_report(
         arguments.template.read_text(encoding="utf-8"),
+        arguments.base.read_text(encoding="utf-8"),
         arguments.style.read_text(encoding="utf-8"),
         study=arguments.study,
         scenes=scenes,

@@ -15,7 +15,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--reflectance",
         type=Path,
-        help="cube of reflectance, not normalised, for band ratios, SAM and NDVI (default: the "
+        help="cube of reflectance, not normalised, for band ratios and SAM (default: the "
         "cube itself)",
     )
     add(
@@ -61,7 +61,6 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a zone, then its minerals for SAM; once per zone",
     )
-    add("--ndvi-max", type=float, help="pixels of a higher NDVI become nodata (default: none)")
     add("--scene", required=True, help="scene id")
     add("--block-px", type=int, default=32, help="side of a spatial block of folds and bootstrap")
     add("--folds", type=int, default=5, help="folds that the blocks are dealt into")
@@ -111,7 +110,6 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.subbands,
         arguments.reflectance,
         arguments.bands,
-        arguments.ndvi_max,
     )
     rows, records = [], {}
     # One BLAS thread: blocks are worked on in threads, and sums keep their order.
@@ -156,6 +154,7 @@ def main(arguments: argparse.Namespace) -> None:
         write_continuous_style(path, 0.0, 1.0)
     write_rows(arguments.curves, CURVE_COLUMNS, rows)
     if arguments.record_dir is not None:
+        arguments.record_dir.mkdir(parents=True, exist_ok=True)
         for name, item in records.items():
             write_json(arguments.record_dir / name, item)
     write_json(arguments.record, record)

@@ -17,7 +17,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--minerals", type=Path, required=True, help="table of all classes (CSV)")
     parser.add_argument("--references", nargs="+", required=True, help="names of the classes")
     parser.add_argument(
-        "--max-angle-rad", type=float, required=True, help="largest angle of any reference"
+        "--max-angle-rad",
+        type=float,
+        help="largest angle of any reference (default: none is set)",
     )
     parser.add_argument(
         "--max-angle-rad-of",
@@ -42,8 +44,18 @@ def main(arguments: argparse.Namespace) -> None:
     writer.writerow(["code", "name", "label", "kind", "colour", "record", "max_angle_rad"])
     for name in arguments.references:
         item = known[name]
-        angle = float(own.get(name, arguments.max_angle_rad))
-        writer.writerow([item.code, name, item.label, item.kind, item.colour, item.record, angle])
+        angle = own.get(name, arguments.max_angle_rad)
+        writer.writerow(
+            [
+                item.code,
+                name,
+                item.label,
+                item.kind,
+                item.colour,
+                item.record,
+                angle and float(angle),
+            ]
+        )
     write_text(arguments.classes, table.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""Standard band ratios of ASTER for alteration minerals, and the vegetation index.
+"""Standard band ratios of ASTER for alteration minerals.
 
 A ratio of the bands beside an absorption to the band in it grows with the depth of the absorption
 and does not change with illumination: (5+7)/6 is a relative absorption-band depth after
@@ -13,7 +13,7 @@ import numpy as np
 
 from gossan.errors import InputError
 
-RED, NEAR_INFRARED = "2", "3N"
+FERRIC_IRON = "ferric_iron"
 
 _MANUAL = "Kalinowski and Oliver (2004), ASTER Mineral Index Processing Manual"
 _DEPTH = "Crowley et al. (1989), Remote Sensing of Environment 29, 121-134"
@@ -104,20 +104,26 @@ RATIOS: tuple[BandRatio, ...] = (
         _MANUAL,
         depth=False,
     ),
-    BandRatio("ferric_iron", ("2",), ("1",), "Ferric iron", _MANUAL, depth=False),
+    BandRatio(FERRIC_IRON, ("2",), ("1",), "Ferric iron", _MANUAL, depth=False),
     BandRatio("ferric_oxide", ("4",), ("3N",), "Ferric oxides", _MANUAL, depth=False),
     BandRatio("gossan", ("4",), ("2",), "Gossan, leached cap", _MANUAL, depth=False),
 )
 
 
-def list_ratios(bands: Sequence[str], zone: str | None = None) -> list[BandRatio]:
-    """The ratios whose bands are all among `bands`: those of `zone`, or all.
+def list_ratios(bands: Sequence[str]) -> list[BandRatio]:
+    """The ratios whose bands are all among `bands`."""
+    return [ratio for ratio in RATIOS if set(ratio.bands) <= set(bands)]
+
+
+def zone_ratios(bands: Sequence[str], zone: str) -> list[BandRatio]:
+    """The standard ratios of a zone, and that of ferric iron, which weathered sulphides leave.
 
     A zone that no ratio is the standard of has all, because nothing speaks for one of them.
     """
-    possible = [ratio for ratio in RATIOS if set(ratio.bands) <= set(bands)]
-    own = [ratio for ratio in possible if zone in ratio.zones]
-    return own or possible
+    possible = list_ratios(bands)
+    if not any(zone in ratio.zones for ratio in possible):
+        return possible
+    return [ratio for ratio in possible if zone in ratio.zones or ratio.name == FERRIC_IRON]
 
 
 def band_ratio(block: np.ndarray, names: Sequence[str], ratio: BandRatio) -> np.ndarray:
@@ -129,19 +135,6 @@ def band_ratio(block: np.ndarray, names: Sequence[str], ratio: BandRatio) -> np.
     above, below = (_sum(block, names, bands) for bands in (ratio.numerator, ratio.denominator))
     value = np.full(above.shape, np.nan, np.float32)
     np.divide(above, below, out=value, where=(above > 0) & (below > 0))
-    return value
-
-
-def vegetation_index(block: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """NDVI = (near infrared - red) / (near infrared + red), (rows, columns) float32.
-
-    Rouse et al. (1974), NASA SP-351, 309-317; Tucker (1979), Remote Sensing of Environment 8,
-    127-150. Bands 3N and 2 of ASTER. NaN where a band has no value or the sum is not positive.
-    Raises InputError when a band is missing.
-    """
-    red, infrared = (_sum(block, names, (band,)) for band in (RED, NEAR_INFRARED))
-    value = np.full(red.shape, np.nan, np.float32)
-    np.divide(infrared - red, infrared + red, out=value, where=infrared + red > 0)
     return value
 
 

@@ -13,6 +13,7 @@ from gossan.errors import InputError
 
 TWIN = "twin"
 ANALYTIC = "analytic"
+SENSORS_OF = {"gilgit": ("landsat",), "zafarghand": ("aster",)}
 
 
 def fill_defaults(value: dict, schema: dict) -> dict:
@@ -45,25 +46,52 @@ def config_faults(config: dict, names: Iterable[str]) -> list[str]:
                 f"library.sources: {source} does not exist; give a file, a folder or `{ANALYTIC}`"
             )
     for study, settings in config["studies"].items():
-        references = settings["references"]
-        for name in references:
+        place = f"studies.{study}"
+        for key, name in minerals_named(settings):
             if name not in known:
+                faults.append(f"{place}.{key}: unknown mineral {name!r}{_nearest(name, known)}")
+        for name in settings.get("max_angle_rad_of", {}):
+            if name not in settings["references"]:
                 faults.append(
-                    f"studies.{study}.references: unknown mineral {name!r}{_nearest(name, known)}"
+                    f"{place}.max_angle_rad_of: {name!r} is not among this study's "
+                    f"references{_nearest(name, settings['references'])}"
                 )
-        for name in settings["max_angle_rad_of"]:
-            if name not in references:
-                faults.append(
-                    f"studies.{study}.max_angle_rad_of: {name!r} is not among this study's "
-                    f"references{_nearest(name, references)}"
-                )
-        for zone, members in settings["zones"].items():
-            for name in members:
-                if name not in known:
+        faults += [f"{place}.{fault}" for fault in _preprocessing_faults(settings)]
+        for zone, own in settings["zones"].items():
+            for level in ("medium", "high"):
+                low, high = own[level] if isinstance(own, dict) else (0, 1)
+                if low >= high:
                     faults.append(
-                        f"studies.{study}.zones.{zone}: unknown mineral {name!r}"
-                        f"{_nearest(name, known)}"
+                        f"{place}.zones.{zone}.{level}: [{low:g}, {high:g}] is no range; give the "
+                        "lower end first"
                     )
+        model = settings.get("score", {}).get("model", "")
+        if model and not Path(model).is_file():
+            faults.append(f"{place}.score.model: {model} does not exist; give a score.json")
+    return faults
+
+
+def minerals_named(settings: dict) -> list[tuple[str, str]]:
+    """(key, mineral) for each mineral that a study's settings name."""
+    named = [("references", name) for name in settings.get("references", [])]
+    for zone, own in settings["zones"].items():
+        members = own["minerals"] if isinstance(own, dict) else own
+        named += [(f"zones.{zone}", name) for name in members]
+    return named
+
+
+def _preprocessing_faults(settings: dict) -> list[str]:
+    faults = []
+    relative = {"iarr", "log_residuals"} & set(settings["atmosphere"][-1:])
+    if relative and settings["normalisation"] == "clip":
+        faults.append(
+            f"normalisation: clip would cut what {relative.pop()} gives, ratios around 1; use "
+            "minmax or none"
+        )
+    if settings["window"] and settings["polygon"]:
+        faults.append("window: stands beside polygon; give one of them")
+    if settings["polygon"] and not Path(settings["polygon"]).exists():
+        faults.append(f"polygon: {settings['polygon']} does not exist; give a vector file")
     return faults
 
 
@@ -102,6 +130,11 @@ def read_scenes(path: str | Path, schema: dict) -> tuple[list[dict[str, str]], l
                 f"{place}, scene: {row['scene']!r} is listed twice; give each its own name"
             )
         seen.add(row["scene"])
+        if not found and row["sensor"] not in SENSORS_OF[row["study"]]:
+            found.append(
+                f"{place}, sensor: {row['study']} does not run on {row['sensor']!r}; give "
+                f"{' or '.join(SENSORS_OF[row['study']])}"
+            )
         for key in ("product", "reference"):
             if row[key] not in ("", TWIN) and not Path(row[key]).exists():
                 found.append(f"{place}, {key}: {row[key]} does not exist; correct the path")

@@ -42,6 +42,15 @@ SYNTHETIC_TEXT = "SYNTHETIC: simulated ground, not an observed place"
 # Okabe and Ito (2008): told apart with any colour vision.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 
+# Wavelengths (µm) shown as red, green and blue, in order of preference. The last two are for
+# sensors without blue: bands 4, 6, 8 and 3N, 2, 4 of ASTER.
+COMPOSITES = (
+    ("True colour", (0.655, 0.561, 0.482)),
+    ("False colour", (2.2, 0.865, 0.561)),
+    ("Short-wave infrared", (1.656, 2.209, 2.336)),
+    ("Near infrared (plants are red)", (0.807, 0.661, 1.656)),
+)
+
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -115,15 +124,9 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 @_styled
 def draw_composite(cube: Raster, synthetic: bool) -> Figure:
-    """The scene in true colour and in short-wave infrared, stretched from 2 % to 98 % per band."""
-    panels = [
-        (title, bands)
-        for title, bands in (
-            ("True colour", _nearest_bands(cube.bands, (0.655, 0.561, 0.482))),
-            ("False colour", _nearest_bands(cube.bands, (2.2, 0.865, 0.561))),
-        )
-        if bands
-    ]
+    """The scene in two of COMPOSITES, stretched from 2 % to 98 % per band."""
+    found = [(title, _nearest_bands(cube.bands, centres)) for title, centres in COMPOSITES]
+    panels = [(title, bands) for title, bands in found if bands][:2]
     if not panels:
         some = list(range(min(3, len(cube.bands.names))))
         panels = [("Bands", some + [some[-1]] * (3 - len(some)))]
@@ -507,7 +510,7 @@ def _stretch(band: np.ndarray) -> np.ndarray:
 
 
 def _nearest_bands(bands: BandTable, centres_um: Sequence[float]) -> list[int]:
-    """Bands nearest to three wavelengths; [] where one has no band within a tenth of it."""
+    """Bands nearest to three wavelengths; [] unless they are three, each within a tenth of it."""
     if not bands.centre_um:
         return []
     centre = np.asarray(bands.centre_um)
@@ -516,7 +519,7 @@ def _nearest_bands(bands: BandTable, centres_um: Sequence[float]) -> list[int]:
         abs(centre[band] - wanted) <= 0.1 * wanted
         for band, wanted in zip(picked, centres_um, strict=True)
     ]
-    return picked if all(near) else []
+    return picked if all(near) and len(set(picked)) == len(picked) else []
 
 
 def _band_label(bands: BandTable, band: int) -> str:
@@ -536,7 +539,7 @@ def _paint(codes: np.ndarray, classes: Sequence[MapClass], background: str) -> n
 
 def _map_height(grid: Grid, width_in: float) -> float:
     west, south, east, north = grid.bounds
-    return float(np.clip(width_in * (north - south) / (east - west), 3.0, 12.0)) + 0.9
+    return float(np.clip(width_in * (north - south) / (east - west), 2.0, 12.0)) + 0.9
 
 
 def _map_panels(

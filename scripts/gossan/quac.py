@@ -11,7 +11,6 @@ that needs one pass and gives the same answer for every division into blocks.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +18,7 @@ from gossan.corrections import Correction, Scene, Survey, as_column, by_band
 from gossan.dark_objects import LEVEL_STEP, count_levels, find_dark_objects
 from gossan.errors import InputError
 from gossan.exact import exact_sums, to_means
-
-if TYPE_CHECKING:
-    from gossan.raster import BandTable
+from gossan.vegetation import GREEN_UM, NEAR_INFRARED_UM, RED_UM, find_band_within
 
 # Materials whose mean reflectance stands for that of a diverse scene: rock-forming, alteration
 # and iron minerals, dark ones among them, soil and dry plants.
@@ -56,7 +53,6 @@ DARK_BRIGHTNESS = 1 / 3
 VEGETATION_NDVI = 0.3
 WATER_NDWI = 0.0
 MAX_GROUPS = 9
-GREEN_UM, RED_UM, NEAR_INFRARED_UM = (0.50, 0.60), (0.60, 0.70), (0.76, 0.90)
 
 
 def correct_quac(scene: Scene, survey: Survey) -> Correction:
@@ -152,7 +148,7 @@ class _Search:
     def __init__(self, scene: Scene, dark: np.ndarray, above: np.ndarray):
         self.dark, self.above = dark, above
         green, red, infrared = (
-            _band_within(scene.bands, limits) for limits in (GREEN_UM, RED_UM, NEAR_INFRARED_UM)
+            find_band_within(scene.bands, limits) for limits in (GREEN_UM, RED_UM, NEAR_INFRARED_UM)
         )
         self.vegetation_bands = None if red is None or infrared is None else (infrared, red)
         self.relative = scene.relative
@@ -161,14 +157,6 @@ class _Search:
         self.water_bands = (green, infrared) if known else None
         order = np.argsort(scene.bands.centre_um, kind="stable")
         self.groups = np.array_split(order, min(MAX_GROUPS, len(order)))
-
-
-def _band_within(bands: "BandTable", limits: tuple[float, float]) -> int | None:
-    """The band whose centre lies within limits (µm), the one nearest to their middle."""
-    low, high = limits
-    inside = [band for band, centre in enumerate(bands.centre_um) if low <= centre <= high]
-    middle = (low + high) / 2
-    return min(inside, key=lambda band: abs(bands.centre_um[band] - middle), default=None)
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,25 @@
-"""The study's report and the index of all reports: what they say, and their pages."""
+"""What the reports of all studies share, and the index of the reports.
+
+A study's page is a template of its own that extends base.html.j2: head, banner, "Beside the paper",
+"How it was made" and files are the same for all. class_report.py and zone_report.py add what their
+studies show.
+"""
 
 import base64
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from gossan.accuracy import MINIMUM_BLOCKS
 from gossan.errors import InputError
-from gossan.legend import MapClass
-
-FIGURE_TITLES = {
-    "composite": "Colour composite",
-    "classes": "Class map",
-    "zones": "Alteration zones",
-    "angle": "Spectral angle and margin",
-    "spectra": "Spectra of the classes",
-    "areas": "Class areas",
-    "accuracy": "Scores",
-    "confusion": "Confusion matrix",
-}
 
 BANNER = (
     "Scenes marked SYNTHETIC were simulated: their ground, image and reference are computed. "
@@ -67,7 +60,24 @@ FILE_NOTES = {
     "accuracy.json": "accuracy records of the study, checked against their schema",
     "truth.tif": "simulated ground truth",
     "product.tar": "simulated product in the sensor's native layout",
+    "product.hdf": "simulated product in the sensor's native layout",
+    "zones.gpkg": "simulated zones as polygons",
+    "anomalies.tif": "anomalies of each band (1 = anomaly, 255 = no data), with styles beside it",
+    "anomalies.csv": "thresholds and counts of the anomalies",
+    "subbands.tif": "wavelet sub-bands of each band, on the cube's grid",
+    "profile.csv": "horizontal detail, row by row",
+    "comparison.csv": "wavelets side by side",
+    "confidence.csv": "published rule by zone, band and level, tested",
+    "score.json": "models of the alteration score and its test",
+    "curves.csv": "precision-recall curves",
 }
+
+FOLDER_NOTES = {
+    "zones": "map of the {} zone",
+    "confidence": "confidence of each band in the {} zone",
+    "score": "alteration score of the {} zone; its second band is the one that was tested",
+}
+"""What a folder's rasters are, each named after its zone."""
 
 FACT_NAMES = {
     "product_id": "Product",
@@ -93,13 +103,8 @@ CORRECTION_NAMES = {
     "dark_object_surface_reflectance": "Surface reflectance of the dark object",
 }
 
-ANALYTIC = "analytic"
-"""Name of the modelled library in a scene's table of the spectra used."""
-
-WEAK_PRECISION = 0.5
-
 UNPUBLISHED = {
-    "title": "Mineral map",
+    "title": "Alteration map",
     "citation": "",
     "origin": "",
     "ground": "",
@@ -114,95 +119,126 @@ UNPUBLISHED = {
 }
 
 
-@dataclass(frozen=True)
-class Scene:
-    """What the report shows of one scene.
+class Scene(Protocol):
+    """What every study's page needs of a scene.
 
-    `cube` is the record of preprocessing, `figures` maps the names of FIGURE_TITLES to PNG
-    files, `areas` maps class codes to (pixels, km² or None), `accuracy` is the scene's record,
-    `records` has a row per class: its name, and the library and record of its spectrum.
+    `cube` is the record of preprocessing, `figures` maps names to PNG files.
     """
 
     id: str
     cube: Mapping
     figures: Mapping[str, Path]
-    areas: Mapping[int, tuple[int, float | None]]
-    accuracy: Mapping
-    records: Sequence[Mapping[str, str]] = ()
 
     @property
     def synthetic(self) -> bool:
         """Whether the scene was simulated."""
-        return bool(self.cube.get("synthetic")) or bool(self.accuracy["synthetic"])
 
 
-def render_report(
+def render_page(
     template: str,
+    base: str,
     style: str,
     *,
     study: str,
     scenes: Sequence[Scene],
-    classes: Sequence[MapClass],
-    config: Mapping,
+    contexts: Sequence[Mapping],
     published: Mapping,
-    residuals: Sequence[Mapping[str, str]] = (),
-    files: Sequence[tuple[str, str]] = (),
+    summary: Sequence[str],
+    answers: Mapping[str, str],
+    figure_titles: Mapping[str, str],
+    config: Mapping,
+    files: Sequence[tuple[str, str]],
+    **own: object,
 ) -> str:
-    """The study's report as one self-contained HTML page.
+    """A study's report as one self-contained HTML page.
 
-    `template` and `style` are the texts of the page's template and style sheet, `published`
-    the study's entry of published.json ({} where there is none), `residuals` rows of the
-    analytic library's residuals (shown for the classes that took their spectrum from it),
-    `files` paths to list and the ways to them from the page. The page depends on nothing but
-    these and the installed versions: it carries no date.
+    `template`, `base` and `style` are the texts of the study's template, of the base that it
+    extends, and of the style sheet. `contexts` are what the template shows of each scene beside
+    what all pages show; `published` is the study's entry of published.json ({} where there is
+    none); `answers` this run's side of the published set-up, by key; `figure_titles` the titles
+    of the figures that the page holds; `files` paths to list and the ways to them from the page;
+    `own` what else the study's template needs. The page depends on nothing but these and the
+    installed versions: it carries no date.
     """
     paper = {**UNPUBLISHED, **published}
-    return (
-        _environment()
-        .from_string(template)
-        .render(
-            style=Markup(style),
-            study=study,
-            published=paper,
-            banner=BANNER,
-            any_synthetic=any(scene.synthetic for scene in scenes),
-            summary=summarise(scenes, classes),
-            scenes=[_scene_context(scene, classes) for scene in scenes],
-            setup=[
-                {**row, "ours": _ours(row["ours"], study, scenes, classes, config)}
-                for row in paper["setup"]
-            ],
-            comparable=compare_ground(scenes, paper["ground"]),
-            share_rows=_share_rows(paper["areas"], scenes, classes),
-            figure_titles=FIGURE_TITLES,
-            library_text=describe_library(config),
-            class_rows=_class_rows(classes, scenes, residuals),
-            config_yaml=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
-            versions=installed_versions(),
-            files=[{"path": path, "href": href, "what": _file_note(path)} for path, href in files],
-            mark_text=_mark_text,
-            area_text=area_text,
-        )
+    environment = _environment({"page.html.j2": template, "base.html.j2": base})
+    return environment.get_template("page.html.j2").render(
+        style=Markup(style),
+        study=study,
+        published=paper,
+        banner=BANNER,
+        any_synthetic=any(scene.synthetic for scene in scenes),
+        summary=summary,
+        scenes=[
+            {**_common_context(scene), **context}
+            for scene, context in zip(scenes, contexts, strict=True)
+        ],
+        setup=[{**row, "ours": _answer(row["ours"], answers)} for row in paper["setup"]],
+        comparable=compare_ground(scenes, paper["ground"]),
+        figure_titles=figure_titles,
+        config_yaml=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
+        versions=installed_versions(),
+        files=[{"path": path, "href": href, "what": _file_note(path)} for path, href in files],
+        mark_text=_mark_text,
+        **own,
     )
+
+
+def _common_context(scene: Scene) -> dict:
+    return {
+        "id": scene.id,
+        "synthetic": scene.synthetic,
+        "figures": {name: _data_uri(path) for name, path in scene.figures.items()},
+        "facts": describe_scene(scene.cube),
+        "bands": describe_bands(scene.cube),
+        "mask": describe_mask(scene.cube),
+    }
+
+
+def _answer(key: str, answers: Mapping[str, str]) -> str:
+    if key not in answers:
+        raise InputError(f"published.json: setup names {key!r}, which the report does not know")
+    return answers[key]
+
+
+def common_answers(scenes: Sequence[Scene]) -> dict[str, str]:
+    """This run's side of those rows of a published set-up that any study may have."""
+
+    def of_scenes(describe) -> str:
+        return "; ".join(dict.fromkeys(describe(scene) for scene in scenes))
+
+    return {
+        "scene": of_scenes(
+            lambda scene: (
+                f"{'SYNTHETIC ' if scene.synthetic else ''}{scene.cube.get('sensor', '?')}, "
+                f"{scene.cube.get('product_id', '?')}, {day_of(scene.cube)}"
+            )
+        ),
+        **{
+            key: of_scenes(lambda scene, key=key: str(scene.cube.get(key, "not recorded")))
+            for key in ("atmosphere", "normalisation")
+        },
+    }
 
 
 def render_index(template: str, style: str, studies: Sequence[Mapping]) -> str:
     """The page that links the studies' reports.
 
     Each study has `name`, `href` (relative to the page), `title`, `citation` and `records`
-    (accuracy records).
+    (accuracy records). A study with many maps is told by the best of them: see `headlines`.
     """
     shown = [
         {
             **study,
             "synthetic": all(record["synthetic"] for record in study["records"]),
             "intervals": any(has_intervals(record) for record in study["records"]),
+            **dict(zip(("headlines", "left_out"), headlines(study["records"]), strict=True)),
         }
         for study in studies
     ]
     return (
-        _environment()
-        .from_string(template)
+        _environment({"page.html.j2": template})
+        .get_template("page.html.j2")
         .render(
             style=Markup(style),
             banner=BANNER,
@@ -215,62 +251,40 @@ def render_index(template: str, style: str, studies: Sequence[Mapping]) -> str:
     )
 
 
-def summarise(scenes: Sequence[Scene], classes: Sequence[MapClass]) -> list[str]:
-    """The page's first sentences: what was looked for, how right the map is, what is weak in it,
-    and how far to trust the numbers."""
-    methods = " and ".join(dict.fromkeys(scene.accuracy["method"] for scene in scenes))
-    first = f"The {methods} looked for {len(classes)} minerals and mapped " + "; ".join(
-        f"{_mapped(scene, classes)} of them in scene {scene.id} "
-        f"({scene.cube.get('sensor', 'unknown sensor')}, "
-        f"{_day(scene.cube.get('acquired'))}{', SYNTHETIC' if scene.synthetic else ''})"
-        for scene in scenes
-    )
-    assessed = [scene for scene in scenes if scene.accuracy["assessed"]]
-    if not assessed:
-        return [
-            f"{first}.",
-            "No accuracy can be stated, because there is no reference to compare the map with.",
-            _trust(scenes, assessed),
-        ]
-    return [
-        f"{first}.",
-        " ".join(_headline(scene) for scene in assessed),
-        " ".join(describe_weakest(scene.accuracy) for scene in assessed),
-        _trust(scenes, assessed),
-    ]
+MOST_HEADLINES = 4
+"""A scene with more maps than this is told by the best of them."""
 
 
-def _mapped(scene: Scene, classes: Sequence[MapClass]) -> int:
-    """How many of the classes have a pixel."""
-    return sum(scene.areas.get(item.code, (0, None))[0] > 0 for item in classes)
+def headlines(records: Sequence[Mapping]) -> tuple[list[Mapping], int]:
+    """The records that stand for a study, in their order, and how many are left out.
+
+    Of a scene with more than MOST_HEADLINES records these are, for each set of classes that maps
+    were tested on, the one with the best macro-F1; of records without a test, the first.
+    """
+    crowded = {
+        scene
+        for scene, number in Counter(record["scene"] for record in records).items()
+        if number > MOST_HEADLINES
+    }
+    best: dict[tuple, int] = {}
+    for place, record in enumerate(records):
+        key = (record["scene"], _subject(record) if record["scene"] in crowded else place)
+        if key not in best or _merit(record) > _merit(records[best[key]]):
+            best[key] = place
+    kept = [records[place] for place in sorted(best.values())]
+    return kept, len(records) - len(kept)
 
 
-def describe_weakest(record: Mapping) -> str:
-    """The classes that are wrong more often than right, worst first; or that there are none."""
-    mapped = [
-        (item["precision"], item)
-        for item in record["scores"]["classes"]
-        if item["code"] != 0 and item["precision"]["value"] is not None
-    ]
-    if not mapped:
-        return f"In {record['scene']}, no tested pixel was mapped as a mineral."
-    weak = sorted(
-        (
-            (precision["value"], item["label"], precision["low"] is None, item["n_map"])
-            for precision, item in mapped
-            if precision["value"] < WEAK_PRECISION
-        ),
-    )
-    if not weak:
-        return f"In {record['scene']}, every mapped mineral is right more often than wrong."
-    named = ", ".join(
-        f"{label.lower()} {value:.2f}" + (f" (of {n:,} tested)" if unsure else "")
-        for value, label, unsure, n in weak
-    )
-    return (
-        f"Weakest in {record['scene']}, worst first, with the share of mapped pixels that is "
-        f"right (precision): {named}; most of what the map shows as these is something else."
-    )
+def _subject(record: Mapping) -> tuple[str, ...]:
+    """The classes that a record tells apart; () where it was not assessed."""
+    if not record["assessed"]:
+        return ()
+    return tuple(label["name"] for label in record["confusion_matrix"]["labels"])
+
+
+def _merit(record: Mapping) -> float:
+    value = record["scores"]["macro_f1"]["value"] if record["assessed"] else None
+    return -1.0 if value is None else value
 
 
 def has_intervals(record: Mapping) -> bool:
@@ -293,48 +307,6 @@ def compare_ground(scenes: Sequence[Scene], ground: str) -> str:
     )
 
 
-def area_text(area_km2: float | None) -> str:
-    """An area in square kilometres to two decimals; a dash where it is not known."""
-    if area_km2 is None:
-        return "–"
-    return "< 0.01" if 0 < area_km2 < 0.005 else f"{area_km2:,.2f}"
-
-
-def _headline(scene: Scene) -> str:
-    record = scene.accuracy
-    value = record["scores"]["overall_accuracy"]
-    interval = (
-        f"95 % interval {value['low']:.1%} to {value['high']:.1%}"
-        if value["low"] is not None
-        else f"no interval, for want of {MINIMUM_BLOCKS} blocks"
-    )
-    kind = "SYNTHETIC " if scene.synthetic else ""
-    return (
-        f"In {scene.id}, {value['value']:.1%} of n = {record['n']:,} {kind}test pixels carry "
-        f"the class of {reference_text(record)} (overall accuracy; {interval})."
-    )
-
-
-def _trust(scenes: Sequence[Scene], assessed: Sequence[Scene]) -> str:
-    synthetic = [scene for scene in scenes if scene.synthetic]
-    if len(synthetic) == len(scenes):
-        return (
-            "The data are SYNTHETIC: the numbers show how the method does on simulated ground "
-            "and say nothing about any real place."
-        )
-    if synthetic:
-        return (
-            "Scenes marked SYNTHETIC show how the method does on simulated ground; what they "
-            "show does not carry over to the real ones."
-        )
-    if not assessed:
-        return (
-            "Read the map as a list of places whose spectrum resembles a mineral's, to be checked "
-            "on the ground, not as a list of what is there."
-        )
-    return "The numbers hold for this scene and this reference, not for other ground or dates."
-
-
 def reference_text(record: Mapping) -> str:
     """What an assessed map was compared with, in words."""
     reference = record["reference"]
@@ -342,23 +314,6 @@ def reference_text(record: Mapping) -> str:
         return "the simulated ground truth"
     kinds = {"raster": "class raster", "points": "points", "polygons": "polygons"}
     return f"the reference {kinds[reference['kind']]} in {reference['file']}"
-
-
-def describe_library(config: Mapping) -> str:
-    """Where the reference spectra come from, in words."""
-    sources = config.get("library", {}).get("sources", [])
-    names = [
-        (
-            "gossan's analytic library (modelled: each spectrum is a smooth continuum minus "
-            "Gaussian absorptions fitted to a named laboratory record)"
-            if source == "analytic"
-            else str(source)
-        )
-        for source in sources
-    ]
-    if not names:
-        return "The source of the reference spectra is not recorded."
-    return f"Reference spectra, in order of preference: {'; '.join(names)}."
 
 
 def installed_versions() -> list[tuple[str, str]]:
@@ -383,13 +338,21 @@ def describe_scene(cube: Mapping) -> list[tuple[str, str]]:
         for key, value in cube.items()
         if key not in IN_TABLES and value not in (None, [], {})
     ]
+    names = [band["name"] for band in cube.get("bands") or []]
     for prefix, correction in _corrections(cube):
         rows += [
             (f"{prefix}{_correction_name(key)}", _text(value))
             for key, value in correction.items()
-            if key != "method" and not isinstance(value, Mapping | list)
+            if key != "method" and value != [] and not _is_per_band(value, names)
         ]
     return rows
+
+
+def _is_per_band(value: object, names: Sequence[str]) -> bool:
+    """Whether a correction's value says something of bands: numbers by band, or some bands."""
+    if isinstance(value, Mapping):
+        return not value or any(name in value for name in names)
+    return isinstance(value, list) and bool(value) and set(value) <= set(names)
 
 
 def describe_bands(cube: Mapping) -> dict:
@@ -399,13 +362,13 @@ def describe_bands(cube: Mapping) -> dict:
     rows = [[band["name"], f"{band['centre_um']:.3f}", f"{band['fwhm_um']:.3f}"] for band in bands]
     for prefix, correction in _corrections(cube):
         for key, value in correction.items():
+            if not _is_per_band(value, [band["name"] for band in bands]):
+                continue
             if isinstance(value, Mapping):
                 found = [value.get(band["name"]) for band in bands]
                 cells = ["–" if number is None else f"{number:.4f}" for number in found]
-            elif isinstance(value, list) and value:
-                cells = ["yes" if band["name"] in value else "no" for band in bands]
             else:
-                continue
+                cells = ["yes" if band["name"] in value else "no" for band in bands]
             columns.append(f"{prefix}{_correction_name(key)}")
             rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
     for stage in cube.get("stages") or []:
@@ -445,178 +408,6 @@ def _correction_name(key: str) -> str:
     return CORRECTION_NAMES.get(key, key.replace("_", " ").capitalize())
 
 
-def _class_rows(
-    classes: Sequence[MapClass],
-    scenes: Sequence[Scene],
-    residuals: Sequence[Mapping[str, str]],
-) -> list[dict]:
-    """Class, threshold, and the spectrum used; residuals only where the spectrum is modelled."""
-    fits = {row["name"]: row for row in residuals}
-    rows = []
-    for item in classes:
-        used: dict[tuple[str, str], list[str]] = {}
-        for scene in scenes:
-            for row in scene.records:
-                if row["name"] == item.name:
-                    used.setdefault((row["library"], row["record"]), []).append(scene.id)
-        for (library, record), where in (used or {("", ""): []}).items():
-            fit = fits.get(item.name, {}) if library == ANALYTIC else {}
-            rows.append(
-                {
-                    "label": item.label,
-                    "colour": item.colour,
-                    "max_angle_rad": item.max_angle_rad,
-                    "library": "analytic (modelled)" if library == ANALYTIC else library or "–",
-                    "record": fit.get("record") or record or "not recorded",
-                    "where": f" in {', '.join(where)}" if len(used) > 1 else "",
-                    "rms": fit.get("rms") or "–",
-                    "angle_rad": fit.get("angle_rad") or "–",
-                }
-            )
-    return rows
-
-
-def reading_notes(record: Mapping) -> list[str]:
-    """How the numbers of an assessed map are to be read: what applies to it, in plain words."""
-    notes = [
-        "Precision (user's accuracy): of the tested pixels mapped as a class, the share that is "
-        "that class in the reference. Recall (producer's accuracy): of the class's pixels in the "
-        "reference, the share that the map found. F1: the harmonic mean of the two.",
-        "Overall accuracy: the share of tested pixels whose class is right. Kappa: how much "
-        "better that is than chance would do (0 = no better, 1 = all right). Macro-F1: the plain "
-        "mean of F1 over the classes that the reference holds, large or small; a class that the "
-        "map never shows counts as 0.",
-        "Where the reference shows something that the study does not look for, it counts as "
-        "other, and the map is right when it leaves the pixel unclassified. The row for "
-        "reference pixels of the study's classes leaves such ground out; a pixel in it that the "
-        "map leaves unclassified is a miss.",
-        "A value that would divide by nothing, such as the precision of a class that is never "
-        "mapped, is undefined.",
-    ]
-    if has_intervals(record):
-        notes.append(
-            "Intervals: the tested pixels are cut into square blocks, whole blocks are drawn "
-            f"again with replacement {record['bootstrap']:,} times, and the interval holds the "
-            "middle 95 % of the results. Blocks are drawn because neighbouring pixels are alike. "
-            f"A value that rests on fewer than {MINIMUM_BLOCKS} blocks has no interval."
-        )
-    if record["stratified"]:
-        notes.append(
-            "The corrected areas weigh each sampled pixel by how much of the map its class "
-            "covers (Olofsson et al. 2014). A standard error of 0 means that no sampled pixel "
-            "disagreed, not that none does."
-        )
-    return notes
-
-
-def _scene_context(scene: Scene, classes: Sequence[MapClass]) -> dict:
-    clear = sum(pixels for pixels, _ in scene.areas.values())
-    known = {item.code: (item.label, item.colour) for item in classes}
-    known[0] = ("Unclassified", "#f1f0ec")
-    record = scene.accuracy
-    assessed = record["assessed"]
-    precision = {
-        item["code"]: item["precision"]
-        for item in (record["scores"]["classes"] if assessed else [])
-    }
-    rows = [
-        {
-            "label": known[code][0],
-            "colour": known[code][1],
-            "pixels": pixels,
-            "area_km2": area,
-            "share": pixels / clear if clear else 0.0,
-            "precision": precision.get(code),
-        }
-        for code, (pixels, area) in scene.areas.items()
-        if code in known
-    ]
-    return {
-        "id": scene.id,
-        "synthetic": scene.synthetic,
-        "figures": {name: _data_uri(path) for name, path in scene.figures.items()},
-        "areas": sorted(rows, key=lambda row: -row["pixels"]),
-        "clear_pixels": clear,
-        "accuracy": record,
-        "reference_text": reference_text(record) if assessed else "",
-        "intervals": has_intervals(record),
-        "reading_notes": reading_notes(record) if assessed else [],
-        "facts": describe_scene(scene.cube),
-        "bands": describe_bands(scene.cube),
-        "mask": describe_mask(scene.cube),
-    }
-
-
-def _share_rows(
-    published: Sequence[Mapping], scenes: Sequence[Scene], classes: Sequence[MapClass]
-) -> list[dict]:
-    by_name = {item.name: item for item in classes}
-    rows = []
-    for entry in published:
-        item = by_name.get(entry["name"])
-        ours = []
-        for scene in scenes:
-            clear = sum(pixels for pixels, _ in scene.areas.values())
-            found = scene.areas.get(item.code) if item else None
-            ours.append(found[0] / clear if found and clear else None)
-        rows.append(
-            {
-                "label": item.label if item else entry["name"].capitalize(),
-                "paper": f"{entry['share_percent']:.2f}",
-                "ours": ours,
-            }
-        )
-    return rows
-
-
-def _ours(
-    key: str,
-    study: str,
-    scenes: Sequence[Scene],
-    classes: Sequence[MapClass],
-    config: Mapping,
-) -> str:
-    """This run's side of a row of the published set-up."""
-
-    def of_scenes(describe) -> str:
-        return "; ".join(dict.fromkeys(describe(scene) for scene in scenes))
-
-    if key == "scene":
-        return of_scenes(
-            lambda scene: (
-                f"{'SYNTHETIC ' if scene.synthetic else ''}{scene.cube.get('sensor', '?')}, "
-                f"{scene.cube.get('product_id', '?')}, {_day(scene.cube.get('acquired'))}"
-            )
-        )
-    if key in ("atmosphere", "normalisation"):
-        return of_scenes(lambda scene: str(scene.cube.get(key, "not recorded")))
-    if key == "library":
-        return _libraries_used(scenes) or describe_library(config)
-    if key == "classes":
-        return f"{len(classes)}: {', '.join(item.label.lower() for item in classes)}"
-    if key == "zones":
-        zones = config.get("studies", {}).get(study, {}).get("zones", {})
-        return "; ".join(f"{name} ({', '.join(members)})" for name, members in zones.items())
-    if key == "accuracy":
-        return of_scenes(
-            lambda scene: (
-                _headline(scene) if scene.accuracy["assessed"] else scene.accuracy["reason"]
-            )
-        )
-    raise InputError(f"published.json: setup names {key!r}, which the report does not know")
-
-
-def _libraries_used(scenes: Sequence[Scene]) -> str:
-    """The libraries that the classes' spectra came from, with the number of classes of each."""
-    spectra = {(row["library"], row["name"]) for scene in scenes for row in scene.records}
-    libraries = [library for library, _ in sorted(spectra)]
-    return "; ".join(
-        f"{'gossan’s analytic library (modelled)' if library == ANALYTIC else library}: "
-        f"{libraries.count(library)} classes"
-        for library in dict.fromkeys(libraries)
-    )
-
-
 def _fact(key: str, value: object) -> str:
     if key == "pixels" and isinstance(value, Mapping):
         words = {"total": "in the frame", "valid": "clear"}
@@ -641,15 +432,17 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _day(acquired: object) -> str:
+def day_of(cube: Mapping) -> str:
+    """The day on which a scene was acquired, from its record."""
+    acquired = cube.get("acquired")
     return str(acquired)[:10] if acquired else "date unknown"
 
 
 def _file_note(path: str) -> str:
-    name = Path(path).name
-    if Path(path).parent.name == "zones" and name.endswith(".tif"):
-        return f"map of the {Path(path).stem.replace('-', ' and ')} zone"
-    return FILE_NOTES.get(name, "product of the run")
+    path = Path(path)
+    if path.suffix == ".tif" and path.parent.name in FOLDER_NOTES:
+        return FOLDER_NOTES[path.parent.name].format(path.stem.replace("-", " and "))
+    return FILE_NOTES.get(path.name, "product of the run")
 
 
 def _data_uri(path: Path) -> str:
@@ -666,9 +459,13 @@ def _mark_text(synthetic: bool) -> str:
     return "SYNTHETIC: " if synthetic else ""
 
 
-def _environment() -> Environment:
+def _environment(templates: Mapping[str, str]) -> Environment:
     return Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=DictLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
@@ -677,13 +474,15 @@ def relative_link(target: str | Path, page: str | Path) -> str:
     return quote(Path(os.path.relpath(target, Path(page).parent)).as_posix())
 
 
-def record_of(accuracy: Mapping, scene: str) -> Mapping:
-    """The record of a scene in a study's accuracy.json."""
-    for record in accuracy.get("records", []):
-        if record["scene"] == scene:
-            return record
-    known: Iterable[str] = (record["scene"] for record in accuracy.get("records", []))
-    raise InputError(
-        f"accuracy: has no record of scene {scene!r} (it has: {', '.join(known) or 'none'}); "
-        "collect its record"
-    )
+def records_of(accuracy: Mapping, scene: str) -> list[Mapping]:
+    """The records of a scene in a study's accuracy.json; InputError where it has none."""
+    found = [record for record in accuracy.get("records", []) if record["scene"] == scene]
+    if not found:
+        known: Iterable[str] = dict.fromkeys(
+            record["scene"] for record in accuracy.get("records", [])
+        )
+        raise InputError(
+            f"accuracy: has no record of scene {scene!r} (it has: {', '.join(known) or 'none'}); "
+            "collect its record"
+        )
+    return found

@@ -45,12 +45,10 @@ from gossan.alteration_score import (
 )
 from gossan.assessment import is_synthetic
 from gossan.band_ratios import (
-    NEAR_INFRARED,
-    RED,
     BandRatio,
     band_ratio,
     list_ratios,
-    vegetation_index,
+    zone_ratios,
 )
 from gossan.confidence import HIGH, MEDIUM, low_pass_places
 from gossan.errors import InputError
@@ -124,14 +122,13 @@ class Scene:
     """The rasters of a scene, and what is computed from their blocks.
 
     `bands` are the study's bands; `spectra` (the reflectance cube, or else the cube) is what
-    ratios, angles and NDVI are taken of.
+    ratios and angles are taken of.
     """
 
     cube: RasterInfo
     subbands: RasterInfo
     spectra: RasterInfo
     bands: tuple[str, ...]
-    ndvi_max: float | None
 
     @classmethod
     def open(
@@ -140,7 +137,6 @@ class Scene:
         subbands: Path,
         reflectance: Path | None,
         bands: Sequence[str],
-        ndvi_max: float | None,
     ) -> "Scene":
         """Open the rasters; InputError for bands or sub-bands that they lack."""
         opened = cls(
@@ -148,17 +144,12 @@ class Scene:
             read_info(subbands),
             read_info(reflectance or cube),
             tuple(bands),
-            ndvi_max,
         )
         low_pass_places(opened.subbands.bands.names, bands, str(subbands))
         for info in (opened.cube, opened.spectra):
             find_bands(info, bands)
         for band in bands:
             detail_places(opened.subbands, band)
-        if ndvi_max is not None:
-            if not -1 <= ndvi_max <= 1:
-                raise InputError(f"ndvi-max: {ndvi_max:g} is not between -1 and 1; correct it")
-            find_bands(opened.spectra, (RED, NEAR_INFRARED))
         return opened
 
     @property
@@ -175,7 +166,7 @@ class Scene:
     @property
     def ratios(self) -> list[BandRatio]:
         """The ratios that the features use."""
-        return list_ratios(self.bands)
+        return list_ratios(self.spectra.bands.names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -187,25 +178,18 @@ class Scene:
         return blocks[len(self.sources) - 1 if len(self.sources) > 2 else 0][(slice(None), *inner)]
 
     def features(self, blocks: Sequence[np.ndarray], inner: tuple[slice, slice]) -> np.ndarray:
-        """Features (features, rows, columns), NaN where there are none and where NDVI masks.
-
-        Pixels without an NDVI, which are black in both of its bands, stay.
-        """
+        """Features (features, rows, columns), NaN where there are none."""
         cube, subbands = blocks[:2]
         spectra = blocks[2] if len(self.sources) > 2 else cube
         places = [detail_places(self.subbands, band) for band in self.bands]
-        features = make_features(
+        return make_features(
             cube[find_bands(self.cube, self.bands)],
             subbands[low_pass_places(self.subbands.bands.names, self.bands, "")],
             np.stack([subbands[own] for own in places]),
-            {band: spectra[self.spectra.bands.names.index(band)] for band in self.bands},
+            dict(zip(self.spectra.bands.names, spectra, strict=True)),
             self.ratios,
             inner,
         )
-        if self.ndvi_max is not None:
-            ndvi = vegetation_index(spectra[(slice(None), *inner)], self.spectra.bands.names)
-            features[:, ndvi > self.ndvi_max] = np.nan
-        return features
 
 
 def detail_places(subbands: RasterInfo, band: str) -> list[int]:
@@ -238,7 +222,7 @@ def list_rivals(
     names = scene.spectra.bands.names
     rivals = [
         Rival(f"ratio {ratio.formula}", lambda block, ratio=ratio: band_ratio(block, names, ratio))
-        for ratio in list_ratios(scene.bands, zone)
+        for ratio in zone_ratios(scene.spectra.bands.names, zone)
     ]
     if references is not None and minerals:
         places = find_bands(scene.spectra, scene.bands)
@@ -647,7 +631,6 @@ def score_scene(
         "synthetic": scene.synthetic or bool(reference.synthetic),
         "bands": list(scene.bands),
         "spectra": scene.spectra.path.name,
-        "ndvi_max": scene.ndvi_max,
         "reference": {
             "file": reference.file,
             "kind": reference.kind,

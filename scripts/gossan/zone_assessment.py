@@ -111,7 +111,7 @@ def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneRefe
         raise InputError(f"outside: {outside!r} is unknown; choose {' or '.join(OUTSIDE)}")
     path = Path(path)
     names, synthetic = _read_attributes(path)
-    classes = [MapClass(code, name, name, "#000000") for code, name in enumerate(names, start=1)]
+    classes = _number(names)
     opened: Reference = open_reference(path, grid, classes)
 
     def read(window: Window) -> np.ndarray:
@@ -133,6 +133,18 @@ def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneRefe
         read=read if complete else opened.read,
         synthetic=synthetic,
     )
+
+
+def read_zone_classes(path: str | Path) -> list[MapClass]:
+    """The zones that a vector file names in its attribute `class`, numbered in their order.
+
+    Raises InputError as `open_zones` does for the file.
+    """
+    return _number(_read_attributes(Path(path))[0])
+
+
+def _number(names: Sequence[str]) -> list[MapClass]:
+    return [MapClass(code, name, name, "#000000") for code, name in enumerate(names, start=1)]
 
 
 def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:

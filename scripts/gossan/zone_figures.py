@@ -40,6 +40,7 @@ from gossan.figures import (
 from gossan.legend import MapClass
 from gossan.raster import Grid
 from gossan.reference import CLASS_ATTRIBUTE
+from gossan.zone_labels import METHOD_LABELS, method_label
 
 GRID_COLOUR = "#e3e6e8"
 ANOMALY = MapClass(1, "anomaly", "Anomaly", ORANGE)
@@ -50,13 +51,6 @@ SUBBANDS = {
     "LH": "LH: horizontal detail",
     "HL": "HL: vertical detail",
     "HH": "HH: diagonal detail",
-}
-METHOD_LABELS = {
-    "score": "Alteration score (held-out blocks)",
-    "SAM": "SAM, threshold learned",
-    "best ratio on training blocks": "Best band ratio, learned",
-    "best rule on training blocks": "Published rule, band and level learned",
-    "best rule in hindsight": "Published rule, best in hindsight",
 }
 
 
@@ -80,11 +74,11 @@ def read_outlines(path: str | Path, grid: Grid, zone: str) -> list[np.ndarray]:
 
 
 @_styled
-def draw_signal(stages: Sequence[Mapping], synthetic: bool) -> Figure:
+def draw_signal(stages: Sequence[Mapping], bands: Sequence[str], synthetic: bool) -> Figure:
     """Signal-to-noise ratio of each band after each stage (`stages` of the cube's record)."""
-    if not stages:
-        return draw_message("The cube's record holds no stages.", synthetic)
-    bands = list(stages[0]["snr"])
+    bands = [band for band in bands if any(band in stage["snr"] for stage in stages)]
+    if not bands:
+        return draw_message("The cube's record holds no stages of these bands.", synthetic)
     figure = Figure(figsize=(WIDTH_IN, 3.9), layout="constrained")
     axis = figure.add_subplot()
     _title(figure, synthetic)
@@ -431,7 +425,7 @@ def _draw_zone_curves(axis: Axes, rows: Sequence[Mapping[str, str]]) -> None:
             [float(row["precision"]) for row in own],
             color=colour,
             lw=2.0 if method == "score" else 1.2,
-            label=_method_label(method),
+            label=method_label(method),
         )
         if method == "score" and all(row["precision_low"] for row in own):
             axis.fill_between(
@@ -472,10 +466,6 @@ def _draw_zone_curves(axis: Axes, rows: Sequence[Mapping[str, str]]) -> None:
             )
 
 
-def _method_label(method: str) -> str:
-    return METHOD_LABELS.get(method, method.capitalize())
-
-
 @_styled
 def draw_comparison(record: Mapping, synthetic: bool) -> Figure:
     """F1, precision and recall of all methods on the same test blocks, with 95 % intervals.
@@ -514,7 +504,7 @@ def draw_comparison(record: Mapping, synthetic: bool) -> Figure:
         axis.set_yticks(
             range(len(methods)),
             [
-                f"{_method_label(method['method'])}\n{method['found']:,} found, "
+                f"{method_label(method['method'])}\n{method['found']:,} found, "
                 f"{method['right']:,} right"
                 for method in methods
             ],

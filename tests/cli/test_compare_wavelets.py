@@ -193,10 +193,22 @@ def test_references_that_cannot_tell_are_named(folder):
     assert "band 4: has no valid pixel" in compare(folder, reference=None).stderr
 
 
-def test_a_reference_needs_its_classes(folder):
+def test_a_raster_reference_needs_its_classes(folder):
     done = compare(folder, "--reference", folder / "truth.tif", reference=None)
     assert done.returncode == 1
-    assert "--reference: needs --classes" in done.stderr
+    assert "truth.tif: is a raster; give polygons" in done.stderr
+
+
+def test_polygons_name_their_zones_themselves(folder):
+    x, y = ORIGIN
+    square = box(x, y - 40 * PIXEL_M, x + 30 * PIXEL_M, y)
+    zones = geopandas.GeoDataFrame({"class": ["phyllic"]}, geometry=[square], crs=CRS)
+    zones.to_file(folder / "zones.gpkg")
+    more = ("--reference", folder / "zones.gpkg", "--zone", "phyllic", "--wavelets", "haar")
+    done = compare(folder, *more, "--bands", "4", reference=None)
+    assert done.returncode == 0, done.stderr
+    [row] = rows(folder / "comparison.csv")
+    assert int(row["pixels_phyllic"]) == 30 * 40
 
 
 def test_the_tool_runs_as_a_command(folder):

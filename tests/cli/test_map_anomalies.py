@@ -100,25 +100,6 @@ def test_defaults_take_all_bands_and_write_a_style(folder):
     assert (folder / "anomalies.tif.aux.xml").stat().st_size > 0
 
 
-def test_vegetation_is_left_out_of_the_statistics_and_the_map(folder):
-    cube = make_cube()
-    cube[0], cube[1] = 3000, 3000
-    cube[:2, 20:30] = np.array([500, 4000])[:, None, None]
-    cube[1, 50] = -32768
-    cube[2:, 20:30] = 9000
-    write_cube(folder / "cube.tif", cube)
-    more = ("--bands", "4", "--ndvi-max", 0.3, "--block-px", 16)
-    done = run_tool("map_anomalies", *arguments(folder, folder, *more))
-    assert done.returncode == 0, done.stderr
-    valid = cube[2] != -32768
-    valid[20:30] = False
-    [code] = read(folder / "anomalies.tif")
-    np.testing.assert_array_equal(code != 255, valid)
-    [row] = rows(folder / "anomalies.csv")
-    assert float(row["median"]) == pytest.approx(np.median(cube[2][valid]) * 1e-4)
-    assert int(row["pixels"]) == valid.sum()
-
-
 def test_blocks_and_threads_do_not_change_a_byte(folder):
     for name, more in {
         "first": ("--block-px", 16, "--threads", 1),
@@ -140,8 +121,6 @@ def test_blocks_and_threads_do_not_change_a_byte(folder):
         (lambda cube: cube[2].fill(-32768), (), "cube.tif, band 4: has no valid pixel"),
         (None, ("--bands", "4", "5"), "cube.tif: has no band 5"),
         (None, ("--n", 0), "n 0 is no number of MADs"),
-        (None, ("--ndvi-max", 3), "ndvi-max 3 is no NDVI"),
-        (None, ("--ndvi-max", -1), "has no valid pixel"),
     ],
 )
 def test_bad_input_is_named_and_leaves_nothing(folder, change, more, message):
@@ -156,10 +135,7 @@ def test_bad_input_is_named_and_leaves_nothing(folder, change, more, message):
     assert not output.exists()
 
 
-def test_a_cube_without_the_bands_of_the_ndvi_or_of_floats_is_refused(folder):
-    write_cube(folder / "cube.tif", make_cube(), names=("1", "3N", "4", "6"))
-    done = run_tool("map_anomalies", *arguments(folder, folder / "mad", "--ndvi-max", 0.3))
-    assert (done.returncode, "has no band 2" in done.stderr) == (1, True)
+def test_a_cube_of_floats_is_refused(folder):
     write_raster(folder / "cube.tif", np.ones((1, 5, 5), "float32"))
     done = run_tool("map_anomalies", *arguments(folder, folder / "mad"))
     assert "cube.tif: stored as float32; store the cube as int16" in done.stderr

@@ -402,6 +402,8 @@ def test_outside_a_polygon_is_nodata(tmp_path):
         (("--bands", "B1", "B99"), "band B99 is unknown in"),
         (("--polygon", "nowhere.gpkg"), "nowhere.gpkg: no such polygon file"),
         (("--atmosphere", "iarr"), "clip would cut half"),
+        (("--ndvi-max", 3), "ndvi-max 3 is no NDVI"),
+        (("--ndvi-max", -1), "mask every pixel"),
         (("--atmosphere", "quac"), "the library has 0 of its materials"),
         (("--atmosphere", "log_residuals", "--bands", "B1", "--normalisation", "none"), "B1 alone"),
     ],
@@ -411,6 +413,21 @@ def test_bad_choices_end_without_output(tmp_path, more, words):
     with pytest.raises(InputError, match=words):
         preprocess(product, tmp_path / "out", *more)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_vegetation_is_masked_also_where_the_cube_lacks_its_bands(tmp_path):
+    stored = varied()
+    red, infrared = 4e-5 * stored[3:5].astype(float) - 0.2
+    product = products.write_product(tmp_path, stored)
+    values, record, _ = preprocess(
+        *(product, tmp_path / "out", "--ndvi-max", 0.2, "--bands", "B6", "B7"),
+        *("--block-px", 16, "--threads", 2),
+    )
+    plants = (infrared - red) / (infrared + red) > 0.2
+    assert 0.1 < plants.mean() < 0.9
+    np.testing.assert_array_equal(np.isnan(values), np.stack([plants, plants]))
+    assert record["masked"]["vegetation"]["pixels"] == plants.sum()
+    assert record["ndvi_max"] == 0.2
 
 
 def test_constant_band_is_named(tmp_path):

@@ -5,7 +5,7 @@ from projects import copy_project, snakemake
 OUTER = """
 OWN = {
     "scenes": "my_scenes.tsv",
-    "twin": {"size_px": 96},
+    "twin": {"size_px": {"landsat": 96}},
     "studies": {"gilgit": {"references": ["alunite", "calcite", "chlorite", "feldspar"]}},
 }
 

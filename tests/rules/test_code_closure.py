@@ -50,10 +50,12 @@ def test_every_tool_is_run_by_a_rule_or_named_in_the_documentation(root):
 def test_every_rule_has_the_whole_anatomy(root):
     needed = ("output", "log", "benchmark", "threads", "resources", "params", "conda")
     for path in sorted((root / "workflow/rules").glob("*.smk")):
-        for rule in re.split(r"\n(?=rule )", path.read_text())[1:]:
+        for rule in re.split(r"\n(?=rule |use rule )", path.read_text())[1:]:
+            if rule.startswith("use rule"):
+                continue
             name = re.match(r"rule (\w+)", rule).group(1)
             for directive in (*needed, "message", "shell"):
                 assert re.search(rf"^    {directive}:", rule, re.MULTILINE), f"{name}: {directive}"
             if "python " in rule:
-                assert f'digest=digest("{name}")' in rule, name
-                assert f'code("{name}")' in rule, name
+                [tool] = re.findall(r'\*\*code\("(\w+)"\)', rule)
+                assert f'digest=digest("{tool}")' in rule, name

@@ -6,7 +6,7 @@ from gossan.band_ratios import (
     band_ratio,
     list_ratios,
     log_ratios,
-    vegetation_index,
+    zone_ratios,
 )
 from gossan.errors import InputError
 
@@ -50,24 +50,14 @@ def test_a_missing_band_is_named():
 
 
 def test_zones_have_their_ratios_and_other_zones_have_all():
-    assert [ratio.name for ratio in list_ratios(NAMES, "phyllic")] == ["al_oh", "muscovite"]
-    assert {ratio.name for ratio in list_ratios(NAMES, "propylitic")} == {
+    assert [ratio.name for ratio in zone_ratios(NAMES, "phyllic")] == ["al_oh", "muscovite"]
+    assert {ratio.name for ratio in zone_ratios(NAMES, "propylitic")} == {
         "mg_oh",
         "carbonate",
         "epidote_chlorite",
     }
-    assert list_ratios(NAMES, "skarn") == list_ratios(NAMES)
+    assert zone_ratios(NAMES, "skarn") == list_ratios(NAMES)
     assert all(set(ratio.bands) <= set(NAMES) for ratio in list_ratios(NAMES))
-
-
-def test_the_vegetation_index():
-    pair = np.array([[[0.1, 0.3, 0.0, np.nan]], [[0.5, 0.3, 0.0, 0.5]]], "float32")
-    index = vegetation_index(pair, ("2", "3N"))
-    assert index[0, 0] == pytest.approx(0.4 / 0.6)
-    assert index[0, 1] == 0
-    assert np.isnan(index[0, 2:]).all()
-    with pytest.raises(InputError, match="3N"):
-        vegetation_index(pair[:1], ("2",))
 
 
 def test_logarithms_are_zero_for_a_flat_spectrum_and_bounded_for_a_dark_one():

@@ -5,7 +5,7 @@ import pytest
 from gossan.config import config_faults, fill_defaults, read_scenes, schema_faults
 from gossan.errors import InputError
 
-NAMES = ["alunite", "chlorite", "feldspar"]
+NAMES = ["alunite", "calcite", "chlorite", "epidote", "feldspar", "muscovite"]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,8 @@ def test_each_key_has_description_and_default_and_objects_are_closed(schema):
 def test_an_empty_config_is_filled_and_fits(schema):
     filled = fill_defaults({}, schema)
     assert schema_faults(filled, schema) == []
-    assert filled["twin"] == {"seed": 42, "size_px": 512, "difficulty": 1.0}
+    assert filled["twin"]["size_px"]["aster"] == [147, 87]
+    assert filled["studies"]["zafarghand"]["mad"] == {"n": 1.5, "centre": "median", "side": "high"}
     assert filled["studies"]["gilgit"]["max_angle_rad"] == 0.1
 
 
@@ -44,7 +45,7 @@ def test_filling_keeps_what_is_given(schema):
     given = {"twin": {"seed": 7}, "studies": {"gilgit": {"references": ["alunite", "chlorite"]}}}
     filled = fill_defaults(given, schema)
     assert filled["twin"]["seed"] == 7
-    assert filled["twin"]["size_px"] == 512
+    assert filled["twin"]["size_px"]["landsat"] == 512
     assert filled["studies"]["gilgit"]["references"] == ["alunite", "chlorite"]
     assert given == {
         "twin": {"seed": 7},
@@ -64,8 +65,10 @@ def test_the_table_of_keys_in_the_documentation_is_complete(schema, root):
     [
         ({"twinn": {}}, "twinn: not a key; did you mean 'twin'?"),
         ({"studies": {"gilgit": {"max_angle": 1}}}, "studies.gilgit.max_angle: not a key; did"),
-        ({"twin": {"size_px": "big"}}, "twin.size_px: must be of type integer, not 'big'"),
-        ({"twin": {"size_px": 8}}, "twin.size_px: 8 is less than the minimum of 64"),
+        ({"twin": {"seed": "big"}}, "twin.seed: must be of type integer, not 'big'"),
+        ({"twin": {"size_px": {"landsat": 8}}}, "landsat: 8 is less than the minimum of 64"),
+        ({"studies": {"zafarghand": {"atmosphere": ["flaash"]}}}, "'flaash' is not allowed"),
+        ({"studies": {"zafarghand": {"zones": {"a": {"medium": [0, 1]}}}}}, "zones.a"),
         ({"accuracy": {"design": "cencus"}}, "accuracy.design: 'cencus' is not allowed; did you"),
         ({"studies": {"gilgit": {"zones": {"a/b": ["alunite"]}}}}, "a/b"),
     ],
@@ -101,6 +104,32 @@ def test_unknown_minerals_members_and_sources_are_told(schema, tmp_path):
     assert "absent does not exist" in text
 
 
+@pytest.mark.parametrize(
+    ("study", "settings", "expected"),
+    [
+        ("gilgit", {"atmosphere": ["iarr"]}, "gilgit.normalisation: clip would cut what iarr"),
+        ("zafarghand", {"window": [0, 0, 9, 9], "polygon": "."}, "window: stands beside polygon"),
+        ("zafarghand", {"polygon": "no.gpkg"}, "polygon: no.gpkg does not exist"),
+        ("zafarghand", {"score": {"model": "no.json"}}, "score.model: no.json does not exist"),
+        (
+            "zafarghand",
+            {"zones": {"a": {"medium": [0.5, 0.3], "high": [0, 1], "minerals": ["alunite"]}}},
+            "zones.a.medium: [0.5, 0.3] is no range",
+        ),
+        (
+            "zafarghand",
+            {"zones": {"a": {"medium": [0, 0.3], "high": [0.3, 1], "minerals": ["alunit"]}}},
+            "zones.a: unknown mineral 'alunit'; did you mean 'alunite'?",
+        ),
+    ],
+)
+def test_faults_between_keys_are_told(schema, study, settings, expected):
+    filled = fill_defaults({"studies": {study: settings}}, schema)
+    names = filled["studies"]["gilgit"]["references"]
+    (fault,) = config_faults(filled, names)
+    assert expected in fault
+
+
 def write_table(folder, *rows, header="scene\tstudy\tsensor\tproduct\treference"):
     path = folder / "scenes.tsv"
     path.write_text("\n".join([header, *rows]) + "\n")
@@ -124,6 +153,7 @@ def test_a_good_table_has_no_fault(tmp_path, row_schema):
         ("a\tgilgit\tlandsat", "has not 5 columns"),
         ("a gilgit landsat twin twin", "has not 5 columns"),
         ("a\tgilgit\tlandsat\t\t", "product"),
+        ("a\tgilgit\taster\ttwin\t", "sensor: gilgit does not run on 'aster'; give landsat"),
     ],
 )
 def test_faults_of_a_row_name_table_row_and_column(tmp_path, row_schema, row, expected):

@@ -4,22 +4,25 @@ from html.parser import HTMLParser
 
 import pytest
 
+from gossan.class_report import (
+    FIGURE_TITLES,
+    Scene,
+    describe_library,
+    describe_weakest,
+    reading_notes,
+    render_report,
+    summarise,
+)
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.report import (
-    FIGURE_TITLES,
-    Scene,
     describe_bands,
-    describe_library,
     describe_mask,
     describe_scene,
-    describe_weakest,
+    headlines,
     installed_versions,
-    reading_notes,
-    record_of,
+    records_of,
     relative_link,
-    render_report,
-    summarise,
 )
 
 PNG = (
@@ -143,9 +146,8 @@ def page(root, scenes, **changes):
         "published": {},
         **changes,
     }
-    return render_report(
-        (static / "report.html.j2").read_text(), (static / "report.css").read_text(), **options
-    )
+    texts = [(static / name).read_text() for name in ("report.html.j2", "base.html.j2")]
+    return render_report(*texts, (static / "report.css").read_text(), **options)
 
 
 class Page(HTMLParser):
@@ -451,6 +453,15 @@ def test_what_corrections_found_stands_per_band():
     assert describe_bands({})["rows"] == []
 
 
+def test_what_is_not_of_bands_stands_among_the_facts():
+    own = {"method": "own", "materials": ["soil", "quartz"], "cells": {"total": 9, "dark": 1}}
+    cube = {**CUBE, "corrections": [own]}
+    assert describe_bands(cube)["columns"] == ["Band", "Centre, µm", "FWHM, µm"]
+    facts = dict(describe_scene(cube))
+    assert facts["Materials"] == "soil; quartz"
+    assert facts["Cells"] == "total 9, dark 1"
+
+
 def test_masks_overlap_and_their_sum_is_told():
     mask = describe_mask(CUBE)
     assert mask["rows"] == [("cloud", "1,200", "1.20%"), ("cloud shadow", "400", "0.40%")]
@@ -478,6 +489,24 @@ def test_links_are_relative_to_the_page():
 
 
 def test_a_scene_without_a_record_is_named():
-    assert record_of({"records": [unassessed("a")]}, "a")["scene"] == "a"
-    with pytest.raises(InputError, match="no record of scene 'b'"):
-        record_of({"records": [unassessed("a")]}, "b")
+    records = [unassessed("a"), accuracy("a")]
+    assert records_of({"records": [unassessed("c"), *records]}, "a") == records
+    with pytest.raises(InputError, match=r"no record of scene 'b' \(it has: a\)"):
+        records_of({"records": records}, "b")
+
+
+def test_a_scene_with_many_maps_is_told_by_the_best_of_each_kind():
+    def record(scene, zone, f1):
+        made = accuracy(scene) if f1 is not None else unassessed(scene)
+        if f1 is not None:
+            made["confusion_matrix"]["labels"][1]["name"] = zone
+            made["scores"]["macro_f1"] = value(f1)
+        return made
+
+    phyllic = [record("a", "phyllic", f1) for f1 in (0.3, 0.8, 0.2)]
+    propylitic = [record("a", "propylitic", f1) for f1 in (0.9, 0.4)]
+    few = [record("b", "phyllic", f1) for f1 in (0.1, 0.2)]
+    none = [record("c", "", None) for _ in range(6)]
+    kept, left_out = headlines([*phyllic, *propylitic, *few, *none])
+    assert kept == [phyllic[1], propylitic[0], *few, none[0]]
+    assert left_out == 8

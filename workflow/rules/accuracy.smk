@@ -40,10 +40,7 @@ rule assess_accuracy:
 rule collect_accuracy:
     input:
         **code("collect_accuracy"),
-        records=lambda wildcards: expand(
-            "results/scenes/{scene}/accuracy/sam.json",
-            scene=scenes_of(wildcards.study),
-        ),
+        records=lambda wildcards: list(accuracy_records(wildcards.study)),
         schema=source("workflow/schemas/accuracy.schema.json"),
     output:
         report(

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -108,9 +109,14 @@ def check_inputs(given):
     return settings, {row["scene"]: row for row in rows}
 
 
-def study_of(wildcards):
+def study_of_scene(scene):
     """Settings of the study that a scene belongs to."""
-    return SETTINGS["studies"][SCENES[wildcards.scene]["study"]]
+    return SETTINGS["studies"][SCENES[scene]["study"]]
+
+
+def study_of(wildcards):
+    """Settings of the study of the scene among the wildcards."""
+    return study_of_scene(wildcards.scene)
 
 
 def scenes_of(study):
@@ -118,29 +124,89 @@ def scenes_of(study):
     return [name for name, row in SCENES.items() if row["study"] == study]
 
 
-def is_twin(wildcards):
-    """Whether a scene is simulated."""
-    return SCENES[wildcards.scene]["product"] == "twin"
+# What a simulated scene consists of, by sensor: the product and what is known of its ground.
+TWIN_PRODUCT = {"landsat": "product.tar", "aster": "product.hdf"}
+TWIN_REFERENCE = {"landsat": "truth.tif", "aster": "zones.gpkg"}
+
+
+def scenes_by(column, value):
+    """A pattern of the names of the scenes that have this value in a column of their table."""
+    return "|".join(name for name, row in SCENES.items() if row[column] == value) or "(?!)"
 
 
 def product_of(wildcards):
     """Path of a scene's product."""
-    if is_twin(wildcards):
-        return f"results/scenes/{wildcards.scene}/twin/product.tar"
-    return SCENES[wildcards.scene]["product"]
+    row = SCENES[wildcards.scene]
+    if row["product"] == "twin":
+        return f"results/scenes/{row['scene']}/twin/{TWIN_PRODUCT[row['sensor']]}"
+    return row["product"]
 
 
 def reference_of(wildcards):
     """Path of a scene's ground truth, or an empty list where there is none."""
-    reference = SCENES[wildcards.scene]["reference"]
-    if reference == "twin":
-        return f"results/scenes/{wildcards.scene}/twin/truth.tif"
-    return reference or []
+    row = SCENES[wildcards.scene]
+    if row["reference"] == "twin":
+        return f"results/scenes/{row['scene']}/twin/{TWIN_REFERENCE[row['sensor']]}"
+    return row["reference"] or []
+
+
+def score_model(wildcards):
+    """The models that score a scene without a reference, or an empty list."""
+    model = study_of(wildcards)["score"]["model"]
+    return model if model and not reference_of(wildcards) else []
+
+
+def is_scored(scene):
+    """Whether a scene can have an alteration score: by its own reference or another's models."""
+    return bool(SCENES[scene]["reference"] or study_of_scene(scene)["score"]["model"])
+
+
+def accuracy_records(study):
+    """The accuracy records of a study's scenes: files, or folders of them."""
+    for scene in scenes_of(study):
+        folder = f"results/scenes/{scene}/accuracy"
+        if study == "gilgit":
+            yield f"{folder}/sam.json"
+        else:
+            yield f"{folder}/confidence"
+            if is_scored(scene):
+                yield f"{folder}/score"
 
 
 def classes_of(wildcards):
     """The class table of the study that a scene belongs to."""
     return f"results/studies/{SCENES[wildcards.scene]['study']}/classes.csv"
+
+
+def quac_library(wildcards):
+    """The spectra that quac scales a scene to, or an empty list where it is not asked for."""
+    quac = "quac" in study_of(wildcards)["atmosphere"]
+    return source("resources/static/analytic_library.csv") if quac else []
+
+
+def area_flags(settings):
+    """The part of a product that a study uses, as a flag."""
+    if settings["polygon"]:
+        return flag("polygon", shlex.quote(settings["polygon"]))
+    return flag("window", " ".join(map(str, settings["window"])))
+
+
+def subset_flags(settings):
+    """The bands, the part and the pixels of a product that go into the cube, as flags."""
+    bands = flag("bands", " ".join(settings.get("bands", [])))
+    mask = f"--mask {' '.join(settings['mask'])}"
+    ndvi = settings["ndvi_max"]
+    most = "" if ndvi is None else f"--ndvi-max {ndvi}"
+    return f"{area_flags(settings)} {bands} {mask} {most}"
+
+
+def minerals_of(study):
+    """Minerals that a study looks for: its references, or those that mark its zones."""
+    settings = SETTINGS["studies"][study]
+    if "references" in settings:
+        return settings["references"]
+    named = [name for zone in settings["zones"].values() for name in zone["minerals"]]
+    return list(dict.fromkeys(named))
 
 
 def zones_of(study):
@@ -158,29 +224,72 @@ def zone_maps(scene):
     return [f"results/scenes/{scene}/zones/{zone}.tif" for zone in zones_of(SCENES[scene]["study"])]
 
 
+def mineral_files(scene):
+    """What the mineral maps of a scene leave for the user to open."""
+    folder = f"results/scenes/{scene}"
+    yield from (f"{folder}/sam/{name}.tif" for name in ("class", "angle", "margin"))
+    yield from zone_maps(scene)
+    yield from (
+        f"{folder}/tables/{name}" for name in ("areas.csv", "signatures.csv", "pixels.gpkg")
+    )
+    yield from (
+        f"{folder}/cube/cube.tif",
+        f"{folder}/library/references.csv",
+        f"{folder}/library/records.csv",
+    )
+
+
+def alteration_files(scene):
+    """What the maps of alteration zones of a scene leave for the user to open."""
+    folder = f"results/scenes/{scene}"
+    zones = study_of_scene(scene)["zones"]
+    yield from (f"{folder}/confidence/{zone}.tif" for zone in zones)
+    yield f"{folder}/confidence/confidence.csv"
+    yield from score_files(scene)
+    yield from (f"{folder}/mad/{name}" for name in ("anomalies.tif", "anomalies.csv"))
+    yield from (
+        f"{folder}/wavelets/{name}" for name in ("subbands.tif", "profile.csv", "comparison.csv")
+    )
+    yield f"{folder}/cube/cube.tif"
+
+
+STUDY_FILES = {"gilgit": mineral_files, "zafarghand": alteration_files}
+
+
 def study_files(study):
     """What a study leaves for the user to open, by path."""
-    for scene in scenes_of(study):
-        folder = f"results/scenes/{scene}"
-        yield from (f"{folder}/sam/{name}.tif" for name in ("class", "angle", "margin"))
-        yield from zone_maps(scene)
-        yield from (
-            f"{folder}/tables/{name}" for name in ("areas.csv", "signatures.csv", "pixels.gpkg")
-        )
-        yield from (
-            f"{folder}/cube/cube.tif",
-            f"{folder}/library/references.csv",
-            f"{folder}/library/records.csv",
-        )
+    return [path for scene in scenes_of(study) for path in STUDY_FILES[study](scene)]
 
 
-def scene_flags(study):
-    """The scenes of a study as flags of render_report."""
-    folders = [f"results/scenes/{scene}" for scene in scenes_of(study)]
+def scene_flags(study, *files):
+    """The scenes of a study as flags of a report: each with the paths of these files of its own."""
     return " ".join(
-        f"--scene {Path(folder).name} {folder}/cube/cube.json {folder}/figures"
-        f" {folder}/tables/areas.csv {folder}/library/records.csv"
-        for folder in folders
+        f"--scene {scene} {' '.join(f'results/scenes/{scene}/{name}' for name in files)}"
+        for scene in scenes_of(study)
+    )
+
+
+def score_files(scene):
+    """What the alteration score of a scene is drawn from; nothing where it has none."""
+    folder = f"results/scenes/{scene}/score"
+    zones = study_of_scene(scene)["zones"]
+    names = ["score.json", "curves.csv", *(f"{zone}.tif" for zone in zones)]
+    return [f"{folder}/{name}" for name in names] if is_scored(scene) else []
+
+
+def score_draw_flags(scene):
+    """The alteration score of a scene as flags of draw_zones."""
+    if not is_scored(scene):
+        return ""
+    record, curves, *scores = score_files(scene)
+    return f"--score-record {record} --curves {curves} --scores {' '.join(scores)}"
+
+
+def score_flags(study):
+    """The scored scenes of a study as flags of its report."""
+    return " ".join(
+        f"--score {scene} results/scenes/{scene}/score/score.json"
+        for scene in filter(is_scored, scenes_of(study))
     )
 
 
@@ -195,6 +304,15 @@ def library_sources(wildcards):
     """Paths of the spectral libraries, in order of preference."""
     shipped = source("resources/static/analytic_library.csv")
     return [shipped if name == "analytic" else name for name in SETTINGS["library"]["sources"]]
+
+
+def angle_flags(settings):
+    """The largest angles of a study's classes as flags; none where the study learns them."""
+    if "max_angle_rad" not in settings:
+        return ""
+    own = [f"{name}={angle}" for name, angle in settings["max_angle_rad_of"].items()]
+    overall = flag("max-angle-rad", settings["max_angle_rad"])
+    return f"{overall} {flag('max-angle-rad-of', ' '.join(own))}"
 
 
 def flag(name, value):

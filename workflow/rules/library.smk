@@ -19,20 +19,13 @@ rule select_classes:
         mem_mb=300,
     params:
         digest=digest("select_classes"),
-        study=lambda wildcards: SETTINGS["studies"][wildcards.study],
-        own=lambda wildcards: flag(
-            "max-angle-rad-of",
-            " ".join(
-                f"{name}={angle}"
-                for name, angle in SETTINGS["studies"][wildcards.study]["max_angle_rad_of"].items()
-            ),
-        ),
+        minerals=lambda wildcards: minerals_of(wildcards.study),
+        angles=lambda wildcards: angle_flags(SETTINGS["studies"][wildcards.study]),
     message:
         "Selecting the classes of {wildcards.study}"
     shell:
         "python {input.script:q} --minerals {input.minerals:q}"
-        " --references {params.study[references]} --max-angle-rad {params.study[max_angle_rad]}"
-        " {params.own} --classes {output:q}"
+        " --references {params.minerals} {params.angles} --classes {output:q}"
         " 2> {log:q}"
 
 

@@ -5,6 +5,7 @@ rule preprocess_scene:
     input:
         **code("preprocess_scene"),
         product=product_of,
+        library=quac_library,
     output:
         cube="results/scenes/{scene}/cube/cube.tif",
         record="results/scenes/{scene}/cube/cube.json",
@@ -20,15 +21,42 @@ rule preprocess_scene:
     params:
         digest=digest("preprocess_scene"),
         sensor=lambda wildcards: SCENES[wildcards.scene]["sensor"],
-        study=study_of,
-        mask=lambda wildcards: flag("mask", " ".join(study_of(wildcards)["mask"])),
+        atmosphere=lambda wildcards: " ".join(study_of(wildcards)["atmosphere"]) or "none",
+        library=lambda wildcards, input: flag("library", input.get("library")),
+        normalisation=lambda wildcards: study_of(wildcards)["normalisation"],
+        subset=lambda wildcards: subset_flags(study_of(wildcards)),
         block_px=SETTINGS["block_px"],
     message:
         "Calibrating and masking {wildcards.scene}"
     shell:
         "python {input.script:q} --sensor {params.sensor} --product {input.product:q}"
-        " --atmosphere {params.study[atmosphere]} {params.mask}"
-        " --normalisation {params.study[normalisation]}"
+        " --atmosphere {params.atmosphere} {params.library} {params.subset}"
+        " --normalisation {params.normalisation}"
         " --cube {output.cube:q} --record {output.record:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
+
+
+# The same ground as reflectance in all bands, for band ratios and spectral angles; the cube decides
+# which of its pixels are valid.
+use rule preprocess_scene as calibrate_scene with:
+    input:
+        **code("preprocess_scene"),
+        product=product_of,
+    output:
+        cube="results/scenes/{scene}/cube/reflectance.tif",
+        record="results/scenes/{scene}/cube/reflectance.json",
+    log:
+        "results/logs/calibrate_scene/{scene}.log",
+    benchmark:
+        "results/benchmarks/calibrate_scene/{scene}.tsv"
+    params:
+        digest=digest("preprocess_scene"),
+        sensor=lambda wildcards: SCENES[wildcards.scene]["sensor"],
+        atmosphere="none",
+        library="",
+        normalisation="none",
+        subset=lambda wildcards: f"{area_flags(study_of(wildcards))} --mask",
+        block_px=SETTINGS["block_px"],
+    message:
+        "Calibrating {wildcards.scene} to reflectance"

@@ -1,6 +1,11 @@
-# Figures, the report of a study, and the index of all.
+# Figures, the report of each kind of study, and the index of all.
 
 FIGURES = ["composite", "classes", "zones", "angle", "spectra", "areas", "confusion", "accuracy"]
+ZONE_FIGURES = [
+    *("composite", "signal", "histograms", "anomalies", "subbands", "profile", "wavelets"),
+    *(f"confidence-{zone}" for zone in ZONES),
+    *("scores", "curves", "comparison"),
+]
 
 
 rule draw_figures:
@@ -28,6 +33,8 @@ rule draw_figures:
         "results/logs/draw_figures/{scene}.log",
     benchmark:
         "results/benchmarks/draw_figures/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("study", "gilgit"),
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -44,6 +51,54 @@ rule draw_figures:
         " --zones {input.zones:q} --classes {input.classes:q} --references {input.references:q}"
         " --signatures {input.signatures:q} --areas {input.areas:q}"
         " --accuracy {input.accuracy:q} --output-dir {params.folder:q}"
+        " 2> {log:q}"
+
+
+rule draw_zones:
+    input:
+        **code("draw_zones"),
+        cube="results/scenes/{scene}/cube/cube.tif",
+        record="results/scenes/{scene}/cube/cube.json",
+        anomalies="results/scenes/{scene}/mad/anomalies.tif",
+        anomaly_table="results/scenes/{scene}/mad/anomalies.csv",
+        subbands="results/scenes/{scene}/wavelets/subbands.tif",
+        profile="results/scenes/{scene}/wavelets/profile.csv",
+        wavelets="results/scenes/{scene}/wavelets/comparison.csv",
+        confidence=expand("results/scenes/{{scene}}/confidence/{zone}.tif", zone=ZONES),
+        confidence_table="results/scenes/{scene}/confidence/confidence.csv",
+        reference=reference_of,
+        score=lambda wildcards: score_files(wildcards.scene),
+    output:
+        report(
+            expand("results/scenes/{{scene}}/figures/{figure}.png", figure=ZONE_FIGURES),
+            category="Figures",
+            subcategory="{scene}",
+            caption="../report/figures.rst",
+        ),
+    log:
+        "results/logs/draw_zones/{scene}.log",
+    benchmark:
+        "results/benchmarks/draw_zones/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("study", "zafarghand"),
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("draw_zones"),
+        reference=lambda wildcards, input: flag("reference", input.get("reference")),
+        score=lambda wildcards: score_draw_flags(wildcards.scene),
+        folder="results/scenes/{scene}/figures",
+    message:
+        "Drawing the alteration zones of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --record {input.record:q}"
+        " --anomalies {input.anomalies:q} --anomaly-table {input.anomaly_table:q}"
+        " --subbands {input.subbands:q} --profile {input.profile:q} --wavelets {input.wavelets:q}"
+        " --confidence {input.confidence:q} --confidence-table {input.confidence_table:q}"
+        " {params.reference} {params.score} --output-dir {params.folder:q}"
         " 2> {log:q}"
 
 
@@ -95,6 +150,7 @@ rule render_report:
         residuals=source("resources/static/analytic_residuals.csv"),
         published=source("resources/static/published.json"),
         template=source("resources/static/report.html.j2"),
+        base=source("resources/static/base.html.j2"),
         style=source("resources/static/report.css"),
     output:
         report(
@@ -107,6 +163,8 @@ rule render_report:
         "results/logs/render_report/{study}.log",
     benchmark:
         "results/benchmarks/render_report/{study}.tsv"
+    wildcard_constraints:
+        study="gilgit",
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -114,15 +172,71 @@ rule render_report:
         mem_mb=500,
     params:
         digest=digest("render_report"),
-        scenes=lambda wildcards: scene_flags(wildcards.study),
+        scenes=lambda wildcards: scene_flags(
+            wildcards.study, "cube/cube.json", "figures", "tables/areas.csv", "library/records.csv"
+        ),
     message:
         "Writing the report of {wildcards.study}"
     shell:
         "python {input.script:q} --study {wildcards.study} {params.scenes}"
         " --accuracy {input.accuracy:q} --classes {input.classes:q}"
         " --config {input.settings:q} --residuals {input.residuals:q} --files {input.files:q}"
-        " --published {input.published:q} --template {input.template:q} --style {input.style:q}"
-        " --output {output:q}"
+        " --published {input.published:q} --template {input.template:q} --base {input.base:q}"
+        " --style {input.style:q} --output {output:q}"
+        " 2> {log:q}"
+
+
+rule render_zone_report:
+    input:
+        **code("render_zone_report"),
+        records=lambda wildcards: expand(
+            "results/scenes/{scene}/cube/cube.json", scene=scenes_of(wildcards.study)
+        ),
+        figures=lambda wildcards: expand(
+            "results/scenes/{scene}/figures/{figure}.png",
+            scene=scenes_of(wildcards.study),
+            figure=ZONE_FIGURES,
+        ),
+        files=lambda wildcards: study_files(wildcards.study),
+        accuracy="results/studies/{study}/accuracy.json",
+        settings="results/studies/{study}/settings.json",
+        published=source("resources/static/published.json"),
+        template=source("resources/static/zones.html.j2"),
+        base=source("resources/static/base.html.j2"),
+        style=source("resources/static/report.css"),
+    output:
+        report(
+            "results/studies/{study}/report.html",
+            category="Report",
+            labels={"study": "{study}"},
+            caption="../report/report.rst",
+        ),
+    log:
+        "results/logs/render_zone_report/{study}.log",
+    benchmark:
+        "results/benchmarks/render_zone_report/{study}.tsv"
+    wildcard_constraints:
+        study="zafarghand",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        digest=digest("render_zone_report"),
+        scenes=lambda wildcards: scene_flags(
+            wildcards.study,
+            *("cube/cube.json", "figures", "mad/anomalies.csv"),
+            *("confidence/confidence.csv", "wavelets/comparison.csv"),
+        ),
+        scores=lambda wildcards: score_flags(wildcards.study),
+    message:
+        "Writing the report of {wildcards.study}"
+    shell:
+        "python {input.script:q} --study {wildcards.study} {params.scenes} {params.scores}"
+        " --accuracy {input.accuracy:q} --config {input.settings:q} --files {input.files:q}"
+        " --published {input.published:q} --template {input.template:q} --base {input.base:q}"
+        " --style {input.style:q} --output {output:q}"
         " 2> {log:q}"
 
 

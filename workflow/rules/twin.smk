@@ -1,7 +1,7 @@
 # Simulated ground, imaged as a native product.
 
 
-rule simulate_scene:
+rule simulate_landsat:
     input:
         **code("simulate_scene"),
         library=source("resources/static/analytic_library.csv"),
@@ -12,9 +12,11 @@ rule simulate_scene:
         truth_style="results/scenes/{scene}/twin/truth.qml",
         truth_names="results/scenes/{scene}/twin/truth.tif.aux.xml",
     log:
-        "results/logs/simulate_scene/{scene}.log",
+        "results/logs/simulate_landsat/{scene}.log",
     benchmark:
-        "results/benchmarks/simulate_scene/{scene}.tsv"
+        "results/benchmarks/simulate_landsat/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("sensor", "landsat"),
     conda:
         "../../envs/geo.yaml"
     threads: 4
@@ -22,13 +24,52 @@ rule simulate_scene:
         mem_mb=block_memory(600, 800),
     params:
         digest=digest("simulate_scene"),
-        sensor=lambda wildcards: SCENES[wildcards.scene]["sensor"],
-        twin=SETTINGS["twin"],
+        seed=SETTINGS["twin"]["seed"],
+        size_px=SETTINGS["twin"]["size_px"]["landsat"],
+        difficulty=SETTINGS["twin"]["difficulty"],
     message:
-        "Simulating ground and product of {wildcards.scene} (synthetic)"
+        "Simulating ground and Landsat product of {wildcards.scene} (synthetic)"
     shell:
-        "python {input.script:q} --sensor {params.sensor} --seed {params.twin[seed]}"
-        " --size-px {params.twin[size_px]} --difficulty {params.twin[difficulty]}"
+        "python {input.script:q} --sensor landsat --seed {params.seed}"
+        " --size-px {params.size_px} --difficulty {params.difficulty}"
         " --library {input.library:q} --minerals {input.minerals:q}"
         " --product {output.product:q} --truth {output.truth:q} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule simulate_aster:
+    input:
+        **code("simulate_scene"),
+        library=source("resources/static/analytic_library.csv"),
+        minerals=source("resources/static/minerals.csv"),
+    output:
+        product="results/scenes/{scene}/twin/product.hdf",
+        zones="results/scenes/{scene}/twin/zones.gpkg",
+        truth="results/scenes/{scene}/twin/truth.tif",
+        truth_style="results/scenes/{scene}/twin/truth.qml",
+        truth_names="results/scenes/{scene}/twin/truth.tif.aux.xml",
+    log:
+        "results/logs/simulate_aster/{scene}.log",
+    benchmark:
+        "results/benchmarks/simulate_aster/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("sensor", "aster"),
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(600, 800),
+    params:
+        digest=digest("simulate_scene"),
+        seed=SETTINGS["twin"]["seed"],
+        size_px=SETTINGS["twin"]["size_px"]["aster"],
+        difficulty=SETTINGS["twin"]["difficulty"],
+    message:
+        "Simulating ground and ASTER product of {wildcards.scene} (synthetic)"
+    shell:
+        "python {input.script:q} --sensor aster --seed {params.seed}"
+        " --size-px {params.size_px} --difficulty {params.difficulty}"
+        " --library {input.library:q} --minerals {input.minerals:q}"
+        " --product {output.product:q} --truth {output.truth:q} --reference {output.zones:q}"
+        " --threads {threads}"
         " 2> {log:q}"

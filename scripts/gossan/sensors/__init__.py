@@ -47,32 +47,42 @@ class Product(AbstractContextManager, Protocol):
         """Close the product's files."""
 
 
-def _open_landsat(path: str | Path) -> Product:
+def _open_landsat(path: str | Path, _: Sequence[str] | None) -> Product:
     from gossan.sensors.landsat import open_product as reader
 
     return reader(path)
 
 
-def _open_aster(path: str | Path) -> Product:
+def _open_aster(path: str | Path, bands: Sequence[str] | None) -> Product:
     from gossan.sensors.aster import open_product as reader
 
-    return reader(path)
+    return reader(path) if bands is None else reader(path, bands)
+
+
+def _open_sentinel2(path: str | Path, bands: Sequence[str] | None) -> Product:
+    from gossan.sensors.sentinel2 import open_product as reader
+
+    return reader(path) if bands is None else reader(path, bands)
 
 
 # Value of the scene table's `sensor` column -> reader. Readers are imported on demand, because
 # each brings its own format libraries, and by plain import statements, which the workflow follows
 # to know the code that a rule depends on.
-READERS: dict[str, Callable[[str | Path], Product]] = {
+READERS: dict[str, Callable[[str | Path, Sequence[str] | None], Product]] = {
     "landsat": _open_landsat,
     "aster": _open_aster,
+    "sentinel2": _open_sentinel2,
 }
 
 
-def open_product(sensor: str, path: str | Path) -> Product:
+def open_product(sensor: str, path: str | Path, bands: Sequence[str] | None = None) -> Product:
     """Open a native product with the reader of `sensor`.
+
+    `bands` are those that will be read (None: all): a reader may leave the files, the saturation
+    and the faults of the others alone, and may have more bands than these.
 
     Raises InputError if no reader of that name exists or the product cannot be used.
     """
     if sensor not in READERS:
         raise InputError(f"sensor '{sensor}' is unknown; use one of: {', '.join(READERS)}")
-    return READERS[sensor](path)
+    return READERS[sensor](path, bands)

@@ -1,0 +1,14 @@
+"""Names of what is compared on an alteration zone, as figures and report print them."""
+
+METHOD_LABELS = {
+    "score": "Alteration score (held-out blocks)",
+    "SAM": "SAM, threshold learned",
+    "best ratio on training blocks": "Best band ratio, learned",
+    "best rule on training blocks": "Published rule, band and level learned",
+    "best rule in hindsight": "Published rule, best in hindsight",
+}
+
+
+def method_label(method: str) -> str:
+    """What a method of score_alteration's record is called."""
+    return METHOD_LABELS.get(method, method.capitalize())
