@@ -174,6 +174,19 @@ def test_the_nearest_bands_make_the_pictures():
     assert "False colour" not in only_visible
 
 
+def test_a_sensor_without_blue_is_shown_in_the_infrared():
+    names = ("4", "5", "6", "7", "8", "9", "2", "3N")
+    centres = (1.656, 2.167, 2.208, 2.266, 2.336, 2.4, 0.661, 0.807)
+    values = np.random.default_rng(1).random((8, UTM.height, UTM.width)).astype("float32")
+    aster = Raster(values, UTM, BandTable(names, centres, (0.05,) * 8))
+    shown = texts(figures.draw_composite(aster, False))
+    assert "1.66 µm, 2.21 µm, 2.34 µm" in shown
+    assert "0.81 µm, 0.66 µm, 1.66 µm" in shown
+    assert "True colour" not in shown
+    # Landsat has one band where the short-wave picture needs two.
+    assert "Short-wave infrared" not in texts(figures.draw_composite(cube(), False))
+
+
 def test_maps_in_degrees_and_rotated_maps_are_labelled_as_such():
     degrees = Grid(CRS.from_epsg(4326), from_origin(74, 36, 0.001, 0.001), 50, 40)
     assert "Longitude" in texts(figures.draw_classes(codes(degrees), CLASSES, False))

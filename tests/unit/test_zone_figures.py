@@ -156,8 +156,8 @@ def record(assessed=True):
 
 SUBBANDS = [f"6 {part}" for part in ("LL", "LH", "HL", "HH")]
 DRAW = {
-    "signal": lambda s: figures.draw_signal(stages(), s),
-    "signal without stages": lambda s: figures.draw_signal([], s),
+    "signal": lambda s: figures.draw_signal(stages(), BANDS, s),
+    "signal without stages": lambda s: figures.draw_signal([], BANDS, s),
     "histograms": lambda s: figures.draw_histograms(histograms(), BANDS, s),
     "anomalies": lambda s: figures.draw_anomalies(raster(BANDS, whole=True), anomaly_rows(), s),
     "sub-bands": lambda s: figures.draw_subbands(raster(SUBBANDS, -1), "6", s),
