@@ -200,7 +200,9 @@ rule score_alteration:
         mem_mb=block_memory(700, 500),
     params:
         digest=digest("score_alteration"),
-        study=study_of,
+        bands=lambda wildcards: study_of(wildcards)["bands"],
+        outside=lambda wildcards: study_of(wildcards)["outside"],
+        score=lambda wildcards: study_of(wildcards)["score"],
         zones=ZONES,
         truth=lambda wildcards, input: flag("reference", input.get("reference"))
         or flag("model", input.get("model")),
@@ -213,11 +215,11 @@ rule score_alteration:
         "Scoring alteration in {wildcards.scene}, tested on held-out blocks"
     shell:
         "python {input.script:q} --cube {input.cube:q} --subbands {input.subbands:q}"
-        " --reflectance {input.reflectance:q} --bands {params.study[bands]} --zone {params.zones}"
-        " {params.truth} --outside {params.study[outside]} --confidence {input.confidence:q}"
+        " --reflectance {input.reflectance:q} --bands {params.bands} --zone {params.zones}"
+        " {params.truth} --outside {params.outside} --confidence {input.confidence:q}"
         " --references {input.references:q} {params.minerals} --scene {wildcards.scene}"
-        " --block-px {params.accuracy[block_px]} --folds {params.study[score][folds]}"
-        " --per-class {params.study[score][per_class]} --bootstrap {params.accuracy[bootstrap]}"
+        " --block-px {params.accuracy[block_px]} --folds {params.score[folds]}"
+        " --per-class {params.score[per_class]} --bootstrap {params.accuracy[bootstrap]}"
         " --seed {params.accuracy[seed]} --output {output.scores:q}"
         " --record {output.record:q} --curves {output.curves:q} --record-dir {output.records:q}"
         " --threads {threads}"
