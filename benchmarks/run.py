@@ -12,7 +12,12 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 # Name of a benchmark -> its module in this folder, which has `run(cases, pairs)`.
-BENCHMARKS = {"sam": "sam"}
+BENCHMARKS = {
+    "composite": "composite",
+    "forest": "forest",
+    "mnf": "mnf",
+    "sam": "sam",
+}
 COLUMNS = ("case", "peer", "ratio", "ours_s", "peer_s", "agree", "peak_mib", "floor_ratio")
 
 

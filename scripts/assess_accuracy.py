@@ -26,6 +26,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--minerals", type=Path, help="table of all classes (CSV), whose further names are `other`"
     )
     parser.add_argument("--method", required=True, help="name of the method that made the map")
+    parser.add_argument(
+        "--split",
+        help="how the pixels that the method learned from were kept apart from those that test it "
+        "(default: it learned from none)",
+    )
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
         "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
@@ -61,6 +66,7 @@ def main(arguments: argparse.Namespace) -> None:
         classes,
         scene=arguments.scene,
         method=arguments.method,
+        split=arguments.split,
         block_px=arguments.block_px,
         replicates=arguments.bootstrap,
         seed=arguments.seed,

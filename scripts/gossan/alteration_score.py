@@ -16,6 +16,7 @@ import numpy as np
 from gossan.accuracy import MINIMUM_BLOCKS, draw_blocks
 from gossan.band_ratios import BandRatio, log_ratios
 from gossan.errors import InputError
+from gossan.sampling import pixel_priorities, smallest_of_each
 
 # B3-spline kernel of the "à trous" transform (Starck and Murtagh 2006, Astronomical Image and
 # Data Analysis), here with steps of 1, 2, 4 and 8 pixels.
@@ -184,19 +185,6 @@ class TrainingSample:
         )
 
 
-def pixel_priorities(row: np.ndarray, column: np.ndarray, seed: int) -> np.ndarray:
-    """A random number for each pixel of the scene, uint64, set by its place and the seed alone.
-
-    So the sample does not depend on blocks or threads (splitmix64: Steele et al. 2014, OOPSLA).
-    """
-    with np.errstate(over="ignore"):
-        mixed = row.astype(np.uint64) << np.uint64(32) | column.astype(np.uint64)
-        mixed += np.uint64(0x9E3779B97F4A7C15) * np.uint64(seed + 1)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return mixed ^ (mixed >> np.uint64(31))
-
-
 def draw_training(
     features: Sequence[np.ndarray],
     truth: np.ndarray,
@@ -214,7 +202,7 @@ def draw_training(
     row, column = np.nonzero(truth >= 0)
     priority = pixel_priorities(row + row_offset, column + column_offset, seed)
     stratum = truth[row, column]
-    kept = _smallest(priority, stratum, per_class)
+    kept = smallest_of_each(priority, stratum, per_class)
     row, column = row[kept], column[kept]
     return TrainingSample(
         np.concatenate([part[:, row, column] for part in features]).T,
@@ -233,14 +221,7 @@ def merge_training(samples: Sequence[TrainingSample], per_class: int) -> Trainin
             for name in ("features", "stratum", "row", "column", "priority")
         )
     )
-    return joined.take(_smallest(joined.priority, joined.stratum, per_class))
-
-
-def _smallest(priority: np.ndarray, stratum: np.ndarray, most: int) -> np.ndarray:
-    """Indices of the `most` smallest priorities of each stratum, by stratum and priority."""
-    order = np.lexsort((priority, stratum))
-    ordered = stratum[order]
-    return order[np.arange(len(order)) - np.searchsorted(ordered, ordered) < most]
+    return joined.take(smallest_of_each(joined.priority, joined.stratum, per_class))
 
 
 # ---- folds -----------------------------------------------------------------------------------

@@ -43,12 +43,14 @@ def assess_map(
     window_px: int = 512,
     threads: int = 1,
     others: Sequence[MapClass] = (),
+    split: str | None = None,
 ) -> dict:
     """The accuracy record of a class map (`record` in workflow/schemas/accuracy.schema.json).
 
     `per_class` None tests every pixel that both the map and the reference cover; a number
     tests that many pixels of each map class, drawn at random, and adds the area-weighted
-    estimates. A reference that names one of `others` counts as other ground.
+    estimates. A reference that names one of `others` counts as other ground. `split` says how
+    training was kept apart from testing, for a method that learned.
 
     Raises InputError for unusable numbers, a map with codes outside `classes`, or a reference
     that shares no clear pixel with the map.
@@ -142,7 +144,7 @@ def assess_map(
             "n_conflicting": conflicts,
         },
         "n": int(blocks.sum()),
-        "split": SPLIT if per_class is None else SPLIT_SAMPLE,
+        "split": split or (SPLIT if per_class is None else SPLIT_SAMPLE),
         "design": "census" if per_class is None else "stratified",
         "per_class": per_class,
         "seed": seed,

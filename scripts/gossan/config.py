@@ -13,7 +13,11 @@ from gossan.errors import InputError
 
 TWIN = "twin"
 ANALYTIC = "analytic"
-SENSORS_OF = {"gilgit": ("landsat",), "zafarghand": ("aster",)}
+SENSORS_OF = {
+    "gilgit": ("landsat",),
+    "zafarghand": ("aster",),
+    "bahia": ("sentinel2", "rasters"),
+}
 
 
 def fill_defaults(value: dict, schema: dict) -> dict:
@@ -57,32 +61,51 @@ def config_faults(config: dict, names: Iterable[str]) -> list[str]:
                     f"references{_nearest(name, settings['references'])}"
                 )
         faults += [f"{place}.{fault}" for fault in _preprocessing_faults(settings)]
-        for zone, own in settings["zones"].items():
-            for level in ("medium", "high"):
-                low, high = own[level] if isinstance(own, dict) else (0, 1)
-                if low >= high:
-                    faults.append(
-                        f"{place}.zones.{zone}.{level}: [{low:g}, {high:g}] is no range; give the "
-                        "lower end first"
-                    )
-        model = settings.get("score", {}).get("model", "")
-        if model and not Path(model).is_file():
-            faults.append(f"{place}.score.model: {model} does not exist; give a score.json")
+        faults += [f"{place}.zones.{fault}" for fault in _range_faults(settings.get("zones", {}))]
+        for key, path in _files_named(settings):
+            if not Path(path).exists():
+                faults.append(f"{place}.{key}: {path} does not exist; correct the path")
     return faults
 
 
 def minerals_named(settings: dict) -> list[tuple[str, str]]:
     """(key, mineral) for each mineral that a study's settings name."""
     named = [("references", name) for name in settings.get("references", [])]
-    for zone, own in settings["zones"].items():
+    for zone, own in settings.get("zones", {}).items():
         members = own["minerals"] if isinstance(own, dict) else own
         named += [(f"zones.{zone}", name) for name in members]
     return named
 
 
+def _range_faults(zones: dict) -> list[str]:
+    """Ranges of confidence that are none; zones of minerals alone have no ranges."""
+    return [
+        f"{zone}.{level}: [{low:g}, {high:g}] is no range; give the lower end first"
+        for zone, own in zones.items()
+        if isinstance(own, dict)
+        for level, (low, high) in ((name, own[name]) for name in ("medium", "high"))
+        if low >= high
+    ]
+
+
+def _files_named(settings: dict) -> list[tuple[str, str]]:
+    """(key, path) of each file that a study's settings name."""
+    keys = ("polygon", "mines", "ore_points", "geology", "claims", "occurrences")
+    named = [(key, settings.get(key, "")) for key in keys]
+    named.append(("score.model", settings.get("score", {}).get("model", "")))
+    named += [
+        (f"points.{key}", settings.get("points", {}).get(key, ""))
+        for key in ("train", "test", "classes")
+    ]
+    if "points" in settings:
+        named.append(("forest.plans", settings["forest"]["plans"]))
+    named += [("rasters", path) for path in settings.get("rasters", [])]
+    return [(key, path) for key, path in named if path]
+
+
 def _preprocessing_faults(settings: dict) -> list[str]:
     faults = []
-    relative = {"iarr", "log_residuals"} & set(settings["atmosphere"][-1:])
+    relative = {"iarr", "log_residuals"} & set(settings.get("atmosphere", [])[-1:])
     if relative and settings["normalisation"] == "clip":
         faults.append(
             f"normalisation: clip would cut what {relative.pop()} gives, ratios around 1; use "
@@ -90,8 +113,6 @@ def _preprocessing_faults(settings: dict) -> list[str]:
         )
     if settings["window"] and settings["polygon"]:
         faults.append("window: stands beside polygon; give one of them")
-    if settings["polygon"] and not Path(settings["polygon"]).exists():
-        faults.append(f"polygon: {settings['polygon']} does not exist; give a vector file")
     return faults
 
 

@@ -43,6 +43,8 @@ PACKAGES = (
     "snakemake",
 )
 
+SPECTRAL_KEYS = ("centre_um", "fwhm_um")
+
 FILE_NOTES = {
     "cube.tif": "reflectance, masked, with band wavelengths",
     "cube.json": "how the reflectance was made",
@@ -69,7 +71,32 @@ FILE_NOTES = {
     "comparison.csv": "wavelets side by side",
     "confidence.csv": "published rule by zone, band and level, tested",
     "score.json": "models of the alteration score and its test",
-    "curves.csv": "precision-recall curves",
+    "curves.csv": "curves of how much is found against how much is called, at every threshold",
+    "looks.tif": "how many dates each pixel was clear on",
+    "samples.gpkg": "sampled points with class, stratum and split",
+    "strata.csv": "points of each stratum and class",
+    "components.tif": "minimum noise fraction, component by component",
+    "eigenvalues.csv": "signal and noise of each component",
+    "purity.tif": "how often each pixel was an extreme",
+    "endmembers.csv": "spectra of the end-members",
+    "similarity.tif": "similarity to each reference by spectral angle",
+    "iron.tif": "grades of iron by spectral angle (255 = no data), with styles beside it",
+    "scan.csv": "thresholds tried and their scores",
+    "robustness.csv": "scores with shifted thresholds",
+    "labels.json": "how the grades were made",
+    "validation.csv": "scores of all forests on both splits",
+    "importance.csv": "permutation importance of each layer",
+    "shap.csv": "SHAP values by feature and class",
+    "cover.npz": "forest of the labelled points, as plain arrays",
+    "iron.npz": "forest of the iron grades, as plain arrays",
+    "probability.tif": "probability of each class",
+    "uncertainty.tif": "entropy of the probabilities, and their spread over the trees",
+    "potential.tif": "potential (1 low, 2 medium, 3 high, 255 = no data), with styles beside it",
+    "score.tif": "score of the potential, the expected grade",
+    "targets.gpkg": "targets by rank, as outlines and points",
+    "targets.kml": "targets by rank, for Google Earth",
+    "overlay.csv": "claims and occurrences by potential, against its share of area",
+    "targets.json": "summary of the targets",
 }
 
 FOLDER_NOTES = {
@@ -359,7 +386,10 @@ def describe_bands(cube: Mapping) -> dict:
     """The bands, with what the corrections did to each: `columns` and `rows` of text."""
     bands = cube.get("bands") or []
     columns = ["Band", "Centre, µm", "FWHM, µm"]
-    rows = [[band["name"], f"{band['centre_um']:.3f}", f"{band['fwhm_um']:.3f}"] for band in bands]
+    rows = [
+        [band["name"], *(f"{band[key]:.3f}" if key in band else "–" for key in SPECTRAL_KEYS)]
+        for band in bands
+    ]
     for prefix, correction in _corrections(cube):
         for key, value in correction.items():
             if not _is_per_band(value, [band["name"] for band in bands]):

@@ -48,6 +48,64 @@ def test_aster_needs_a_file_for_the_zones(simulate, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture
+def simulate_dates(root, tmp_path):
+    def call(*flags: str, **replaced: Path) -> subprocess.CompletedProcess:
+        static = root / "resources" / "static"
+        paths = {
+            "library": static / "analytic_library.csv",
+            "covers": static / "covers.csv",
+            "iron": static / "iron.csv",
+            "output-dir": tmp_path / "out",
+        } | replaced
+        command = [sys.executable, root / "scripts" / "simulate_scene.py", "--sensor", "sentinel2"]
+        for name, path in paths.items():
+            command += [f"--{name}", path]
+        command += ["--threads", "2", *flags]
+        return subprocess.run([str(part) for part in command], capture_output=True, text=True)
+
+    return call
+
+
+def test_writes_sentinel_2_dates_and_what_goes_with_them(simulate_dates, tmp_path):
+    done = simulate_dates("--size-px", "60", "--dates", "2")
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "out"
+    assert len(list((out / "dates").glob("S2?_MSIL2A_*.zip"))) == 2
+    vectors = ("mines", "ore_points", "geology", "claims", "occurrences")
+    rasters = ("truth", "iron_truth", "dem", "magnetics")
+    assert {f"{name}.gpkg" for name in vectors} == {path.name for path in out.glob("*.gpkg")}
+    assert {f"{name}.tif" for name in rasters} == {path.name for path in out.glob("*.tif")}
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--dates", "0"), "--dates 0"),
+        (("--dates", "37"), "--dates 37"),
+        (("--size-px", "64"), "multiple of 6"),
+        (("--size-px", "10986"), "10980"),
+        (("--size-px", "60", "66"), "square"),
+        (("--product", "product.zip"), "--product"),
+        (("--minerals", "minerals.csv"), "--minerals"),
+    ],
+)
+def test_what_no_sentinel_2_scene_has_is_named(simulate_dates, tmp_path, flags, named):
+    done = simulate_dates(*flags)
+    assert done.returncode == 1
+    assert named in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sentinel_2_scene_needs_its_tables_and_folder(root):
+    tool = root / "scripts" / "simulate_scene.py"
+    library = root / "resources" / "static" / "analytic_library.csv"
+    command = [sys.executable, tool, "--sensor", "sentinel2", "--library", library]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "--covers" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
@@ -55,6 +113,8 @@ def test_aster_needs_a_file_for_the_zones(simulate, tmp_path):
         (("--size-px", "64", "48"), "square"),
         (("--size-px", "64", "48", "40"), "--size-px"),
         (("--reference", "zones.gpkg"), "--reference"),
+        (("--output-dir", "out"), "--output-dir"),
+        (("--dates", "3"), "--dates"),
         (("--difficulty", "7"), "--difficulty"),
         (("--difficulty", "nan"), "--difficulty"),
     ],

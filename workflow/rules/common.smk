@@ -125,13 +125,15 @@ def scenes_of(study):
 
 
 # What a simulated scene consists of, by sensor: the product and what is known of its ground.
-TWIN_PRODUCT = {"landsat": "product.tar", "aster": "product.hdf"}
-TWIN_REFERENCE = {"landsat": "truth.tif", "aster": "zones.gpkg"}
+TWIN_PRODUCT = {"landsat": "product.tar", "aster": "product.hdf", "sentinel2": "dates"}
+TWIN_REFERENCE = {"landsat": "truth.tif", "aster": "zones.gpkg", "sentinel2": "truth.tif"}
+SURVEYS = ["mines", "ore_points", "geology", "claims", "occurrences"]
+TWIN_RASTERS = ["dem", "magnetics"]
 
 
-def scenes_by(column, value):
-    """A pattern of the names of the scenes that have this value in a column of their table."""
-    return "|".join(name for name, row in SCENES.items() if row[column] == value) or "(?!)"
+def scenes_by(column, *values):
+    """A pattern of the names of the scenes with one of these values in a column of their table."""
+    return "|".join(name for name, row in SCENES.items() if row[column] in values) or "(?!)"
 
 
 def product_of(wildcards):
@@ -150,6 +152,63 @@ def reference_of(wildcards):
     return row["reference"] or []
 
 
+def survey_of(name):
+    """A function of the wildcards: a vector file of the study, or an empty list without one."""
+
+    def path(wildcards):
+        if SCENES[wildcards.scene]["product"] == "twin":
+            return f"results/scenes/{wildcards.scene}/twin/{name}.gpkg"
+        return study_of(wildcards)[name] or []
+
+    return path
+
+
+def rasters_of(wildcards):
+    """Further rasters that a forest may use as features."""
+    if SCENES[wildcards.scene]["product"] == "twin":
+        return [f"results/scenes/{wildcards.scene}/twin/{name}.tif" for name in TWIN_RASTERS]
+    return study_of(wildcards)["rasters"]
+
+
+def has_points(scene):
+    """Whether a study comes with labelled points, so that no strata are sampled."""
+    return bool(study_of_scene(scene)["points"]["train"])
+
+
+def points_of(wildcards):
+    """The labelled points that forests learn from."""
+    given = study_of(wildcards)["points"]["train"]
+    return given or f"results/scenes/{wildcards.scene}/samples/samples.gpkg"
+
+
+def test_points_of(wildcards):
+    """The labelled points that forests are tested on, where another file holds them."""
+    return study_of(wildcards)["points"]["test"] or []
+
+
+def cover_classes(wildcards):
+    """The class table of the labelled points: their own, or kinds of cover."""
+    return study_of(wildcards)["points"]["classes"] or source("resources/static/covers.csv")
+
+
+def target_classes(wildcards):
+    """The class table of a forest's target: cover (or the points' own classes), or iron grades."""
+    iron = wildcards.target == "iron"
+    return source("resources/static/iron.csv") if iron else cover_classes(wildcards)
+
+
+def plans_of(wildcards):
+    """The forests to test."""
+    own = study_of(wildcards)["forest"]["plans"]
+    return own or source("resources/static/forest_plans.json")
+
+
+def labels_of(wildcards):
+    """What a forest learns from: labelled points, or the SAM map of iron grades."""
+    iron = wildcards.target == "iron"
+    return f"results/scenes/{wildcards.scene}/labels/iron.tif" if iron else points_of(wildcards)
+
+
 def score_model(wildcards):
     """The models that score a scene without a reference, or an empty list."""
     model = study_of(wildcards)["score"]["model"]
@@ -161,16 +220,27 @@ def is_scored(scene):
     return bool(SCENES[scene]["reference"] or study_of_scene(scene)["score"]["model"])
 
 
+def scene_records(scene):
+    """The accuracy records of a scene's maps: files, or folders of them."""
+    folder = f"results/scenes/{scene}/accuracy"
+    study = SCENES[scene]["study"]
+    if study == "gilgit":
+        yield f"{folder}/sam.json"
+    elif study == "zafarghand":
+        yield f"{folder}/confidence"
+        if is_scored(scene):
+            yield f"{folder}/score"
+    else:
+        yield f"{folder}/forest"
+        if not has_points(scene):
+            yield f"{folder}/sam.json"
+        if SCENES[scene]["product"] == "twin":
+            yield f"{folder}/iron.json"
+
+
 def accuracy_records(study):
     """The accuracy records of a study's scenes: files, or folders of them."""
-    for scene in scenes_of(study):
-        folder = f"results/scenes/{scene}/accuracy"
-        if study == "gilgit":
-            yield f"{folder}/sam.json"
-        else:
-            yield f"{folder}/confidence"
-            if is_scored(scene):
-                yield f"{folder}/score"
+    return [path for scene in scenes_of(study) for path in scene_records(scene)]
 
 
 def classes_of(wildcards):
@@ -253,7 +323,98 @@ def alteration_files(scene):
     yield f"{folder}/cube/cube.tif"
 
 
-STUDY_FILES = {"gilgit": mineral_files, "zafarghand": alteration_files}
+def prospect_files(scene):
+    """What the maps of prospectivity of a scene leave for the user to open."""
+    folder = f"results/scenes/{scene}"
+    yield from (f"{folder}/cover/{name}.tif" for name in ("class", "probability", "uncertainty"))
+    yield from (f"{folder}/forest/{name}.csv" for name in ("validation", "importance", "shap"))
+    yield from (f"{folder}/forest/cover.npz", f"{folder}/cube/cube.tif")
+    if has_points(scene):
+        return
+    yield from (f"{folder}/potential/{name}.tif" for name in ("potential", "score"))
+    yield from (
+        f"{folder}/targets/{name}"
+        for name in ("targets.gpkg", "targets.kml", "overlay.csv", "curves.csv", "targets.json")
+    )
+    yield from (f"{folder}/iron/{name}.tif" for name in ("class", "probability", "uncertainty"))
+    yield from (
+        f"{folder}/labels/{name}"
+        for name in ("iron.tif", "similarity.tif", "scan.csv", "robustness.csv", "labels.json")
+    )
+    yield from (f"{folder}/samples/samples.gpkg", f"{folder}/samples/strata.csv")
+    yield from (
+        f"{folder}/mnf/{name}"
+        for name in ("components.tif", "purity.tif", "eigenvalues.csv", "endmembers.csv")
+    )
+    yield from (f"{folder}/forest/iron.npz", f"{folder}/cube/looks.tif")
+
+
+# Flags of draw_prospects and what they name, for a scene whose strata are sampled.
+PROSPECT_PARTS = {
+    "looks": "cube/looks.tif",
+    "samples": "samples/samples.gpkg",
+    "strata": "samples/strata.csv",
+    "eigenvalues": "mnf/eigenvalues.csv",
+    "endmembers": "mnf/endmembers.csv",
+    "scan": "labels/scan.csv",
+    "robustness": "labels/robustness.csv",
+    "similarity": "labels/similarity.tif",
+    "labels": "labels/iron.tif",
+    "potential": "potential/potential.tif",
+    "targets": "targets/targets.gpkg",
+    "targets-record": "targets/targets.json",
+    "overlay": "targets/overlay.csv",
+    "curves": "targets/curves.csv",
+}
+
+
+def prospect_parts(wildcards):
+    """Flags of draw_prospects beyond those that every scene has, with the files they name."""
+    folder = f"results/scenes/{wildcards.scene}"
+    target = "cover" if has_points(wildcards.scene) else "iron"
+    parts = {
+        flag_name: f"{folder}/{target}/{name}.tif"
+        for flag_name, name in (
+            ("class-map", "class"),
+            ("probability", "probability"),
+            ("uncertainty", "uncertainty"),
+        )
+    }
+    if target == "iron":
+        parts |= {name: f"{folder}/{path}" for name, path in PROSPECT_PARTS.items()}
+        surveys = ("mines", "geology", "claims", "occurrences")
+        parts |= {
+            name: survey_of(name)(wildcards) for name in surveys if survey_of(name)(wildcards)
+        }
+        parts["map-classes"] = source("resources/static/iron.csv")
+    return parts
+
+
+def prospect_tables(study):
+    """Tables of a study's scenes as flags of its report."""
+    sampled = {
+        "strata": "samples/strata.csv",
+        "eigenvalues": "mnf/eigenvalues.csv",
+        "labels": "labels/labels.json",
+        "robustness": "labels/robustness.csv",
+        "forest": "forest/iron.json",
+        "targets": "targets/targets.json",
+        "overlay": "targets/overlay.csv",
+    }
+    return " ".join(
+        f"--table {name} {scene} results/scenes/{scene}/{path}"
+        for scene in scenes_of(study)
+        for name, path in (
+            {"forest": "forest/cover.json"} if has_points(scene) else sampled
+        ).items()
+    )
+
+
+STUDY_FILES = {
+    "gilgit": mineral_files,
+    "zafarghand": alteration_files,
+    "bahia": prospect_files,
+}
 
 
 def study_files(study):

@@ -13,6 +13,8 @@ rule preprocess_scene:
         "results/logs/preprocess_scene/{scene}.log",
     benchmark:
         "results/benchmarks/preprocess_scene/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("study", "gilgit", "zafarghand"),
     conda:
         "../../envs/geo.yaml"
     threads: 4

@@ -6,6 +6,16 @@ ZONE_FIGURES = [
     *(f"confidence-{zone}" for zone in ZONES),
     *("scores", "curves", "comparison"),
 ]
+FOREST_FIGURES = [
+    *("composite", "splits", "confusions", "importance", "shap", "classes", "probability"),
+]
+PROSPECT_FIGURES = [
+    *FOREST_FIGURES,
+    *("looks", "strata", "eigenvalues", "endmembers", "scan", "robustness", "labels"),
+    *("potential", "overlay", "success", "prediction-area"),
+]
+if SETTINGS["studies"]["bahia"]["points"]["train"]:
+    PROSPECT_FIGURES = FOREST_FIGURES
 
 
 rule draw_figures:
@@ -99,6 +109,55 @@ rule draw_zones:
         " --subbands {input.subbands:q} --profile {input.profile:q} --wavelets {input.wavelets:q}"
         " --confidence {input.confidence:q} --confidence-table {input.confidence_table:q}"
         " {params.reference} {params.score} --output-dir {params.folder:q}"
+        " 2> {log:q}"
+
+
+rule draw_prospects:
+    input:
+        **code("draw_prospects"),
+        cube="results/scenes/{scene}/cube/cube.tif",
+        record="results/scenes/{scene}/cube/cube.json",
+        classes=cover_classes,
+        accuracy=lambda wildcards: list(scene_records(wildcards.scene)),
+        scores="results/scenes/{scene}/forest/validation.csv",
+        importance="results/scenes/{scene}/forest/importance.csv",
+        shap="results/scenes/{scene}/forest/shap.csv",
+        parts=lambda wildcards: list(prospect_parts(wildcards).values()),
+        published=source("resources/static/published.json"),
+    output:
+        report(
+            expand("results/scenes/{{scene}}/figures/{figure}.png", figure=PROSPECT_FIGURES),
+            category="Figures",
+            subcategory="{scene}",
+            caption="../report/figures.rst",
+        ),
+    log:
+        "results/logs/draw_prospects/{scene}.log",
+    benchmark:
+        "results/benchmarks/draw_prospects/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("study", "bahia"),
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("draw_prospects"),
+        parts=lambda wildcards: " ".join(
+            flag(name, path) for name, path in prospect_parts(wildcards).items()
+        ),
+        substances=lambda wildcards: flag(
+            "substances", " ".join(study_of(wildcards)["potential"]["substances"])
+        ),
+        folder="results/scenes/{scene}/figures",
+    message:
+        "Drawing the prospectivity of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --study bahia --cube {input.cube:q} --record {input.record:q}"
+        " --classes {input.classes:q} --accuracy {input.accuracy:q} --scores {input.scores:q}"
+        " --importance {input.importance:q} --shap {input.shap:q} {params.parts}"
+        " {params.substances} --published {input.published:q} --output-dir {params.folder:q}"
         " 2> {log:q}"
 
 
@@ -234,6 +293,58 @@ rule render_zone_report:
         "Writing the report of {wildcards.study}"
     shell:
         "python {input.script:q} --study {wildcards.study} {params.scenes} {params.scores}"
+        " --accuracy {input.accuracy:q} --config {input.settings:q} --files {input.files:q}"
+        " --published {input.published:q} --template {input.template:q} --base {input.base:q}"
+        " --style {input.style:q} --output {output:q}"
+        " 2> {log:q}"
+
+
+rule render_prospect_report:
+    input:
+        **code("render_prospect_report"),
+        records=lambda wildcards: expand(
+            "results/scenes/{scene}/cube/cube.json", scene=scenes_of(wildcards.study)
+        ),
+        figures=lambda wildcards: expand(
+            "results/scenes/{scene}/figures/{figure}.png",
+            scene=scenes_of(wildcards.study),
+            figure=PROSPECT_FIGURES,
+        ),
+        files=lambda wildcards: study_files(wildcards.study),
+        accuracy="results/studies/{study}/accuracy.json",
+        settings="results/studies/{study}/settings.json",
+        published=source("resources/static/published.json"),
+        template=source("resources/static/prospects.html.j2"),
+        base=source("resources/static/base.html.j2"),
+        style=source("resources/static/report.css"),
+    output:
+        report(
+            "results/studies/{study}/report.html",
+            category="Report",
+            labels={"study": "{study}"},
+            caption="../report/report.rst",
+        ),
+    log:
+        "results/logs/render_prospect_report/{study}.log",
+    benchmark:
+        "results/benchmarks/render_prospect_report/{study}.tsv"
+    wildcard_constraints:
+        study="bahia",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        digest=digest("render_prospect_report"),
+        scenes=lambda wildcards: scene_flags(
+            wildcards.study, "cube/cube.json", "figures", "forest/validation.csv"
+        ),
+        tables=lambda wildcards: prospect_tables(wildcards.study),
+    message:
+        "Writing the report of {wildcards.study}"
+    shell:
+        "python {input.script:q} --study {wildcards.study} {params.scenes} {params.tables}"
         " --accuracy {input.accuracy:q} --config {input.settings:q} --files {input.files:q}"
         " --published {input.published:q} --template {input.template:q} --base {input.base:q}"
         " --style {input.style:q} --output {output:q}"

@@ -73,3 +73,47 @@ rule simulate_aster:
         " --product {output.product:q} --truth {output.truth:q} --reference {output.zones:q}"
         " --threads {threads}"
         " 2> {log:q}"
+
+
+rule simulate_sentinel2:
+    input:
+        **code("simulate_scene"),
+        library=source("resources/static/analytic_library.csv"),
+        covers=source("resources/static/covers.csv"),
+        iron=source("resources/static/iron.csv"),
+    output:
+        dates=directory("results/scenes/{scene}/twin/dates"),
+        truth="results/scenes/{scene}/twin/truth.tif",
+        truth_style="results/scenes/{scene}/twin/truth.qml",
+        truth_names="results/scenes/{scene}/twin/truth.tif.aux.xml",
+        iron_truth="results/scenes/{scene}/twin/iron_truth.tif",
+        iron_style="results/scenes/{scene}/twin/iron_truth.qml",
+        iron_names="results/scenes/{scene}/twin/iron_truth.tif.aux.xml",
+        surveys=expand("results/scenes/{{scene}}/twin/{name}.gpkg", name=SURVEYS),
+        rasters=expand("results/scenes/{{scene}}/twin/{name}.tif", name=TWIN_RASTERS),
+    log:
+        "results/logs/simulate_sentinel2/{scene}.log",
+    benchmark:
+        "results/benchmarks/simulate_sentinel2/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("sensor", "sentinel2"),
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(1200, 800),
+    params:
+        digest=digest("simulate_scene"),
+        seed=SETTINGS["twin"]["seed"],
+        size_px=SETTINGS["twin"]["size_px"]["sentinel2"],
+        dates=SETTINGS["twin"]["dates"],
+        difficulty=SETTINGS["twin"]["difficulty"],
+        folder="results/scenes/{scene}/twin",
+    message:
+        "Simulating ground and Sentinel-2 dates of {wildcards.scene} (synthetic)"
+    shell:
+        "python {input.script:q} --sensor sentinel2 --seed {params.seed}"
+        " --size-px {params.size_px} --dates {params.dates} --difficulty {params.difficulty}"
+        " --library {input.library:q} --covers {input.covers:q} --iron {input.iron:q}"
+        " --output-dir {params.folder:q} --threads {threads}"
+        " 2> {log:q}"

@@ -42,24 +42,29 @@ class BandSpectra:
     centre_um: np.ndarray
 
 
-def band_spectra(spectra: Sequence[Spectrum], bands: BandTable, sensor: str | None) -> BandSpectra:
-    """Resample the spectra of all constituents at several absorption depths.
+def band_spectra(
+    spectra: Sequence[Spectrum],
+    bands: BandTable,
+    sensor: str | None,
+    constituents: Sequence[str] = CONSTITUENTS,
+) -> BandSpectra:
+    """Resample the spectra of all constituents of a ground at several absorption depths.
 
     Depth k turns reflectance R with convex-hull continuum C into C * (R / C)**k, as a longer path
     through the grains does (Clark and Roush 1984, JGR 89, 6329). Raises InputError when a
     constituent has no spectrum of its name, or one with gaps over a band.
     """
     named: Mapping[str, Spectrum] = {spectrum.name: spectrum for spectrum in spectra}
-    missing = [name for name in CONSTITUENTS if name not in named]
+    missing = [name for name in constituents if name not in named]
     if missing:
         raise InputError(
             f"the library has no spectrum named {', '.join(missing)}; "
             "the simulator needs one of each of its constituents"
         )
     responses = band_responses(bands, sensor)
-    values = np.empty((DEPTH_NODES.size, len(CONSTITUENTS), len(bands.names)))
+    values = np.empty((DEPTH_NODES.size, len(constituents), len(bands.names)))
     low, high = _CONTINUUM_RANGE_UM
-    for index, name in enumerate(CONSTITUENTS):
+    for index, name in enumerate(constituents):
         spectrum = named[name]
         used = np.isfinite(spectrum.reflectance)
         used &= (spectrum.wavelength_um >= low) & (spectrum.wavelength_um <= high)
@@ -82,9 +87,9 @@ def surface_reflectance(
 ) -> np.ndarray:
     """Reflectance of the mixed ground, (bands, rows, columns) float32.
 
-    abundances: (constituents, rows, columns), summing to 1. Each constituent's spectrum is
-    deepened, tilted and brightened by its own `variability`, then mixed by area (linear mixing:
-    Adams et al. 1986, JGR 91, 8098).
+    abundances: (constituents, rows, columns), summing to 1, or to less where plants shade
+    themselves. Each constituent's spectrum is deepened, tilted and brightened by its own
+    `variability`, then mixed by area (linear mixing: Adams et al. 1986, JGR 91, 8098).
     """
     spacing = DEPTH_NODES[1] - DEPTH_NODES[0]
     table = spectra.values.astype(np.float32)

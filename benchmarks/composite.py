@@ -1,0 +1,200 @@
+"""Median over dates against numpy.nanmedian, in memory: 24 dates, 6 bands, 2048 x 2048 pixels.
+
+Reflectance is noise about the mixtures of the analytic library's spectra at the bands of OLI;
+clouds hide two of five looks, in patches, and all bands alike. Ours and Bottleneck's nanmedian run
+in two threads over blocks of rows. numpy gets blocks of rows, too, because its arrays for the
+whole stack take some 10 GiB; it has one thread, as one call does. `ratio_one_thread` and
+`ratio_two_threads` give both sides as many. The case `memory` composes dates made on the fly,
+without files, and tells how the peak resident size changes with their number.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import bottleneck
+import numpy as np
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+import sam
+from gossan.composite import Composite, median_of_looks
+from gossan.raster import BandTable, Grid
+from gossan.subset import select_part
+
+DATES = 24
+BANDS = 6
+SIZE_PX = 2048
+QUICK_SIZE_PX = 512
+BLOCK_ROWS = 32
+CLOUDY = 0.4
+CLOUD_PX = 16
+MEMORY_DATES = (4, 24, 96)
+MEMORY_PX = 1024
+# The state of Bahia at 10 m, and the bands of the study.
+BAHIA_PX = 565_000e6 / 10**2
+STUDY_BANDS = 10
+
+
+def run(cases: list[str] | None, pairs: int) -> list[dict]:
+    """Run the cases called `cases`, or all but the quick one, with so many pairs of runs each."""
+    known = {
+        "median": lambda: compare("median", SIZE_PX, pairs),
+        "memory": run_memory,
+        "median-quick": lambda: compare("median-quick", QUICK_SIZE_PX, pairs),
+    }
+    for name in cases or ():
+        if name not in known:
+            sys.exit(f"error: no case {name!r}; there are {', '.join(known)}")
+    return [known[name]() for name in cases or ("median", "memory")]
+
+
+def make_blocks(size: int) -> list[np.ndarray]:
+    """Blocks of rows, (dates, bands, rows, columns) float32, NaN where a date is cloudy."""
+    references = sam.make_references(sam.OLI, sam.MINERALS[:13], "Landsat-8 OLI_TIRS")[:, :BANDS]
+    generator = np.random.default_rng(sam.SEED)
+    ground = sam.make_rows(references, size, size, sam.SEED)
+    blocks = []
+    for start in range(0, size, BLOCK_ROWS):
+        block = generator.standard_normal((DATES, BANDS, BLOCK_ROWS, size), np.float32)
+        block *= 0.02
+        block += ground[:, start : start + BLOCK_ROWS]
+        for look in block:
+            cloudy = generator.random((BLOCK_ROWS // CLOUD_PX, size // CLOUD_PX)) < CLOUDY
+            look[:, cloudy.repeat(CLOUD_PX, axis=0).repeat(CLOUD_PX, axis=1)] = np.nan
+        blocks.append(block)
+    return blocks
+
+
+def median(block: np.ndarray) -> np.ndarray:
+    """Ours; counting the looks, which the tool knows from the masks, is part of it."""
+    looks = np.isfinite(block[:, 0]).sum(axis=0)
+    medians = median_of_looks(block.reshape(*block.shape[:2], -1), looks.ravel())
+    return medians.reshape(block.shape[1:])
+
+
+def numpy_median(block: np.ndarray) -> np.ndarray:
+    """numpy's."""
+    return np.nanmedian(block, axis=0)
+
+
+def bottleneck_median(block: np.ndarray) -> np.ndarray:
+    """Bottleneck's."""
+    return bottleneck.nanmedian(block, axis=0)
+
+
+def compare(name: str, size: int, pairs: int) -> dict:
+    """Time ours, numpy, Bottleneck and one read of the looks; compare all values."""
+    blocks = make_blocks(size)
+
+    def over(function: Callable[[np.ndarray], object], threads: int) -> Callable[[], None]:
+        def work(block: np.ndarray) -> None:
+            function(block)
+
+        def over_blocks() -> None:
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(work, blocks):
+                    pass
+
+        return over_blocks
+
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+        times = sam.time_in_turns(
+            pairs,
+            over(median, sam.THREADS),
+            over(numpy_median, 1),
+            over(median, 1),
+            over(numpy_median, sam.THREADS),
+            over(bottleneck_median, sam.THREADS),
+            over(np.max, sam.THREADS),
+        )
+        same = 0
+        for block in blocks:
+            expected, found = numpy_median(block), median(block)
+            same += np.count_nonzero((found == expected) | (np.isnan(found) & np.isnan(expected)))
+    tracemalloc.start()
+    over(median, sam.THREADS)()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    own, _, alone, numpy_threads, other, read = (statistics.median(runs) for runs in times)
+    return {
+        "case": name,
+        "peer": f"numpy {np.__version__}",
+        **sam.summarise(times[:2]),
+        "agree": same / (BANDS * size**2),
+        "peak_mib": peak / 2**20,
+        "floor_ratio": own / read,
+        "ratio_one_thread": sam.summarise([times[2], times[1]])["ratio"],
+        "ratio_two_threads": sam.summarise([times[0], times[3]])["ratio"],
+        "ours_one_thread_s": alone,
+        "numpy_two_threads_s": numpy_threads,
+        "bottleneck": bottleneck.__version__,
+        "bottleneck_two_threads_s": other,
+        "bahia_core_hours": alone / (BANDS * size**2) * STUDY_BANDS * BAHIA_PX / 3600,
+        "threads": sam.THREADS,
+    }
+
+
+def run_memory() -> dict:
+    """Peak resident memory of composing few and many dates, on Linux."""
+    with tempfile.TemporaryDirectory() as folder:
+        peaks = {dates: measure_memory(dates, folder) for dates in MEMORY_DATES}
+    return {
+        "case": "memory",
+        "peak_mib": max(peaks.values()),
+        **{f"peak_mib_{dates}_dates": peak for dates, peak in peaks.items()},
+        "block_px": MEMORY_PX,
+        "bands": STUDY_BANDS,
+    }
+
+
+class DrawnDate:
+    """A date whose every look is clear, made when it is read."""
+
+    def __init__(self, place: int):
+        """The date at this place."""
+        self.product_id = f"date {place}"
+        transform = Affine(10, 0, 600_000, 0, -10, 8_700_000)
+        self.grid = Grid(CRS.from_epsg(32723), transform, MEMORY_PX, MEMORY_PX)
+        self.bands = BandTable(tuple(f"band_{band}" for band in range(STUDY_BANDS)))
+
+    def read_reflectance(self, window: Window) -> np.ndarray:
+        """One number everywhere."""
+        return np.full((STUDY_BANDS, window.height, window.width), 0.2, np.float32)
+
+    def read_flags(self, window: Window, flags: tuple[str, ...]) -> np.ndarray:
+        """No flag anywhere."""
+        return np.zeros((len(flags), window.height, window.width), bool)
+
+
+def compose_drawn(dates: int, folder: str) -> float:
+    """Compose one block of so many drawn dates; the peak resident memory (MiB) of this process."""
+    drawn = [DrawnDate(place) for place in range(dates)]
+    work = Composite(select_part(drawn[0]), drawn, ("cloud",), folder)
+    work.compose(Window(0, 0, MEMORY_PX, MEMORY_PX))
+    # Not ru_maxrss, in which Linux counts the parent before exec.
+    status = Path("/proc/self/status").read_text()
+    lines = dict(line.split(":", 1) for line in status.splitlines())
+    return int(lines["VmHWM"].split()[0]) / 1024
+
+
+def measure_memory(dates: int, folder: str) -> float:
+    """`compose_drawn` in a process of its own."""
+    code = "import sys, composite; print(composite.compose_drawn(int(sys.argv[1]), sys.argv[2]))"
+    paths = os.pathsep.join([str(sam.ROOT / "benchmarks"), str(sam.ROOT / "scripts")])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(dates), folder],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)

@@ -1,0 +1,139 @@
+"""Minimum noise fraction of an imaging spectrometer's scene against SPy: time, memory, agreement.
+
+285 bands of 1280 lines of 1242 samples, made as in `sam.py`: mixtures of minerals under varying
+light, with noise. Ours gets the scene as cubes are stored, int16 in steps of 1e-4, and takes it
+block by block in two threads. SPy gets the same numbers as float32 reflectance, which it takes
+fastest, in its own order (bands last), and one or two BLAS threads, whichever is faster on a part
+of the scene. Both sum up signal and noise, solve, and make the first 30 components.
+"""
+
+import math
+import statistics
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+import spectral
+from affine import Affine
+from rasterio.windows import Window
+from threadpoolctl import threadpool_limits
+
+from gossan.noise_fraction import NoiseFraction, SceneSums, measure_block, solve, transform_block
+from gossan.raster import BLOCK_BYTES, Grid, split_blocks
+from sam import (
+    MINERALS,
+    PEER,
+    SPECTROMETER,
+    THREADS,
+    make_cube,
+    make_references,
+    seconds,
+    summarise,
+    time_in_turns,
+)
+
+COMPONENTS = 30
+SIZES = {"mnf": (1280, 1242), "mnf-quick": (256, 1242)}
+
+
+def run(cases: list[str] | None, pairs: int) -> list[dict]:
+    """Run the cases called `cases`, or the one at full size, with so many pairs of runs each."""
+    for name in cases or ():
+        if name not in SIZES:
+            sys.exit(f"error: no case {name!r}; there are {', '.join(SIZES)}")
+    return [compare(name, pairs) for name in cases or ("mnf",)]
+
+
+def compare(case: str, pairs: int) -> dict:
+    """Time both in turns, then trace the memory of each and compare what they made."""
+    references = make_references(SPECTROMETER, MINERALS, None)
+    cube = make_cube(references, *SIZES[case], "int16")
+    image = np.ascontiguousarray(np.moveaxis(cube, 0, -1)).astype(np.float32)
+    image *= np.float32(1e-4)
+    spectral.settings.show_progress = False
+    with ThreadPoolExecutor(THREADS) as pool:
+        part = image[: len(image) // 8]
+        spy_threads = min(
+            (1, THREADS),
+            key=lambda count: min(seconds(lambda: map_with_spy(part, count)) for _ in range(2)),
+        )
+        times = time_in_turns(
+            pairs, lambda: map_ours(cube, pool), lambda: map_with_spy(image, spy_threads)
+        )
+        with trace_memory() as own:
+            fraction, components = map_ours(cube, pool)
+    with trace_memory() as theirs:
+        eigenvalues, reduced = map_with_spy(image, spy_threads)
+    difference, same = 0.0, 0.0
+    for place, component in enumerate(components):
+        other = reduced[..., place] - reduced[..., place].mean()
+        other *= np.sign(np.vdot(other, component))
+        difference = max(difference, float(np.abs(other - component).max()))
+        same += float(np.mean(np.abs(other - component) < 1e-3)) / len(components)
+    return {
+        "case": case,
+        "peer": PEER,
+        **summarise(times),
+        "agree": same,
+        "peak_mib": own() / 2**20,
+        "peer_peak_mib": theirs() / 2**20,
+        "memory_share": own() / theirs(),
+        "max_relative_eigenvalue_error": float(
+            np.abs(fraction.eigenvalues / eigenvalues - 1.0).max()
+        ),
+        # In standard deviations of the noise. SPy takes the mean of float32 in float32, so its
+        # components are off by a constant each, which is taken out here.
+        "max_component_difference": difference,
+        "ours_best_s": min(times[0]),
+        "peer_best_s": min(times[1]),
+        "ratio_of_bests": min(times[1]) / min(times[0]),
+        "ours_spread_s": statistics.pstdev(times[0]),
+        "components": COMPONENTS,
+        "threads": THREADS,
+        "peer_threads": spy_threads,
+    }
+
+
+@contextmanager
+def trace_memory() -> Iterator[Callable[[], int]]:
+    """Yield a function that gives, afterwards, the most bytes that were added meanwhile."""
+    tracemalloc.start()
+    try:
+        yield lambda: peak
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+
+def map_ours(cube: np.ndarray, pool: ThreadPoolExecutor) -> tuple[NoiseFraction, np.ndarray]:
+    """Components of a scene (bands, rows, columns) over the blocks that the engine would cut."""
+    bands, rows, columns = cube.shape
+    grid = Grid(None, Affine.identity(), columns, rows)
+    windows = split_blocks(grid, math.isqrt(BLOCK_BYTES // (4 * bands)))
+    result = np.empty((COMPONENTS, rows, columns), np.float32)
+
+    def block(window: Window) -> np.ndarray:
+        return cube[:, *window.toslices()]
+
+    def transform(window: Window) -> None:
+        result[:, *window.toslices()] = transform_block(block(window), fraction, COMPONENTS)
+
+    with threadpool_limits(1):
+        sums = SceneSums(bands, columns)
+        measured = pool.map(lambda window: measure_block(block(window)), windows)
+        for window, own in zip(windows, measured, strict=True):
+            sums.add(window, own)
+        fraction = solve(sums, SPECTROMETER.names, "scene")
+        for _ in pool.map(transform, windows):
+            pass
+    return fraction, result
+
+
+def map_with_spy(image: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and components of a scene (rows, columns, bands) by SPy on so many threads."""
+    with threadpool_limits(threads):
+        result = spectral.mnf(spectral.calc_stats(image), spectral.noise_from_diffs(image))
+        return result.napc.eigenvalues, result.reduce(image, num=COMPONENTS)

@@ -1,0 +1,460 @@
+"""Forests of decision trees: trained by scikit-learn, stored as plain arrays, run by our kernel.
+
+A forest (Breiman 2001, Machine Learning 45, 5-32; extremely randomised trees: Geurts et al. 2006,
+Machine Learning 63, 3-42) gives each class the mean, over its trees, of the class's share of the
+training points in the leaf that a pixel falls into. The class with the largest mean wins, the
+first of equals.
+
+A pixel goes to the right where feature > threshold. scikit-learn compares a float32 feature with a
+float64 threshold; the largest float32 that is not above that threshold parts the float32 numbers
+in the same way, so the trees decide identically.
+
+The kernel takes tiles of LANES pixels through one tree after the other. The upper TOP_LEVELS
+levels are compared for all pixels at once in vector registers, as if they were complete; below
+them, eight pixels descend side by side without branches, so that their loads overlap. Leaves lead
+to themselves.
+"""
+
+import io
+import json
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+
+from gossan.errors import InputError
+from gossan.files import staged
+from gossan.legend import NODATA, UNCLASSIFIED
+
+KINDS = ("random", "extra")
+FORMAT = "gossan-forest-1"
+LANES = 256
+TOP_LEVELS = 4
+ARRAYS = {
+    "offsets": ("i4", 1),
+    "feature": ("i4", 1),
+    "threshold": ("f4", 1),
+    "left": ("i4", 1),
+    "leaf": ("i4", 1),
+    "value": ("f8", 2),
+}
+
+_TOP = 2**TOP_LEVELS - 1
+_LAST = 2 ** (TOP_LEVELS - 1) - 1
+_U = np.uint64
+_SHIFT, _PLACE, _LEAF = _U(32), _U(2**31 - 1), _U(2**31)
+_compile = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@dataclass(frozen=True)
+class ForestSettings:
+    """How a forest is grown; the defaults are those of Franca-Rocha et al. (2025).
+
+    `trees` is "random" (bootstrap samples, best cut of each feature, Gini) or "extra" (all
+    points, random cuts). `max_features` is "sqrt" or the share of features tried at a node.
+    Raises InputError for numbers that cannot be used.
+    """
+
+    trees: str = "random"
+    estimators: int = 50
+    max_features: str | float = "sqrt"
+    min_samples_split: int = 30
+    min_samples_leaf: int = 3
+    seed: int = 42
+
+    def __post_init__(self):
+        """Refuse settings without meaning."""
+        if self.trees not in KINDS:
+            raise InputError(f"trees '{self.trees}' is unknown; use one of: {', '.join(KINDS)}")
+        for name, least in (
+            ("estimators", 1),
+            ("min_samples_split", 2),
+            ("min_samples_leaf", 1),
+            ("seed", 0),
+        ):
+            number = getattr(self, name)
+            if not isinstance(number, int) or isinstance(number, bool) or number < least:
+                raise InputError(f"{name}: {number!r} is not a whole number of {least} or more")
+        share = self.max_features
+        numeric = isinstance(share, (int, float)) and not isinstance(share, bool)
+        if share != "sqrt" and not (numeric and 0 < share <= 1):
+            raise InputError(f"max_features: {share!r} is neither sqrt nor a share up to 1")
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """A forest as arrays.
+
+    `codes` and `names` (K) are the classes, `features` the names of the features in order.
+    Tree t has the nodes offsets[t] to offsets[t + 1], its root first. Per node: `feature`, or -1
+    in a leaf; `threshold` (float32, infinity in a leaf); `left`, the left child counted from the
+    root, the right one follows it, and a leaf names itself; `leaf`, its row in `value` or -1.
+    `value` (leaves, K) are shares of classes. `header` is what else the file says (JSON).
+    """
+
+    codes: tuple[int, ...]
+    names: tuple[str, ...]
+    features: tuple[str, ...]
+    offsets: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    leaf: np.ndarray
+    value: np.ndarray
+    header: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Lay the nodes out as the kernel reads them."""
+        place = np.where(self.feature >= 0, self.feature, 0).astype(np.uint64) * _U(LANES)
+        nodes = (self.left.astype(np.uint64) << _SHIFT) | place
+        nodes |= np.where(self.leaf >= 0, _LEAF, _U(0))
+        object.__setattr__(self, "_kernel", (nodes, *_lay_tops(self)))
+
+
+def _lay_tops(forest: Forest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The upper levels of all trees as complete trees: feature rows, thresholds, ways out.
+
+    A leaf within them is followed by copies of itself.
+    """
+    root = forest.offsets[:-1, np.newaxis].astype(np.int64)
+    level = np.zeros((len(root), 1), np.int64)
+    places, thresholds = [], []
+    for _ in range(TOP_LEVELS):
+        node = root + level
+        places.append(np.where(forest.feature[node] >= 0, forest.feature[node], 0) * LANES)
+        thresholds.append(forest.threshold[node])
+        left = forest.left[node].astype(np.int64)
+        right = left + (forest.leaf[node] < 0)
+        level = np.stack([left, right], axis=-1).reshape(len(root), -1)
+    return (
+        np.ascontiguousarray(np.concatenate(places, axis=1).astype(np.int64)),
+        np.ascontiguousarray(np.concatenate(thresholds, axis=1)),
+        level.astype(np.uint32),
+    )
+
+
+def grow_forest(
+    features: np.ndarray, codes: np.ndarray, settings: ForestSettings, threads: int = 1
+):
+    """Train a scikit-learn forest on (n, features) float32 and (n,) class codes.
+
+    The same rows in the same order give the same forest for any `threads`. Raises InputError
+    unless there are two classes with two points each, and all features are finite.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+    found, counts = np.unique(codes, return_counts=True)
+    if len(found) < 2:
+        raise InputError("samples: fewer than two classes to learn; give points of two or more")
+    if counts.min() < 2:
+        raise InputError(
+            f"samples: class {found[counts.argmin()]} has one point; give it two or more, or "
+            "leave it out"
+        )
+    if not np.isfinite(features).all():
+        raise InputError("samples: a point has no value in some layer; leave it out")
+    kind = RandomForestClassifier if settings.trees == "random" else ExtraTreesClassifier
+    model = kind(
+        n_estimators=settings.estimators,
+        criterion="gini",
+        max_features=settings.max_features,
+        min_samples_split=settings.min_samples_split,
+        min_samples_leaf=settings.min_samples_leaf,
+        random_state=settings.seed,
+        n_jobs=max(1, threads),
+    )
+    return model.fit(np.ascontiguousarray(features, dtype=np.float32), codes)
+
+
+def flatten_forest(
+    model: object, names: Sequence[str], features: Sequence[str], header: dict | None = None
+) -> Forest:
+    """The trees of a scikit-learn forest as arrays; `names` are those of `model.classes_`."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS}
+    offsets, leaves = [0], 0
+    for estimator in model.estimators_:
+        tree = estimator.tree_
+        order, left = _order_breadth_first(tree.children_left, tree.children_right)
+        is_leaf = tree.children_left[order] < 0
+        exact = tree.threshold[order]
+        threshold = exact.astype(np.float32)
+        lower = np.nextafter(threshold, np.float32(-np.inf))
+        threshold = np.where(threshold.astype(np.float64) > exact, lower, threshold)
+        parts["feature"].append(np.where(is_leaf, -1, tree.feature[order]))
+        parts["threshold"].append(np.where(is_leaf, np.float32(np.inf), threshold))
+        parts["left"].append(left)
+        parts["leaf"].append(np.where(is_leaf, np.cumsum(is_leaf) - 1 + leaves, -1))
+        parts["value"].append(tree.value[order[is_leaf], 0])
+        leaves += int(is_leaf.sum())
+        offsets.append(offsets[-1] + len(order))
+    parts["offsets"].append(np.array(offsets))
+    arrays = {
+        name: np.concatenate(parts[name]).astype(dtype) for name, (dtype, _) in ARRAYS.items()
+    }
+    codes = tuple(int(code) for code in model.classes_)
+    return Forest(codes, tuple(names), tuple(features), **arrays, header=header or {})
+
+
+def _order_breadth_first(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes level by level, siblings side by side, and the new place of each left child."""
+    levels = [np.zeros(1, np.int64)]
+    while True:
+        parents = levels[-1][left[levels[-1]] >= 0]
+        if not len(parents):
+            break
+        levels.append(np.stack([left[parents], right[parents]], axis=1).ravel())
+    order = np.concatenate(levels)
+    new = np.empty(len(order), np.int64)
+    new[order] = np.arange(len(order))
+    inner = left[order] >= 0
+    return order, np.where(inner, new[np.where(inner, left[order], 0)], np.arange(len(order)))
+
+
+def predict_probabilities(
+    forest: Forest, features: np.ndarray, *, spread: bool = False
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """Probabilities (pixels, K) float64 of (features, pixels) float32, from no row to any number.
+
+    Those of scikit-learn's `predict_proba` to the last bit when it runs in one thread. With
+    `spread`, also the mean over trees of their squares, (pixels, K). NaN goes to the left.
+    Raises ValueError for another number of features.
+    """
+    if features.ndim != 2 or len(features) != len(forest.features):
+        raise ValueError(f"features of shape {features.shape}; give {len(forest.features)} rows")
+    features = np.ascontiguousarray(features, dtype=np.float32)
+    sums = np.empty((features.shape[1], len(forest.codes)))
+    squares = np.empty(sums.shape if spread else (0, sums.shape[1]))
+    # The length of the tuple, a constant where the kernel is compiled, unrolls loops over classes.
+    _descend(
+        (0,) * len(forest.codes),
+        features,
+        forest.offsets,
+        forest.threshold,
+        forest.leaf,
+        forest.value,
+        *forest._kernel,
+        sums,
+        squares,
+    )
+    trees = len(forest.offsets) - 1
+    sums /= trees
+    if not spread:
+        return sums
+    squares /= trees
+    return sums, squares
+
+
+def predict_block(
+    forest: Forest, features: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Maps of a block from its features (features, rows, columns), NaN = nodata.
+
+    Returns (classes (rows, columns) uint8 codes, 255 for nodata; probabilities (K, rows, columns)
+    float32; uncertainty (2, rows, columns) float32). Uncertainty is the entropy of the
+    probabilities as a share of its maximum, log K, and the standard deviation over the trees of
+    the winner's probability.
+    """
+    count, rows, columns = features.shape
+    flat = features.reshape(count, -1)
+    nodata = np.isnan(flat).any(axis=0)
+    means, squares = predict_probabilities(forest, flat, spread=True)
+    winner = means.argmax(axis=1)
+    pixel = np.arange(len(winner))
+    best = means[pixel, winner]
+    deviation = np.sqrt(np.maximum(squares[pixel, winner] - best * best, 0.0))
+    terms = np.where(means > 0, means, 1.0)
+    entropy = np.maximum(-(terms * np.log(terms)).sum(axis=1), 0.0) / math.log(len(forest.codes))
+    classes = np.array(forest.codes, np.uint8)[winner]
+    classes[nodata] = NODATA
+    probability = means.T.astype(np.float32)
+    uncertainty = np.stack([entropy, deviation]).astype(np.float32)
+    probability[:, nodata] = np.nan
+    uncertainty[:, nodata] = np.nan
+    return (
+        classes.reshape(rows, columns),
+        probability.reshape(-1, rows, columns),
+        uncertainty.reshape(2, rows, columns),
+    )
+
+
+@_compile
+def _descend(
+    unroll,
+    features,
+    offsets,
+    thresholds,
+    leaves,
+    values,
+    nodes,
+    top_place,
+    top_threshold,
+    top_exit,
+    sums,
+    squares,
+):
+    """Sum leaf values, and their squares where `squares` has rows, over all trees."""
+    n_classes = len(unroll)
+    n_features, n_pixels = features.shape
+    squared = squares.shape[0] > 0
+    tile = np.zeros(n_features * LANES, np.float32)
+    ways = np.zeros(_TOP * LANES, np.int32)
+    node = np.zeros(LANES, np.uint32)
+    total = np.empty(LANES * n_classes)
+    total_square = np.empty(LANES * n_classes)
+    for start in range(0, n_pixels, LANES):
+        count = min(LANES, n_pixels - start)
+        for f in range(n_features):
+            source = features[f, start : start + count]
+            target = tile[f * LANES : f * LANES + count]
+            for i in range(count):
+                target[i] = source[i]
+        for i in range(LANES * n_classes):
+            total[i] = 0.0
+            total_square[i] = 0.0
+        for t in range(offsets.size - 1):
+            first, last = offsets[t], offsets[t + 1]
+            threshold = thresholds[first:last]
+            tree = nodes[first:last]
+            leaf = leaves[first:last]
+            # From the lowest of the upper levels to the root: which way out a pixel would take
+            # below each node. Both children are known before, so this runs in vector registers.
+            for j in range(_LAST, _TOP):
+                x = tile[top_place[t, j] : top_place[t, j] + LANES]
+                cut = top_threshold[t, j]
+                way = ways[j * LANES : (j + 1) * LANES]
+                base = np.int32(2 * (j - _LAST))
+                for i in range(LANES):
+                    way[i] = base + np.int32(x[i] > cut)
+            for j in range(_LAST - 1, -1, -1):
+                x = tile[top_place[t, j] : top_place[t, j] + LANES]
+                cut = top_threshold[t, j]
+                way = ways[j * LANES : (j + 1) * LANES]
+                lower = ways[(2 * j + 1) * LANES : (2 * j + 2) * LANES]
+                upper = ways[(2 * j + 2) * LANES : (2 * j + 3) * LANES]
+                for i in range(LANES):
+                    low, high = lower[i], upper[i]
+                    way[i] = high if x[i] > cut else low
+            for i in range(LANES):
+                node[i] = top_exit[t, ways[i]]
+            # Unsigned numbers spare the test for negative indices.
+            for group in range(0, count, 8):
+                g = _U(group)
+                n0, n1 = _U(node[g]), _U(node[g + _U(1)])
+                n2, n3 = _U(node[g + _U(2)]), _U(node[g + _U(3)])
+                n4, n5 = _U(node[g + _U(4)]), _U(node[g + _U(5)])
+                n6, n7 = _U(node[g + _U(6)]), _U(node[g + _U(7)])
+                while True:
+                    q0, q1, q2, q3 = tree[n0], tree[n1], tree[n2], tree[n3]
+                    q4, q5, q6, q7 = tree[n4], tree[n5], tree[n6], tree[n7]
+                    n0 = (q0 >> _SHIFT) + _U(tile[(q0 & _PLACE) + g] > threshold[n0])
+                    n1 = (q1 >> _SHIFT) + _U(tile[(q1 & _PLACE) + g + _U(1)] > threshold[n1])
+                    n2 = (q2 >> _SHIFT) + _U(tile[(q2 & _PLACE) + g + _U(2)] > threshold[n2])
+                    n3 = (q3 >> _SHIFT) + _U(tile[(q3 & _PLACE) + g + _U(3)] > threshold[n3])
+                    n4 = (q4 >> _SHIFT) + _U(tile[(q4 & _PLACE) + g + _U(4)] > threshold[n4])
+                    n5 = (q5 >> _SHIFT) + _U(tile[(q5 & _PLACE) + g + _U(5)] > threshold[n5])
+                    n6 = (q6 >> _SHIFT) + _U(tile[(q6 & _PLACE) + g + _U(6)] > threshold[n6])
+                    n7 = (q7 >> _SHIFT) + _U(tile[(q7 & _PLACE) + g + _U(7)] > threshold[n7])
+                    if (q0 & q1 & q2 & q3 & q4 & q5 & q6 & q7) & _LEAF:
+                        break
+                node[g], node[g + _U(1)] = n0, n1
+                node[g + _U(2)], node[g + _U(3)] = n2, n3
+                node[g + _U(4)], node[g + _U(5)] = n4, n5
+                node[g + _U(6)], node[g + _U(7)] = n6, n7
+            for i in range(count):
+                row = _U(leaf[_U(node[i])])
+                for k in range(n_classes):
+                    total[i * n_classes + k] += values[row, k]
+                if squared:
+                    for k in range(n_classes):
+                        total_square[i * n_classes + k] += values[row, k] * values[row, k]
+        for i in range(count):
+            for k in range(n_classes):
+                sums[start + i, k] = total[i * n_classes + k]
+        if squared:
+            for i in range(count):
+                for k in range(n_classes):
+                    squares[start + i, k] = total_square[i * n_classes + k]
+
+
+def write_forest(path: str | Path, forest: Forest) -> None:
+    """Write a forest as .npz: plain arrays and one JSON text, nothing pickled."""
+    header = {
+        "format": FORMAT,
+        "classes": [
+            {"code": code, "name": name}
+            for code, name in zip(forest.codes, forest.names, strict=True)
+        ],
+        "features": list(forest.features),
+        **forest.header,
+    }
+    text = json.dumps(header, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    arrays = {name: getattr(forest, name) for name in ARRAYS}
+    with staged(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(
+            stream, header=np.frombuffer(text.encode("utf-8"), dtype=np.uint8), **arrays
+        )
+
+
+def read_forest(path: str | Path) -> Forest:
+    """Read a forest and check all that the kernel relies on; nothing in it is executed.
+
+    Raises InputError for a missing file, one of another kind, or arrays that do not make trees:
+    wrong types or lengths, numbers that are not finite, features, leaves or children out of
+    range, and children that do not follow their parent, which could go round for ever.
+    """
+    path = Path(path)
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in (*ARRAYS, "header")}
+        header = json.loads(arrays.pop("header").tobytes().decode("utf-8"))
+        if not isinstance(header, dict) or header.pop("format", None) != FORMAT:
+            raise ValueError("of another format")
+        classes = header.pop("classes")
+        codes = tuple(int(item["code"]) for item in classes)
+        names = tuple(str(item["name"]) for item in classes)
+        features = tuple(str(name) for name in header.pop("features"))
+        _check_arrays(arrays, len(codes), len(features))
+        if not all(UNCLASSIFIED < code < NODATA for code in codes) or len(codes) < 2:
+            raise ValueError("its classes have no codes from 1 to 254")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such forest; train it first") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: no forest, {error} is missing; train it again") from error
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: no forest ({error}); train it again") from error
+    return Forest(codes, names, features, **arrays, header=header)
+
+
+def _check_arrays(arrays: dict[str, np.ndarray], classes: int, features: int) -> None:
+    """Raise ValueError unless the arrays are trees that the kernel can descend safely."""
+    for name, (dtype, dimensions) in ARRAYS.items():
+        if arrays[name].dtype != np.dtype(dtype) or arrays[name].ndim != dimensions:
+            raise ValueError(f"{name} is of the wrong type or shape")
+    offsets, feature, left = arrays["offsets"], arrays["feature"], arrays["left"].astype("i8")
+    leaf, value, threshold = arrays["leaf"], arrays["value"], arrays["threshold"]
+    nodes = len(feature)
+    if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != nodes or (np.diff(offsets) < 1).any():
+        raise ValueError("its trees do not follow each other")
+    if not len(threshold) == len(left) == len(leaf) == nodes or value.shape[1:] != (classes,):
+        raise ValueError("its arrays have different lengths")
+    tree = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    own = np.arange(nodes) - offsets[:-1][tree]
+    size = np.diff(offsets)[tree]
+    is_leaf = feature == -1
+    inner = ~is_leaf
+    if not ((feature >= -1) & (feature < features)).all():
+        raise ValueError("a node asks for a feature that there is not")
+    if not ((left[inner] > own[inner]) & (left[inner] + 1 < size[inner])).all():
+        raise ValueError("a node has no children")
+    if not np.isfinite(threshold[inner]).all() or not np.isposinf(threshold[is_leaf]).all():
+        raise ValueError("a threshold is not a number")
+    if (left[is_leaf] != own[is_leaf]).any() or (leaf[inner] != -1).any():
+        raise ValueError("a leaf leads on")
+    if not ((leaf[is_leaf] >= 0) & (leaf[is_leaf] < len(value))).all():
+        raise ValueError("a leaf has no values")
+    if not ((value >= 0) & (value <= 1)).all() or (np.abs(value.sum(axis=1) - 1) > 1e-9).any():
+        raise ValueError("the values of a leaf are no shares")

@@ -1,0 +1,154 @@
+"""Iron potential from the probabilities of the iron classes and the geology.
+
+The classes of the iron forest are grades of two minerals and a negative. The score of a pixel is
+its expected grade: high counts 1, moderate 2/3, low 1/3, negative 0, weighted by their
+probabilities, whatever the mineral. Outside of iron-hosting units the score is 0, as the study of
+Franca-Rocha et al. (2025, Minerals 15, 1119) allows iron classes inside of them only.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from rasterio.features import rasterize
+from rasterio.windows import Window
+from rasterio.windows import bounds as window_bounds
+from rasterio.windows import transform as window_transform
+
+from gossan.errors import InputError
+from gossan.legend import NODATA, MapClass
+from gossan.raster import Grid
+from gossan.vectors import POLYGONS, read_features
+
+GRADES = {"high": 1.0, "moderate": 2 / 3, "low": 1 / 3}
+NEGATIVE = "negative"
+
+LOW, MEDIUM, HIGH = 1, 2, 3
+POTENTIAL = (
+    MapClass(LOW, "low", "Low potential", "#DDE5E9"),
+    MapClass(MEDIUM, "medium", "Medium potential", "#F0A93B"),
+    MapClass(HIGH, "high", "High potential", "#A61C28"),
+)
+# Just above the score of a pixel that is low, or moderate, beyond doubt: medium potential is more
+# than a low grade expected, high potential more than a moderate one.
+MEDIUM_SCORE = 0.34
+HIGH_SCORE = 0.67
+
+HOST_ATTRIBUTE = "iron"
+PROBABILITY_TOLERANCE = 0.02
+
+
+def grade_weights(names: Sequence[str], where: str) -> np.ndarray:
+    """Weight of each class in the score, (classes,), from names like "hematite-high".
+
+    Classes may be missing: a forest knows those that its samples hold. Raises InputError, naming
+    `where`, for a name that ends in no grade and is not "negative", for a name that stands twice,
+    and when no class is a grade.
+    """
+    weights = []
+    for name in names:
+        mineral, _, grade = name.rpartition("-")
+        if name != NEGATIVE and (not mineral or grade not in GRADES):
+            raise InputError(
+                f"{where}: band {name} is no iron class; give the probabilities of classes "
+                f"MINERAL-high, MINERAL-moderate, MINERAL-low and {NEGATIVE}"
+            )
+        weights.append(0.0 if name == NEGATIVE else GRADES[grade])
+    if len(set(names)) < len(names):
+        raise InputError(f"{where}: a class stands twice among {' '.join(names)}")
+    if not any(weights):
+        raise InputError(f"{where}: holds no iron class, so there is no potential to map")
+    return np.array(weights)
+
+
+def check_thresholds(medium: float, high: float) -> None:
+    """Raise InputError unless 0 < medium < high <= 1."""
+    if not 0 < medium < high <= 1:
+        raise InputError(
+            f"medium {medium:g}, high {high:g}: thresholds of the score rise between 0 and 1"
+        )
+
+
+def score_potential(
+    probability: np.ndarray, weights: np.ndarray, hosting: np.ndarray | None = None
+) -> np.ndarray:
+    """Score of each pixel, (rows, columns) float32 from 0 to 1; NaN where any probability is NaN.
+
+    `probability` is (classes, rows, columns), `weights` (classes,) as of `grade_weights`, and
+    `hosting` (rows, columns) bool tells iron-hosting ground; None takes all ground as such.
+    Raises InputError unless the probabilities of each pixel lie in 0 to 1 and add up to 1.
+    """
+    # Added band by band: a matrix product may round otherwise in blocks of another size.
+    score = np.zeros(probability.shape[1:])
+    total = np.zeros(probability.shape[1:])
+    for band, weight in zip(probability, weights, strict=True):
+        score += weight * band
+        total += band
+    valid = np.isfinite(total)
+    if valid.any() and (
+        probability[:, valid].min() < -PROBABILITY_TOLERANCE
+        or np.abs(total[valid] - 1).max() > PROBABILITY_TOLERANCE
+    ):
+        raise InputError(
+            "probabilities: those of a pixel do not add up to 1; give the probabilities of all "
+            "classes of one forest"
+        )
+    if hosting is not None:
+        score[~hosting] = 0.0
+    score[~valid] = np.nan
+    return np.clip(score, 0, 1).astype(np.float32)
+
+
+def classify_potential(
+    score: np.ndarray, medium: float = MEDIUM_SCORE, high: float = HIGH_SCORE
+) -> np.ndarray:
+    """Potential of float32 scores, uint8 of the same shape: LOW, MEDIUM, HIGH, NODATA for NaN.
+
+    A threshold belongs to the class above it.
+    """
+    codes = np.full(score.shape, LOW, np.uint8)
+    codes[score >= np.float32(medium)] = MEDIUM
+    codes[score >= np.float32(high)] = HIGH
+    codes[np.isnan(score)] = NODATA
+    return codes
+
+
+def open_hosts(path: str | Path, grid: Grid) -> Callable[[Window], np.ndarray]:
+    """Open a geological map; the answer tells the iron-hosting pixels, (rows, columns) bool.
+
+    The file holds polygons with the attribute `iron`, yes or no. A pixel is iron-hosting when its
+    centre lies in a polygon with yes; ground without a polygon is not. Raises InputError as
+    `read_features` does, for other values of the attribute, and when no polygon over the map
+    says yes.
+    """
+    import shapely
+
+    features = read_features(path, grid, "geological units", POLYGONS, (HOST_ATTRIBUTE,))
+    said = features[HOST_ATTRIBUTE].astype(str).str.strip().str.casefold()
+    odd = sorted(set(said) - {"yes", "no"})
+    if odd:
+        raise InputError(
+            f"{path}: attribute '{HOST_ATTRIBUTE}' is {', '.join(odd)} in some units; "
+            "write yes or no"
+        )
+    shapes = features.geometry[said == "yes"].to_numpy()
+    if not shapely.intersects(shapes, shapely.box(*grid.bounds)).any():
+        raise InputError(
+            f"{path}: no unit over the map has {HOST_ATTRIBUTE} = yes; mark the iron-hosting units"
+        )
+    index = shapely.STRtree(shapes)
+
+    def read(window: Window) -> np.ndarray:
+        size = (int(window.height), int(window.width))
+        near = np.sort(index.query(shapely.box(*window_bounds(window, grid.transform))))
+        if not near.size:
+            return np.zeros(size, bool)
+        burnt = rasterize(
+            list(shapes[near]),
+            out_shape=size,
+            transform=window_transform(window, grid.transform),
+            dtype="uint8",
+        )
+        return burnt.astype(bool)
+
+    return read

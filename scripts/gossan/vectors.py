@@ -1,0 +1,89 @@
+"""Vector files on the grid of a map: any format that OGR reads, checked and reprojected."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gossan.class_tables import NO_DATE
+from gossan.errors import InputError
+from gossan.raster import Grid
+from gossan.subset import EDGE_PIECES
+
+if TYPE_CHECKING:
+    import geopandas
+
+POINTS = ("Point", "MultiPoint")
+POLYGONS = ("Polygon", "MultiPolygon")
+
+
+def read_features(
+    path: str | Path,
+    grid: Grid,
+    what: str,
+    kinds: Sequence[str],
+    attributes: Sequence[str] = (),
+) -> "geopandas.GeoDataFrame":
+    """The features of a vector file in the grid's reference system, numbered from 0.
+
+    `what` names them in messages, `kinds` are the geometry types that they may have (POINTS,
+    POLYGONS or both). Features without a geometry are left out; edges of polygons are cut into
+    short pieces before they are reprojected, because what is straight in one system is bent in
+    another. Raises InputError for a missing or unreadable file, one without reference system,
+    one of the `attributes` or features, for geometries of another kind, and for features of which
+    none lies over the grid.
+    """
+    import geopandas
+    import shapely
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file of {what}; correct the path")
+    try:
+        features = geopandas.read_file(path)
+    except (DataLayerError, DataSourceError) as error:
+        raise InputError(f"{path}: not a vector file that GDAL reads; give {what}") from error
+    if "geometry" not in features.columns or features.empty:
+        raise InputError(f"{path}: holds no features; give {what}")
+    for name in attributes:
+        if name not in features.columns:
+            known = ", ".join(features.columns.drop("geometry")) or "none"
+            raise InputError(f"{path}: {what} lack the attribute '{name}' (they have: {known})")
+    if features.crs is None:
+        raise InputError(f"{path}: has no coordinate system; assign one")
+    if grid.crs is None:
+        raise InputError(f"{path}: the map has no coordinate system to bring {what} to")
+    features = features[features.geometry.notna()]
+    features = features[~features.geometry.is_empty].reset_index(drop=True)
+    odd = sorted(set(features.geometry.geom_type) - set(kinds))
+    if odd or features.empty:
+        raise InputError(
+            f"{path}: holds {', '.join(odd) or 'no geometry'}; {what} are "
+            f"{' or '.join(kinds)} features"
+        )
+    if features.crs != grid.crs:
+        west, south, east, north = features.total_bounds
+        longest = max(east - west, north - south) / EDGE_PIECES
+        if longest > 0:
+            features.geometry = features.geometry.segmentize(longest)
+        features = features.to_crs(grid.crs)
+    west, south, east, north = grid.bounds
+    if not shapely.intersects(
+        features.geometry.to_numpy(), shapely.box(west, south, east, north)
+    ).any():
+        raise InputError(f"{path}: none of the {what} lies over the map; check both places")
+    return features
+
+
+@contextmanager
+def fixed_date() -> Iterator[None]:
+    """Stamp the GeoPackages written inside with one fixed moment, so equal data are equal bytes."""
+    import pyogrio
+
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": NO_DATE})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})

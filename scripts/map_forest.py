@@ -1,0 +1,123 @@
+"""Map a stored forest over a cube: class, probabilities and their uncertainty."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_blocks, run
+
+METHOD = "Random forest"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--cube",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="cube, or single-band rasters on one grid that make one",
+    )
+    add(
+        "--extra",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="further rasters as layers, resampled to the cube's grid; read if the forest uses "
+        "them",
+    )
+    add("--forest", type=Path, required=True, help="forest of train_forest.py (.npz)")
+    add("--classes", type=Path, required=True, help="class table (CSV) for names and colours")
+    add("--class-map", type=Path, required=True, help="class raster to write")
+    add(
+        "--probability",
+        type=Path,
+        required=True,
+        help="raster of class probabilities to write, one band per class",
+    )
+    add(
+        "--uncertainty",
+        type=Path,
+        required=True,
+        help="raster to write of entropy (share of its maximum) and of the spread over the trees",
+    )
+    add_blocks(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read the forest, compute features and predictions block by block, write the rasters."""
+    import numpy as np
+
+    from gossan.errors import InputError
+    from gossan.features import Stack, make_features, require_fit
+    from gossan.forest import predict_block, read_forest
+    from gossan.forest_samples import parse_plan
+    from gossan.legend import (
+        NODATA,
+        class_colours,
+        read_classes,
+        write_class_style,
+        write_continuous_style,
+    )
+    from gossan.raster import Layer, map_blocks
+
+    forest = read_forest(arguments.forest)
+    plan = parse_plan(forest.header.get("plan"), str(arguments.forest))
+    own = dict(zip(forest.codes, forest.names, strict=True))
+    classes = [item for item in read_classes(arguments.classes) if item.code in own]
+    if {item.code: item.name for item in classes} != own:
+        raise InputError(
+            f"{arguments.classes}: lacks classes of {arguments.forest} "
+            f"({', '.join(forest.names)}); give the table that it was trained with"
+        )
+    extras = arguments.extra if plan.layers == "all" else []
+    with Stack(arguments.cube, extras) as stack:
+        layers = stack.places(forest.header.get("layers"))
+        recipe = plan.recipe
+        if recipe.names([stack.layers[place] for place in layers]) != forest.features:
+            raise InputError(f"{arguments.forest}: its features are not its plan's; train it again")
+        require_fit(recipe, stack.grid, str(arguments.cube[0]))
+
+        def classify(inner: tuple[slice, slice], block: np.ndarray) -> tuple[np.ndarray, ...]:
+            return predict_block(forest, make_features(block, inner, recipe, layers))
+
+        tags = {**stack.tags, "METHOD": METHOD, "PLAN": plan.name}
+        map_blocks(
+            classify,
+            [stack.read],
+            [
+                Layer(
+                    arguments.class_map,
+                    "uint8",
+                    NODATA,
+                    ("class",),
+                    overviews="mode",
+                    colours=class_colours(classes),
+                    tags=tags,
+                ),
+                Layer(arguments.probability, "int16", -32768, forest.names, scale=1e-4, tags=tags),
+                Layer(
+                    arguments.uncertainty,
+                    "int16",
+                    -32768,
+                    ("entropy", "spread"),
+                    scale=1e-4,
+                    tags=tags,
+                ),
+            ],
+            grid=stack.grid,
+            block_px=recipe.block_px(len(stack.layers), arguments.block_px),
+            threads=arguments.threads,
+            halo=recipe.halo,
+            align=recipe.align,
+            progress="forest",
+        )
+    write_class_style(arguments.class_map, classes)
+    write_continuous_style(arguments.probability, 0.0, 1.0)
+    write_continuous_style(arguments.uncertainty, 0.0, 1.0, reverse=True)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,107 @@
+"""Map iron potential, high, medium and low, from class probabilities and the geology."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from gossan.errors import InputError
+from gossan.legend import NODATA, class_colours, write_class_style, write_continuous_style
+from gossan.potential import (
+    POTENTIAL,
+    check_thresholds,
+    classify_potential,
+    grade_weights,
+    open_hosts,
+    score_potential,
+)
+from gossan.raster import Layer, map_blocks, read_info
+from toolkit import add_blocks, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--probability",
+        type=Path,
+        required=True,
+        help="raster of class probabilities; bands named MINERAL-GRADE (grade high, moderate or "
+        "low) and negative",
+    )
+    parser.add_argument(
+        "--geology",
+        type=Path,
+        help="vector file of polygons with the attribute `iron` (yes or no); all ground outside "
+        "of units with yes scores 0 (default: no constraint)",
+    )
+    parser.add_argument(
+        "--medium",
+        type=float,
+        default=0.34,
+        help="least score of medium potential; the score is the expected grade, with high 1, "
+        "moderate 2/3, low 1/3, negative 0 (default: 0.34, more than low)",
+    )
+    parser.add_argument(
+        "--high",
+        type=float,
+        default=0.67,
+        help="least score of high potential (default: 0.67, more than moderate)",
+    )
+    parser.add_argument(
+        "--potential", type=Path, required=True, help="raster of potential classes to write"
+    )
+    parser.add_argument("--score", type=Path, required=True, help="raster of scores to write")
+    add_blocks(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Score each block, class the score, and write both with their legends."""
+    medium, high = arguments.medium, arguments.high
+    check_thresholds(medium, high)
+    info = read_info(arguments.probability)
+    weights = grade_weights(info.bands.names, str(arguments.probability))
+    sources = [arguments.probability]
+    if arguments.geology is not None:
+        sources.append(open_hosts(arguments.geology, info.grid))
+
+    def work(probability: np.ndarray, hosting: np.ndarray | None = None) -> list[np.ndarray]:
+        try:
+            score = score_potential(probability, weights, hosting)
+        except InputError as error:
+            raise InputError(f"{arguments.probability}: {error}") from error
+        return [classify_potential(score, medium, high), score]
+
+    tags = {
+        **info.tags,
+        "METHOD": "Expected grade",
+        "MEDIUM": f"{medium:g}",
+        "HIGH": f"{high:g}",
+        "GEOLOGY": "none" if arguments.geology is None else arguments.geology.name,
+    }
+    map_blocks(
+        work,
+        sources,
+        [
+            Layer(
+                arguments.potential,
+                "uint8",
+                NODATA,
+                ("potential",),
+                overviews="mode",
+                colours=class_colours(POTENTIAL),
+                tags=tags,
+            ),
+            Layer(arguments.score, "float32", float("nan"), ("score",), tags=tags),
+        ],
+        block_px=arguments.block_px,
+        threads=arguments.threads,
+        progress="potential",
+    )
+    write_class_style(arguments.potential, POTENTIAL)
+    write_continuous_style(arguments.score, 0, 1)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,125 @@
+"""Train a forest on labelled points or on a class raster, and store it as plain arrays."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_blocks, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--cube",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="cube, or single-band rasters on one grid that make one",
+    )
+    add(
+        "--extra",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="further rasters as layers, resampled to the cube's grid; used by plans with "
+        "layers: all",
+    )
+    ground = parser.add_mutually_exclusive_group(required=True)
+    ground.add_argument(
+        "--samples",
+        type=Path,
+        help="labelled points: a vector file, or a CSV with x and y in the cube's system; with "
+        "an attribute split, only those of train are learned from",
+    )
+    ground.add_argument(
+        "--label-map",
+        type=Path,
+        help="class raster to draw training pixels from, in place of points",
+    )
+    add("--label", default="class", help="attribute or column of the points that holds the class")
+    add("--per-class", type=int, default=150, help="pixels of a class drawn from the map at most")
+    add("--seed", type=int, default=42, help="seed of the draw from the map")
+    add("--classes", type=Path, required=True, help="class table (CSV)")
+    add("--plan", type=Path, help="plan of the forest (JSON; default: the paper's pixel forest)")
+    add("--forest", type=Path, required=True, help="forest to write (.npz)")
+    add("--record", type=Path, required=True, help="record of the training to write (JSON)")
+    add_blocks(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read points and features, train, write the forest and its record."""
+    from gossan.assessment import is_synthetic
+    from gossan.errors import InputError
+    from gossan.features import Stack
+    from gossan.files import write_json
+    from gossan.forest import flatten_forest, grow_forest, write_forest
+    from gossan.forest_samples import Plan, draw_labels, read_plans, read_samples, require_train
+    from gossan.forest_validation import Options, plan_layers, read_ground
+    from gossan.legend import read_classes
+    from gossan.raster import read_info
+
+    plans = [Plan()] if arguments.plan is None else read_plans(arguments.plan)
+    if len(plans) > 1:
+        raise InputError(f"{arguments.plan}: holds {len(plans)} plans; give the one to train")
+    plan = plans[0]
+    source = arguments.samples or arguments.label_map
+    classes = read_classes(arguments.classes)
+    extras = arguments.extra if plan.layers == "all" else []
+    with Stack(arguments.cube, extras) as stack:
+        if arguments.label_map is None:
+            samples = read_samples(arguments.samples, stack.grid, classes, arguments.label)
+        else:
+            stack.grid.require_same(read_info(arguments.label_map).grid, str(arguments.label_map))
+            samples = draw_labels(
+                arguments.label_map,
+                classes,
+                arguments.per_class,
+                arguments.seed,
+                block_px=arguments.block_px,
+                threads=arguments.threads,
+            )
+        ground = read_ground(
+            stack,
+            samples.take(~samples.is_test),
+            [plan],
+            Options(threads=arguments.threads),
+            arguments.block_px,
+        )
+        layers = [stack.layers[place] for place in plan_layers(stack, plan)]
+        notes, synthetic = stack.notes, is_synthetic(stack.tags)
+    train = require_train(ground.samples, classes, str(source))
+    model = grow_forest(
+        ground.features[plan.name], train.codes, plan.settings, threads=arguments.threads
+    )
+    names = {item.code: item.name for item in classes}
+    counts = {names[int(code)]: int((train.codes == code).sum()) for code in model.classes_}
+    forest = flatten_forest(
+        model,
+        [names[int(code)] for code in model.classes_],
+        ground.names[plan.name],
+        {"plan": plan.to_json(), "layers": layers},
+    )
+    write_forest(arguments.forest, forest)
+    write_json(
+        arguments.record,
+        {
+            "plan": plan.to_json(),
+            "layers": layers,
+            "features": list(forest.features),
+            "classes": [
+                {"code": code, "name": name, "points": counts[name]}
+                for code, name in zip(forest.codes, forest.names, strict=True)
+            ],
+            "trees": len(forest.offsets) - 1,
+            "nodes": len(forest.feature),
+            "samples": source.name,
+            "synthetic": synthetic,
+            "notes": [*train.notes, *notes],
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,148 @@
+"""Test plans of forests on random and on spatially blocked splits, and choose one of them."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from toolkit import add_blocks, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--cube",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="cube, or single-band rasters on one grid that make one",
+    )
+    add(
+        "--extra",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="further rasters as layers, resampled to the cube's grid",
+    )
+    add(
+        "--samples",
+        type=Path,
+        required=True,
+        help="labelled points: a vector file, or a CSV with x and y in the cube's system; an "
+        "attribute split says train or test",
+    )
+    add("--test", type=Path, help="labelled points to test, where another file holds them")
+    add("--label", default="class", help="attribute or column that holds the class")
+    add("--classes", type=Path, required=True, help="class table (CSV)")
+    add(
+        "--plans",
+        type=Path,
+        required=True,
+        help="plans to test (JSON, a list); the first is what gains are counted from",
+    )
+    add("--scene", required=True, help="scene id")
+    add("--spatial-block-px", type=int, default=24, help="side of a spatial block, in pixels")
+    add("--folds", type=int, default=8, help="folds that the blocks are dealt into")
+    add("--per-class", type=int, default=150, help="points per class that train a fold at most")
+    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
+    add("--seed", type=int, default=42, help="seed of folds, draws and bootstrap")
+    add("--table", type=Path, required=True, help="scores of plans and splits to write (CSV)")
+    add(
+        "--record-dir",
+        type=Path,
+        required=True,
+        help="folder for accuracy records: PLAN-random.json, PLAN-blocked.json, chosen-…",
+    )
+    add("--chosen", type=Path, required=True, help="plan chosen for the map to write (JSON)")
+    add(
+        "--importance",
+        type=Path,
+        required=True,
+        help="permutation importance of each layer to write (CSV)",
+    )
+    add("--shap", type=Path, required=True, help="SHAP values by feature and class to write (CSV)")
+    add_blocks(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read points and features, test, choose, explain, and write records and tables."""
+    from gossan.assessment import is_synthetic
+    from gossan.errors import InputError
+    from gossan.features import Stack
+    from gossan.files import write_json
+    from gossan.forest_samples import read_plans, read_samples, require_train
+    from gossan.forest_validation import (
+        CHOSEN,
+        Options,
+        choose_for_map,
+        compare_tests,
+        explain_forest,
+        make_record,
+        permutation_importance,
+        read_ground,
+        run_tests,
+    )
+    from gossan.legend import read_classes
+    from gossan.tables import write_table
+
+    options = Options(
+        block_px=arguments.spatial_block_px,
+        folds=arguments.folds,
+        per_class=arguments.per_class,
+        replicates=arguments.bootstrap,
+        seed=arguments.seed,
+        threads=arguments.threads,
+    )
+    plans = read_plans(arguments.plans)
+    if any(plan.name == CHOSEN for plan in plans):
+        raise InputError(f"{arguments.plans}: a plan is called {CHOSEN}; give it another name")
+    classes = read_classes(arguments.classes)
+    with Stack(arguments.cube, arguments.extra) as stack:
+        samples = read_samples(
+            arguments.samples,
+            stack.grid,
+            classes,
+            arguments.label,
+            arguments.test,
+        )
+        ground = read_ground(stack, samples, plans, options, arguments.block_px)
+        notes, synthetic = stack.notes, is_synthetic(stack.tags)
+    require_train(ground.samples, classes, str(arguments.samples))
+    tests = run_tests(ground, plans, options)
+    chosen, scores = choose_for_map(ground, plans, options)
+    explained = [test for test in tests if test.name in dict.fromkeys((plans[0].name, chosen.name))]
+    importance = [
+        row for test in explained for row in permutation_importance(ground, test, options)
+    ]
+    shap = [
+        row
+        for test in explained
+        if test.protocol == "random"
+        for row in explain_forest(ground, test, classes, options)
+    ]
+    for test in tests:
+        record = make_record(
+            ground,
+            test,
+            classes,
+            options,
+            scene=arguments.scene,
+            reference=(arguments.test or arguments.samples).name,
+            synthetic=synthetic,
+        )
+        if notes:
+            record["reference"]["note"] += "; " + "; ".join(notes)
+        write_json(arguments.record_dir / f"{test.name}-{test.protocol}.json", record)
+    write_table(arguments.table, compare_tests(ground, tests, classes, options))
+    write_table(arguments.importance, importance)
+    write_table(arguments.shap, shap)
+    # The scores that decided stand in the log; the plan's file is what train_forest.py reads.
+    for name, score in scores.items():
+        logging.info("kappa over blocks within the training points, %s: %.4f", name, score)
+    write_json(arguments.chosen, chosen.to_json())
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,258 @@
+"""composite_dates: cube, looks and record from native Sentinel-2 dates, and from bad ones."""
+
+import json
+import shutil
+import warnings
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import sentinel2_products as products
+from range_server import serve
+from samples import run_command, run_tool
+from shapely.geometry import box
+
+from gossan.raster import read_info
+
+DAYS = ("20240105", "20240404", "20240719", "20241002")
+CLOUD, SHADOW, SOIL = 9, 3, 5
+
+
+@pytest.fixture
+def images():
+    """Four dates of 36 x 24 pixels: cloud and shadow here and there, one 20 m pixel ever cloudy."""
+    dates = [products.numbers(seed) for seed in range(len(DAYS))]
+    generator = np.random.default_rng(9)
+    for date in dates:
+        scl = date["SCL"]
+        scl[generator.random(scl.shape) < 0.3] = CLOUD
+        scl[generator.random(scl.shape) < 0.1] = SHADOW
+        scl[3, 4] = CLOUD
+    return dates
+
+
+@pytest.fixture
+def folder(tmp_path, images):
+    write(tmp_path / "dates", images)
+    return tmp_path
+
+
+def write(parent, images, **options):
+    for place, (day, date) in enumerate(zip(DAYS, images, strict=True)):
+        spacecraft = "B" if place == 3 else "A"
+        safe = products.write_safe(parent, date, day=day, spacecraft=spacecraft, **options)
+        if place == 1:
+            products.pack(safe)
+            shutil.rmtree(safe)
+
+
+def arguments(folder, output, *more):
+    return (
+        *("--sensor", "sentinel2", "--product", folder / "dates"),
+        *("--cube", output / "cube.tif", "--looks", output / "looks.tif"),
+        *("--record", output / "cube.json", "--threads", 2, *more),
+    )
+
+
+def run(folder, *more, output=None):
+    """Run the tool in this process: reflectance, looks and record."""
+    output = output or folder / "out"
+    done = run_tool("composite_dates", *arguments(folder, output, *more))
+    assert done.returncode == 0, done.stderr
+    with rasterio.open(output / "cube.tif") as dataset:
+        stored = dataset.read()
+    with rasterio.open(output / "looks.tif") as dataset:
+        looks = dataset.read(1)
+    values = np.where(stored == -32768, np.nan, stored * 1e-4)
+    return values, looks, json.loads((output / "cube.json").read_text())
+
+
+def expected_median(images, classes=(CLOUD, SHADOW), offset=-1000):
+    """Median reflectance on the 10 m grid, looks, and the clear looks of each date."""
+    values, clear = [], []
+    for date in images:
+        kept = ~np.isin(date["SCL"], classes).repeat(2, axis=0).repeat(2, axis=1)
+        bands = []
+        for band in products.BANDS:
+            side = products.PIXEL_M[band] // 10
+            bands.append(date[band].repeat(side, axis=0).repeat(side, axis=1))
+        values.append(np.where(kept, (np.stack(bands) + float(offset)) / 10000, np.nan))
+        clear.append(kept)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+        median = np.nanmedian(values, axis=0)
+    return np.clip(median, 0, 1), np.sum(clear, axis=0), np.stack(clear)
+
+
+def test_cube_looks_and_record(folder, images):
+    values, looks, record = run(folder)
+    median, count, clear = expected_median(images)
+    np.testing.assert_allclose(values, median, atol=0.51e-4)
+    np.testing.assert_array_equal(looks, count)
+    assert (looks[6:8, 8:10] == 0).all()
+    assert np.isnan(values[:, 6:8, 8:10]).all()
+
+    info = read_info(folder / "out" / "cube.tif")
+    assert (info.dtype, info.nodata, info.scale) == ("int16", -32768, 1e-4)
+    assert info.bands.names == products.BANDS
+    assert info.bands.centre_um[0] == 0.49273
+    assert (info.grid.width, info.grid.height) == (36, 24)
+    assert info.tags["SENSOR"] == "Sentinel-2A MSI"
+    assert info.tags["ACQUIRED"] == "2024-04-04T13:12:49.024000Z"
+    assert info.tags["ACQUIRED_LAST"] == "2024-10-02T13:12:49.024000Z"
+    assert info.tags["SUN_ELEVATION_DEG"] == "54.5"
+    assert (info.tags["ATMOSPHERE"], info.tags["NORMALISATION"]) == ("L2A", "clip")
+    assert info.tags["SYNTHETIC"] == "no"
+    assert info.tags["PRODUCT_ID"] == record["product_id"]
+    assert read_info(folder / "out" / "looks.tif").dtype == "uint16"
+    assert "4 looks" in (folder / "out" / "looks.qml").read_text()
+
+    assert record["product_id"] == "median of 4 date(s), 2024-01-05 to 2024-10-02"
+    assert record["spacecraft"] == "Sentinel-2A, Sentinel-2B"
+    assert record["level"] == record["atmosphere"] == "L2A"
+    assert record["acquired"] == info.tags["ACQUIRED"]
+    assert record["synthetic"] is False
+    assert record["pixels"] == {"total": 864, "observed": 864, "valid": int((count > 0).sum())}
+    assert record["looks"]["pixels_by_count"] == np.bincount(count.ravel(), minlength=5).tolist()
+    clouds = sum(4 * int((date["SCL"] == CLOUD).sum()) for date in images)
+    assert record["masked"]["cloud"] == {
+        "pixels": clouds,
+        "share_of_observed": clouds / (4 * 864),
+    }
+    assert list(record["masked"]) == ["cloud", "cloud_shadow", "cirrus", "snow", "saturation"]
+    assert [date["acquired"][:10] for date in record["dates"]] == [
+        f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in DAYS
+    ]
+    for date, kept in zip(record["dates"], clear, strict=True):
+        assert date["clear"] == kept.sum()
+        assert date["clear_share"] == kept.mean()
+    assert record["bands"][0] == {"name": "B02", "centre_um": 0.49273, "fwhm_um": 0.06426}
+    assert any("Sentinel-2A and Sentinel-2B together" in note for note in record["notes"])
+    assert any("pixels repeated to 10 m" in note for note in record["notes"])
+    assert "subset" not in record
+
+
+def test_baselines_with_and_without_offset_meet_on_one_scale(tmp_path):
+    date = products.numbers(1)
+    later = {name: image + (1000 if name != "SCL" else 0) for name, image in date.items()}
+    parent = tmp_path / "dates"
+    products.write_safe(parent, date, day="20200105", baseline="02.14", offsets=products.NO_OFFSETS)
+    products.write_safe(parent, later, day="20240105")
+    values, _, record = run(tmp_path)
+    np.testing.assert_allclose(values[0], date["B02"] / 10000, atol=0.51e-4)
+    assert record["collection"] == "02.14, 05.11"
+    assert record["dates"][1]["notes"] == ["offset added to the stored numbers: -1000"]
+    assert not any("offset" in note for note in record["notes"])
+
+
+def test_bands_mask_window_and_resolution(folder, images):
+    more = ("--bands", "B8A", "B04", "--mask", "cloud_shadow", "--window", 8, 4, 16, 12)
+    values, looks, record = run(folder, *more)
+    median, count, _ = expected_median(images, (SHADOW,))
+    places = [products.BANDS.index(band) for band in ("B8A", "B04")]
+    np.testing.assert_allclose(values, median[places, 4:16, 8:24], atol=0.51e-4)
+    np.testing.assert_array_equal(looks, count[4:16, 8:24])
+    assert record["subset"] == {"window": [8, 4, 16, 12]}
+    assert read_info(folder / "out" / "cube.tif").grid.place(0, 0) == (600_080, 8_700_000)
+
+    values, looks, record = run(folder, "--resolution-m", 20, "--bands", "B8A", "B04")
+    np.testing.assert_array_equal(looks, expected_median(images)[1][::2, ::2])
+    assert any("averaged by area to 20 m" in note for note in record["notes"])
+    assert read_info(folder / "out" / "cube.tif").grid.transform.a == 20
+
+
+def test_outside_of_the_polygon_is_nodata_in_cube_and_looks(folder, images):
+    place = box(600_100, 8_699_900, 600_200, 8_700_000)
+    place = place.difference(box(600_100, 8_699_950, 600_150, 8_700_000))
+    geopandas.GeoSeries([place], crs=products.CRS).to_file(folder / "place.gpkg")
+    values, looks, record = run(folder, "--polygon", folder / "place.gpkg")
+    count = expected_median(images)[1][4:14, 10:20]
+    assert (looks[:5, :5] == 65535).all()
+    assert np.isnan(values[:, :5, :5]).all()
+    np.testing.assert_array_equal(looks[5:], count[5:])
+    assert sum(record["looks"]["pixels_by_count"]) == 75
+    assert record["subset"] == {"window": [10, 4, 10, 10], "polygon": "place.gpkg"}
+
+
+def test_blocks_and_threads_do_not_change_a_byte(folder):
+    for name, more in {
+        "first": ("--block-px", 16, "--threads", 1),
+        "second": ("--block-px", 7, "--threads", 2),
+        "third": (),
+    }.items():
+        run(folder, *more, output=folder / name)
+    for output in ("cube.tif", "looks.tif", "looks.qml", "cube.json"):
+        first = (folder / "first" / output).read_bytes()
+        assert first == (folder / "second" / output).read_bytes(), output
+        assert first == (folder / "third" / output).read_bytes(), output
+
+
+def test_stac_over_http_gives_the_same_cube(folder, images):
+    web = folder / "web"
+    features = []
+    for day, date in zip(DAYS, images, strict=True):
+        products.write_cogs(web / day, date)
+        spacecraft = "sentinel-2b" if day == DAYS[3] else "sentinel-2a"
+        hrefs = {band: f"./{day}/{band}.tif" for band in date}
+        features.append(products.item(hrefs, day=day, platform=spacecraft))
+    (web / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    with serve(web) as server:
+        more = ("--product", server.url("items.json"))
+        values, looks, record = run(folder, *more, output=folder / "remote")
+        assert server.log
+    local, local_looks, _ = run(folder)
+    np.testing.assert_array_equal(values, local)
+    np.testing.assert_array_equal(looks, local_looks)
+    assert len(record["dates"]) == 4
+
+
+def cover(images):
+    for date in images:
+        date["SCL"][:] = CLOUD
+
+
+def blacken(images):
+    for date in images:
+        date["SCL"][:] = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "message"),
+    [
+        (cover, (), "mask every pixel on every date; add dates or use fewer flags"),
+        (blacken, (), "all pixels are nodata; choose other dates or another part"),
+        (lambda images: images[2].pop("SCL"), (), "has no scene classification (SCL)"),
+        (None, ("--mask", "fog"), "mask flag 'fog' is unknown"),
+        (None, ("--bands", "B02", "B99"), "B99"),
+        (None, ("--window", 30, 0, 10, 10), "reaches outside"),
+        (None, ("--product", "nowhere"), "nowhere: does not exist"),
+    ],
+)
+def test_bad_input_is_named_and_leaves_nothing(tmp_path, images, change, more, message):
+    if change:
+        change(images)
+    write(tmp_path / "dates", images)
+    output = tmp_path / "out"
+    done = run_tool("composite_dates", *arguments(tmp_path, output, *more))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not output.exists() or not list(output.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"tile": "23LMF"}, "23LMF"), ({"crs": "EPSG:32722"}, "reference system EPSG:32722")],
+)
+def test_a_date_of_another_tile_or_system_is_refused(folder, images, options, message):
+    products.write_safe(folder / "dates", images[0], day="20241111", **options)
+    done = run_tool("composite_dates", *arguments(folder, folder / "out"))
+    assert (done.returncode, message in done.stderr) == (1, True)
+    assert "20241111" in done.stderr
+
+
+def test_the_tool_runs_as_a_command(folder):
+    done = run_command("composite_dates", *arguments(folder, folder / "out"))
+    assert done.returncode == 0, done.stderr
+    done = run_command("composite_dates", *arguments(folder, folder, "--mask", "fog"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: mask flag 'fog'")

@@ -1,0 +1,70 @@
+import geopandas
+import numpy as np
+import pytest
+from prospects import pixel_box, pixel_point, write_shapes
+from rasterio.crs import CRS
+from rasterio.transform import from_origin
+from shapely.geometry import LineString, Point
+
+from gossan.errors import InputError
+from gossan.raster import Grid
+from gossan.vectors import POINTS, POLYGONS, read_features
+
+GRID = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 180, 150)
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp"])
+def test_any_vector_file_is_brought_to_the_grid(tmp_path, suffix):
+    shape = pixel_box(10, 20, 30, 40)
+    path = write_shapes(tmp_path / f"claims{suffix}", [shape], "EPSG:4326", name=["a"])
+    found = read_features(path, GRID, "claims", POLYGONS, ("name",))
+    assert found.crs == GRID.crs
+    assert found.geometry.iloc[0].symmetric_difference(shape).area < 1
+
+
+def test_edges_bend_when_they_are_reprojected(tmp_path):
+    corners = [(73, 35), (75.9, 35), (75.9, 36.9), (73, 36.9)]
+    wide = geopandas.GeoDataFrame(geometry=[Point(*corners[0]).buffer(1)], crs="EPSG:4326")
+    wide.geometry = [LineString([*corners, corners[0]]).convex_hull]
+    wide.to_file(tmp_path / "wide.gpkg")
+    found = read_features(tmp_path / "wide.gpkg", GRID, "units", POLYGONS).geometry.iloc[0]
+    assert len(found.exterior.coords) > 100
+
+
+def test_missing_geometries_are_left_out(tmp_path):
+    shapes = [None, pixel_point(3, 3), Point()]
+    path = write_shapes(tmp_path / "p.geojson", shapes, name=["a", "b", "c"])
+    found = read_features(path, GRID, "points", POINTS)
+    assert found.name.tolist() == ["b"]
+    assert found.index.tolist() == [0]
+
+
+def fault(path, kinds=POLYGONS, attributes=(), grid=GRID):
+    with pytest.raises(InputError) as error:
+        read_features(path, grid, "claims", kinds, attributes)
+    return str(error.value)
+
+
+def test_unusable_files_are_refused_by_name(tmp_path):
+    assert "gone.gpkg: no such file of claims" in fault(tmp_path / "gone.gpkg")
+    (tmp_path / "text.gpkg").write_text("nothing")
+    assert "text.gpkg: not a vector file" in fault(tmp_path / "text.gpkg")
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    assert "table.csv: holds no features" in fault(tmp_path / "table.csv")
+    path = write_shapes(tmp_path / "points.gpkg", [pixel_point(1, 1)], name=["a"])
+    assert "points.gpkg: holds Point; claims are Polygon or" in fault(path)
+    assert "lack the attribute 'substance' (they have: name)" in fault(path, POINTS, ("substance",))
+    far = write_shapes(tmp_path / "far.gpkg", [pixel_box(900, 910, 5, 9)])
+    assert "far.gpkg: none of the claims lies over the map" in fault(far)
+    nowhere = Grid(None, GRID.transform, 180, 150)
+    assert "the map has no coordinate system" in fault(path, POINTS, grid=nowhere)
+    geopandas.GeoDataFrame(geometry=[pixel_box(1, 9, 1, 9)]).to_file(tmp_path / "bare.gpkg")
+    assert "bare.gpkg: has no coordinate system; assign one" in fault(tmp_path / "bare.gpkg")
+    empty = write_shapes(tmp_path / "empty.geojson", [None], name=["a"])
+    assert "empty.geojson: holds no geometry" in fault(empty)
+
+
+def test_a_bounding_box_over_the_map_is_not_enough(tmp_path):
+    ends = [pixel_box(-40, -20, 50, 60), pixel_box(300, 320, 50, 60)]
+    path = write_shapes(tmp_path / "around.gpkg", ends, n=np.arange(2))
+    assert "none of the claims lies over the map" in fault(path)
