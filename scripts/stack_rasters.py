@@ -36,6 +36,8 @@ def list_sources(product: Path, bands: list[str]) -> tuple[list[Path], list[int]
     """The files to read, and the places of the bands among all that they hold."""
     if not product.is_dir():
         return [product], find_bands(read_info(product), bands)
+    if len(set(bands)) < len(bands):
+        raise InputError(f"bands: {' '.join(bands)}: one is named twice; name each once")
     paths = [product / f"{band}.tif" for band in bands]
     for path in paths:
         if len(read_info(path).bands.names) != 1:

@@ -18,16 +18,24 @@ SMALL = ("--configfile", "small.yaml")
 OTHER_SEED = ("--configfile", "small.yaml", "other_seed.yaml")
 SCENE = "results/scenes/gilgit-twin"
 ASTER = "results/scenes/zafarghand-twin"
+PROSPECT = "results/scenes/bahia-twin"
 SETTINGS = """
-twin: {size_px: {landsat: 96, aster: [96, 80]}}
+twin: {size_px: {landsat: 96, aster: [96, 80], sentinel2: 240}, dates: 2}
 accuracy: {bootstrap: 100, block_px: 16}
-studies: {zafarghand: {score: {per_class: 300, folds: 3}}}
+studies:
+  zafarghand: {score: {per_class: 300, folds: 3}}
+  bahia:
+    strata: {counts: [6, 6, 6, 12], ore_count: 6, allow_fewer: true, block_px: 16}
+    forest: {folds: 3, per_class: 30, plans: plans.json}
+    mnf: {components: 4, skewers: 100}
 """
+PLANS = [{"name": "pixel"}, {"name": "differences", "differences": True, "estimators": 10}]
 
 
 def small_project(folder):
     """A copy of the project with settings for a small twin."""
     (folder / "small.yaml").write_text(SETTINGS)
+    (folder / "plans.json").write_text(json.dumps(PLANS))
     (folder / "other_seed.yaml").write_text("accuracy: {seed: 1}\n")
     return copy_project(folder)
 
@@ -78,11 +86,19 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
         f"{ASTER}/score/phyllic.tif",
         f"{ASTER}/score/score.json",
         f"{ASTER}/score/curves.csv",
+        f"{PROSPECT}/cube/looks.tif",
+        f"{PROSPECT}/mnf/eigenvalues.csv",
+        f"{PROSPECT}/samples/samples.gpkg",
+        f"{PROSPECT}/labels/iron.tif",
+        f"{PROSPECT}/forest/iron.npz",
+        f"{PROSPECT}/cover/class.tif",
+        f"{PROSPECT}/potential/potential.tif",
+        f"{PROSPECT}/targets/targets.kml",
         "results/index.html",
     ):
         assert (project / path).stat().st_size > 0, path
     schema = json.loads((root / "workflow/schemas/accuracy.schema.json").read_text())
-    for study, records in (("gilgit", 1), ("zafarghand", 2 * 6 * 3)):
+    for study, records in (("gilgit", 1), ("zafarghand", 2 * 6 * 3), ("bahia", 6)):
         accuracy = json.loads((project / f"results/studies/{study}/accuracy.json").read_text())
         jsonschema.validate(accuracy, schema)
         assert len(accuracy["records"]) >= records
