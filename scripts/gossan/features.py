@@ -53,8 +53,8 @@ class Recipe:
     the standard deviation of the valid pixels in the square; with `differences` the normalised
     difference (a - b) / (a + b) of every pair of layers, which illumination leaves as it is and
     which trees cannot make themselves, because they cut one layer at a time; the sub-bands of the
-    stationary transform by `wavelet` ("" for none) with `wavelet_level` levels. Raises InputError for sides
-    that are even, repeated, below 3 or above WIDEST_WINDOW_PX, and as `Transform` does.
+    stationary transform by `wavelet` ("" for none) with `wavelet_level` levels. Raises InputError
+    for sides that are even, repeated, below 3 or above WIDEST_WINDOW_PX, and as `Transform` does.
     """
 
     windows_px: tuple[int, ...] = ()
