@@ -13,6 +13,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 # Name of a benchmark -> its module in this folder, which has `run(cases, pairs)`.
 BENCHMARKS = {
+    "cnn": "cnn",
     "composite": "composite",
     "forest": "forest",
     "mnf": "mnf",

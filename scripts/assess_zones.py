@@ -54,6 +54,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.errors import InputError
     from gossan.files import write_json
     from gossan.raster import read_info
+    from gossan.tables import write_rows
     from gossan.zone_assessment import (
         LEVELS,
         TABLE_COLUMNS,
@@ -65,7 +66,6 @@ def main(arguments: argparse.Namespace) -> None:
         rule_method,
         table_row,
         unassessed_zone_record,
-        write_rows,
     )
 
     maps = [read_zone_map(path) for path in arguments.confidence]

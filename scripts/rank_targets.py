@@ -9,9 +9,9 @@ from gossan.files import write_json
 from gossan.potential import POTENTIAL
 from gossan.raster import read_info
 from gossan.sites import CURVE_COLUMNS, OVERLAY_COLUMNS, Bootstrap, compare_sites, read_sites
+from gossan.tables import write_rows
 from gossan.targets import add_sites, least_pixels, survey_targets, write_kml, write_targets
 from gossan.vectors import POLYGONS, read_features
-from gossan.zone_assessment import write_rows
 from toolkit import add_threads, run
 
 

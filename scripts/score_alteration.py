@@ -97,7 +97,8 @@ def main(arguments: argparse.Namespace) -> None:
         read_minerals,
         score_scene,
     )
-    from gossan.zone_assessment import open_zones, read_zone_map, write_rows
+    from gossan.tables import write_rows
+    from gossan.zone_assessment import open_zones, read_zone_map
 
     zones = arguments.zone
     if len(set(zones)) < len(zones) or len(zones) != len(arguments.output):

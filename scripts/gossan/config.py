@@ -60,6 +60,12 @@ def config_faults(config: dict, names: Iterable[str]) -> list[str]:
                     f"{place}.max_angle_rad_of: {name!r} is not among this study's "
                     f"references{_nearest(name, settings['references'])}"
                 )
+        for name in settings.get("cnn", {}).get("labels", []):
+            if settings["cnn"]["run"] and name not in settings["references"]:
+                faults.append(
+                    f"{place}.cnn.labels: {name!r} is not among this study's "
+                    f"references{_nearest(name, settings['references'])}"
+                )
         faults += [f"{place}.{fault}" for fault in _preprocessing_faults(settings)]
         faults += [f"{place}.zones.{fault}" for fault in _range_faults(settings.get("zones", {}))]
         for key, path in _files_named(settings):

@@ -15,3 +15,13 @@ def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:
     table.writeheader()
     table.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def write_rows(path: str | Path, columns: Sequence[str], rows: Sequence[Mapping]) -> None:
+    """Write a CSV table; None and missing cells are empty."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: "" if value is None else value for key, value in row.items()})
+    write_text(path, stream.getvalue())

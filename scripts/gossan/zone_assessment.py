@@ -4,8 +4,6 @@ Every record counts both kinds of pixels, so the precision of the few pixels tha
 never stands without its recall and without the number of pixels behind it.
 """
 
-import csv
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,6 @@ from gossan.accuracy import EXCLUDED, assess_blocks, count_blocks
 from gossan.assessment import RULES, SPLIT, is_synthetic
 from gossan.confidence import HIGH, MEDIUM
 from gossan.errors import InputError
-from gossan.files import write_text
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import Grid, iter_blocks, read_info
 from gossan.reference import (
@@ -431,16 +428,6 @@ def table_row(record: Mapping, zone: str, method: str, band: str = "", level: st
         value = own[name] if name in own else scores[name]
         row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
     return row
-
-
-def write_rows(path: str | Path, columns: Sequence[str], rows: Sequence[Mapping]) -> None:
-    """Write a CSV table; None and missing cells are empty."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: "" if value is None else value for key, value in row.items()})
-    write_text(path, stream.getvalue())
 
 
 def count_levels(path: str | Path, *, window_px: int = 512, threads: int = 1) -> np.ndarray:

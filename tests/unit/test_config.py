@@ -111,6 +111,13 @@ def test_unknown_minerals_members_and_sources_are_told(schema, tmp_path):
     ("study", "settings", "expected"),
     [
         ("gilgit", {"atmosphere": ["iarr"]}, "gilgit.normalisation: clip would cut what iarr"),
+        (
+            "gilgit",
+            {"cnn": {"run": True, "labels": ["feldspar", "chalcosite"]}},
+            "cnn.labels: 'chalcosite' is not among this study's references; did you mean",
+        ),
+        ("bahia", {"mines": "no.gpkg"}, "mines: no.gpkg does not exist"),
+        ("bahia", {"points": {"train": "no.csv"}}, "points.train: no.csv does not exist"),
         ("zafarghand", {"window": [0, 0, 9, 9], "polygon": "."}, "window: stands beside polygon"),
         ("zafarghand", {"polygon": "no.gpkg"}, "polygon: no.gpkg does not exist"),
         ("zafarghand", {"score": {"model": "no.json"}}, "score.model: no.json does not exist"),

@@ -220,12 +220,19 @@ def is_scored(scene):
     return bool(SCENES[scene]["reference"] or study_of_scene(scene)["score"]["model"])
 
 
+def networks_of(scene):
+    """Names of the networks that are trained on a scene's mineral map."""
+    return list(NETWORKS) if study_of_scene(scene)["cnn"]["run"] else []
+
+
 def scene_records(scene):
     """The accuracy records of a scene's maps: files, or folders of them."""
     folder = f"results/scenes/{scene}/accuracy"
     study = SCENES[scene]["study"]
     if study == "gilgit":
         yield f"{folder}/sam.json"
+        for name in networks_of(scene):
+            yield f"results/scenes/{scene}/cnn/networks/{name}/accuracy.json"
     elif study == "zafarghand":
         yield f"{folder}/confidence"
         if is_scored(scene):
@@ -368,6 +375,13 @@ PROSPECT_PARTS = {
 }
 
 
+def drawn_classes(wildcards):
+    """The class table of the maps that a report of prospectivity shows."""
+    if has_points(wildcards.scene):
+        return cover_classes(wildcards)
+    return source("resources/static/iron.csv")
+
+
 def prospect_parts(wildcards):
     """Flags of draw_prospects beyond those that every scene has, with the files they name."""
     folder = f"results/scenes/{wildcards.scene}"
@@ -386,7 +400,6 @@ def prospect_parts(wildcards):
         parts |= {
             name: survey_of(name)(wildcards) for name in surveys if survey_of(name)(wildcards)
         }
-        parts["map-classes"] = source("resources/static/iron.csv")
     return parts
 
 

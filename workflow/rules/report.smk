@@ -118,6 +118,7 @@ rule draw_prospects:
         cube="results/scenes/{scene}/cube/cube.tif",
         record="results/scenes/{scene}/cube/cube.json",
         classes=cover_classes,
+        map_classes=drawn_classes,
         accuracy=lambda wildcards: list(scene_records(wildcards.scene)),
         scores="results/scenes/{scene}/forest/validation.csv",
         importance="results/scenes/{scene}/forest/importance.csv",
@@ -155,7 +156,8 @@ rule draw_prospects:
         "Drawing the prospectivity of {wildcards.scene}"
     shell:
         "python {input.script:q} --study bahia --cube {input.cube:q} --record {input.record:q}"
-        " --classes {input.classes:q} --accuracy {input.accuracy:q} --scores {input.scores:q}"
+        " --classes {input.classes:q} --map-classes {input.map_classes:q}"
+        " --accuracy {input.accuracy:q} --scores {input.scores:q}"
         " --importance {input.importance:q} --shap {input.shap:q} {params.parts}"
         " {params.substances} --published {input.published:q} --output-dir {params.folder:q}"
         " 2> {log:q}"

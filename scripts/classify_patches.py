@@ -1,0 +1,156 @@
+"""Classify a whole scene by a network of patches, with ONNX Runtime: class, probability, tables."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_blocks, run
+
+METHOD = "CNN on patches"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--onnx", type=Path, required=True, help="network of train_network.py (.onnx)")
+    add("--class-map", type=Path, required=True, help="class raster, as the patches were cut from")
+    add("--classes", type=Path, required=True, help="the study's classes.csv")
+    add("--cube", type=Path, help="reflectance cube; read if the network was trained on it")
+    add(
+        "--stride-px",
+        type=int,
+        help="side of the cells that get one answer each (default: half a patch)",
+    )
+    add(
+        "--min-label-share",
+        type=float,
+        default=0.01,
+        help="least share of a window that one of the network's classes covers (default: 0.01)",
+    )
+    add(
+        "--max-background-share",
+        type=float,
+        default=0.9,
+        help="largest share of a window without any class (default: 0.9)",
+    )
+    add("--output", type=Path, required=True, help="class raster to write")
+    add(
+        "--probability",
+        type=Path,
+        required=True,
+        help="raster to write of the answer's probability, then that of each class",
+    )
+    add(
+        "--proportions",
+        type=Path,
+        required=True,
+        help="table to write of the pixels that have exactly the colour of each class (CSV)",
+    )
+    add(
+        "--pixels",
+        type=Path,
+        required=True,
+        help="table to write of coordinates of those pixels, and the network's answer (CSV)",
+    )
+    add(
+        "--points-per-class",
+        type=int,
+        default=1000,
+        help="at most this many coordinates of a class, the surest answers first (default: 1000)",
+    )
+    add_blocks(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read the network, classify block by block, write rasters, styles and tables."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from gossan.errors import InputError
+    from gossan.legend import (
+        NODATA,
+        class_colours,
+        read_classes,
+        write_class_style,
+        write_continuous_style,
+    )
+    from gossan.onnx_inference import Cutting, make_classifier, read_network
+    from gossan.patch_tables import PIXEL_COLUMNS, count_pixels, pixel_rows, proportion_rows
+    from gossan.raster import Layer, map_blocks, read_info
+    from gossan.tables import write_rows, write_table
+
+    if arguments.points_per_class < 1:
+        raise InputError("points-per-class: must be at least 1")
+    network = read_network(arguments.onnx)
+    header = network.header
+    classes = read_classes(arguments.classes)
+    header.require_classes(classes, str(arguments.classes))
+    own = [item for item in classes if item.code in header.codes]
+    info = read_info(arguments.class_map)
+    if info.dtype != "uint8" or len(info.bands.names) != 1 or info.nodata not in (None, NODATA):
+        raise InputError(f"{arguments.class_map}: no class map of one uint8 band; give one")
+    stride = arguments.stride_px
+    cutting = Cutting(
+        max(1, header.patch_px // 2) if stride is None else stride,
+        arguments.min_label_share,
+        arguments.max_background_share,
+    )
+    cutting.require_fit(header, info.grid, str(arguments.class_map))
+    sources, cube = [lambda window: window, arguments.class_map], None
+    if header.kind == "reflectance":
+        if arguments.cube is None:
+            raise InputError("cube: the network was trained on reflectance; give --cube")
+        cube = read_info(arguments.cube)
+        header.require_bands(cube.bands.names, str(arguments.cube))
+        sources.append(arguments.cube)
+    tags = {**info.tags, "METHOD": METHOD, "NETWORK": header.network, "INPUT": header.kind}
+    if header.synthetic:
+        tags["SYNTHETIC"] = "yes"
+    with ThreadPoolExecutor(max(1, arguments.threads)) as pool:
+        # Batches of a block go to the threads, as one block may be the whole scene.
+        map_blocks(
+            make_classifier(
+                network, classes, info.grid, cutting, pool, str(arguments.class_map), cube
+            ),
+            sources,
+            [
+                Layer(
+                    arguments.output,
+                    "uint8",
+                    NODATA,
+                    ("class",),
+                    overviews="mode",
+                    colours=class_colours(own),
+                    tags=tags,
+                ),
+                Layer(
+                    arguments.probability,
+                    "int16",
+                    -32768,
+                    ("answer", *header.names),
+                    scale=1e-4,
+                    tags=tags,
+                ),
+            ],
+            block_px=arguments.block_px,
+            scaled=False,
+            halo=header.patch_px,
+            progress="patches",
+        )
+    write_class_style(arguments.output, own)
+    write_continuous_style(arguments.probability, 0.0, 1.0)
+    counts = count_pixels(
+        arguments.class_map,
+        arguments.output,
+        arguments.probability,
+        classes,
+        most=arguments.points_per_class,
+        block_px=arguments.block_px,
+        threads=arguments.threads,
+    )
+    write_table(arguments.proportions, proportion_rows(counts, classes))
+    write_rows(arguments.pixels, PIXEL_COLUMNS, pixel_rows(counts, classes, info.grid))
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

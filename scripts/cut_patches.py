@@ -1,0 +1,99 @@
+"""Cut a class map and its cube into labelled patches, and split them by spatial block."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--class-map", type=Path, required=True, help="class raster to cut and to label by")
+    add("--cube", type=Path, required=True, help="reflectance cube on the same grid")
+    add("--classes", type=Path, required=True, help="the study's classes.csv, for the colours")
+    add(
+        "--labels",
+        nargs="+",
+        default=[],
+        metavar="CLASS",
+        help="classes of which the largest in a patch is its label (default: every class)",
+    )
+    add("--size-px", type=int, default=302, help="side of a patch in pixels (default: 302)")
+    add(
+        "--stride-px",
+        type=int,
+        help="pixels from one patch to the next; less than --size-px overlaps them "
+        "(default: --size-px)",
+    )
+    add(
+        "--min-label-share",
+        type=float,
+        default=0.01,
+        help="least share of a patch that its label covers (default: 0.01)",
+    )
+    add(
+        "--max-background-share",
+        type=float,
+        default=0.9,
+        help="largest share of a patch without any class (default: 0.9)",
+    )
+    add(
+        "--split-block-px",
+        type=int,
+        help="side of the spatial blocks that train, validate or test as a whole "
+        "(default: twice --size-px)",
+    )
+    add(
+        "--shares",
+        type=float,
+        nargs=3,
+        default=[0.7, 0.15, 0.15],
+        metavar=("TRAIN", "VALIDATION", "TEST"),
+        help="shares of the sides (default: 0.7 0.15 0.15)",
+    )
+    add(
+        "--skip-rare",
+        action="store_true",
+        help="leave out classes that do not get to every side, instead of ending with an error",
+    )
+    add("--seed", type=int, default=42, help="seed of the split")
+    add("--colour", type=Path, required=True, help="painted patches to write (.npz)")
+    add("--reflectance", type=Path, required=True, help="reflectance patches to write (.npz)")
+    add("--table", type=Path, required=True, help="table of patches to write (CSV)")
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Cut, label and split the patches, and write the three files."""
+    from gossan.legend import read_classes
+    from gossan.patch_splits import split_blocked
+    from gossan.patches import Recipe, cut_patches, table_rows, write_colours, write_reflectance
+    from gossan.raster import read_info
+    from gossan.tables import write_table
+
+    classes = read_classes(arguments.classes)
+    size_px, block_px = arguments.size_px, arguments.split_block_px
+    recipe = Recipe(
+        size_px=size_px,
+        stride_px=size_px if arguments.stride_px is None else arguments.stride_px,
+        labels=tuple(arguments.labels),
+        min_label_share=arguments.min_label_share,
+        max_background_share=arguments.max_background_share,
+    )
+    table = split_blocked(
+        cut_patches(arguments.class_map, classes, recipe),
+        read_info(arguments.class_map).grid.width,
+        block_px=2 * size_px if block_px is None else block_px,
+        shares=arguments.shares,
+        seed=arguments.seed,
+        skip_rare=arguments.skip_rare,
+    )
+    write_colours(arguments.colour, arguments.class_map, classes, table)
+    write_reflectance(arguments.reflectance, arguments.cube, arguments.class_map, table)
+    write_table(arguments.table, table_rows(table))
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,201 @@
+"""Train a network on patches, calibrate and test it, and store it for Keras and ONNX Runtime."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--patches", type=Path, required=True, help="patches of cut_patches.py (.npz)")
+    add("--table", type=Path, required=True, help="table of the patches (CSV)")
+    add("--classes", type=Path, required=True, help="the study's classes.csv")
+    add(
+        "--protocol",
+        choices=("blocked", "paper"),
+        default="blocked",
+        help="split by block, then augment; or augment, then split, as the paper did "
+        "(default: blocked)",
+    )
+    add(
+        "--network",
+        choices=("paper", "compact"),
+        default="paper",
+        help="the paper's layers, or depthwise blocks with an average (default: paper)",
+    )
+    add("--images", type=int, default=3032, help="images of all sides together (default: 3032)")
+    add(
+        "--rotations",
+        type=int,
+        default=4,
+        help="turns of a patch, each also mirrored (default: 4, by right angles)",
+    )
+    add("--epochs", type=int, default=10, help="passes over the training images (default: 10)")
+    add("--batch", type=int, default=16, help="images per step (default: 16)")
+    add(
+        "--rate",
+        type=float,
+        help="learning rate of Adam (default: 0.001 for paper, 0.003 for compact)",
+    )
+    add("--seed", type=int, default=42, help="seed of draw, weights, order and bootstrap")
+    add("--threads", type=int, default=2, help="TensorFlow's threads; they change the last bits")
+    add("--scene", required=True, help="scene id")
+    add(
+        "--split-block-px",
+        type=int,
+        required=True,
+        help="side of the table's spatial blocks in pixels, for the record",
+    )
+    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
+    add("--model", type=Path, required=True, help="network to write (.keras)")
+    add("--onnx", type=Path, required=True, help="network to write (.onnx)")
+    add("--record", type=Path, required=True, help="record of the training to write (JSON)")
+    add("--history", type=Path, required=True, help="accuracy and loss per epoch to write (CSV)")
+    add(
+        "--answers",
+        type=Path,
+        required=True,
+        help="table to write of the answers to validation and test images (CSV)",
+    )
+    add("--accuracy", type=Path, required=True, help="accuracy record to write (JSON)")
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read the patches, train, compare both stored forms, write files and records."""
+    import numpy as np
+
+    from gossan.files import staged, write_json
+    from gossan.legend import class_colours, read_classes
+    from gossan.network_validation import (
+        Answers,
+        accuracy_record,
+        answer_rows,
+        describe_answers,
+        describe_leak,
+        pick_classes,
+        share_accuracy,
+    )
+    from gossan.networks import (
+        MOST_DIFFERENCE,
+        RATES,
+        Training,
+        build_network,
+        compare_answers,
+        describe_layers,
+        predict_logits,
+        read_keras,
+        set_up_tensorflow,
+        train_network,
+        write_keras,
+    )
+    from gossan.onnx_export import export_network
+    from gossan.onnx_inference import METADATA, Header, read_network
+    from gossan.patch_splits import draw_blocked, draw_paper
+    from gossan.patches import SIDES, read_images, read_patches
+    from gossan.tables import write_table
+
+    training = Training(
+        arguments.epochs,
+        arguments.batch,
+        RATES[arguments.network] if arguments.rate is None else arguments.rate,
+        arguments.seed,
+        arguments.threads,
+    )
+    table = read_patches(arguments.table)
+    images, bands = read_images(arguments.patches, table)
+    everything = read_classes(arguments.classes)
+    own = pick_classes(everything, table.classes, str(arguments.classes))
+    draw_images = draw_blocked if arguments.protocol == "blocked" else draw_paper
+    draw = draw_images(table, arguments.images, rotations=arguments.rotations, seed=arguments.seed)
+    set_up_tensorflow(training.threads, training.seed)
+    model = build_network(arguments.network, len(bands), len(own))
+    fit = train_network(model, images, table.labels, draw, training, arguments.rotations)
+    answers = {}
+    for side in SIDES[1:]:
+        patches, variants = draw.side(side)
+        logits = predict_logits(model, images, patches, variants, arguments.rotations)
+        answers[side] = Answers(patches, variants, table.labels[patches], logits)
+    header = Header(
+        network=arguments.network,
+        kind="colour" if images.dtype == np.uint8 else "reflectance",
+        bands=bands,
+        patch_px=table.size_px,
+        codes=tuple(item.code for item in own),
+        names=tuple(item.name for item in own),
+        colours=class_colours(everything),
+        protocol=arguments.protocol,
+        temperature=fit.temperature,
+        synthetic=table.synthetic,
+    )
+    with staged(arguments.model) as keras_path, staged(arguments.onnx) as onnx_path:
+        write_keras(keras_path, model)
+        onnx_path.write_bytes(export_network(model, {METADATA: header.to_json()}))
+        seen = np.unique(draw.patches)
+        difference = compare_answers(
+            read_keras(keras_path), read_network(onnx_path).predict, images[seen]
+        )
+        if not difference <= MOST_DIFFERENCE:
+            raise RuntimeError(f"Keras and ONNX Runtime differ by {difference:g}")
+    method = (
+        f"CNN, {arguments.network} network, {header.kind} patches of {len(own)} classes, "
+        f"{arguments.protocol} split"
+    )
+    write_json(
+        arguments.accuracy,
+        accuracy_record(
+            answers["test"],
+            table,
+            own,
+            scene=arguments.scene,
+            method=method,
+            protocol=arguments.protocol,
+            file=arguments.table.name,
+            block_px=arguments.split_block_px,
+            replicates=arguments.bootstrap,
+            seed=arguments.seed,
+        ),
+    )
+    write_table(arguments.history, fit.history)
+    write_table(arguments.answers, answer_rows(answers, table))
+    write_json(
+        arguments.record,
+        {
+            "scene": arguments.scene,
+            "method": method,
+            "network": arguments.network,
+            "input": header.kind,
+            "bands": list(bands),
+            "protocol": arguments.protocol,
+            "synthetic": table.synthetic,
+            "classes": [{"code": item.code, "name": item.name} for item in own],
+            "patch_px": table.size_px,
+            "input_px": header.input_px,
+            "layers": describe_layers(model),
+            "parameters": model.count_params(),
+            "epochs": training.epochs,
+            "batch": training.batch,
+            "rate": training.rate,
+            "seed": training.seed,
+            "threads": training.threads,
+            "rotations": arguments.rotations,
+            "images": {side: int((draw.sides == side).sum()) for side in SIDES},
+            "leak": describe_leak(table, draw),
+            "temperature": round(fit.temperature, 6),
+            "train": {
+                "accuracy": fit.history[-1]["accuracy"],
+                "loss": fit.history[-1]["loss"],
+            },
+            **{side: describe_answers(answers[side], fit.temperature) for side in SIDES[1:]},
+            "colour_share_accuracy": round(share_accuracy(table, answers["test"].patches), 6),
+            "compared_patches": len(seen),
+            "keras_onnx_difference": difference,
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,144 @@
+import csv
+import json
+import sys
+
+import jsonschema
+import numpy as np
+import pytest
+from network_scenes import cut, make_ground, train
+from samples import run_command
+
+from gossan.networks import compare_answers, read_keras
+from gossan.onnx_inference import read_network, to_input
+from gossan.patches import read_images, read_patches
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return cut(make_ground(tmp_path_factory.mktemp("cnn") / "scene"))
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    out = folder / "compact"
+    done = train(folder, out, "--network", "compact", "--epochs", 12, images=200)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def rows_of(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_network_learns_and_everything_is_written(trained, root):
+    record = json.loads((trained / "net.json").read_text())
+    accuracy = json.loads((trained / "accuracy.json").read_text())
+    schema = json.loads((root / "workflow/schemas/accuracy.schema.json").read_text())
+    jsonschema.validate({"study": "gilgit", "records": [accuracy]}, schema)
+    assert record["test"]["accuracy"] >= 0.9
+    assert accuracy["scores"]["overall_accuracy"]["value"] == record["test"]["accuracy"]
+    assert record["leak"]["crossing"] == 0
+    assert record["synthetic"] is accuracy["synthetic"] is True
+    assert record["parameters"] < 430_000
+    assert record["colour_share_accuracy"] == 1.0
+    history = rows_of(trained / "training.csv")
+    assert list(history[0]) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+    assert len(history) == 12
+    assert float(history[-1]["loss"]) < float(history[0]["loss"])
+    answers = rows_of(trained / "answers.csv")
+    assert len(answers) == record["images"]["validation"] + record["images"]["test"]
+    tested = [row for row in answers if row["side"] == "test"]
+    right = np.mean([row["label"] == row["answer"] for row in tested])
+    assert right == pytest.approx(record["test"]["accuracy"], abs=1e-6)
+
+
+def test_both_stored_forms_agree_on_every_patch(folder, trained):
+    images, _ = read_images(folder / "colour.npz", read_patches(folder / "patches.csv"))
+    network = read_network(trained / "net.onnx")
+    assert compare_answers(read_keras(trained / "net.keras"), network.predict, images) < 1e-4
+    assert np.ptp(network.predict(to_input(images))[:, 0]) > 0.5
+
+
+def test_the_stored_probabilities_are_the_calibrated_ones(folder, trained):
+    images, _ = read_images(folder / "colour.npz", read_patches(folder / "patches.csv"))
+    network = read_network(trained / "net.onnx")
+    for row in rows_of(trained / "answers.csv"):
+        chances = network.predict(to_input(images[[int(row["patch"])]]))[0]
+        assert row["variant"] == "0"
+        assert chances[0] == pytest.approx(float(row["probability_chalcocite"]), abs=1e-5)
+
+
+@pytest.mark.parametrize("network", ["paper", "compact"])
+def test_two_trainings_with_one_seed_give_the_same_bytes(network, folder, tmp_path):
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        done = train(
+            folder, tmp_path / name, "--network", network, "--epochs", 2, "--seed", seed, images=24
+        )
+        assert done.returncode == 0, done.stderr
+    for file in sorted(path.name for path in (tmp_path / "a").iterdir()):
+        first, second = ((tmp_path / name / file).read_bytes() for name in "ab")
+        assert first == second, file
+    assert (tmp_path / "a/net.onnx").read_bytes() != (tmp_path / "c/net.onnx").read_bytes()
+
+
+def test_the_papers_protocol_leaks_and_says_so(folder, tmp_path):
+    done = train(folder, tmp_path, "--network", "compact", "--protocol", "paper", "--epochs", 1)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "net.json").read_text())
+    assert record["leak"]["crossing"] > 0
+    accuracy = json.loads((tmp_path / "accuracy.json").read_text())
+    assert "copies of one patch are on both sides" in accuracy["split"]
+
+
+def test_reflectance_and_more_classes(folder, tmp_path):
+    scene = tmp_path / "scene"
+    scene.mkdir()
+    for name in ("class.tif", "cube.tif", "classes.csv"):
+        (scene / name).write_bytes((folder / name).read_bytes())
+    # Calcite is the largest class nowhere; with one colour less there are still two.
+    cut(scene, "--labels", "chalcocite", "feldspar")
+    done = train(scene, tmp_path, "--network", "compact", "--epochs", 1, patches="reflectance.npz")
+    assert done.returncode == 0, done.stderr
+    header = read_network(tmp_path / "net.onnx").header
+    assert header.kind == "reflectance"
+    assert len(header.bands) == 4
+
+
+def test_bad_input_ends_with_one_line(folder, tmp_path):
+    def fails(*flags, **options):
+        done = train(folder, tmp_path, "--epochs", 1, *flags, **options)
+        assert done.returncode == 1
+        assert not (tmp_path / "net.onnx").exists()
+        return done.stderr
+
+    assert "images: 1 are fewer than the 2 classes" in fails(images=1)
+    assert "epochs: 0 is too small" in fails("--epochs", 0)
+    assert "none.npz: no such file" in fails(patches="none.npz")
+    table = tmp_path / "classes.csv"
+    table.write_text("code,name,label,colour\n2,chalcocite,C,#00FE00\n3,pyrite,P,#C8B400\n")
+    assert "classes.csv: lacks the class feldspar" in fails("--classes", table)
+
+
+def test_a_table_without_one_class_on_a_side_is_refused(folder, tmp_path):
+    lines = (folder / "patches.csv").read_text().splitlines()
+    place = lines[0].split(",").index("split")
+    label = lines[0].split(",").index("label")
+    changed = [lines[0]]
+    for line in lines[1:]:
+        cells = line.split(",")
+        if cells[label] == "chalcocite" and cells[place] == "test":
+            cells[place] = "unused"
+        changed.append(",".join(cells))
+    table = tmp_path / "patches.csv"
+    table.write_text("\n".join(changed) + "\n")
+    done = train(folder, tmp_path, "--table", table)
+    assert done.returncode == 1
+    assert "test has none of class chalcocite" in done.stderr
+
+
+def test_help_is_quick_and_needs_no_tensorflow():
+    assert "keras" in sys.modules
+    done = run_command("train_network", "--help")
+    assert done.returncode == 0
+    assert "tensorflow" not in done.stderr.lower()
