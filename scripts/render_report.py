@@ -4,8 +4,10 @@ import argparse
 from pathlib import Path
 
 from gossan.class_report import FIGURE_TITLES, Scene, render_report
+from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.legend import read_classes
+from gossan.network_report import NETWORK_FIGURES, Networks, read_proportions, read_run
 from gossan.records import read_areas, read_json, read_table
 from gossan.report import records_of, relative_link
 from toolkit import run
@@ -27,6 +29,25 @@ def build_parser() -> argparse.ArgumentParser:
         metavar=("ID", "CUBE_JSON", "FIGURES_DIR", "AREAS_CSV", "RECORDS_CSV"),
         help="a scene with its record, its folder of figures, its table of areas and its table "
         "of the spectra that its classes used; repeat the flag for each scene",
+    )
+    add(
+        "--cnn",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("ID", "FIGURES_DIR", "PROPORTIONS_CSV"),
+        help="a scene with networks: its folder of figures by draw_networks and its table of "
+        "proportions by classify_patches; repeat the flag for each such scene",
+    )
+    add(
+        "--network",
+        nargs=3,
+        action="append",
+        default=[],
+        dest="networks",
+        metavar=("ID", "RUN", "FOLDER"),
+        help="a network of a scene that --cnn names, with the folder of its training (record.json, "
+        "history.csv, accuracy.json); repeat the flag for each network, in the order to show them",
     )
     add("--accuracy", type=Path, required=True, help="the study's accuracy.json")
     add("--classes", type=Path, required=True, help="the study's classes.csv")
@@ -55,17 +76,51 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def read_networks(arguments: argparse.Namespace) -> dict[str, tuple[Networks, Path]]:
+    """Networks and folder of figures by scene; InputError where one flag lacks the other."""
+    found = {
+        scene: (
+            Networks(
+                [
+                    read_run(name, folder)
+                    for own, name, folder in arguments.networks
+                    if own == scene
+                ],
+                read_proportions(proportions),
+            ),
+            Path(figures),
+        )
+        for scene, figures, proportions in arguments.cnn
+    }
+    known = [scene for scene, *_ in arguments.scenes]
+    for scene, (networks, _) in found.items():
+        if scene not in known:
+            raise InputError(f"cnn: {scene!r} is no scene of the page; give it by --scene too")
+        if not networks.runs:
+            raise InputError(f"cnn: scene {scene!r} has no network; give one by --network")
+    for scene, name, _ in arguments.networks:
+        if scene not in found:
+            raise InputError(f"network: {name!r} is of scene {scene!r}; give that by --cnn too")
+    return found
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Read the parts and write the page."""
     accuracy = read_json(arguments.accuracy)
+    networks = read_networks(arguments)
     scenes = [
         Scene(
             id=scene,
             cube=read_json(cube),
-            figures={name: Path(figures) / f"{name}.png" for name in FIGURE_TITLES},
+            figures={name: Path(figures) / f"{name}.png" for name in FIGURE_TITLES}
+            | {
+                name: networks[scene][1] / f"{name}.png"
+                for name in (NETWORK_FIGURES if scene in networks else ())
+            },
             areas=read_areas(areas),
             accuracy=records_of(accuracy, scene)[0],
             records=read_table(records, ["name", "library", "record"]),
+            networks=networks[scene][0] if scene in networks else None,
         )
         for scene, cube, figures, areas, records in arguments.scenes
     ]

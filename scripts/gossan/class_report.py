@@ -6,6 +6,14 @@ from pathlib import Path
 
 from gossan.accuracy import MINIMUM_BLOCKS
 from gossan.legend import MapClass
+from gossan.network_report import (
+    NETWORK_FIGURES,
+    Networks,
+    network_answers,
+    network_context,
+    summarise_networks,
+    without_networks,
+)
 from gossan.report import (
     UNPUBLISHED,
     common_answers,
@@ -36,9 +44,10 @@ WEAK_PRECISION = 0.5
 class Scene:
     """What the report shows of one scene.
 
-    `cube` is the record of preprocessing, `figures` maps the names of FIGURE_TITLES to PNG
-    files, `areas` maps class codes to (pixels, km² or None), `accuracy` is the scene's record,
-    `records` has a row per class: its name, and the library and record of its spectrum.
+    `cube` is the record of preprocessing, `figures` maps the names of FIGURE_TITLES, and of
+    NETWORK_FIGURES where there are networks, to PNG files, `areas` maps class codes to (pixels,
+    km² or None), `accuracy` is the scene's record, `records` has a row per class: its name, and
+    the library and record of its spectrum. `networks` are those trained on the map's patches.
     """
 
     id: str
@@ -47,11 +56,16 @@ class Scene:
     areas: Mapping[int, tuple[int, float | None]]
     accuracy: Mapping
     records: Sequence[Mapping[str, str]] = ()
+    networks: Networks | None = None
 
     @property
     def synthetic(self) -> bool:
         """Whether the scene was simulated."""
-        return bool(self.cube.get("synthetic")) or bool(self.accuracy["synthetic"])
+        return (
+            bool(self.cube.get("synthetic"))
+            or bool(self.accuracy["synthetic"])
+            or (self.networks is not None and self.networks.synthetic)
+        )
 
 
 def render_report(
@@ -72,17 +86,19 @@ def render_report(
     `residuals` are rows of the analytic library's residuals (shown for the classes that took
     their spectrum from it); the rest is that of report.render_page.
     """
+    # "Beside the paper" links to figures of the first scene.
+    shown = {**FIGURE_TITLES, **NETWORK_FIGURES} if scenes[0].networks else FIGURE_TITLES
     return render_page(
         template,
         base,
         style,
         study=study,
         scenes=scenes,
-        contexts=[_scene_context(scene, classes) for scene in scenes],
-        published=published,
+        contexts=[_scene_context(scene, classes, published) for scene in scenes],
+        published=published if scenes[0].networks else without_networks(published),
         summary=summarise(scenes, classes),
         answers=_answers(study, scenes, classes, config),
-        figure_titles=FIGURE_TITLES,
+        figure_titles=shown,
         config=config,
         files=files,
         share_rows=_share_rows({**UNPUBLISHED, **published}["areas"], scenes, classes),
@@ -107,14 +123,21 @@ def summarise(scenes: Sequence[Scene], classes: Sequence[MapClass]) -> list[str]
         return [
             f"{first}.",
             "No accuracy can be stated, because there is no reference to compare the map with.",
+            *_network_sentences(scenes),
             _trust(scenes, assessed),
         ]
     return [
         f"{first}.",
         " ".join(_headline(scene) for scene in assessed),
         " ".join(describe_weakest(scene.accuracy) for scene in assessed),
+        *_network_sentences(scenes),
         _trust(scenes, assessed),
     ]
+
+
+def _network_sentences(scenes: Sequence[Scene]) -> list[str]:
+    told = [summarise_networks(scene.id, scene.networks) for scene in scenes if scene.networks]
+    return [sentence for sentence in told if sentence]
 
 
 def _mapped(scene: Scene, classes: Sequence[MapClass]) -> int:
@@ -273,7 +296,7 @@ def reading_notes(record: Mapping) -> list[str]:
     return notes
 
 
-def _scene_context(scene: Scene, classes: Sequence[MapClass]) -> dict:
+def _scene_context(scene: Scene, classes: Sequence[MapClass], published: Mapping) -> dict:
     clear = sum(pixels for pixels, _ in scene.areas.values())
     known = {item.code: (item.label, item.colour) for item in classes}
     known[0] = ("Unclassified", "#f1f0ec")
@@ -302,6 +325,11 @@ def _scene_context(scene: Scene, classes: Sequence[MapClass]) -> dict:
         "reference_text": reference_text(record) if assessed else "",
         "intervals": has_intervals(record),
         "reading_notes": reading_notes(record) if assessed else [],
+        "networks": network_context(
+            scene.networks, published, {item.name: item.label for item in classes}
+        )
+        if scene.networks
+        else None,
     }
 
 
@@ -338,6 +366,7 @@ def _answers(
     ]
     return {
         **common_answers(scenes),
+        **network_answers([scene.networks for scene in scenes if scene.networks]),
         "library": _libraries_used(scenes) or describe_library(config),
         "classes": f"{len(classes)}: {', '.join(item.label.lower() for item in classes)}",
         "zones": "; ".join(f"{name} ({', '.join(members)})" for name, members in zones.items()),

@@ -17,7 +17,7 @@ PROTOCOLS = ("blocked", "paper")
 PROTOCOL_NOTES = {
     "blocked": (
         "blocked: spatial blocks split before augmentation; training images are turned and "
-        "mirrored copies, test images are the patches themselves, equally many of each class"
+        "mirrored copies, test images are the patches themselves"
     ),
     "paper": (
         "paper: augmented, reduced, then split at random, as published; copies of one patch are "

@@ -37,7 +37,9 @@ def folder(tmp_path_factory):
 
 def flags(folder, output):
     runs = [
-        part for path in sorted((folder / "networks").iterdir()) for part in ("--run", path.name, path)
+        part
+        for path in sorted((folder / "networks").iterdir())
+        for part in ("--run", path.name, path)
     ]
     return [
         *("--study", "gilgit", "--patches", folder / "colour.npz"),

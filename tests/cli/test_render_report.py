@@ -1,7 +1,11 @@
 import json
 
 import pytest
+from network_runs import PROPORTIONS, make_runs
+from patch_scenes import CHALCOCITE, FELDSPAR, split_table
 from samples import FIGURES, make_record, make_scene, run_command, run_tool
+
+from gossan.network_report import NETWORK_FIGURES
 
 
 def prepare(folder, synthetic):
@@ -142,3 +146,72 @@ def test_a_folder_without_figures_is_named(folder, tmp_path):
     done = run_tool("render_report", *changed)
     assert done.returncode == 1
     assert "no such figure" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    """Flags of a scene's networks; the pictures are those of another figure."""
+    drawn = folder / "cnn/figures"
+    drawn.mkdir(parents=True)
+    for name in NETWORK_FIGURES:
+        (drawn / f"{name}.png").write_bytes((folder / "figures/areas.png").read_bytes())
+    (folder / "cnn/proportions.csv").write_text(PROPORTIONS)
+    runs = make_runs(folder / "cnn/networks", split_table(), [CHALCOCITE, FELDSPAR])
+    flags = [part for name, path in runs.items() for part in ("--network", "tiny", name, path)]
+    return ["--cnn", "tiny", drawn, folder / "cnn/proportions.csv", *flags]
+
+
+def test_networks_have_a_section_with_numbers_of_their_records(folder, trained, tmp_path):
+    report = tmp_path / "report.html"
+    done = run_command("render_report", *arguments(folder, report), *trained)
+    assert done.returncode == 0, done.stderr
+    html = report.read_text()
+    assert html.count("data:image/png;base64,") == len(FIGURES) + len(NETWORK_FIGURES)
+    assert html.count('<figcaption><span class="label">SYNTHETIC</span>') == html.count(
+        "<figcaption>"
+    )
+    for name in NETWORK_FIGURES:
+        assert f'id="tiny-{name}"' in html
+        assert f'href="#tiny-{name}"' in html
+    assert '<a href="#networks">' in html
+    for name in ("paper-blocked", "paper-paper"):
+        record = json.loads((folder / f"cnn/networks/{name}/record.json").read_text())
+        accuracy = json.loads((folder / f"cnn/networks/{name}/accuracy.json").read_text())
+        value = accuracy["scores"]["overall_accuracy"]
+        assert f"{100 * value['value']:.2f} % " in html
+        assert f"[{100 * value['low']:.2f}, {100 * value['high']:.2f}]" in html
+        assert f"{record['test']['uncalibrated']['ece']:.3f}" in html
+    for text in ("4,297,825", "4,297,824", "46,849", "92.87 %", "95.09 %", "5.27%", "2.72%"):
+        assert text in html
+    assert "It is not ground truth" in html
+
+
+def test_without_networks_there_is_no_word_of_their_section(folder, tmp_path):
+    report = tmp_path / "report.html"
+    assert run_tool("render_report", *arguments(folder, report)).returncode == 0
+    html = report.read_text()
+    assert 'id="networks"' not in html
+    assert "#networks" not in html
+    assert "Not part of this run." in html
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (lambda flags: flags[:4], "cnn: scene 'tiny' has no network"),
+        (lambda flags: flags[4:], "network: 'paper-blocked' is of scene 'tiny'"),
+        (
+            lambda flags: ["other" if flag == "tiny" else flag for flag in flags],
+            "cnn: 'other' is no scene of the page",
+        ),
+    ],
+)
+def test_networks_that_do_not_belong_together_are_named(
+    folder, trained, tmp_path, changed, message
+):
+    done = run_tool(
+        "render_report", *arguments(folder, tmp_path / "report.html"), *changed(trained)
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not (tmp_path / "report.html").exists()

@@ -225,6 +225,29 @@ def networks_of(scene):
     return list(NETWORKS) if study_of_scene(scene)["cnn"]["run"] else []
 
 
+def network_figures(study):
+    """Figures of the networks of a study's scenes."""
+    return [
+        f"results/scenes/{scene}/cnn/figures/{figure}.png"
+        for scene in scenes_of(study)
+        for figure in CNN_FIGURES
+        if networks_of(scene)
+    ]
+
+
+def network_flags(study):
+    """The networks of a study's scenes as flags of its report."""
+    flags = []
+    for scene in scenes_of(study):
+        folder = f"results/scenes/{scene}/cnn"
+        if networks_of(scene):
+            flags.append(f"--cnn {scene} {folder}/figures {folder}/map/proportions.csv")
+        flags += [
+            f"--network {scene} {name} {folder}/networks/{name}" for name in networks_of(scene)
+        ]
+    return " ".join(flags)
+
+
 def scene_records(scene):
     """The accuracy records of a scene's maps: files, or folders of them."""
     folder = f"results/scenes/{scene}/accuracy"
@@ -314,6 +337,13 @@ def mineral_files(scene):
         f"{folder}/library/references.csv",
         f"{folder}/library/records.csv",
     )
+    if networks_of(scene):
+        yield from (
+            f"{folder}/cnn/map/{name}"
+            for name in ("class.tif", "probability.tif", "proportions.csv", "pixels.csv")
+        )
+        yield f"{folder}/cnn/patches/pair/patches.csv"
+        yield from (f"{folder}/cnn/networks/{name}/model.onnx" for name in NETWORKS)
 
 
 def alteration_files(scene):

@@ -1,6 +1,7 @@
 # Figures, the report of each kind of study, and the index of all.
 
 FIGURES = ["composite", "classes", "zones", "angle", "spectra", "areas", "confusion", "accuracy"]
+CNN_FIGURES = ["patches", "training", "protocols", "reliability", "network-map", "proportions"]
 ZONE_FIGURES = [
     *("composite", "signal", "histograms", "anomalies", "subbands", "profile", "wavelets"),
     *(f"confidence-{zone}" for zone in ZONES),
@@ -61,6 +62,54 @@ rule draw_figures:
         " --zones {input.zones:q} --classes {input.classes:q} --references {input.references:q}"
         " --signatures {input.signatures:q} --areas {input.areas:q}"
         " --accuracy {input.accuracy:q} --output-dir {params.folder:q}"
+        " 2> {log:q}"
+
+
+rule draw_networks:
+    input:
+        **code("draw_networks"),
+        patches="results/scenes/{scene}/cnn/patches/pair/colour.npz",
+        table="results/scenes/{scene}/cnn/patches/pair/patches.csv",
+        classes=classes_of,
+        runs=expand(
+            "results/scenes/{{scene}}/cnn/networks/{network}/{name}",
+            network=NETWORKS,
+            name=["record.json", "history.csv", "accuracy.json"],
+        ),
+        class_map="results/scenes/{scene}/cnn/map/class.tif",
+        probability="results/scenes/{scene}/cnn/map/probability.tif",
+        proportions="results/scenes/{scene}/cnn/map/proportions.csv",
+        published=source("resources/static/published.json"),
+    output:
+        report(
+            expand("results/scenes/{{scene}}/cnn/figures/{figure}.png", figure=CNN_FIGURES),
+            category="Figures",
+            subcategory="{scene}",
+            caption="../report/figures.rst",
+        ),
+    log:
+        "results/logs/draw_networks/{scene}.log",
+    benchmark:
+        "results/benchmarks/draw_networks/{scene}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("draw_networks"),
+        runs=lambda wildcards: " ".join(
+            f"--run {name} results/scenes/{wildcards.scene}/cnn/networks/{name}"
+            for name in NETWORKS
+        ),
+        folder="results/scenes/{scene}/cnn/figures",
+    message:
+        "Drawing the networks of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --study gilgit --patches {input.patches:q} --table {input.table:q}"
+        " --classes {input.classes:q} {params.runs} --class-map {input.class_map:q}"
+        " --probability {input.probability:q} --proportions {input.proportions:q}"
+        " --published {input.published:q} --output-dir {params.folder:q}"
         " 2> {log:q}"
 
 
@@ -204,6 +253,7 @@ rule render_report:
         spectra=lambda wildcards: expand(
             "results/scenes/{scene}/library/records.csv", scene=scenes_of(wildcards.study)
         ),
+        networks=lambda wildcards: network_figures(wildcards.study),
         files=lambda wildcards: study_files(wildcards.study),
         accuracy="results/studies/{study}/accuracy.json",
         classes="results/studies/{study}/classes.csv",
@@ -236,10 +286,11 @@ rule render_report:
         scenes=lambda wildcards: scene_flags(
             wildcards.study, "cube/cube.json", "figures", "tables/areas.csv", "library/records.csv"
         ),
+        networks=lambda wildcards: network_flags(wildcards.study),
     message:
         "Writing the report of {wildcards.study}"
     shell:
-        "python {input.script:q} --study {wildcards.study} {params.scenes}"
+        "python {input.script:q} --study {wildcards.study} {params.scenes} {params.networks}"
         " --accuracy {input.accuracy:q} --classes {input.classes:q}"
         " --config {input.settings:q} --residuals {input.residuals:q} --files {input.files:q}"
         " --published {input.published:q} --template {input.template:q} --base {input.base:q}"
