@@ -57,18 +57,6 @@ rule cut_patches:
         " 2> {log:q}"
 
 
-def patches_of(wildcards):
-    """The patches that a network learns from."""
-    store, images, *_ = NETWORKS[wildcards.network]
-    return f"results/scenes/{wildcards.scene}/cnn/patches/{store}/{images}.npz"
-
-
-def patch_table_of(wildcards):
-    """The table of the patches that a network learns from."""
-    store, *_ = NETWORKS[wildcards.network]
-    return f"results/scenes/{wildcards.scene}/cnn/patches/{store}/patches.csv"
-
-
 rule train_network:
     input:
         **code("train_network"),

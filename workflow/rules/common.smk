@@ -220,6 +220,18 @@ def is_scored(scene):
     return bool(SCENES[scene]["reference"] or study_of_scene(scene)["score"]["model"])
 
 
+def patches_of(wildcards):
+    """The patches that a network learns from."""
+    store, images, *_ = NETWORKS[wildcards.network]
+    return f"results/scenes/{wildcards.scene}/cnn/patches/{store}/{images}.npz"
+
+
+def patch_table_of(wildcards):
+    """The table of the patches that a network learns from."""
+    store, *_ = NETWORKS[wildcards.network]
+    return f"results/scenes/{wildcards.scene}/cnn/patches/{store}/patches.csv"
+
+
 def networks_of(scene):
     """Names of the networks that are trained on a scene's mineral map."""
     return list(NETWORKS) if study_of_scene(scene)["cnn"]["run"] else []
