@@ -10,6 +10,7 @@ Geology 105, 3), skarn where the intrusion meets carbonate rocks, a leached cap 
 goethite and hematite, and supergene copper below it. Proportions and mineral recipes are ours.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -149,7 +150,7 @@ class Sky:
     haze: np.ndarray
 
 
-class Terrain:
+class Terrain(ABC):
     """What every simulated ground has: coordinates, noise, heights, light and sky.
 
     seed: any integer; extent_m: (west-east, north-south) size in metres. Windows are counted in
@@ -207,8 +208,9 @@ class Terrain:
         """Height above sea level at the pixels' centres in metres, (rows, columns) float32."""
         return self._elevation(window, pixel_m).astype(np.float32)
 
+    @abstractmethod
     def _elevation(self, window: Window, pixel_m: float) -> np.ndarray:
-        raise NotImplementedError
+        """The same in double precision."""
 
     def illumination(
         self, window: Window, pixel_m: float, sun_elevation_deg: float, sun_azimuth_deg: float
