@@ -1,13 +1,12 @@
 """Collect the accuracy records of a study's maps into one file, checked against its schema."""
 
 import argparse
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gossan.config import schema_faults
 from gossan.errors import InputError
 from gossan.files import write_json
-from gossan.records import read_json
+from gossan.records import list_records, read_json
 from toolkit import run
 
 SCHEMA = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "accuracy.schema.json"
@@ -29,12 +28,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", type=Path, required=True, help="file to write (JSON)")
     return parser
-
-
-def list_records(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files among the paths, and those in the folders among them by name."""
-    for path in paths:
-        yield from sorted(path.glob("*.json")) if path.is_dir() else [path]
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rasterio.windows import Window
@@ -13,14 +12,12 @@ from gossan.composite import LOOKS_NODATA, Composite
 from gossan.files import write_json
 from gossan.legend import write_continuous_style
 from gossan.normalisation import clip_reflectance
-from gossan.raster import Layer, map_blocks
+from gossan.raster import CUBE_NODATA, CUBE_SCALE, Layer, map_blocks
 from gossan.sensors import Product
 from gossan.sensors.sentinel2 import BANDS, RESOLUTIONS_M, open_dates
-from gossan.subset import Subset, select_part
+from gossan.subset import describe_part, select_part
 from toolkit import add_blocks, run
 
-CUBE_SCALE = 1e-4
-CUBE_NODATA = -32768
 # Sentinel-2 images are stored in tiles of so many pixels, each of which is decoded as a whole.
 BLOCK_PX = 1024
 
@@ -106,17 +103,6 @@ def make_notes(dates: Sequence[Product], model: Product, mask: Sequence[str]) ->
     return notes
 
 
-def describe_part(part: Subset, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Which part of the tile the cube holds; nothing where it holds all of it."""
-    if not (arguments.window or arguments.polygon):
-        return {}
-    window = part.window
-    described = {"window": [window.col_off, window.row_off, window.width, window.height]}
-    if arguments.polygon:
-        described["polygon"] = arguments.polygon.name
-    return {"subset": described}
-
-
 def describe_dates(dates: Sequence[Product], work: Composite, common: Sequence[str]) -> list[dict]:
     """Each date, the share of its looks with data that are clear, and what only it notes."""
     described = []
@@ -153,6 +139,7 @@ def write_composite(dates: Sequence[Product], arguments: argparse.Namespace) -> 
     model = choose_sensor(dates)
     part = select_part(model, window=arguments.window, polygon=arguments.polygon)
     work = Composite(part, dates, arguments.mask, arguments.cube.parent)
+    cut = arguments.window or arguments.polygon
     notes = make_notes(dates, model, work.mask)
     synthetic = any(date.synthetic for date in dates)
     first, middle, last = (
@@ -211,7 +198,7 @@ def write_composite(dates: Sequence[Product], arguments: argparse.Namespace) -> 
             "atmosphere": model.level,
             "corrections": [],
             "normalisation": "clip",
-            **describe_part(part, arguments),
+            **(describe_part(part, arguments.polygon) if cut else {}),
             "pixels": {"total": tally.total, "observed": tally.observed, "valid": tally.valid},
             # Of all looks of all dates, not of pixels: one pixel may be cloudy on several dates.
             "masked": {

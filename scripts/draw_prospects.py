@@ -1,7 +1,7 @@
 """Draw the figures of one scene's iron prospectivity, from composite to targets, as PNG files."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from toolkit import run
@@ -130,12 +130,6 @@ def check_groups(arguments: argparse.Namespace) -> None:
             raise InputError(f"--{given[0].replace('_', '-')}: goes with {flags}; give all or none")
 
 
-def list_records(paths: list[Path]) -> Iterator[Path]:
-    """The files among the paths, and those in the folders among them by name."""
-    for path in paths:
-        yield from sorted(path.glob("*.json")) if path.is_dir() else [path]
-
-
 def validation_figures(
     arguments: argparse.Namespace, paper: Mapping, synthetic: bool
 ) -> dict[str, Callable]:
@@ -155,7 +149,7 @@ def validation_figures(
         split_name,
         title_of,
     )
-    from gossan.records import read_json, read_table
+    from gossan.records import list_records, read_json, read_table
 
     records = [read_json(path) for path in list_records(arguments.accuracy)]
     tests = forest_tests(read_table(arguments.scores, SCORE_COLUMNS), records)

@@ -21,15 +21,13 @@ from gossan.errors import InputError
 from gossan.files import write_json
 from gossan.libraries import read_library
 from gossan.normalisation import NORMALISATIONS, check_normalisation
-from gossan.raster import Layer, iter_blocks, map_blocks
+from gossan.raster import CUBE_NODATA, CUBE_SCALE, Layer, iter_blocks, map_blocks
 from gossan.sensors import READERS, Product, open_product
 from gossan.stage_quality import StageMeter
-from gossan.subset import Subset, select_part
+from gossan.subset import Subset, describe_part, select_part
 from gossan.vegetation import vegetation_bands, vegetation_index
 from toolkit import add_blocks, run
 
-CUBE_SCALE = 1e-4
-CUBE_NODATA = -32768
 VEGETATION = "vegetation"
 
 
@@ -265,17 +263,6 @@ def describe_atmosphere(product: Product, corrections: Sequence[Correction]) -> 
     return " ".join(done + [correction.method for correction in corrections]) or "none"
 
 
-def describe_part(part: Subset, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Which part of the product the cube holds; nothing where it holds all of it."""
-    if not (arguments.window or arguments.polygon or arguments.bands):
-        return {}
-    window = part.window
-    described = {"window": [window.col_off, window.row_off, window.width, window.height]}
-    if arguments.polygon:
-        described["polygon"] = arguments.polygon.name
-    return {"subset": described}
-
-
 def main(arguments: argparse.Namespace) -> None:
     """Run the passes and write the cube and its record."""
     if arguments.ndvi_max is not None and not -1 <= arguments.ndvi_max <= 1:
@@ -285,6 +272,7 @@ def main(arguments: argparse.Namespace) -> None:
     with open_product(arguments.sensor, arguments.product, needed) as product:
         methods, notes = plan_methods(arguments.atmosphere, product.surface_reflectance)
         check_normalisation(arguments.normalisation, is_relative(methods))
+        cut = arguments.window or arguments.polygon or arguments.bands
         part = select_part(product, arguments.bands, arguments.window, arguments.polygon)
         plants = None
         if arguments.ndvi_max is not None:
@@ -336,7 +324,7 @@ def main(arguments: argparse.Namespace) -> None:
                 "normalisation": arguments.normalisation,
                 **({} if plants is None else {"ndvi_max": arguments.ndvi_max}),
                 **({"normalisation_range": normalise.parameters} if normalise.parameters else {}),
-                **describe_part(part, arguments),
+                **(describe_part(part, arguments.polygon) if cut else {}),
                 "pixels": {
                     "total": counts.total,
                     "observed": counts.observed,

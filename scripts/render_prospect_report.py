@@ -10,9 +10,7 @@ from gossan.prospect_report import ProspectScene, figure_names, render_prospect_
 from gossan.prospect_tests import SCORE_COLUMNS
 from gossan.records import read_json, read_table
 from gossan.report import records_of, relative_link
-from toolkit import run
-
-STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
+from toolkit import add_page, run
 
 # Name -> columns of a table, None for a record (JSON).
 TABLES: Mapping[str, Sequence[str] | None] = {
@@ -62,24 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
         "of train_forest for the forest of the map), targets and overlay (record and table of "
         "rank_targets); repeat the flag for each",
     )
-    add("--accuracy", type=Path, required=True, help="the study's accuracy.json")
-    add("--config", type=Path, required=True, help="resolved configuration (JSON)")
-    add("--files", nargs="*", default=[], help="paths of products to list")
-    add(
-        "--published",
-        type=Path,
-        default=STATIC / "published.json",
-        help="published figures of the studies (JSON)",
-    )
-    add("--template", type=Path, default=STATIC / "prospects.html.j2", help="template of the page")
-    add(
-        "--base",
-        type=Path,
-        default=STATIC / "base.html.j2",
-        help="template that the page's template extends",
-    )
-    add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
-    add("--output", type=Path, required=True, help="page to write (HTML)")
+    add_page(parser, "prospects.html.j2")
     return parser
 
 

@@ -10,9 +10,7 @@ from gossan.legend import read_classes
 from gossan.network_report import NETWORK_FIGURES, Networks, read_proportions, read_run
 from gossan.records import read_areas, read_json, read_table
 from gossan.report import records_of, relative_link
-from toolkit import run
-
-STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
+from toolkit import add_page, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,30 +47,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="a network of a scene that --cnn names, with the folder of its training (record.json, "
         "history.csv, accuracy.json); repeat the flag for each network, in the order to show them",
     )
-    add("--accuracy", type=Path, required=True, help="the study's accuracy.json")
     add("--classes", type=Path, required=True, help="the study's classes.csv")
-    add("--config", type=Path, required=True, help="resolved configuration (JSON)")
     add(
         "--residuals",
         type=Path,
         help="residuals of the analytic library (CSV), shown for the classes that it served",
     )
-    add("--files", nargs="*", default=[], help="paths of products to list")
-    add(
-        "--published",
-        type=Path,
-        default=STATIC / "published.json",
-        help="published figures of the studies (JSON)",
-    )
-    add("--template", type=Path, default=STATIC / "report.html.j2", help="template of the page")
-    add(
-        "--base",
-        type=Path,
-        default=STATIC / "base.html.j2",
-        help="template that the page's template extends",
-    )
-    add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
-    add("--output", type=Path, required=True, help="page to write (HTML)")
+    add_page(parser, "report.html.j2")
     return parser
 
 

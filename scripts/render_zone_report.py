@@ -8,9 +8,7 @@ from gossan.files import write_text
 from gossan.records import read_json, read_table
 from gossan.report import records_of, relative_link
 from gossan.zone_report import ZoneScene, figure_titles, render_zone_report, zone_names
-from toolkit import run
-
-STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
+from toolkit import add_page, run
 
 ANOMALY_COLUMNS = ["band", "median", "mad", "n", "centre", "side", "anomalies", "pixels", "share"]
 RULE_COLUMNS = ["zone", "band", "level", "found"]
@@ -44,24 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar=("ID", "SCORE_JSON"),
         help="a scene with its record of score_alteration; once for each scene that has one",
     )
-    add("--accuracy", type=Path, required=True, help="the study's accuracy.json")
-    add("--config", type=Path, required=True, help="resolved configuration (JSON)")
-    add("--files", nargs="*", default=[], help="paths of products to list")
-    add(
-        "--published",
-        type=Path,
-        default=STATIC / "published.json",
-        help="published figures of the studies (JSON)",
-    )
-    add("--template", type=Path, default=STATIC / "zones.html.j2", help="template of the page")
-    add(
-        "--base",
-        type=Path,
-        default=STATIC / "base.html.j2",
-        help="template that the page's template extends",
-    )
-    add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
-    add("--output", type=Path, required=True, help="page to write (HTML)")
+    add_page(parser, "zones.html.j2")
     return parser
 
 

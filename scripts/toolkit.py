@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from gossan.errors import InputError
 
@@ -29,6 +30,30 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
         if error.filename is None:
             raise
         sys.exit(f"error: {error.filename}: {error.strerror}")
+
+
+def add_page(parser: argparse.ArgumentParser, template: str) -> None:
+    """Add what every report is rendered from, and `--output`; `template` is the page's own."""
+    static = Path(__file__).resolve().parents[1] / "resources" / "static"
+    add = parser.add_argument
+    add("--accuracy", type=Path, required=True, help="the study's accuracy.json")
+    add("--config", type=Path, required=True, help="resolved configuration (JSON)")
+    add("--files", nargs="*", default=[], help="paths of products to list")
+    add(
+        "--published",
+        type=Path,
+        default=static / "published.json",
+        help="published figures of the studies (JSON)",
+    )
+    add("--template", type=Path, default=static / template, help="template of the page")
+    add(
+        "--base",
+        type=Path,
+        default=static / "base.html.j2",
+        help="template that the page's template extends",
+    )
+    add("--style", type=Path, default=static / "report.css", help="style sheet of the page")
+    add("--output", type=Path, required=True, help="page to write (HTML)")
 
 
 def one_line(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,12 @@ def read_json(path: str | Path) -> dict:
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds no JSON object; make the file again")
     return value
+
+
+def list_records(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files among the paths, and those in the folders among them by name."""
+    for path in paths:
+        yield from sorted(path.glob("*.json")) if path.is_dir() else [path]
 
 
 def read_table(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]:

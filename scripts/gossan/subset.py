@@ -60,6 +60,15 @@ class Subset:
         )
 
 
+def describe_part(part: Subset, polygon: Path | None) -> dict:
+    """Which part of a product a cube holds, as its record says it."""
+    window = part.window
+    described = {"window": [window.col_off, window.row_off, window.width, window.height]}
+    if polygon:
+        described["polygon"] = polygon.name
+    return {"subset": described}
+
+
 def select_part(
     product: "Product",
     bands: Sequence[str] | None = None,
