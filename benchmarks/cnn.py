@@ -1,8 +1,8 @@
 """Patch networks by ONNX Runtime against `keras.predict`, on the same windows of a scene.
 
 A scene of patchwork in 13 colours is cut into windows, as the twin's configuration has them.
-`predict`: both get the windows ready as they want them, from painted patches in memory; two
-threads each. `scene`: a process that reads a class map and writes the maps of class and
+`predict`: painted patches in memory to probabilities, so both bring the patches to the network's
+size; two threads each. `scene`: a process that reads a class map and writes the maps of class and
 probability (scripts/classify_patches.py) against a process that loads the stored Keras network
 and predicts the same windows, which are read from a file, and writes nothing.
 """
@@ -123,10 +123,8 @@ def run_predict(network: str, pairs: int) -> dict:
             parts = pool.map(lambda part: stored.predict(to_input(part)), batches)
             return np.concatenate(list(parts))
 
-        inputs = to_input(windows)
-
         def peer() -> np.ndarray:
-            return to_probabilities(model.predict(inputs, verbose=0))
+            return to_probabilities(model.predict(to_input(windows), verbose=0))
 
         difference = float(np.abs(ours() - peer()).max())
         times = sam.time_in_turns(pairs, ours, peer)

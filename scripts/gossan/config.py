@@ -17,7 +17,11 @@ SENSORS_OF = {
     "gilgit": ("landsat",),
     "zafarghand": ("aster",),
     "bahia": ("sentinel2", "rasters"),
+    "cuprite": ("emit", "enmap", "prisma", "sentinel2", "worldview3"),
 }
+# Studies whose scenes are seen by several sensors, with a row for each.
+STACKED = ("cuprite",)
+SEVERAL = "several"
 
 
 def fill_defaults(value: dict, schema: dict) -> dict:
@@ -142,7 +146,8 @@ def read_scenes(path: str | Path, schema: dict) -> tuple[list[dict[str, str]], l
     columns = list(schema["properties"])
     if list(table.fieldnames or []) != columns:
         return [], [f"{path}: the first line must be these columns with tabs between: {columns}"]
-    rows, faults, seen = [], [], set()
+    rows, faults = [], []
+    seen: dict[str, list[dict[str, str]]] = {}
     for number, row in zip(list(lines)[1:], table, strict=True):
         place = f"{path}, line {number}"
         if row.get("reference") is None:
@@ -152,11 +157,8 @@ def read_scenes(path: str | Path, schema: dict) -> tuple[list[dict[str, str]], l
             continue
         row = {key: value.strip() for key, value in row.items()}
         found = schema_faults(row, schema, f"{place}, ")
-        if row["scene"] in seen:
-            found.append(
-                f"{place}, scene: {row['scene']!r} is listed twice; give each its own name"
-            )
-        seen.add(row["scene"])
+        found += [f"{place}, {fault}" for fault in _repetition_faults(row, seen)]
+        seen.setdefault(row["scene"], []).append(row)
         if not found and row["sensor"] not in SENSORS_OF[row["study"]]:
             found.append(
                 f"{place}, sensor: {row['study']} does not run on {row['sensor']!r}; give "
@@ -172,6 +174,40 @@ def read_scenes(path: str | Path, schema: dict) -> tuple[list[dict[str, str]], l
     if not rows and not faults:
         faults.append(f"{path}: lists no scene; add a row")
     return rows, faults
+
+
+def _repetition_faults(row: dict[str, str], seen: dict[str, list[dict[str, str]]]) -> list[str]:
+    """Faults of a row of a scene of which other rows have been seen."""
+    earlier = seen.get(row["scene"], [])
+    if not earlier:
+        return []
+    scene = repr(row["scene"])
+    if row["study"] not in STACKED or earlier[0]["study"] != row["study"]:
+        return [f"scene: {scene} is listed twice; give each its own name"]
+    faults = []
+    if row["sensor"] in [other["sensor"] for other in earlier]:
+        faults.append(f"sensor: {scene} has two rows of {row['sensor']}; keep one")
+    if row["reference"] != earlier[0]["reference"]:
+        faults.append(f"reference: the rows of {scene} must have the same")
+    if (row["product"] == TWIN) != (earlier[0]["product"] == TWIN):
+        faults.append(f"product: `{TWIN}` goes for all rows of {scene} or for none")
+    return faults
+
+
+def group_scenes(rows: Iterable[dict[str, str]]) -> dict[str, dict[str, Any]]:
+    """Scenes by name, in the order of their first rows, each with `products`: path by sensor.
+
+    Where a study has a row per sensor, a scene's `sensor` is SEVERAL, and `product` too unless it
+    is simulated.
+    """
+    scenes: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        scene = scenes.setdefault(row["scene"], {**row, "products": {}})
+        scene["products"][row["sensor"]] = row["product"]
+        if row["study"] in STACKED:
+            scene["sensor"] = SEVERAL
+            scene["product"] = TWIN if row["product"] == TWIN else SEVERAL
+    return scenes
 
 
 def _explain(error: ValidationError, place: str) -> list[str]:

@@ -26,7 +26,8 @@ from gossan.errors import InputError
 from gossan.resample import band_responses
 from gossan.sensors import open_product as open_any
 from gossan.sensors.aster import open_product, reflectance_gain, sun_distance_au
-from gossan.sensors.aster_files import parse_odl, parse_xml
+from gossan.sensors.aster_files import parse_odl
+from gossan.sensors.xml_metadata import parse_xml
 
 WHOLE = Window(0, 0, *SIZE)
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from gossan.config import config_faults, fill_defaults, read_scenes, schema_faults
+from gossan.config import config_faults, fill_defaults, group_scenes, read_scenes, schema_faults
 from gossan.errors import InputError
 
 NAMES = ["alunite", "calcite", "chlorite", "epidote", "feldspar", "muscovite"]
@@ -185,6 +185,30 @@ def test_a_scene_listed_twice_is_told(tmp_path, row_schema):
     _, faults = read_scenes(write_table(tmp_path, row, row), row_schema)
     assert len(faults) == 1
     assert "'a' is listed twice" in faults[0]
+
+
+def test_a_scene_of_several_sensors_has_a_row_for_each(tmp_path, row_schema):
+    rows = [f"a\tcuprite\t{sensor}\ttwin\ttwin" for sensor in ("emit", "worldview3")]
+    rows, faults = read_scenes(write_table(tmp_path, *rows), row_schema)
+    assert faults == []
+    scenes = group_scenes(rows)
+    assert scenes["a"]["products"] == {"emit": "twin", "worldview3": "twin"}
+    assert scenes["a"]["sensor"] == "several"
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("a\tcuprite\temit\ttwin\ttwin", "two rows of emit"),
+        ("a\tcuprite\tenmap\ttwin\t", "must have the same"),
+        ("a\tcuprite\tenmap\t.\t", "for all rows of 'a' or for none"),
+        ("a\tgilgit\tlandsat\ttwin\ttwin", "'a' is listed twice"),
+    ],
+)
+def test_rows_of_one_scene_must_go_together(tmp_path, row_schema, second, expected):
+    table = write_table(tmp_path, "a\tcuprite\temit\ttwin\ttwin", second)
+    _, faults = read_scenes(table, row_schema)
+    assert any(f"{table}, line 3" in fault and expected in fault for fault in faults)
 
 
 def test_twin_truth_needs_a_twin_product(tmp_path, row_schema):

@@ -106,7 +106,7 @@ def check_inputs(given):
     if faults:
         listing = "\n".join(f"  {fault}" for fault in faults)
         raise WorkflowError(f"Correct the configuration ({len(faults)} to mend):\n{listing}")
-    return settings, {row["scene"]: row for row in rows}
+    return settings, checks.group_scenes(rows)
 
 
 def study_of_scene(scene):

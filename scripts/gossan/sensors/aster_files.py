@@ -18,8 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element
 
 import numpy as np
 import rasterio
@@ -30,6 +29,7 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.raster import Grid
+from gossan.sensors.xml_metadata import XML_MAX_BYTES, parse_xml
 
 TELESCOPES = {
     "VNIR": ("1", "2", "3N"),
@@ -46,7 +46,6 @@ _NULL_TAG, _SPECIAL_BIT, _EXTENDED_BIT, _EXTERNAL = 1, 0x4000, 0x8000, 2
 _NO_OFFSET = 0xFFFFFFFF
 _HDF_TYPES = {21: np.uint8, 23: np.uint16}
 
-_XML_MAX_BYTES = 8 << 20
 _TIFF_NAME = re.compile(r"[-._](VNIR|SWIR|TIR)\.tiff?$", re.IGNORECASE)
 _GAIN = re.compile(r"\b0?([1-9]|3N|3B)\b[\s,:=\"]+([A-Z][A-Z0-9]{2})\b")
 _FALSE_NORTHING_M = 10_000_000.0
@@ -373,31 +372,6 @@ def _describe_hdf(path: Path, odl: _Odl) -> Metadata:
 # ---- one GeoTIFF per telescope ------------------------------------------------------------------
 
 
-def parse_xml(content: bytes, name: str) -> Element:
-    """The root of an XML text from outside; no DTD, so no entity that grows or reads files.
-
-    Raises InputError, naming `name`, for a DTD, for text that is not XML, and above 8 MiB.
-    """
-    if len(content) > _XML_MAX_BYTES:
-        raise InputError(f"{name}: is larger than {_XML_MAX_BYTES >> 20} MiB; not ASTER metadata")
-
-    def refuse(*_: object) -> None:
-        raise InputError(f"{name}: declares a document type or entities; refused")
-
-    builder = TreeBuilder()
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
-    try:
-        parser.Parse(content, True)
-    except expat.ExpatError as error:
-        raise InputError(f"{name}: is not whole XML ({error}); get the file again") from error
-    return builder.close()
-
-
 class TiffFolder:
     """A product as one GeoTIFF per telescope and an XML file; a dataset per thread and file.
 
@@ -444,7 +418,7 @@ class TiffFolder:
             raise InputError(f"{self.path}: its files have different reference systems; one is due")
         self.bands = tuple(b for telescope in self.grids for b in TELESCOPES[telescope])
         self.notes = tuple(dict.fromkeys(notes))
-        root = parse_xml(_read_at_most(xml, _XML_MAX_BYTES + 1), str(xml))
+        root = parse_xml(_read_at_most(xml, XML_MAX_BYTES + 1), str(xml))
         product_id = _TIFF_NAME.sub("", next(iter(self._paths.values())).name)
         self.metadata = _describe_xml(xml, root, tags, product_id)
 

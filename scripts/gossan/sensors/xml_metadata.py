@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException, ElementTree
 
 from gossan.errors import InputError
 
@@ -20,25 +21,15 @@ def parse_xml(content: bytes, name: str) -> Element:
     if len(content) > XML_MAX_BYTES:
         raise InputError(f"{name}: is larger than {XML_MAX_BYTES >> 20} MiB; not a metadata file")
 
-    def refuse(*_: object) -> None:
-        raise InputError(f"{name}: declares a document type or entities; refused")
-
-    builder = TreeBuilder()
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = lambda tag, attributes: builder.start(_bare(tag), attributes)
-    parser.EndElementHandler = lambda tag: builder.end(_bare(tag))
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
     try:
-        parser.Parse(content, True)
-    except expat.ExpatError as error:
+        root = ElementTree.fromstring(content, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise InputError(f"{name}: declares a document type or entities; refused") from error
+    except ParseError as error:
         raise InputError(f"{name}: is not whole XML ({error}); get the file again") from error
-    return builder.close()
-
-
-def _bare(tag: str) -> str:
-    return tag.rpartition(":")[2]
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
 
 
 class XmlMetadata:
