@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def make_twin(folder: Path, difficulty: float, seed: int, threads: int) -> None:
     """Simulate by the project's tool."""
-    command = [sys.executable, SCRIPTS / "simulate_scene.py", "--sensor", "sentinel2"]
+    command = [sys.executable, SCRIPTS / "simulate_sentinel2.py"]
     command += ["--library", STATIC / "analytic_library.csv", "--covers", STATIC / "covers.csv"]
     command += ["--iron", STATIC / "iron.csv", "--output-dir", folder, "--seed", seed]
     command += ["--difficulty", difficulty, "--threads", threads]

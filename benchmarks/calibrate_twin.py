@@ -63,7 +63,7 @@ def make_cube(
     """Simulate and preprocess a scene by the project's tools; paths of the cube and the truth."""
     product, truth = folder / "product.tar", folder / "truth.tif"
     cube, record = folder / "cube.tif", folder / "cube.json"
-    simulate = ["simulate_scene.py", "--sensor", "landsat", "--library", LIBRARY]
+    simulate = ["simulate_landsat.py", "--library", LIBRARY]
     simulate += ["--minerals", MINERALS, "--product", product, "--truth", truth]
     simulate += ["--seed", seed, "--size-px", size_px, "--difficulty", difficulty]
     preprocess = ["preprocess_scene.py", "--sensor", "landsat", "--product", product]

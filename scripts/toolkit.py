@@ -56,6 +56,28 @@ def add_page(parser: argparse.ArgumentParser, template: str) -> None:
     add("--output", type=Path, required=True, help="page to write (HTML)")
 
 
+def add_ground(parser: argparse.ArgumentParser) -> None:
+    """Add what every simulated scene takes: `--seed`, `--difficulty`, `--library`, `--threads`."""
+    add = parser.add_argument
+    add("--seed", type=int, default=42, help="number that sets the ground")
+    add(
+        "--difficulty",
+        type=float,
+        default=1.0,
+        help="0 = nearly pure and clean, 1 = calibrated default, up to 4",
+    )
+    add("--library", type=Path, required=True, help="spectral library with all constituents")
+    add_threads(parser)
+
+
+def check_ground(difficulty: float, *sides_px: int) -> None:
+    """InputError unless a simulated scene can have this difficulty and these sides."""
+    if not 0 <= difficulty <= 4:
+        raise InputError(f"--difficulty {difficulty}: out of range; use 0 to 4")
+    if min(sides_px) < 32:
+        raise InputError(f"--size-px {min(sides_px)}: too small; use 32 or more")
+
+
 def one_line(error: Exception) -> str:
     """The message of an exception, with line breaks folded."""
     return " ".join(str(error).split())

@@ -3,7 +3,7 @@
 
 rule simulate_landsat:
     input:
-        **code("simulate_scene"),
+        **code("simulate_landsat"),
         library=source("resources/static/analytic_library.csv"),
         minerals=source("resources/static/minerals.csv"),
     output:
@@ -23,14 +23,14 @@ rule simulate_landsat:
     resources:
         mem_mb=block_memory(600, 800),
     params:
-        digest=digest("simulate_scene"),
+        digest=digest("simulate_landsat"),
         seed=SETTINGS["twin"]["seed"],
         size_px=SETTINGS["twin"]["size_px"]["landsat"],
         difficulty=SETTINGS["twin"]["difficulty"],
     message:
         "Simulating ground and Landsat product of {wildcards.scene} (synthetic)"
     shell:
-        "python {input.script:q} --sensor landsat --seed {params.seed}"
+        "python {input.script:q} --seed {params.seed}"
         " --size-px {params.size_px} --difficulty {params.difficulty}"
         " --library {input.library:q} --minerals {input.minerals:q}"
         " --product {output.product:q} --truth {output.truth:q} --threads {threads}"
@@ -39,7 +39,7 @@ rule simulate_landsat:
 
 rule simulate_aster:
     input:
-        **code("simulate_scene"),
+        **code("simulate_aster"),
         library=source("resources/static/analytic_library.csv"),
         minerals=source("resources/static/minerals.csv"),
     output:
@@ -60,14 +60,14 @@ rule simulate_aster:
     resources:
         mem_mb=block_memory(600, 800),
     params:
-        digest=digest("simulate_scene"),
+        digest=digest("simulate_aster"),
         seed=SETTINGS["twin"]["seed"],
         size_px=SETTINGS["twin"]["size_px"]["aster"],
         difficulty=SETTINGS["twin"]["difficulty"],
     message:
         "Simulating ground and ASTER product of {wildcards.scene} (synthetic)"
     shell:
-        "python {input.script:q} --sensor aster --seed {params.seed}"
+        "python {input.script:q} --seed {params.seed}"
         " --size-px {params.size_px} --difficulty {params.difficulty}"
         " --library {input.library:q} --minerals {input.minerals:q}"
         " --product {output.product:q} --truth {output.truth:q} --reference {output.zones:q}"
@@ -77,7 +77,7 @@ rule simulate_aster:
 
 rule simulate_sentinel2:
     input:
-        **code("simulate_scene"),
+        **code("simulate_sentinel2"),
         library=source("resources/static/analytic_library.csv"),
         covers=source("resources/static/covers.csv"),
         iron=source("resources/static/iron.csv"),
@@ -103,7 +103,7 @@ rule simulate_sentinel2:
     resources:
         mem_mb=block_memory(1200, 800),
     params:
-        digest=digest("simulate_scene"),
+        digest=digest("simulate_sentinel2"),
         seed=SETTINGS["twin"]["seed"],
         size_px=SETTINGS["twin"]["size_px"]["sentinel2"],
         dates=SETTINGS["twin"]["dates"],
@@ -112,7 +112,7 @@ rule simulate_sentinel2:
     message:
         "Simulating ground and Sentinel-2 dates of {wildcards.scene} (synthetic)"
     shell:
-        "python {input.script:q} --sensor sentinel2 --seed {params.seed}"
+        "python {input.script:q} --seed {params.seed}"
         " --size-px {params.size_px} --dates {params.dates} --difficulty {params.difficulty}"
         " --library {input.library:q} --covers {input.covers:q} --iron {input.iron:q}"
         " --output-dir {params.folder:q} --threads {threads}"
