@@ -11,7 +11,9 @@ import sys
 import time
 
 import jsonschema
+import numpy as np
 import pytest
+import rasterio
 from projects import copy_project, planned, snakemake
 
 SMALL = ("--configfile", "small.yaml")
@@ -29,6 +31,13 @@ studies:
     strata: {counts: [6, 6, 6, 12], ore_count: 6, allow_fewer: true, block_px: 16}
     forest: {folds: 3, per_class: 30, plans: plans.json}
     mnf: {components: 4, skewers: 100}
+"""
+NETWORKS = """
+studies:
+  gilgit:
+    cnn:
+      {run: true, labels: [feldspar, chlorite], size_px: 8, stride_px: 4, split_block_px: 16,
+       images: 60, rotations: 4, epochs: 1}
 """
 PLANS = [{"name": "pixel"}, {"name": "differences", "differences": True, "estimators": 10}]
 
@@ -197,3 +206,16 @@ def test_snakemake_makes_its_own_report(project):
     run = snakemake(project, "--report", "report.zip", *SMALL)
     assert run.returncode == 0, run.stdout
     assert (project / "report.zip").stat().st_size > 100_000
+
+
+def test_a_network_is_trained_and_maps_the_scene(project):
+    (project / "networks.yaml").write_text(NETWORKS)
+    target = f"{SCENE}/cnn/map/class.tif"
+    for expected in ("Finished jobid: 0 (Rule: classify_patches)", "Nothing to be done"):
+        run = snakemake(project, "--cores", "2", *SMALL, "networks.yaml", "--", target)
+        assert run.returncode == 0, run.stdout
+        assert expected in run.stdout
+    with rasterio.open(project / target) as named:
+        assert set(np.unique(named.read(1))) & {1, 12}
+    record = project / f"{SCENE}/cnn/networks/compact-blocked/accuracy.json"
+    assert json.loads(record.read_text())["split"].startswith("blocked")
