@@ -16,7 +16,7 @@ from gossan.libraries import read_library
 from gossan.raster import Grid
 from gossan.sensors.sentinel2 import BANDS, open_dates, open_product
 from gossan.twin import iron, sentinel2
-from gossan.twin.sun import sun_position
+from gossan.sun import sun_position
 
 SIZE = 144
 WHOLE = Window(0, 0, SIZE, SIZE)

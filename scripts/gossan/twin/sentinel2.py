@@ -11,7 +11,7 @@ import math
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -33,7 +33,8 @@ from gossan.raster import Grid, Layer, iter_blocks, map_blocks
 from gossan.sensors.sentinel2 import ALL_BANDS, band_table
 from gossan.sensors.sentinel2_files import NATIVE_M
 from gossan.spectrum import Spectrum
-from gossan.twin.ground import Sky, Variability, padded
+from gossan.sun import sun_position
+from gossan.twin.ground import Sky, Terrain, Variability, padded
 from gossan.twin.iron import (
     BASE_ELEVATION_M,
     CONSTITUENTS,
@@ -46,7 +47,6 @@ from gossan.twin.iron import (
 from gossan.twin.iron_survey import Surveyor, kinds_of_geometry
 from gossan.twin.noise import field_key, white_noise
 from gossan.twin.optics import BandSpectra, band_spectra, surface_reflectance, top_of_atmosphere
-from gossan.twin.sun import sun_position
 from gossan.vectors import fixed_date
 
 ORIGIN = "Simulated by gossan; not a satellite image"
@@ -124,10 +124,12 @@ _NO_VALUE = -32768.0
 
 
 @dataclass(frozen=True)
-class _Date:
+class Date:
     """One overpass: names, sun, aerosol (true and assumed), leaves, edge of the swath (m)."""
 
     spacecraft: str
+    tile: str
+    orbit: int
     moment: datetime
     product_id: str
     granule: str
@@ -146,7 +148,7 @@ class _Date:
     @property
     def stem(self) -> str:
         """What the names of the images begin with."""
-        return f"T{TILE}_{self.moment:%Y%m%dT%H%M%S}"
+        return f"T{self.tile}_{self.moment:%Y%m%dT%H%M%S}"
 
     def path(self, layer: str) -> str:
         """Path of an image below the .SAFE folder; layer: a band, SCL or CLASSI."""
@@ -162,7 +164,7 @@ class _Scene:
 
     ground: IronGround
     grid: Grid
-    dates: tuple[_Date, ...]
+    dates: tuple[Date, ...]
     spectra: Mapping[str, Mapping[int, BandSpectra]]
     covers: Mapping[str, int]
     iron: Mapping[str, int]
@@ -261,7 +263,7 @@ def _centre_degrees(grid: Grid) -> tuple[float, float]:
     return lon, lat
 
 
-def _plan_dates(ground: IronGround, grid: Grid, count: int) -> tuple[_Date, ...]:
+def _plan_dates(ground: IronGround, grid: Grid, count: int) -> tuple[Date, ...]:
     """The dates, each with its own air and its own edge of the swath.
 
     They are spread over one year as evenly as the orbit allows: an odd number of turns lies
@@ -285,8 +287,10 @@ def _plan_dates(ground: IronGround, grid: Grid, count: int) -> tuple[_Date, ...]
         elevation, azimuth, distance = sun_position(moment, *_centre_degrees(grid))
         season = math.cos(2 * math.pi * (moment.timetuple().tm_yday - 45) / 365)
         dates.append(
-            _Date(
+            Date(
                 spacecraft=spacecraft,
+                tile=TILE,
+                orbit=ORBIT,
                 moment=moment,
                 product_id=f"S2{spacecraft[-1]}_MSIL2A_{start}_N{BASELINE.replace('.', '')}"
                 f"_R{ORBIT:03d}_T{TILE}_{_PROCESSED}",
@@ -337,15 +341,45 @@ def simulate_block(scene: _Scene, window: Window) -> _Block:
 
 def _take(
     scene: _Scene,
-    date: _Date,
+    date: Date,
     window: Window,
     abundances: np.ndarray,
     variability: Variability,
     elevation: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """What one overpass stores of a window: bands, SCL and CLASSI, each at its own pixels."""
-    ground = scene.ground
-    shown = ground.season(abundances, date.leaf)
+    """What one overpass stores of a window, see `take_images`."""
+    return take_images(
+        scene.ground,
+        date,
+        window,
+        shares=scene.ground.season(abundances, date.leaf),
+        water=CONSTITUENTS.index("water"),
+        variability=variability,
+        elevation=elevation,
+        level_m=BASE_ELEVATION_M,
+        spectra=scene.spectra[date.spacecraft],
+    )
+
+
+def take_images(
+    ground: Terrain,
+    date: Date,
+    window: Window,
+    *,
+    shares: np.ndarray,
+    water: int,
+    variability: Variability,
+    elevation: np.ndarray,
+    level_m: float,
+    spectra: Mapping[int, BandSpectra],
+) -> dict[str, np.ndarray]:
+    """What an overpass stores of a window at 10 m: bands, SCL and CLASSI, each at its own pixels.
+
+    shares: of each constituent (constituents, rows, columns), of which the one at place `water` is
+    water; variability, elevation: of the same pixels; level_m: height above the sea that the
+    correction takes the ground to have; spectra: by the size of their bands' pixels. The window
+    begins and ends on pixels of 60 m.
+    """
     direct, sky_view = ground.illumination(window, PIXEL_M, *date.sun)
     # Shadows of clouds are looked for in the wrong place, so more than the window is seen.
     shift = round(ground.difficulty)
@@ -358,22 +392,22 @@ def _take(
     for pixel_m, bands in BANDS_OF.items():
         factor = pixel_m // PIXEL_M
         place = _coarser(window, factor)
-        spectra = scene.spectra[date.spacecraft][pixel_m]
+        centre_um = spectra[pixel_m].centre_um
         seen = top_of_atmosphere(
             surface_reflectance(
-                _mean(shown, factor),
+                _mean(shares, factor),
                 Variability(
                     _mean(variability.depth, factor),
                     _mean(variability.brightness, factor),
                     _mean(variability.tilt, factor),
                 ),
-                spectra,
+                spectra[pixel_m],
             ),
             _mean(direct, factor),
             _mean(sky_view, factor),
             _mean(elevation, factor),
             Sky(*(_mean(layer, factor) for layer in (sky.cloud, sky.shadow, sky.cirrus, sky.haze))),
-            spectra.centre_um,
+            centre_um,
             np.array([_BAND_FACTS[band][3] for band in bands], np.float32),
             date.sun[0],
             date.aerosol,
@@ -382,7 +416,15 @@ def _take(
         fill = _fill(date, place, pixel_m)
         for index, band in enumerate(bands):
             noisy = seen[index] + _noise(ground, date, band, place, seen[index])
-            corrected = _correct(ground, date, spectra.centre_um[index], band, noisy)
+            corrected = undo_air(
+                noisy,
+                centre_um[index],
+                _BAND_FACTS[band][3],
+                date.sun[0],
+                date.assumed_aerosol,
+                min(1.0, ground.difficulty),
+                level_m,
+            )
             numbers = np.rint(corrected * QUANTIFICATION - OFFSET)
             images[band] = np.clip(numbers, 1, np.iinfo(np.uint16).max - 1).astype(np.uint16)
             images[band][fill] = 0
@@ -390,7 +432,8 @@ def _take(
     red, infrared = _mean(reflectance["B04"], 2), reflectance["B8A"]
     ndvi = (infrared - red) / np.maximum(infrared + red, 1e-3)
     place = _coarser(window, 2)
-    images["SCL"] = _classify(ground, date, place, wide, shift, ndvi, _mean(direct, 2), shown)
+    flooded = _mean(shares[water], 2) > 0.5
+    images["SCL"] = _classify(ground, date, place, wide, shift, ndvi, _mean(direct, 2), flooded)
     images["SCL"][_fill(date, place, 20)] = _NODATA
     opaque = _mean(1.0 - np.exp(-sky.cloud), 6) > _OPACITY[_CLOUD_MEDIUM]
     thin = (_mean(sky.cirrus, 6) > _CIRRUS_REFLECTANCE) & ~opaque
@@ -417,16 +460,14 @@ def _mean(fine: np.ndarray, factor: int) -> np.ndarray:
     return parts.mean(axis=(-3, -1), dtype=np.float64).astype(np.float32)
 
 
-def _fill(date: _Date, place: Window, pixel_m: int) -> np.ndarray:
+def _fill(date: Date, place: Window, pixel_m: int) -> np.ndarray:
     """Pixels that reach over the eastern edge of the swath, (rows, columns) bool."""
     east = (np.arange(place.width) + place.col_off + 1.0) * pixel_m
     south = (np.arange(place.height) + place.row_off + 1.0) * pixel_m
     return east[None, :] > date.edge_m - _SLANT * south[:, None]
 
 
-def _noise(
-    ground: IronGround, date: _Date, band: str, place: Window, signal: np.ndarray
-) -> np.ndarray:
+def _noise(ground: Terrain, date: Date, band: str, place: Window, signal: np.ndarray) -> np.ndarray:
     """Noise of reflectance: a constant part and one that grows with the signal."""
     irradiance, radiance, ratio, _ = _BAND_FACTS[band]
     light = irradiance * math.sin(math.radians(date.sun[0]))
@@ -439,13 +480,20 @@ def _noise(
     return deviation * white_noise(columns, rows, key)
 
 
-def _correct(
-    ground: IronGround, date: _Date, wavelength_um: float, band: str, seen: np.ndarray
+def undo_air(
+    seen: np.ndarray,
+    wavelength_um: float,
+    gas_transmittance: float,
+    sun_elevation_deg: float,
+    aerosol_055: float,
+    molecules: float,
+    elevation_m: float,
 ) -> np.ndarray:
-    """Surface reflectance as the ground segment would find it.
+    """Surface reflectance of one band as a ground segment would find it, of the shape of `seen`.
 
-    It undoes the air over level ground at one height with the assumed aerosol; what the aerosol,
-    its drift over the scene, height, slope and thin cloud change besides stays in.
+    seen: reflectance at the top of the atmosphere. It undoes the air over level ground at one
+    height with the aerosol that is assumed; what the aerosol, its drift over the scene, height,
+    slope and thin cloud change besides stays in. Arguments as those of `top_of_atmosphere`.
     """
     one = np.ones((1, 1), np.float32)
     none = np.zeros_like(one)
@@ -456,13 +504,13 @@ def _correct(
                 np.full((1, 1, 1), surface, np.float32),
                 one,
                 one,
-                BASE_ELEVATION_M * one,
+                elevation_m * one,
                 Sky(cloud=none, shadow=none, cirrus=none, haze=one),
                 np.array([wavelength_um]),
                 np.ones(1),
-                date.sun[0],
-                date.assumed_aerosol,
-                min(1.0, ground.difficulty),
+                sun_elevation_deg,
+                aerosol_055,
+                molecules,
             )[0, 0, 0]
         )
 
@@ -471,19 +519,19 @@ def _correct(
     half, whole = 0.5 / (through_air(0.5) - path), 1.0 / (through_air(1.0) - path)
     albedo = 2.0 * (half - whole)
     level = whole + albedo
-    ground_part = seen / _BAND_FACTS[band][3] - path
+    ground_part = seen / gas_transmittance - path
     return level * ground_part / (1.0 + albedo * ground_part)
 
 
 def _classify(
-    ground: IronGround,
-    date: _Date,
+    ground: Terrain,
+    date: Date,
     place: Window,
     wide: Sky,
     shift: int,
     ndvi: np.ndarray,
     direct: np.ndarray,
-    shown: np.ndarray,
+    water: np.ndarray,
 ) -> np.ndarray:
     """The scene classification as Sen2Cor would make it: nearly right, less so on harder ground.
 
@@ -499,7 +547,6 @@ def _classify(
     cloud = _mean(wide.cloud, 2)[inner]
     opacity = np.where(cloud > 0, 1.0 - np.exp(-cloud) + scatter, 0.0)
     shadow = 1.0 - np.exp(-_mean(wide.shadow, 2)[moved]) > _SHADOW_OPACITY
-    water = _mean(shown[CONSTITUENTS.index("water")], 2) > 0.5
     classes = np.where(ndvi > _VEGETATION_NDVI, _VEGETATION, _BARE).astype(np.uint8)
     classes[direct < _DARK_LIGHT] = _DARK
     classes[water] = _WATER
@@ -551,10 +598,61 @@ def _write_images(
             cover[part], grade[part] = block.cover, block.grade
             for opened, images, count in zip(files, block.images, counts, strict=True):
                 count += np.bincount(images["SCL"].ravel(), minlength=count.size)
-                for layer, image in images.items():
-                    place = _coarser(window, _layers()[layer] // PIXEL_M)
-                    opened[layer].write(image[None] if image.ndim == 2 else image, window=place)
+                _store(opened, window, images)
     return counts
+
+
+def write_date(
+    folder: str | Path,
+    date: Date,
+    grid: Grid,
+    take: Callable[[Window], Mapping[str, np.ndarray]],
+    *,
+    threads: int = 1,
+    block_px: int = 192,
+) -> Path:
+    """Write one date as .zip into `folder`, all or nothing, and return its path.
+
+    grid: 10 m pixels in UTM, a multiple of SIZE_STEP_PX along each axis. take: window of it that
+    begins and ends on pixels of 60 m -> the date's images, as `take_images` makes them; block_px
+    is a multiple of SIZE_STEP_PX. Bytes do not depend on `threads` and `block_px`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = np.zeros(256, np.int64)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".twin.") as name:
+        work, done = Path(name) / "work", Path(name) / "done"
+        work.mkdir()
+        done.mkdir()
+        with ExitStack() as stack:
+            files = {
+                layer: stack.enter_context(_create(work / f"{layer}.tif", layer, pixel_m, grid))
+                for layer, pixel_m in _layers().items()
+            }
+            blocks = iter_blocks(
+                take,
+                [lambda window: window],
+                grid=grid,
+                block_px=block_px,
+                threads=threads,
+                progress="simulate sentinel2",
+            )
+            for window, images in blocks:
+                counts += np.bincount(images["SCL"].ravel(), minlength=counts.size)
+                _store(files, window, images)
+        _pack_date(done, work, date, grid, counts, threads)
+        (packed,) = done.iterdir()
+        return packed.replace(folder / packed.name)
+
+
+def _store(
+    files: Mapping[str, rasterio.io.DatasetWriter],
+    window: Window,
+    images: Mapping[str, np.ndarray],
+) -> None:
+    for layer, image in images.items():
+        place = _coarser(window, _layers()[layer] // PIXEL_M)
+        files[layer].write(image[None] if image.ndim == 2 else image, window=place)
 
 
 def _create(path: Path, layer: str, pixel_m: int, grid: Grid) -> rasterio.io.DatasetWriter:
@@ -574,7 +672,7 @@ def _create(path: Path, layer: str, pixel_m: int, grid: Grid) -> rasterio.io.Dat
 
 
 def _pack_date(
-    folder: Path, images: Path, date: _Date, grid: Grid, counts: np.ndarray, threads: int
+    folder: Path, images: Path, date: Date, grid: Grid, counts: np.ndarray, threads: int
 ) -> None:
     """Compress the images and write the date's .zip, whose bytes depend on its contents alone."""
     layers = sorted(_layers())
@@ -620,7 +718,7 @@ def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.024Z"
 
 
-def _product_metadata(date: _Date, grid: Grid, counts: np.ndarray) -> str:
+def _product_metadata(date: Date, grid: Grid, counts: np.ndarray) -> str:
     """The text of MTD_MSIL2A.xml with the native elements that readers use."""
     letter = date.spacecraft[-1]
     orbit = date.granule.split("_A")[1][:6]
@@ -661,7 +759,7 @@ def _product_metadata(date: _Date, grid: Grid, counts: np.ndarray) -> str:
 <Datatake datatakeIdentifier="GS2{letter}_{date.moment:%Y%m%dT%H%M%S}_{orbit}_N{BASELINE}">
 <SPACECRAFT_NAME>{date.spacecraft}</SPACECRAFT_NAME><DATATAKE_TYPE>INS-NOBS</DATATAKE_TYPE>
 <DATATAKE_SENSING_START>{_time(date.moment)}</DATATAKE_SENSING_START>
-<SENSING_ORBIT_NUMBER>{ORBIT}</SENSING_ORBIT_NUMBER>
+<SENSING_ORBIT_NUMBER>{date.orbit}</SENSING_ORBIT_NUMBER>
 <SENSING_ORBIT_DIRECTION>DESCENDING</SENSING_ORBIT_DIRECTION></Datatake>
 <Query_Options completeSingleTile="true"><PRODUCT_FORMAT>SAFE_COMPACT</PRODUCT_FORMAT>
 </Query_Options>
@@ -692,9 +790,11 @@ def _product_metadata(date: _Date, grid: Grid, counts: np.ndarray) -> str:
     )
 
 
-def _granule_metadata(date: _Date, grid: Grid, counts: np.ndarray) -> str:
+def _granule_metadata(date: Date, grid: Grid, counts: np.ndarray) -> str:
     """The text of MTD_TL.xml."""
     west, north = grid.place(0, 0)
+    code = grid.crs.to_epsg()
+    zone = f"{code % 100}{'N' if code < 32700 else 'S'}"
     sizes = "".join(
         f'<Size resolution="{pixel_m}"><NROWS>{grid.height * PIXEL_M // pixel_m}</NROWS>'
         f"<NCOLS>{grid.width * PIXEL_M // pixel_m}</NCOLS></Size>"
@@ -731,8 +831,8 @@ def _granule_metadata(date: _Date, grid: Grid, counts: np.ndarray) -> str:
 <ARCHIVING_CENTRE>{escape(ORIGIN)}</ARCHIVING_CENTRE>
 </Archiving_Info></n1:General_Info>
 <n1:Geometric_Info><Tile_Geocoding metadataLevel="Brief">
-<HORIZONTAL_CS_NAME>WGS84 / UTM zone 23S</HORIZONTAL_CS_NAME>
-<HORIZONTAL_CS_CODE>EPSG:{_CRS.to_epsg()}</HORIZONTAL_CS_CODE>{sizes}{places}</Tile_Geocoding>
+<HORIZONTAL_CS_NAME>WGS84 / UTM zone {zone}</HORIZONTAL_CS_NAME>
+<HORIZONTAL_CS_CODE>EPSG:{code}</HORIZONTAL_CS_CODE>{sizes}{places}</Tile_Geocoding>
 <Tile_Angles metadataLevel="Standard"><Mean_Sun_Angle>
 <ZENITH_ANGLE unit="deg">{90 - date.sun[0]:.8f}</ZENITH_ANGLE>
 <AZIMUTH_ANGLE unit="deg">{date.sun[1]:.8f}</AZIMUTH_ANGLE>
@@ -771,22 +871,22 @@ def _cloud_percentage(counts: np.ndarray) -> float:
     return 100 * counts[[_CLOUD_MEDIUM, _CLOUD_HIGH, _CIRRUS]].sum() / seen
 
 
-def _datastrip(date: _Date) -> str:
+def _datastrip(date: Date) -> str:
     name = f"S2{date.spacecraft[-1]}_OPER_MSI_L2A_DS_S2RP_{_PROCESSED}"
     return f"{name}_S{date.moment:%Y%m%dT%H%M%S}_N{BASELINE}"
 
 
-def _tile_identifier(date: _Date) -> str:
+def _tile_identifier(date: Date) -> str:
     orbit = date.granule.split("_")[2]
     name = f"S2{date.spacecraft[-1]}_OPER_MSI_L2A_TL_S2RP_{_PROCESSED}"
-    return f"{name}_{orbit}_T{TILE}_N{BASELINE}"
+    return f"{name}_{orbit}_T{date.tile}_N{BASELINE}"
 
 
 def _corners(grid: Grid) -> list[tuple[float, float]]:
     """(longitude, latitude) round the scene, closed."""
     turns = ((0, 0), (0, 1), (1, 1), (1, 0), (0, 0))
     places = [grid.place(grid.width * across, grid.height * down) for across, down in turns]
-    lon, lat = transform_points(_CRS, CRS.from_epsg(4326), *zip(*places, strict=True))
+    lon, lat = transform_points(grid.crs, CRS.from_epsg(4326), *zip(*places, strict=True))
     return list(zip(lon, lat, strict=True))
 
 
@@ -798,7 +898,7 @@ def _write_truth(
     codes: np.ndarray,
     grid: Grid,
     classes: Sequence[MapClass],
-    date: _Date,
+    date: Date,
     threads: int,
 ) -> None:
     layer = Layer(
