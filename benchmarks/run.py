@@ -15,6 +15,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 BENCHMARKS = {
     "cnn": "cnn",
     "composite": "composite",
+    "embed": "embed",
     "forest": "forest",
     "mnf": "mnf",
     "sam": "sam",

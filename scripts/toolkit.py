@@ -78,6 +78,66 @@ def check_ground(difficulty: float, *sides_px: int) -> None:
         raise InputError(f"--size-px {min(sides_px)}: too small; use 32 or more")
 
 
+def add_embedding(parser: argparse.ArgumentParser) -> None:
+    """Add how an embedding network is trained (`gossan.embedding.Training`)."""
+    add = parser.add_argument
+    add("--masking", type=int, default=4, help="sensors masked at most; 0: never (default: 4)")
+    add(
+        "--triplets",
+        type=int,
+        default=6144,
+        help="triplets per epoch, made as they are needed (default: 6144)",
+    )
+    add("--epochs", type=int, default=16, help="epochs (default: 16)")
+    add("--batch", type=int, default=256, help="triplets per step (default: 256)")
+    add("--rate", type=float, default=1e-3, help="Adam's first learning rate (default: 0.001)")
+    add(
+        "--mining",
+        choices=("random", "semi-hard"),
+        default="semi-hard",
+        help="negatives of the triplets: as drawn, or the nearest one of the batch that is "
+        "farther than the positive (default: semi-hard)",
+    )
+    add("--margin", type=float, default=0.3, help="margin of the loss (default: 0.3)")
+    add(
+        "--units",
+        type=int,
+        nargs=2,
+        default=(256, 32),
+        metavar=("HIDDEN", "EMBEDDING"),
+        help="units of both layers (default: 256 32)",
+    )
+    add(
+        "--networks",
+        type=int,
+        default=1,
+        help="networks side by side, each from its own seed (default: 1)",
+    )
+    add("--seed", type=int, default=42, help="seed of weights, spectra and masks")
+    add("--threads", type=int, default=2, help="TensorFlow's threads; they change the last bits")
+
+
+def embedding_training(arguments: argparse.Namespace) -> object:
+    """What the command line of `add_embedding` asks for, as `gossan.embedding.Training`."""
+    from gossan.embedding import Training
+
+    hidden, embedding = arguments.units
+    return Training(
+        epochs=arguments.epochs,
+        triplets=arguments.triplets,
+        batch=arguments.batch,
+        rate=arguments.rate,
+        margin=arguments.margin,
+        hidden=hidden,
+        embedding=embedding,
+        networks=arguments.networks,
+        max_masked=arguments.masking,
+        mining=arguments.mining,
+        seed=arguments.seed,
+        threads=arguments.threads,
+    )
+
+
 def one_line(error: Exception) -> str:
     """The message of an exception, with line breaks folded."""
     return " ".join(str(error).split())

@@ -109,6 +109,8 @@ def _files_named(settings: dict) -> list[tuple[str, str]]:
     ]
     if "points" in settings:
         named.append(("forest.plans", settings["forest"]["plans"]))
+    trial = settings.get("spectra", {})
+    named += [(f"spectra.{key}", trial.get(key, "")) for key in ("training", "test", "sensors")]
     named += [("rasters", path) for path in settings.get("rasters", [])]
     return [(key, path) for key, path in named if path]
 
@@ -121,7 +123,11 @@ def _preprocessing_faults(settings: dict) -> list[str]:
             f"normalisation: clip would cut what {relative.pop()} gives, ratios around 1; use "
             "minmax or none"
         )
-    if settings["window"] and settings["polygon"]:
+    trial = settings.get("spectra", {})
+    given = [key for key in ("training", "test", "sensors") if trial.get(key)]
+    if given and len(given) < 3:
+        faults.append("spectra: training, test and sensors go together; give all three or none")
+    if settings.get("window") and settings["polygon"]:
         faults.append("window: stands beside polygon; give one of them")
     return faults
 

@@ -1,4 +1,4 @@
-"""Readers of spectral libraries: USGS splib07, ENVI, ECOSTRESS/ASTER, plain CSV, analytic table.
+"""Readers of spectra: USGS splib07, ENVI libraries and plots, ECOSTRESS/ASTER, CSV, analytic table.
 
 Whatever the format, a spectrum comes out as reflectance (fraction) over ascending wavelength (µm)
 with NaN where the library's makers deleted a channel.
@@ -33,6 +33,8 @@ NOT_A_SPECTRUM = re.compile(
     r"(error ?bars?|wavelengths?|wavenumbers?|bandpass|resolution|channels?)\b", re.IGNORECASE
 )
 USGS_TITLE = re.compile(r"\s*(?P<library>\S+)\s+Record=\s*\d+\s*:\s*(?P<title>.*\S)\s*$")
+ENVI_PLOT = "ENVI ASCII Plot File"
+PLOT_COLUMN = re.compile(r"\s*Column\s+\d+\s*:\s*(?P<title>.*?)\s*(~~.*)?$", re.IGNORECASE)
 WAVELENGTH_FILE = re.compile(r"wavelengths[_ ]+([A-Za-z]+\d*)", re.IGNORECASE)
 UNREADABLE = "not a text file; download it again or take it out of the library folder"
 
@@ -59,9 +61,9 @@ def read_library(path: str | Path) -> list[Spectrum]:
 
     `path` is one file or a folder, which is searched with its subfolders: USGS splib07 native ASCII
     (wavelength files are found beside the spectra or in a folder above), ENVI `.sli` + `.hdr`,
-    ECOSTRESS/ASTER text, plain CSV (`wavelength_um` and one column per spectrum, `band` and
-    `fwhm_um` allowed) or the analytic library table. In a folder, text files of other kinds
-    are passed over.
+    ENVI's ASCII plots, ECOSTRESS/ASTER text, plain CSV (`wavelength_um` and one column per
+    spectrum, `band` and `fwhm_um` allowed) or the analytic library table. In a folder, text files
+    of other kinds are passed over.
 
     Raises InputError naming the file when it is damaged, or when `path` holds no spectrum.
     """
@@ -82,7 +84,7 @@ def read_library(path: str | Path) -> list[Spectrum]:
     if found is None:
         raise InputError(
             f"{path}: not a spectrum that can be read; give USGS splib07 or ECOSTRESS text, "
-            "ENVI .sli with its .hdr, a CSV with a wavelength_um column, or the analytic table"
+            "ENVI .sli with its .hdr or an ENVI ASCII plot, a CSV with a wavelength_um column, or the analytic table"
         )
     if not found:
         raise InputError(f"{path}: holds no mineral spectrum; give the library, not this file")
@@ -174,6 +176,8 @@ def _read_file(path: Path, known: WavelengthFiles, alone: bool = False) -> list[
     first = text.split("\n", 1)[0]
     if USGS_TITLE.match(first):
         return read_usgs(path, text, known)
+    if first.startswith(ENVI_PLOT):
+        return read_envi_plot(path, text)
     if re.search(r"^\s*name\s*:", text[:4000], re.IGNORECASE | re.MULTILINE) and re.search(
         r"^\s*y units\s*:", text[:4000], re.IGNORECASE | re.MULTILINE
     ):
@@ -337,13 +341,9 @@ def read_envi(path: Path) -> list[Spectrum]:
         _envi_int(header, "lines", header_path),
     )
     names = _envi_list(header.get("spectra names", ""))
-    texts = _envi_list(header.get("wavelength", ""))
     if len(names) != lines:
         raise InputError(f"{header_path}: {len(names)} spectra names for {lines} lines; repair it")
-    if len(texts) != samples:
-        raise InputError(
-            f"{header_path}: {len(texts)} wavelengths for {samples} samples; repair it"
-        )
+    wavelength = _envi_wavelengths_um(header, samples, header_path)
     kind = _envi_int(header, "data type", header_path)
     if kind not in ENVI_TYPES:
         raise InputError(f"{header_path}: data type {kind} is not a real number type; convert it")
@@ -358,15 +358,10 @@ def read_envi(path: Path) -> list[Spectrum]:
         )
     values = np.frombuffer(data, dtype=dtype).reshape(lines, samples).astype(np.float64)
     try:
-        wavelength = np.array(texts, dtype=np.float64)
         scale = float(header.get("reflectance scale factor", "1"))
         ignored = float(header.get("data ignore value", "nan"))
     except ValueError as error:
         raise InputError(f"{header_path}: {error}; repair the header") from error
-    units = header.get("wavelength units", "").lower()
-    # Without units only nanometres can be this large: optical libraries end well below 400 µm.
-    if "nano" in units or ("micro" not in units and np.max(wavelength) > 400):
-        wavelength = wavelength / 1000.0
     with np.errstate(invalid="ignore"):
         deleted = ~np.isfinite(values) | (values < DELETED_BELOW)
         if math.isfinite(ignored):
@@ -379,6 +374,31 @@ def read_envi(path: Path) -> list[Spectrum]:
         for name, row in zip(names, values, strict=True)
         if not NOT_A_SPECTRUM.match(name.strip()) and np.any(np.isfinite(row))
     ]
+
+
+def read_envi_wavelengths(path: str | Path) -> np.ndarray:
+    """Wavelengths (samples,) in µm of an ENVI library's header, in the order of its channels.
+
+    They need not ascend: where two detectors overlap, the second starts below the first's end.
+    """
+    path = Path(path)
+    header = _envi_header(path)
+    return _envi_wavelengths_um(header, _envi_int(header, "samples", path), path)
+
+
+def _envi_wavelengths_um(header: dict[str, str], samples: int, path: Path) -> np.ndarray:
+    texts = _envi_list(header.get("wavelength", ""))
+    if len(texts) != samples:
+        raise InputError(f"{path}: {len(texts)} wavelengths for {samples} samples; repair it")
+    try:
+        wavelength = np.array(texts, dtype=np.float64)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; repair the header") from error
+    units = header.get("wavelength units", "").lower()
+    # Without units only nanometres can be this large: optical libraries end well below 400 µm.
+    if "nano" in units or ("micro" not in units and np.max(wavelength) > 400):
+        wavelength = wavelength / 1000.0
+    return wavelength
 
 
 def _header_of(path: Path) -> Path | None:
@@ -415,6 +435,41 @@ def _envi_int(header: dict[str, str], key: str, path: Path) -> int:
         return int(header[key])
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: no whole number at {key!r}; repair the header") from error
+
+
+# --- ENVI ASCII plots -------------------------------------------------------------------------
+
+
+def read_envi_plot(path: Path, text: str) -> list[Spectrum]:
+    """Read what ENVI saves of a plot: lines "Column 1: Wavelength", "Column 2: name", then numbers.
+
+    Wavelengths are in µm, or in nanometres where they are too large for that. The first column is
+    theirs, each further one a spectrum.
+    """
+    titles: list[str] = []
+    rows: list[list[float]] = []
+    for number, line in enumerate(text.splitlines()[1:], start=2):
+        match = PLOT_COLUMN.match(line)
+        if match and not rows:
+            titles.append(" ".join(match["title"].split()))
+        elif line.strip():
+            try:
+                rows.append([float(word) for word in line.split()])
+            except ValueError as error:
+                raise InputError(f"{path} line {number}: {error}; save the plot again") from error
+            if len(rows[-1]) != len(titles):
+                raise InputError(
+                    f"{path} line {number}: {len(rows[-1])} numbers for {len(titles)} columns; "
+                    "save the plot again"
+                )
+    if len(titles) < 2 or not rows:
+        raise InputError(f"{path}: a plot without spectra; save it again, with its data")
+    table = np.array(rows)
+    wavelength = table[:, 0] / (1000.0 if table[:, 0].min() > LONGEST_UM else 1.0)
+    return [
+        _make_spectrum(title or path.stem, wavelength, values, path)
+        for title, values in zip(titles[1:], table[:, 1:].T, strict=True)
+    ]
 
 
 # --- ECOSTRESS and ASTER text ------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -339,11 +339,12 @@ def _without_date(content: bytes) -> bytes:
     return json.dumps(description, sort_keys=True).encode()
 
 
-def read_keras(path: str | Path) -> object:
+def read_keras(path: str | Path, more: Set[str] = frozenset()) -> object:
     """A stored model, for comparison and further training; nothing in the file is run.
 
     Raises InputError for a missing or corrupt file, and for a file that holds more than the
-    layers of `build_network`, such as a Lambda layer, before Keras sees it.
+    layers of `build_network`, such as a Lambda layer, before Keras sees it. `more` names layers
+    of this project, registered with Keras, that are allowed beside them.
     """
     path = Path(path)
     fault = InputError(f"{path}: no readable Keras file; train the network again")
@@ -361,7 +362,7 @@ def read_keras(path: str | Path) -> object:
         strange = min(set(names) ^ STORED_FILES)
         raise InputError(f"{path}: lacks or adds {strange}; give a network of train_network.py")
     for name in _named_objects(config):
-        if name not in STORED_LAYERS | STORED_HELPERS:
+        if name not in STORED_LAYERS | STORED_HELPERS | more:
             raise InputError(
                 f"{path}: contains {name[:60]!r}, which this project's networks do not have and "
                 "which is not opened; give a network of train_network.py"

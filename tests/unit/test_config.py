@@ -121,6 +121,12 @@ def test_unknown_minerals_members_and_sources_are_told(schema, tmp_path):
         ("zafarghand", {"window": [0, 0, 9, 9], "polygon": "."}, "window: stands beside polygon"),
         ("zafarghand", {"polygon": "no.gpkg"}, "polygon: no.gpkg does not exist"),
         ("zafarghand", {"score": {"model": "no.json"}}, "score.model: no.json does not exist"),
+        ("cuprite", {"spectra": {"test": "."}}, "training, test and sensors go together"),
+        (
+            "cuprite",
+            {"spectra": {"training": ".", "test": "no.npz", "sensors": "."}},
+            "spectra.test: no.npz does not exist",
+        ),
         (
             "zafarghand",
             {"zones": {"a": {"medium": [0.5, 0.3], "high": [0, 1], "minerals": ["alunite"]}}},
@@ -135,7 +141,10 @@ def test_unknown_minerals_members_and_sources_are_told(schema, tmp_path):
 )
 def test_faults_between_keys_are_told(schema, study, settings, expected):
     filled = fill_defaults({"studies": {study: settings}}, schema)
-    names = filled["studies"]["gilgit"]["references"]
+    names = [
+        *filled["studies"]["gilgit"]["references"],
+        *filled["studies"]["cuprite"]["references"],
+    ]
     (fault,) = config_faults(filled, names)
     assert expected in fault
 

@@ -15,8 +15,8 @@ from gossan.legend import read_classes
 from gossan.libraries import read_library
 from gossan.raster import Grid
 from gossan.sensors.sentinel2 import BANDS, open_dates, open_product
-from gossan.twin import iron, sentinel2
 from gossan.sun import sun_position
+from gossan.twin import iron, sentinel2
 
 SIZE = 144
 WHOLE = Window(0, 0, SIZE, SIZE)

@@ -21,8 +21,9 @@ OTHER_SEED = ("--configfile", "small.yaml", "other_seed.yaml")
 SCENE = "results/scenes/gilgit-twin"
 ASTER = "results/scenes/zafarghand-twin"
 PROSPECT = "results/scenes/bahia-twin"
+SENSORS = "results/scenes/cuprite-twin"
 SETTINGS = """
-twin: {size_px: {landsat: 96, aster: [96, 80], sentinel2: 240}, dates: 2}
+twin: {size_px: {landsat: 96, aster: [96, 80], sentinel2: 240, sensors: 48}, dates: 2}
 accuracy: {bootstrap: 100, block_px: 16}
 studies:
   gilgit: {cnn: {run: false}}
@@ -31,6 +32,10 @@ studies:
     strata: {counts: [6, 6, 6, 12], ore_count: 6, allow_fewer: true, block_px: 16}
     forest: {folds: 3, per_class: 30, plans: plans.json}
     mnf: {components: 4, skewers: 100}
+  cuprite:
+    embedding: {triplets: 512, epochs: 2, hidden: 32, size: 8}
+    filler: {spectra: 256, epochs: 1, hidden: 16}
+    detection: {spatial_block_px: 6, training_spectra: 50, trees: 5}
 """
 NETWORKS = """
 studies:
@@ -104,11 +109,17 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
         f"{PROSPECT}/cover/class.tif",
         f"{PROSPECT}/potential/potential.tif",
         f"{PROSPECT}/targets/targets.kml",
+        f"{SENSORS}/stack/stack.tif",
+        f"{SENSORS}/stack/sensors.tif",
+        f"{SENSORS}/metric/networks/masked/model.onnx",
+        f"{SENSORS}/metric/assessment/subsets.csv",
+        f"{SENSORS}/metric/map/class.tif",
+        f"{SENSORS}/metric/map/answer.qml",
         "results/index.html",
     ):
         assert (project / path).stat().st_size > 0, path
     schema = json.loads((root / "workflow/schemas/accuracy.schema.json").read_text())
-    for study, records in (("gilgit", 1), ("zafarghand", 2 * 6 * 3), ("bahia", 6)):
+    for study, records in (("gilgit", 1), ("zafarghand", 36), ("bahia", 6), ("cuprite", 6)):
         accuracy = json.loads((project / f"results/studies/{study}/accuracy.json").read_text())
         jsonschema.validate(accuracy, schema)
         assert len(accuracy["records"]) >= records

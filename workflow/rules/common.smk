@@ -126,7 +126,12 @@ def scenes_of(study):
 
 # What a simulated scene consists of, by sensor: the product and what is known of its ground.
 TWIN_PRODUCT = {"landsat": "product.tar", "aster": "product.hdf", "sentinel2": "dates"}
-TWIN_REFERENCE = {"landsat": "truth.tif", "aster": "zones.gpkg", "sentinel2": "truth.tif"}
+TWIN_REFERENCE = {
+    "landsat": "truth.tif",
+    "aster": "zones.gpkg",
+    "sentinel2": "truth.tif",
+    "several": "truth.tif",
+}
 SURVEYS = ["mines", "ore_points", "geology", "claims", "occurrences"]
 TWIN_RASTERS = ["dem", "magnetics"]
 
@@ -142,6 +147,40 @@ def product_of(wildcards):
     if row["product"] == "twin":
         return f"results/scenes/{row['scene']}/twin/{TWIN_PRODUCT[row['sensor']]}"
     return row["product"]
+
+
+# Sensors that a scene of cuprite may have, in the order of its stack, and what each leaves of a
+# simulated scene.
+SENSORS = {
+    "emit": "emit.nc",
+    "enmap": "enmap",
+    "prisma": "prisma.he5",
+    "sentinel2": "sentinel2",
+    "worldview3": "worldview3",
+}
+
+
+SENTINEL2_BANDS = ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12"]
+
+
+def sensors_of(scene):
+    """The sensors of a scene that has several, in the order of its stack."""
+    if SCENES[scene]["sensor"] != "several":
+        return []
+    return [sensor for sensor in SENSORS if sensor in SCENES[scene]["products"]]
+
+
+def sensor_product(wildcards):
+    """Path of the product of one of a scene's sensors."""
+    product = SCENES[wildcards.scene]["products"][wildcards.sensor]
+    if product == "twin":
+        return f"results/scenes/{wildcards.scene}/twin/{SENSORS[wildcards.sensor]}"
+    return product
+
+
+def sensor_files(scene, name):
+    """Paths of a file that each of a scene's sensors has."""
+    return [f"results/scenes/{scene}/sensors/{sensor}/{name}" for sensor in sensors_of(scene)]
 
 
 def reference_of(wildcards):
@@ -272,6 +311,8 @@ def scene_records(scene):
         yield f"{folder}/confidence"
         if is_scored(scene):
             yield f"{folder}/score"
+    elif study == "cuprite":
+        yield f"{folder}/metric"
     else:
         yield f"{folder}/forest"
         if not has_points(scene):
@@ -283,6 +324,12 @@ def scene_records(scene):
 def accuracy_records(study):
     """The accuracy records of a study's scenes: files, or folders of them."""
     return [path for scene in scenes_of(study) for path in scene_records(scene)]
+
+
+def cube_of(wildcards):
+    """The cube that a scene's maps are made of: for several sensors, their stack."""
+    name = "stack/stack.tif" if sensors_of(wildcards.scene) else "cube/cube.tif"
+    return f"results/scenes/{wildcards.scene}/{name}"
 
 
 def classes_of(wildcards):
@@ -310,6 +357,13 @@ def subset_flags(settings):
     ndvi = settings["ndvi_max"]
     most = "" if ndvi is None else f"--ndvi-max {ndvi}"
     return f"{area_flags(settings)} {bands} {mask} {most}"
+
+
+def sensor_subset(sensor):
+    """As `subset_flags`, for one of the sensors of cuprite, whose pixels are not another's."""
+    # The bands of 60 m, which other studies leave out, are among those of the paper.
+    bands = SENTINEL2_BANDS if sensor == "sentinel2" else []
+    return subset_flags({**SETTINGS["studies"]["cuprite"], "window": [], "bands": bands})
 
 
 def minerals_of(study):
@@ -465,10 +519,56 @@ def prospect_tables(study):
     )
 
 
+def truth_raster(wildcards):
+    """The reference of a scene of cuprite where it is a raster, so that it can be drawn."""
+    reference = reference_of(wildcards)
+    return reference if str(reference).lower().endswith((".tif", ".tiff")) else []
+
+
+def network_paths(scene, name):
+    """Paths of a file of each network of a scene of cuprite, by the network."""
+    folder = f"results/scenes/{scene}/metric"
+    paths = {embedding: f"{folder}/networks/{embedding}/{name}" for embedding in EMBEDDINGS}
+    return {**paths, "filler": f"{folder}/filler/{name}"}
+
+
+def sensor_tables(scene):
+    """Tables and records of a scene of cuprite that its report shows, by their names there."""
+    folder = f"results/scenes/{scene}/metric"
+    tables = {
+        "areas": f"{folder}/map/areas.csv",
+        "sensor_areas": f"{folder}/map/sensor_areas.csv",
+        "references": f"results/scenes/{scene}/library/references.csv",
+        "spectra": f"results/scenes/{scene}/library/records.csv",
+        **network_paths(scene, "record.json"),
+    }
+    if SCENES[scene]["reference"]:
+        names = ("detection", "subsets", "similarity", "coverage")
+        tables |= {name: f"{folder}/assessment/{name}.csv" for name in names}
+    return tables
+
+
+def sensor_figures(scene):
+    """Figures of a scene of cuprite."""
+    tested = DETECTOR_FIGURES if SCENES[scene]["reference"] else []
+    return [f"results/scenes/{scene}/figures/{name}.png" for name in [*SENSOR_FIGURES, *tested]]
+
+
+def sensor_study_files(scene):
+    """What the maps from several sensors of a scene leave for the user to open."""
+    folder = f"results/scenes/{scene}"
+    yield from (f"{folder}/metric/map/{name}.tif" for name in ("class", "answer", "distance"))
+    yield from (f"{folder}/metric/map/{name}.csv" for name in ("areas", "sensor_areas"))
+    yield f"{folder}/metric/assessment/thresholds.json"
+    yield from network_paths(scene, "model.onnx").values()
+    yield from (f"{folder}/stack/{name}" for name in ("stack.tif", "sensors.tif", "bands.csv"))
+
+
 STUDY_FILES = {
     "gilgit": mineral_files,
     "zafarghand": alteration_files,
     "bahia": prospect_files,
+    "cuprite": sensor_study_files,
 }
 
 

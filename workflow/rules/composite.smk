@@ -1,4 +1,4 @@
-# Many dates, or rasters on one grid, to one cube; and what its bands hold of signal and noise.
+# Many dates, rasters or sensors to one cube; and what its bands hold of signal and noise.
 
 
 rule composite_dates:
@@ -64,6 +64,45 @@ rule stack_rasters:
     shell:
         "python {input.script:q} --product {input.product:q} --bands {params.bands}"
         " --cube {output.cube:q} --record {output.record:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule stack_sensors:
+    input:
+        **code("stack_sensors"),
+        cubes=lambda wildcards: sensor_files(wildcards.scene, "cube.tif"),
+        records=lambda wildcards: sensor_files(wildcards.scene, "cube.json"),
+    output:
+        stack="results/scenes/{scene}/stack/stack.tif",
+        sensors="results/scenes/{scene}/stack/sensors.tif",
+        bands="results/scenes/{scene}/stack/bands.csv",
+        record="results/scenes/{scene}/stack/stack.json",
+    log:
+        "results/logs/stack_sensors/{scene}.log",
+    benchmark:
+        "results/benchmarks/stack_sensors/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("study", "cuprite"),
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("stack_sensors"),
+        cubes=lambda wildcards: " ".join(
+            f"--cube {sensor} results/scenes/{wildcards.scene}/sensors/{sensor}/cube.tif"
+            for sensor in sensors_of(wildcards.scene)
+        ),
+        stack=SETTINGS["studies"]["cuprite"]["stack"],
+        block_px=SENSOR_BLOCK_PX,
+    message:
+        "Laying the sensors of {wildcards.scene} over one another"
+    shell:
+        "python {input.script:q} {params.cubes} --pixel-m {params.stack[pixel_m]}"
+        " --extent {params.stack[extent]} --stack {output.stack:q} --sensors {output.sensors:q}"
+        " --bands {output.bands:q} --record {output.record:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 

@@ -34,7 +34,7 @@ rule resample_library:
         **code("resample_library"),
         library=library_sources,
         classes=classes_of,
-        cube="results/scenes/{scene}/cube/cube.tif",
+        cube=cube_of,
     output:
         references="results/scenes/{scene}/library/references.csv",
         records="results/scenes/{scene}/library/records.csv",

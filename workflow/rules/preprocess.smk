@@ -62,3 +62,36 @@ use rule preprocess_scene as calibrate_scene with:
         block_px=SETTINGS["block_px"],
     message:
         "Calibrating {wildcards.scene} to reflectance"
+
+
+# Hundreds of bands fill the memory of a block a hundred times over.
+SENSOR_BLOCK_PX = min(SETTINGS["block_px"], 256)
+
+
+use rule preprocess_scene as preprocess_sensor with:
+    input:
+        **code("preprocess_scene"),
+        product=sensor_product,
+    output:
+        cube="results/scenes/{scene}/sensors/{sensor}/cube.tif",
+        record="results/scenes/{scene}/sensors/{sensor}/cube.json",
+    log:
+        "results/logs/preprocess_sensor/{scene}.{sensor}.log",
+    benchmark:
+        "results/benchmarks/preprocess_sensor/{scene}.{sensor}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("study", "cuprite"),
+        sensor="|".join(SENSORS),
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("preprocess_scene"),
+        sensor="{sensor}",
+        # Level-2 products skip it; WorldView-3 comes as it looks from above the air.
+        atmosphere="dos1",
+        library="",
+        normalisation="none",
+        subset=lambda wildcards: sensor_subset(wildcards.sensor),
+        block_px=SENSOR_BLOCK_PX,
+    message:
+        "Calibrating and masking {wildcards.sensor} of {wildcards.scene}"

@@ -17,6 +17,9 @@ PROSPECT_FIGURES = [
 ]
 if SETTINGS["studies"]["bahia"]["points"]["train"]:
     PROSPECT_FIGURES = FOREST_FIGURES
+SENSOR_FIGURES = ["sensors", "map", "training", "spectra"]
+# Of scenes with a reference.
+DETECTOR_FIGURES = ["detection", "subsets", "gain", "similarity", "coverage"]
 
 
 rule draw_figures:
@@ -212,6 +215,100 @@ rule draw_prospects:
         " 2> {log:q}"
 
 
+rule draw_sensors:
+    input:
+        **code("draw_sensors"),
+        record="results/scenes/{scene}/stack/stack.json",
+        bands="results/scenes/{scene}/stack/bands.csv",
+        classes=classes_of,
+        stack="results/scenes/{scene}/stack/stack.tif",
+        sensors="results/scenes/{scene}/stack/sensors.tif",
+        class_map="results/scenes/{scene}/metric/map/class.tif",
+        answer="results/scenes/{scene}/metric/map/answer.tif",
+        distance="results/scenes/{scene}/metric/map/distance.tif",
+        truth=lambda wildcards: truth_raster(wildcards),
+        histories=lambda wildcards: network_paths(wildcards.scene, "history.csv").values(),
+        references="results/scenes/{scene}/library/references.csv",
+        published=source("resources/static/published.json"),
+    output:
+        report(
+            expand("results/scenes/{{scene}}/figures/{figure}.png", figure=SENSOR_FIGURES),
+            category="Figures",
+            subcategory="{scene}",
+            caption="../report/figures.rst",
+        ),
+    log:
+        "results/logs/draw_sensors/{scene}.log",
+    benchmark:
+        "results/benchmarks/draw_sensors/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("study", "cuprite"),
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("draw_sensors"),
+        truth=lambda wildcards, input: flag("truth", input.get("truth")),
+        networks=lambda wildcards: " ".join(
+            f"--network {name} {path}"
+            for name, path in network_paths(wildcards.scene, "history.csv").items()
+        ),
+        folder="results/scenes/{scene}/figures",
+    message:
+        "Drawing the sensors and the map of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --study cuprite --record {input.record:q} --bands {input.bands:q}"
+        " --classes {input.classes:q} --stack {input.stack:q} --sensors {input.sensors:q}"
+        " --class-map {input.class_map:q} --answer {input.answer:q} --distance {input.distance:q}"
+        " {params.truth} {params.networks} --references {input.references:q}"
+        " --published {input.published:q} --output-dir {params.folder:q}"
+        " 2> {log:q}"
+
+
+rule draw_detectors:
+    input:
+        **code("draw_sensors"),
+        record="results/scenes/{scene}/stack/stack.json",
+        bands="results/scenes/{scene}/stack/bands.csv",
+        classes=classes_of,
+        detection="results/scenes/{scene}/metric/assessment/detection.csv",
+        subsets="results/scenes/{scene}/metric/assessment/subsets.csv",
+        similarity="results/scenes/{scene}/metric/assessment/similarity.csv",
+        coverage="results/scenes/{scene}/metric/assessment/coverage.csv",
+        published=source("resources/static/published.json"),
+    output:
+        report(
+            expand("results/scenes/{{scene}}/figures/{figure}.png", figure=DETECTOR_FIGURES),
+            category="Figures",
+            subcategory="{scene}",
+            caption="../report/figures.rst",
+        ),
+    log:
+        "results/logs/draw_detectors/{scene}.log",
+    benchmark:
+        "results/benchmarks/draw_detectors/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("study", "cuprite"),
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("draw_sensors"),
+        folder="results/scenes/{scene}/figures",
+    message:
+        "Drawing the tests of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --study cuprite --record {input.record:q} --bands {input.bands:q}"
+        " --classes {input.classes:q} --detection {input.detection:q} --subsets {input.subsets:q}"
+        " --similarity {input.similarity:q} --coverage {input.coverage:q}"
+        " --published {input.published:q} --output-dir {params.folder:q}"
+        " 2> {log:q}"
+
+
 rule record_settings:
     input:
         # Written with the report and not before: an older report keeps the settings it was made by.
@@ -401,6 +498,71 @@ rule render_prospect_report:
         " --accuracy {input.accuracy:q} --config {input.settings:q} --files {input.files:q}"
         " --published {input.published:q} --template {input.template:q} --base {input.base:q}"
         " --style {input.style:q} --output {output:q}"
+        " 2> {log:q}"
+
+
+rule render_sensor_report:
+    input:
+        **code("render_sensor_report"),
+        records=lambda wildcards: [
+            path
+            for scene in scenes_of(wildcards.study)
+            for path in [
+                *sensor_files(scene, "cube.json"),
+                *(f"results/scenes/{scene}/stack/{name}" for name in ("stack.json", "bands.csv")),
+                *sensor_tables(scene).values(),
+            ]
+        ],
+        figures=lambda wildcards: [
+            path for scene in scenes_of(wildcards.study) for path in sensor_figures(scene)
+        ],
+        files=lambda wildcards: study_files(wildcards.study),
+        accuracy="results/studies/{study}/accuracy.json",
+        settings="results/studies/{study}/settings.json",
+        published=source("resources/static/published.json"),
+        template=source("resources/static/sensors.html.j2"),
+        base=source("resources/static/base.html.j2"),
+        style=source("resources/static/report.css"),
+    output:
+        report(
+            "results/studies/{study}/report.html",
+            category="Report",
+            labels={"study": "{study}"},
+            caption="../report/report.rst",
+        ),
+    log:
+        "results/logs/render_sensor_report/{study}.log",
+    benchmark:
+        "results/benchmarks/render_sensor_report/{study}.tsv"
+    wildcard_constraints:
+        study="cuprite",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        digest=digest("render_sensor_report"),
+        scenes=lambda wildcards: scene_flags(
+            wildcards.study, "stack/stack.json", "stack/bands.csv", "figures"
+        ),
+        sensors=lambda wildcards: " ".join(
+            f"--sensor {sensor} {scene} results/scenes/{scene}/sensors/{sensor}/cube.json"
+            for scene in scenes_of(wildcards.study)
+            for sensor in sensors_of(scene)
+        ),
+        tables=lambda wildcards: " ".join(
+            f"--table {name} {scene} {path}"
+            for scene in scenes_of(wildcards.study)
+            for name, path in sensor_tables(scene).items()
+        ),
+    message:
+        "Writing the report of {wildcards.study}"
+    shell:
+        "python {input.script:q} --study {wildcards.study} {params.scenes} {params.sensors}"
+        " {params.tables} --accuracy {input.accuracy:q} --config {input.settings:q}"
+        " --files {input.files:q} --published {input.published:q} --template {input.template:q}"
+        " --base {input.base:q} --style {input.style:q} --output {output:q}"
         " 2> {log:q}"
 
 

@@ -117,3 +117,44 @@ rule simulate_sentinel2:
         " --library {input.library:q} --covers {input.covers:q} --iron {input.iron:q}"
         " --output-dir {params.folder:q} --threads {threads}"
         " 2> {log:q}"
+
+
+rule simulate_sensors:
+    input:
+        **code("simulate_sensors"),
+        library=source("resources/static/analytic_library.csv"),
+        minerals=source("resources/static/minerals.csv"),
+    output:
+        emit="results/scenes/{scene}/twin/emit.nc",
+        emit_mask="results/scenes/{scene}/twin/emit_MASK.nc",
+        enmap=directory("results/scenes/{scene}/twin/enmap"),
+        prisma="results/scenes/{scene}/twin/prisma.he5",
+        sentinel2=directory("results/scenes/{scene}/twin/sentinel2"),
+        worldview3=directory("results/scenes/{scene}/twin/worldview3"),
+        truth="results/scenes/{scene}/twin/truth.tif",
+        truth_style="results/scenes/{scene}/twin/truth.qml",
+        truth_names="results/scenes/{scene}/twin/truth.tif.aux.xml",
+    log:
+        "results/logs/simulate_sensors/{scene}.log",
+    benchmark:
+        "results/benchmarks/simulate_sensors/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_by("study", "cuprite"),
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(1500, 800),
+    params:
+        digest=digest("simulate_sensors"),
+        seed=SETTINGS["twin"]["seed"],
+        size_px=SETTINGS["twin"]["size_px"]["sensors"],
+        difficulty=SETTINGS["twin"]["difficulty"],
+        folder="results/scenes/{scene}/twin",
+    message:
+        "Simulating ground and products of five sensors of {wildcards.scene} (synthetic)"
+    shell:
+        "python {input.script:q} --seed {params.seed} --size-px {params.size_px}"
+        " --difficulty {params.difficulty} --library {input.library:q}"
+        " --minerals {input.minerals:q} --output-dir {params.folder:q} --threads {threads}"
+        " 2> {log:q}"

@@ -3,48 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from gossan.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from rasterio.windows import Window
-
-    from gossan.raster import BandTable, Grid
-
-
-class Product(AbstractContextManager, Protocol):
-    """What every reader returns, and all that preprocessing needs to know of a sensor."""
-
-    product_id: str
-    spacecraft: str
-    sensor: str
-    collection: str
-    level: str
-    acquired: str
-    sun_elevation_deg: float
-    synthetic: bool
-    surface_reflectance: bool
-    flags: tuple[str, ...]
-    absent_flags: tuple[str, ...]
-    notes: tuple[str, ...]
-    grid: Grid
-    bands: BandTable
-
-    def read_reflectance(self, window: Window) -> np.ndarray:
-        """Reflectance of a window, (bands, rows, columns) float32, NaN where there is no data."""
-
-    def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Quality flags of a window, (flags, rows, columns) bool."""
-
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool."""
-
-    def close(self) -> None:
-        """Close the product's files."""
+from gossan.sensors.product import Product
 
 
 def _open_landsat(path: str | Path, _: Sequence[str] | None) -> Product:
@@ -65,6 +27,30 @@ def _open_sentinel2(path: str | Path, bands: Sequence[str] | None) -> Product:
     return reader(path) if bands is None else reader(path, bands)
 
 
+def _open_emit(path: str | Path, bands: Sequence[str] | None) -> Product:
+    from gossan.sensors.emit import open_product as reader
+
+    return reader(path, bands)
+
+
+def _open_enmap(path: str | Path, bands: Sequence[str] | None) -> Product:
+    from gossan.sensors.enmap import open_product as reader
+
+    return reader(path, bands)
+
+
+def _open_prisma(path: str | Path, bands: Sequence[str] | None) -> Product:
+    from gossan.sensors.prisma import open_product as reader
+
+    return reader(path, bands)
+
+
+def _open_worldview3(path: str | Path, bands: Sequence[str] | None) -> Product:
+    from gossan.sensors.worldview3 import open_product as reader
+
+    return reader(path, bands)
+
+
 # Value of the scene table's `sensor` column -> reader. Readers are imported on demand, because
 # each brings its own format libraries, and by plain import statements, which the workflow follows
 # to know the code that a rule depends on.
@@ -72,6 +58,10 @@ READERS: dict[str, Callable[[str | Path, Sequence[str] | None], Product]] = {
     "landsat": _open_landsat,
     "aster": _open_aster,
     "sentinel2": _open_sentinel2,
+    "emit": _open_emit,
+    "enmap": _open_enmap,
+    "prisma": _open_prisma,
+    "worldview3": _open_worldview3,
 }
 
 

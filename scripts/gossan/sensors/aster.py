@@ -27,6 +27,7 @@ from gossan.sensors.aster_files import (
     TiffFolder,
     centred,
 )
+from gossan.sensors.product import FLAGS, Product
 
 SENSOR = "Terra ASTER"
 BANDS = TELESCOPES["VNIR"] + TELESCOPES["SWIR"]
@@ -72,16 +73,6 @@ SATURATED = 255
 # Advisory, LP DAAC, 18 July 2008).
 SWIR_DEAD_SINCE = date(2008, 4, 23)
 
-FLAGS = (
-    "fill",
-    "dilated_cloud",
-    "cirrus",
-    "cloud",
-    "cloud_shadow",
-    "snow",
-    "water",
-    "saturation",
-)
 _TOLD_FLAGS = ("fill", "saturation")
 
 _LEAST_COVER = 0.5
@@ -105,7 +96,7 @@ def reflectance_gain(band: str, gain: str, day: date, sun_elevation_deg: float) 
     return math.pi * COEFFICIENTS[band][gain] * sun_distance_au(day) ** 2 / irradiance
 
 
-class AsterProduct:
+class AsterProduct(Product):
     """One AST_L1T product on the 30 m grid of its SWIR, read by windows from any thread.
 
     Attributes: as `gossan.sensors.Product` says, and `sun_azimuth_deg` (None if not told),
@@ -118,7 +109,6 @@ class AsterProduct:
     sensor = SENSOR
     level = "L1T"
     surface_reflectance = False
-    flags = FLAGS
     absent_flags = tuple(flag for flag in FLAGS if flag not in _TOLD_FLAGS)
 
     def __init__(self, container: HdfFile | TiffFolder, bands: Sequence[str] = BANDS):
@@ -231,9 +221,7 @@ class AsterProduct:
         averaged band any of its pixels. The others (`absent_flags`) are never set: L1T has no
         cloud mask. Raises InputError for an unknown flag.
         """
-        for flag in flags:
-            if flag not in FLAGS:
-                raise InputError(f"mask flag '{flag}' is unknown; use: {', '.join(FLAGS)}")
+        self.require_flags(flags)
         layers = np.zeros((len(flags), window.height, window.width), dtype=bool)
         for layer, flag in zip(layers, flags, strict=True):
             if flag == "fill":
@@ -247,10 +235,6 @@ class AsterProduct:
                     [self._on_grid(b, window, _any_saturated) for b in self.bands.names], axis=0
                 )
         return layers
-
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
-        return self.read_flags(window, flags).any(axis=0)
 
     def _on_grid(
         self, band: str, window: Window, combine: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -296,14 +280,6 @@ class AsterProduct:
     def close(self) -> None:
         """Close the product's files."""
         self._container.close()
-
-    def __enter__(self) -> AsterProduct:
-        """The product itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the product."""
-        self.close()
 
 
 def _shares(distance_m: float, pixel_m: float) -> tuple[int, np.ndarray]:

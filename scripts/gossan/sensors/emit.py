@@ -26,21 +26,11 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.raster import BandTable, Grid
+from gossan.sensors.product import Product
 from gossan.sun import sun_position
 
 LEVEL = "L2A"
-FLAGS = (
-    "fill",
-    "dilated_cloud",
-    "cirrus",
-    "cloud",
-    "cloud_shadow",
-    "snow",
-    "water",
-    "saturation",
-    "spacecraft",
-    "aggregate",
-)
+FLAGS = (*Product.flags, "spacecraft", "aggregate")
 # Flag -> label of its layer in a mask file, in small letters. Versions of the product order their
 # layers differently, and write "flag" and "Flag".
 MASK_LABELS = {
@@ -188,7 +178,7 @@ class _File:
             yield places, block[row - top, column - left][:, bands - first].astype(np.float32)
 
 
-class EmitProduct:
+class EmitProduct(Product):
     """One EMIT L2A scene on its grid of longitude and latitude, read by windows in any thread.
 
     Attributes: as `gossan.sensors.Product` says. `acquired` is the start of the scene, ISO 8601
@@ -428,29 +418,11 @@ class EmitProduct:
                 layer[:] = fill
         return layers.reshape(shape)
 
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
-        return self.read_flags(window, flags).any(axis=0)
-
-    def require_flags(self, flags: Sequence[str]) -> None:
-        """Raise InputError for a flag that is unknown."""
-        for flag in flags:
-            if flag not in FLAGS:
-                raise InputError(f"mask flag '{flag}' is unknown; use: {', '.join(FLAGS)}")
-
     def close(self) -> None:
         """Close the files."""
         self._file.close()
         if self._mask is not None:
             self._mask_file.close()
-
-    def __enter__(self) -> EmitProduct:
-        """The product itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the product."""
-        self.close()
 
 
 def open_product(path: str | Path, bands: Sequence[str] | None = None) -> EmitProduct:

@@ -20,6 +20,7 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.raster import BLOCK_BYTES, BandTable, Grid
+from gossan.sensors.containers import Container
 from gossan.sensors.enmap_files import (
     CIRRUS,
     CLASSES,
@@ -31,24 +32,14 @@ from gossan.sensors.enmap_files import (
     QUALITY,
     SNOW,
     TESTFLAGS,
-    Container,
     find_layers,
     open_container,
 )
+from gossan.sensors.product import Product
 from gossan.sensors.sentinel2_files import RasterFile, Rasters
 from gossan.sensors.xml_metadata import XmlMetadata
 
-FLAGS = (
-    "fill",
-    "dilated_cloud",
-    "cirrus",
-    "cloud",
-    "cloud_shadow",
-    "snow",
-    "water",
-    "saturation",
-    "haze",
-)
+FLAGS = (*Product.flags, "haze")
 # Flag -> layer and its numbers that set it: classes are 1 land, 2 water, 3 background; cirrus is
 # 1 thin, 2 medium, 3 thick.
 FLAG_NUMBERS = {
@@ -87,7 +78,7 @@ class _Band:
         return f"B{self.place:03d}"
 
 
-class EnmapProduct:
+class EnmapProduct(Product):
     """One Level-2A product on its own grid, read by windows in any thread.
 
     Attributes: as `gossan.sensors.Product` says. `bands` ascend by wavelength where all are read
@@ -285,15 +276,10 @@ class EnmapProduct:
                 layer[:] = np.isin(numbers(name), which) & ~fill
         return layers
 
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
-        return self.read_flags(window, flags).any(axis=0)
-
     def require_flags(self, flags: Sequence[str]) -> None:
         """Raise InputError for a flag that is unknown or that this product cannot tell."""
+        super().require_flags(flags)
         for flag in flags:
-            if flag not in FLAGS:
-                raise InputError(f"mask flag '{flag}' is unknown; use: {', '.join(FLAGS)}")
             if flag in ("fill", *self.absent_flags):
                 continue
             layer = TESTFLAGS if flag == "saturation" else FLAG_NUMBERS[flag][0]
@@ -307,14 +293,6 @@ class EnmapProduct:
         """Close all files and remove what was unpacked."""
         self._rasters.close()
         self._container.close()
-
-    def __enter__(self) -> EnmapProduct:
-        """The product itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the product."""
-        self.close()
 
 
 def open_product(path: str | Path, bands: Sequence[str] | None = None) -> EnmapProduct:

@@ -11,17 +11,12 @@ names and their scale are constants of the guide.
 from __future__ import annotations
 
 import math
-import shutil
-import tarfile
-import tempfile
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from lzma import LZMAError
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +26,8 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.raster import BandTable, Grid
+from gossan.sensors.containers import Container, Folder, Rules, Tar
+from gossan.sensors.product import FLAGS, Product
 
 BAND_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
 
@@ -47,16 +44,6 @@ BAND_TABLES = {
     ),
 }
 
-FLAGS = (
-    "fill",
-    "dilated_cloud",
-    "cirrus",
-    "cloud",
-    "cloud_shadow",
-    "snow",
-    "water",
-    "saturation",
-)
 # Kind of quality file -> flag -> (lowest bit, mask of its bits, least number that sets it). Two
 # bits are a confidence, of which 3 means "high", or in BQA's saturation a class of how many bands.
 QUALITY_TABLES = {
@@ -100,7 +87,18 @@ LASRC_LEVEL = "L2SR"
 # A real MTL has about 20 kB; more than this is not one.
 MTL_MAX_BYTES = 1 << 20
 
-DAMAGED = (tarfile.TarError, EOFError, zlib.error, LZMAError, OSError)
+
+def _is_metadata(name: str) -> bool:
+    return name.upper().endswith("_MTL.TXT")
+
+
+_RULES = Rules(
+    product="a Landsat product",
+    not_whole="neither a folder nor a whole .tar or .tar.gz",
+    is_metadata=_is_metadata,
+    metadata_max_bytes=MTL_MAX_BYTES,
+    flat=True,
+)
 
 
 @dataclass(frozen=True)
@@ -226,121 +224,6 @@ def _is_plain_name(name: str) -> bool:
     return name not in ("", ".", "..") and not set(name) & set("/\\\0")
 
 
-class _Folder:
-    """A product unpacked into a folder."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.names = sorted(entry.name for entry in path.iterdir() if entry.is_file())
-
-    def label(self, name: str) -> str:
-        return str(self.path / name)
-
-    def read_metadata(self, name: str) -> bytes:
-        with (self.path / name).open("rb") as file:
-            return file.read(MTL_MAX_BYTES + 1)
-
-    def locate(self, names: Sequence[str]) -> dict[str, str]:
-        return {name: str(self.path / name) for name in names}
-
-    def close(self) -> None:
-        pass
-
-
-class _Archive:
-    """A product in a tar file.
-
-    A plain tar is read in place: each member is a stretch of bytes of the file, which GDAL opens
-    by offset and size (/vsisubfile/). Unlike /vsitar/ this needs no second look at member names,
-    and no index is built anew in each thread. A compressed tar has no random access (each step
-    back would unpack from the start again), so the few files that we need are unpacked once into
-    the temporary directory and removed on close.
-    """
-
-    def __init__(self, path: Path):
-        self.path = path
-        self._unpacked: tempfile.TemporaryDirectory | None = None
-        self._members: dict[str, tarfile.TarInfo] = {}
-        self._metadata: dict[str, bytes] = {}
-        self.compressed = not _is_plain_tar(path)
-        with self._opened() as archive:
-            for member in archive:
-                self._add(archive, member)
-        self.names = sorted(self._members)
-
-    @contextmanager
-    def _opened(self) -> Iterator[tarfile.TarFile]:
-        try:
-            with tarfile.open(self.path, "r:*" if self.compressed else "r:") as archive:
-                yield archive
-        except DAMAGED as error:
-            raise InputError(
-                f"{self.path}: neither a folder nor a whole .tar or .tar.gz; "
-                "name a Landsat product or download it again"
-            ) from error
-
-    def _add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        place = PurePosixPath(member.name.replace("\\", "/"))
-        if place.is_absolute() or ".." in place.parts or ":" in member.name:
-            raise InputError(
-                f"{self.path}: member '{member.name}' points outside of the archive; refused"
-            )
-        if not member.isreg() or member.issparse():
-            return
-        if place.name in self._members:
-            raise InputError(f"{self.path}: holds two files named {place.name}")
-        if not self.compressed and member.offset_data + member.size > self.path.stat().st_size:
-            raise InputError(f"{self.path}: is cut short inside {member.name}; download it again")
-        self._members[place.name] = member
-        if _is_metadata(place.name):
-            self._metadata[place.name] = archive.extractfile(member).read(MTL_MAX_BYTES + 1)
-
-    def label(self, name: str) -> str:
-        return f"{self.path}/{name}"
-
-    def read_metadata(self, name: str) -> bytes:
-        return self._metadata[name]
-
-    def locate(self, names: Sequence[str]) -> dict[str, str]:
-        members = {name: self._members[name] for name in names}
-        if not self.compressed:
-            path = self.path.resolve()
-            return {
-                name: f"/vsisubfile/{member.offset_data}_{member.size},{path}"
-                for name, member in members.items()
-            }
-        self._unpacked = tempfile.TemporaryDirectory(prefix="gossan-landsat-")
-        folder = Path(self._unpacked.name)
-        needed, free = sum(m.size for m in members.values()), shutil.disk_usage(folder).free
-        if needed > free:
-            raise InputError(
-                f"{self.path}: unpacking needs {needed >> 20} MiB but {folder.parent} has "
-                f"{free >> 20} MiB free; set TMPDIR to a larger disk or unpack the product"
-            )
-        with self._opened() as archive:
-            # In the archive's order, so that the stream is unpacked once.
-            for name, member in sorted(members.items(), key=lambda item: item[1].offset):
-                with archive.extractfile(member) as source, (folder / name).open("wb") as target:
-                    shutil.copyfileobj(source, target)
-        return {name: str(folder / name) for name in names}
-
-    def close(self) -> None:
-        if self._unpacked is not None:
-            self._unpacked.cleanup()
-
-
-def _is_plain_tar(path: Path) -> bool:
-    try:
-        with tarfile.open(path, "r:"):
-            return True
-    except tarfile.TarError:
-        return False
-
-
-def _is_metadata(name: str) -> bool:
-    return name.upper().endswith("_MTL.TXT")
-
-
 class _Files:
     """The rasters of a product, open once per reader at work.
 
@@ -425,23 +308,16 @@ class _Files:
             self._idle.clear()
 
 
-class LandsatProduct:
+class LandsatProduct(Product):
     """One Landsat 8 or 9 product, read window by window from any number of threads.
 
-    Attributes: `product_id`; `spacecraft` ("LANDSAT_8"); `sensor` ("Landsat-8 OLI_TIRS");
-    `collection` ("1" or "2"); `level` ("L1TP", "L2SP", ...; "L2SR" for the surface reflectance of
-    Collection 1); `acquired` (ISO 8601, UTC, scene centre); `sun_elevation_deg` (scene centre);
-    `synthetic` (written by gossan's simulator);
-    `surface_reflectance` (Level 2) or else reflectance at the top of the atmosphere; `flags` that
-    may be asked for, and `absent_flags` that this collection never sets; `notes` on the reading;
-    `grid`; `bands` (B1-B7).
-
-    Use it as a context manager, or call `close`: a .tar.gz is unpacked to a temporary folder.
+    Attributes: as `gossan.sensors.Product` says. `spacecraft` is "LANDSAT_8" or "LANDSAT_9",
+    `sensor` "Landsat-8 OLI_TIRS", `collection` "1" or "2", `level` "L1TP", "L2SP", ... or "L2SR"
+    for the surface reflectance of Collection 1; `acquired` and the sun's elevation are those of
+    the scene's centre, `bands` B1-B7.
     """
 
-    flags = FLAGS
-
-    def __init__(self, container: _Folder | _Archive):
+    def __init__(self, container: Container):
         """Read the metadata and check all files; raises InputError as `open_product` says."""
         metadata = _read_metadata(container)
         layout = metadata.layout
@@ -550,15 +426,10 @@ class LandsatProduct:
         bands = (self._files.read(name, window)[0] for name in self.bands.names)
         return np.any([stored == LASRC_SATURATED for stored in bands], axis=0)
 
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
-        return self.read_flags(window, flags).any(axis=0)
-
     def require_flags(self, flags: Sequence[str]) -> None:
         """Raise InputError for a flag that is unknown or that this product cannot tell."""
+        super().require_flags(flags)
         for flag in flags:
-            if flag not in FLAGS:
-                raise InputError(f"mask flag '{flag}' is unknown; use: {', '.join(FLAGS)}")
             if flag == "saturation" and self.collection == "2" and not self._files.has(flag):
                 raise InputError(
                     f"{self._metadata_name}: the product has no QA_RADSAT file; get it, or leave "
@@ -569,14 +440,6 @@ class LandsatProduct:
         """Close all files and remove what was unpacked."""
         self._files.close()
         self._container.close()
-
-    def __enter__(self) -> LandsatProduct:
-        """The product itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the product."""
-        self.close()
 
 
 def open_product(path: str | Path) -> LandsatProduct:
@@ -589,7 +452,7 @@ def open_product(path: str | Path) -> LandsatProduct:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: does not exist; name a Landsat product folder or tar file")
-    container = _Folder(path) if path.is_dir() else _Archive(path)
+    container = Folder(path, _RULES, "*") if path.is_dir() else Tar(path, _RULES)
     with ExitStack() as cleanup:
         cleanup.callback(container.close)
         product = LandsatProduct(container)
@@ -607,7 +470,7 @@ def decode_quality(quality: np.ndarray, low_bit: int, mask: int, least: int) -> 
     return quality >> low_bit & mask >= least
 
 
-def _read_metadata(container: _Folder | _Archive) -> _Metadata:
+def _read_metadata(container: Container) -> _Metadata:
     found = [name for name in container.names if _is_metadata(name)]
     if len(found) != 1:
         raise InputError(
@@ -663,7 +526,7 @@ def _calibration(
     return tuple(gain / divisor for gain in gains), tuple(o / divisor for o in offsets)
 
 
-def _locate_files(container: _Folder | _Archive, metadata: _Metadata) -> _Files:
+def _locate_files(container: Container, metadata: _Metadata) -> _Files:
     layout = metadata.layout
     keys = {f"B{number}": f"FILE_NAME_BAND_{number}" for number in BAND_NUMBERS}
     keys["quality"] = layout.quality
@@ -682,7 +545,7 @@ def _locate_files(container: _Folder | _Archive, metadata: _Metadata) -> _Files:
     return _make_files(container, names)
 
 
-def _locate_lasrc_files(container: _Folder | _Archive, metadata: _Metadata) -> _Files:
+def _locate_lasrc_files(container: Container, metadata: _Metadata) -> _Files:
     product = metadata.text(metadata.layout.product, "LANDSAT_PRODUCT_ID")
     names = {f"B{number}": f"{product}_sr_band{number}.tif" for number in BAND_NUMBERS}
     names["quality"] = f"{product}_pixel_qa.tif"
@@ -695,7 +558,7 @@ def _locate_lasrc_files(container: _Folder | _Archive, metadata: _Metadata) -> _
     return _make_files(container, names)
 
 
-def _make_files(container: _Folder | _Archive, names: dict[str, str]) -> _Files:
+def _make_files(container: Container, names: dict[str, str]) -> _Files:
     located = container.locate(list(names.values()))
     return _Files(
         {role: located[name] for role, name in names.items()},

@@ -26,6 +26,7 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.raster import BandTable, Grid
+from gossan.sensors.product import FLAGS, Product
 
 SWATH = "HDFEOS/SWATHS/PRS_L2D_HCO"
 PIXEL_M = 30
@@ -36,16 +37,6 @@ DETECTORS = {"Vnir": ("V", 2), "Swir": ("S", 3)}
 # Codes of the matrices of errors. What is saturated is 3 in the document and 4 in products.
 INVALID, NEGATIVE, LEAST_SATURATED = 1, 2, 3
 
-FLAGS = (
-    "fill",
-    "dilated_cloud",
-    "cirrus",
-    "cloud",
-    "cloud_shadow",
-    "snow",
-    "water",
-    "saturation",
-)
 _TOLD_FLAGS = ("fill", "saturation")
 
 # Wavelengths (nm) that a band of either detector may have.
@@ -139,7 +130,7 @@ class _Detector:
         )
 
 
-class PrismaProduct:
+class PrismaProduct(Product):
     """One Level-2D product, read by windows from any thread; HDF5 itself takes one at a time.
 
     Attributes: as `gossan.sensors.Product` says, and `sun_azimuth_deg` (None if not told). `sensor`
@@ -158,7 +149,6 @@ class PrismaProduct:
     sensor = "PRISMA HYC"
     level = "L2D"
     surface_reflectance = True
-    flags = FLAGS
     absent_flags = tuple(flag for flag in FLAGS if flag not in _TOLD_FLAGS)
 
     def __init__(self, path: Path, bands: Sequence[str] | None = None):
@@ -305,9 +295,7 @@ class PrismaProduct:
         `fill`: no band has a number. `saturation`: any of the bands is. The others (`absent_flags`)
         are never set: L2D has no cloud mask. Raises InputError for an unknown flag.
         """
-        for flag in flags:
-            if flag not in FLAGS:
-                raise InputError(f"mask flag '{flag}' is unknown; use: {', '.join(FLAGS)}")
+        self.require_flags(flags)
         layers = np.zeros((len(flags), window.height, window.width), dtype=bool)
         for layer, flag in zip(layers, flags, strict=True):
             if flag == "fill":
@@ -317,10 +305,6 @@ class PrismaProduct:
                     errors = self._read(detector.errors, window)[detector.places]
                     layer |= (errors >= LEAST_SATURATED).any(axis=0)
         return layers
-
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
-        return self.read_flags(window, flags).any(axis=0)
 
     def _read_fill(self, window: Window) -> np.ndarray:
         fill = np.ones((window.height, window.width), bool)
@@ -347,14 +331,6 @@ class PrismaProduct:
         """Close the file."""
         with self._lock:
             self._file.close()
-
-    def __enter__(self) -> PrismaProduct:
-        """The product itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the product."""
-        self.close()
 
 
 def open_product(path: str | Path, bands: Sequence[str] | None = None) -> PrismaProduct:

@@ -23,6 +23,7 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.raster import BandTable, Grid
+from gossan.sensors.product import Product
 from gossan.sensors.sentinel2_files import (
     Description,
     RasterFile,
@@ -53,18 +54,7 @@ _RESPONSES_NM = {
 }
 ALL_BANDS = tuple(_RESPONSES_NM)
 
-FLAGS = (
-    "fill",
-    "dilated_cloud",
-    "cirrus",
-    "cloud",
-    "cloud_shadow",
-    "snow",
-    "water",
-    "saturation",
-    "qa60_cloud",
-    "qa60_cirrus",
-)
+FLAGS = (*Product.flags, "qa60_cloud", "qa60_cirrus")
 # Flag -> classes of the SCL. Saturation is "saturated or defective", cloud of medium and of high
 # probability.
 SCL_CLASSES = {
@@ -101,7 +91,7 @@ def _micrometres(values_nm: Sequence[float]) -> tuple[float, ...]:
     return tuple(round(value / 1000, 5) for value in values_nm)
 
 
-class Sentinel2Product:
+class Sentinel2Product(Product):
     """One Level-2A date of one tile, on a grid of 10, 20 or 60 m, read by windows in any thread.
 
     Attributes: as `gossan.sensors.Product` says, and `tile` ("23LLF"), `sun_azimuth_deg` (None if
@@ -284,15 +274,10 @@ class Sentinel2Product:
                     layer[:] = found[by_qa60.index(flag)]
         return layers
 
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
-        return self.read_flags(window, flags).any(axis=0)
-
     def require_flags(self, flags: Sequence[str]) -> None:
         """Raise InputError for a flag that is unknown or that this product cannot tell."""
+        super().require_flags(flags)
         for flag in flags:
-            if flag not in FLAGS:
-                raise InputError(f"mask flag '{flag}' is unknown; use: {', '.join(FLAGS)}")
             if flag in QA60_BITS and "QA60" not in self._files:
                 raise InputError(
                     f"{self._name}: has neither QA60 nor MSK_CLASSI_B00.jp2; leave {flag} out of "
@@ -330,14 +315,6 @@ class Sentinel2Product:
     def close(self) -> None:
         """Close the files."""
         self._rasters.close(list(self._files.values()))
-
-    def __enter__(self) -> Sentinel2Product:
-        """The product itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the product."""
-        self.close()
 
 
 def _scl_flags(flags: Sequence[str], parts: np.ndarray) -> np.ndarray:

@@ -8,17 +8,13 @@ of a STAC item; `Rasters` reads the files of both, on disk or over HTTP.
 from __future__ import annotations
 
 import re
-import struct
 import threading
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 import numpy as np
 import rasterio
@@ -27,6 +23,7 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.raster import Grid
+from gossan.sensors.containers import Container, Folder, Rules, Zip
 from gossan.sensors.xml_metadata import XML_MAX_BYTES, XmlMetadata
 
 # Bands in the order of the metadata's band_id, 0 to 12, and their native pixels (m).
@@ -45,6 +42,13 @@ _LEVEL1_FILE = "MTD_MSIL1C.xml"
 _IMAGE = re.compile(r"(?:^|.*_)(B\d\d|B8A|SCL)_(10|20|60)m\.jp2$")
 _CLOUDS = re.compile(r"(MSK_CLASSI_B00|.*QA60.*)\.jp2$")
 _TILE = re.compile(r"_T(\d{2}[A-Z]{3})(?:_|\b)")
+
+_RULES = Rules(
+    product="a Sentinel-2 L2A product",
+    not_whole="is not a whole .zip",
+    is_metadata=lambda name: PurePosixPath(name).name in (METADATA_FILE, _LEVEL1_FILE),
+    metadata_max_bytes=XML_MAX_BYTES,
+)
 
 # Bounds file descriptors however many dates are open; readers at work come on top.
 MOST_IDLE_FILES = 192
@@ -204,126 +208,6 @@ def _fail_or_wait(file: RasterFile, attempt: int, what: str, error: RasterioErro
 # ---- SAFE ---------------------------------------------------------------------------------------
 
 
-class Container(Protocol):
-    """The files of a product: paths below the .SAFE folder, in order."""
-
-    path: Path
-    names: Sequence[str]
-
-    def label(self, name: str) -> str:
-        """The file's name for messages."""
-
-    def read(self, name: str) -> bytes:
-        """The first bytes of a file, one more than a metadata file may have."""
-
-    def locate(self, name: str) -> str:
-        """The file's path for GDAL."""
-
-
-class SafeFolder:
-    """A product as a .SAFE folder."""
-
-    def __init__(self, path: Path):
-        """List the folder's files."""
-        self.path = path
-        self.names = sorted(
-            entry.relative_to(path).as_posix() for entry in path.rglob("*") if entry.is_file()
-        )
-
-    def label(self, name: str) -> str:
-        """The file's name for messages."""
-        return str(self.path / name)
-
-    def read(self, name: str) -> bytes:
-        """The first bytes of a file, one more than a metadata file may have."""
-        with (self.path / name).open("rb") as file:
-            return file.read(XML_MAX_BYTES + 1)
-
-    def locate(self, name: str) -> str:
-        """The file's path for GDAL."""
-        return str(self.path / name)
-
-
-class SafeZip:
-    """A product in a .zip, read in place.
-
-    A stored member is a stretch of bytes of the file (/vsisubfile/); a deflated one is inflated as
-    it is read (/vsizip/). Nothing is unpacked to disk.
-    """
-
-    def __init__(self, path: Path):
-        """Check the archive; raises InputError for a damaged one or for members that point out."""
-        self.path = path
-        self._members: dict[str, zipfile.ZipInfo] = {}
-        with self._opened() as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-        for member in members:
-            self._check(member)
-        roots = {
-            PurePosixPath(member.filename).parent
-            for member in members
-            if PurePosixPath(member.filename).name in (METADATA_FILE, _LEVEL1_FILE)
-        }
-        if len(roots) != 1:
-            raise InputError(
-                f"{path}: holds {len(roots) or 'no'} {METADATA_FILE}; a Sentinel-2 L2A .zip holds "
-                "one product"
-            )
-        root = roots.pop()
-        for member in members:
-            place = PurePosixPath(member.filename)
-            if place.is_relative_to(root):
-                self._members[place.relative_to(root).as_posix()] = member
-        self.names = sorted(self._members)
-
-    @contextmanager
-    def _opened(self) -> Iterator[zipfile.ZipFile]:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                yield archive
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-            raise InputError(
-                f"{self.path}: is not a whole .zip; get the Sentinel-2 product again"
-            ) from error
-
-    def _check(self, member: zipfile.ZipInfo) -> None:
-        name = member.filename
-        place = PurePosixPath(name.replace("\\", "/"))
-        if place.is_absolute() or ".." in place.parts or ":" in name:
-            raise InputError(f"{self.path}: member '{name}' points outside of the archive; refused")
-        if member.flag_bits & 1 or member.compress_type not in (
-            zipfile.ZIP_STORED,
-            zipfile.ZIP_DEFLATED,
-        ):
-            raise InputError(
-                f"{self.path}: member '{name}' is encrypted or compressed by an unusual method; "
-                "unpack the product"
-            )
-
-    def label(self, name: str) -> str:
-        """The file's name for messages."""
-        return f"{self.path}/{name}"
-
-    def read(self, name: str) -> bytes:
-        """The first bytes of a file, one more than a metadata file may have."""
-        with self._opened() as archive, archive.open(self._members[name]) as file:
-            return file.read(XML_MAX_BYTES + 1)
-
-    def locate(self, name: str) -> str:
-        """The file's path for GDAL."""
-        member, path = self._members[name], self.path.resolve()
-        if member.compress_type == zipfile.ZIP_DEFLATED:
-            return f"/vsizip/{{{path}}}/{member.filename}"
-        with path.open("rb") as file:
-            file.seek(member.header_offset)
-            header = file.read(30)
-        # Local file header (PKWARE APPNOTE 4.3.7): its name and extra field precede the data.
-        if len(header) < 30 or header[:4] != b"PK\x03\x04":
-            raise InputError(f"{self.path}: is not a whole .zip; get the Sentinel-2 product again")
-        start = member.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
-        return f"/vsisubfile/{start}_{member.compress_size},{path}"
-
-
 def is_safe(path: Path) -> bool:
     """Whether a path is a product itself: a .zip, or a folder with a product's metadata."""
     if path.is_dir():
@@ -340,12 +224,13 @@ def describe_safe(path: Path) -> Description:
     document type, Level-1C, missing metadata, a scale that is no scale, and a baseline from 04.00
     on whose metadata tell no offset.
     """
-    container = SafeFolder(path) if path.is_dir() else SafeZip(path)
-    metadata = _read_metadata(container, METADATA_FILE)
+    container, root = _open_safe(path)
+    metadata = _read_metadata(container, root / METADATA_FILE)
     level = metadata.text(".//PROCESSING_LEVEL")
     if level.upper() != "LEVEL-2A":
         raise InputError(f"{metadata.name}: PROCESSING_LEVEL = {level}; Level-2A is needed")
-    tile_files = [n for n in container.names if re.fullmatch(r"GRANULE/[^/]+/MTD_TL\.xml", n)]
+    found = [place for place in map(PurePosixPath, container.names) if place.name == "MTD_TL.xml"]
+    tile_files = [place for place in found if place.parent.parent == root / "GRANULE"]
     if len(tile_files) != 1:
         raise InputError(
             f"{path}: holds {len(tile_files) or 'no'} GRANULE/*/MTD_TL.xml; one granule is due"
@@ -357,8 +242,7 @@ def describe_safe(path: Path) -> Description:
         raise InputError(f"{granule.name}: TILE_ID names no tile (as T23LLF)")
     baseline = metadata.text(".//PROCESSING_BASELINE")
     calibrations, notes = _calibrate(metadata, baseline)
-    folder = tile_files[0].rpartition("/")[0]
-    files, more_notes = _find_images(container, folder)
+    files, more_notes = _find_images(container, tile_files[0].parent)
     return Description(
         name=str(path),
         product_id=product_id,
@@ -377,13 +261,29 @@ def describe_safe(path: Path) -> Description:
     )
 
 
-def _read_metadata(container: Container, name: str) -> XmlMetadata:
+def _open_safe(path: Path) -> tuple[Container, PurePosixPath]:
+    """The files of a product, and the place of its top among them."""
+    if path.is_dir():
+        return Folder(path, _RULES, "**/*"), PurePosixPath()
+    container = Zip(path, _RULES)
+    roots = {PurePosixPath(name).parent for name in container.names if _RULES.is_metadata(name)}
+    if len(roots) != 1:
+        raise InputError(
+            f"{path}: holds {len(roots) or 'no'} {METADATA_FILE}; a Sentinel-2 L2A .zip holds "
+            "one product"
+        )
+    return container, roots.pop()
+
+
+def _read_metadata(container: Container, place: PurePosixPath) -> XmlMetadata:
+    name = place.as_posix()
     if name not in container.names:
-        found = "it is a Level-1C product; " if _LEVEL1_FILE in container.names else ""
+        level1 = place.with_name(_LEVEL1_FILE).as_posix() in container.names
+        found = "it is a Level-1C product; " if level1 else ""
         raise InputError(
             f"{container.path}: has no {name}; {found}name a Sentinel-2 Level-2A .SAFE or .zip"
         )
-    return XmlMetadata(container.read(name), container.label(name))
+    return XmlMetadata(container.read_metadata(name), container.label(name))
 
 
 def _moment(metadata: XmlMetadata) -> datetime:
@@ -438,7 +338,7 @@ def _special_value(metadata: XmlMetadata, name: str, default: int) -> int:
 
 
 def _find_images(
-    container: Container, folder: str
+    container: Container, folder: PurePosixPath
 ) -> tuple[dict[str, RasterFile], tuple[str, ...]]:
     """The rasters of the one granule, those of native resolution before resampled copies."""
     found: dict[str, dict[int, str]] = {}
@@ -454,14 +354,13 @@ def _find_images(
                 raise InputError(
                     f"{container.path}: holds two images of {band} at {pixel_m} m; keep one"
                 )
-    files = {}
-    for band, copies in found.items():
-        pixel_m = best_pixel(band, copies)
-        if pixel_m is not None:
-            name = copies[pixel_m]
-            files[band] = RasterFile(
-                container.locate(name), container.label(name), pixel_m, "JP2OpenJPEG"
-            )
+    best = {band: best_pixel(band, copies) for band, copies in found.items()}
+    names = {band: found[band][pixel_m] for band, pixel_m in best.items() if pixel_m is not None}
+    paths = container.locate(list(names.values()))
+    files = {
+        band: RasterFile(paths[name], container.label(name), best[band], "JP2OpenJPEG")
+        for band, name in names.items()
+    }
     return files, coarse_notes(files)
 
 

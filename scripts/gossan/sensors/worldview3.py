@@ -29,6 +29,7 @@ from scipy.sparse import csr_matrix
 
 from gossan.errors import InputError
 from gossan.raster import BandTable, Grid
+from gossan.sensors.product import FLAGS, Product
 
 VNIR = ("C", "B", "G", "Y", "R", "RE", "N", "N2")
 SWIR = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8")
@@ -71,16 +72,6 @@ NODATA = 0
 # The detectors count to 11 bits in the VNIR and to 14 in the SWIR, whatever the files hold.
 MOST_NUMBER = {**dict.fromkeys(VNIR, 2047), **dict.fromkeys(SWIR, 16383)}
 
-FLAGS = (
-    "fill",
-    "dilated_cloud",
-    "cirrus",
-    "cloud",
-    "cloud_shadow",
-    "snow",
-    "water",
-    "saturation",
-)
 _TOLD_FLAGS = ("fill", "saturation")
 
 # A real IMD has some 10 kB.
@@ -405,7 +396,7 @@ def _join(
 # ---- product ------------------------------------------------------------------------------------
 
 
-class WorldView3Product:
+class WorldView3Product(Product):
     """One delivery on one grid, read by windows from any thread.
 
     Attributes: as `gossan.sensors.Product` says, and `sun_azimuth_deg` (None if not told).
@@ -421,7 +412,6 @@ class WorldView3Product:
     spacecraft = "WorldView-3"
     sensor = "WorldView-3"
     surface_reflectance = False
-    flags = FLAGS
     absent_flags = tuple(flag for flag in FLAGS if flag not in _TOLD_FLAGS)
 
     def __init__(self, images: Sequence[_Image], bands: Sequence[str] | None, notes: Sequence[str]):
@@ -518,9 +508,7 @@ class WorldView3Product:
         14 in the SWIR), in an averaged band any of its pixels. The others (`absent_flags`) are
         never set: a delivery has no cloud mask. Raises InputError for an unknown flag.
         """
-        for flag in flags:
-            if flag not in FLAGS:
-                raise InputError(f"mask flag '{flag}' is unknown; use: {', '.join(FLAGS)}")
+        self.require_flags(flags)
         layers = np.zeros((len(flags), window.height, window.width), dtype=bool)
         part = np.empty((window.height, window.width), np.float32)
         for layer, flag in zip(layers, flags, strict=True):
@@ -538,10 +526,6 @@ class WorldView3Product:
                     )
                     layer |= part > 0
         return layers
-
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
-        return self.read_flags(window, flags).any(axis=0)
 
     def _on_grid(
         self,
@@ -571,14 +555,6 @@ class WorldView3Product:
         """Close the delivery's files."""
         for image in self._images:
             image.close()
-
-    def __enter__(self) -> WorldView3Product:
-        """The product itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the product."""
-        self.close()
 
 
 def _same_pixels(one: Grid, other: Grid) -> bool:

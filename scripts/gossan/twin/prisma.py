@@ -36,7 +36,7 @@ _FWHM_NM = {
     "Swir": (12.455, 4.379, 1.748, -0.557, -3.913, -2.938),
 }
 # Reflectance that the numbers 0 and 65535 stand for.
-_LEAST, _MOST = 0.0, 1.0
+_LEAST, _MOST = 0.0, 1.5
 # What products have where a value is saturated; the document says 3.
 _SATURATED = 4
 _LINE_PERIOD = timedelta(microseconds=4305)

@@ -236,7 +236,7 @@ def write_sentinel2(
             _write_truth(done / file, codes, grid, classes, scene.dates[0], threads)
         _write_fields(done, ground, grid, threads)
         _write_vectors(done, ground, grid)
-        _replace_all(done, folder)
+        replace_all(done, folder)
 
 
 def scene_grid(size_px: int) -> Grid:
@@ -292,8 +292,7 @@ def _plan_dates(ground: IronGround, grid: Grid, count: int) -> tuple[Date, ...]:
                 tile=TILE,
                 orbit=ORBIT,
                 moment=moment,
-                product_id=f"S2{spacecraft[-1]}_MSIL2A_{start}_N{BASELINE.replace('.', '')}"
-                f"_R{ORBIT:03d}_T{TILE}_{_PROCESSED}",
+                product_id=product_name(spacecraft, start, ORBIT, TILE),
                 granule=f"L2A_T{TILE}_A{orbit:06d}_{start}",
                 sun=(elevation, azimuth),
                 distance_au=distance,
@@ -304,6 +303,12 @@ def _plan_dates(ground: IronGround, grid: Grid, count: int) -> tuple[Date, ...]:
             )
         )
     return tuple(dates)
+
+
+def product_name(spacecraft: str, start: str, orbit: int, tile: str) -> str:
+    """Name of a product that starts at `start` (YYYYMMDDTHHMMSS)."""
+    baseline = BASELINE.replace(".", "")
+    return f"S2{spacecraft[-1]}_MSIL2A_{start}_N{baseline}_R{orbit:03d}_T{tile}_{_PROCESSED}"
 
 
 def _resample(materials: Sequence[Spectrum]) -> dict[str, dict[int, BandSpectra]]:
@@ -416,15 +421,7 @@ def take_images(
         fill = _fill(date, place, pixel_m)
         for index, band in enumerate(bands):
             noisy = seen[index] + _noise(ground, date, band, place, seen[index])
-            corrected = undo_air(
-                noisy,
-                centre_um[index],
-                _BAND_FACTS[band][3],
-                date.sun[0],
-                date.assumed_aerosol,
-                min(1.0, ground.difficulty),
-                level_m,
-            )
+            corrected = _correct(ground, date, centre_um[index], band, noisy, level_m)
             numbers = np.rint(corrected * QUANTIFICATION - OFFSET)
             images[band] = np.clip(numbers, 1, np.iinfo(np.uint16).max - 1).astype(np.uint16)
             images[band][fill] = 0
@@ -478,6 +475,26 @@ def _noise(ground: Terrain, date: Date, band: str, place: Window, signal: np.nda
     key = field_key(ground.seed, f"Sentinel-2 noise of {band} {date.overpass}")
     deviation = ground.difficulty * typical / ratio * np.sqrt(variance)
     return deviation * white_noise(columns, rows, key)
+
+
+def _correct(
+    ground: Terrain,
+    date: Date,
+    wavelength_um: float,
+    band: str,
+    seen: np.ndarray,
+    level_m: float = BASE_ELEVATION_M,
+) -> np.ndarray:
+    """Surface reflectance of a band as the ground segment would find it, see `undo_air`."""
+    return undo_air(
+        seen,
+        wavelength_um,
+        _BAND_FACTS[band][3],
+        date.sun[0],
+        date.assumed_aerosol,
+        min(1.0, ground.difficulty),
+        level_m,
+    )
 
 
 def undo_air(
@@ -956,8 +973,11 @@ def _write_vectors(folder: Path, ground: IronGround, grid: Grid) -> None:
             )
 
 
-def _replace_all(done: Path, folder: Path) -> None:
-    """Move everything from `done` to `folder`, in place of what is there of the same name."""
+def replace_all(done: Path, folder: Path) -> None:
+    """Move everything from `done` to `folder`, in place of what is there of the same name.
+
+    What is replaced goes beside `done`, into a folder that is the caller's to remove.
+    """
     old = done.parent / "old"
     old.mkdir()
     for path in sorted(done.iterdir()):

@@ -1,0 +1,224 @@
+"""Find minerals with networks and baselines, and test each on blocks that chose no threshold."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from toolkit import add_threads, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--stack", type=Path, required=True, help="stacked sensors, reflectance (stack.tif)")
+    add("--sensors", type=Path, required=True, help="raster of the sensors present (sensors.tif)")
+    add("--bands", type=Path, required=True, help="table of the stack's bands (bands.csv)")
+    add(
+        "--reference",
+        type=Path,
+        help="class raster in global codes, or points or polygons with the attribute `class`; "
+        "without it thresholds come from the library and no accuracy is stated",
+    )
+    add("--classes", type=Path, required=True, help="the study's classes.csv")
+    add("--minerals", type=Path, help="table of all classes (CSV), whose further names are `other`")
+    add(
+        "--library",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="libraries of pure spectra: USGS or ECOSTRESS folder, ENVI .sli, CSV, or the "
+        "analytic table",
+    )
+    add("--masked", type=Path, required=True, help="network trained with absent sensors (.onnx)")
+    add("--unmasked", type=Path, help="network trained with all sensors (.onnx)")
+    add("--filler", type=Path, help="network that fills in absent sensors (.onnx)")
+    add("--scene", required=True, help="scene id")
+    add("--spatial-block-px", type=int, default=16, help="side of a spatial block, in pixels")
+    add(
+        "--validation-share",
+        type=float,
+        default=0.5,
+        help="share of each mineral's pixels whose blocks choose the thresholds",
+    )
+    add(
+        "--per-class",
+        type=int,
+        default=10_000,
+        help="pixels of a reference class that validate, and that test, at most",
+    )
+    add("--coverage", type=float, default=0.9, help="coverage asked of the answers, 0 to 1")
+    add(
+        "--training-spectra",
+        type=int,
+        default=2000,
+        help="augmented spectra per mineral that one-class models learn from",
+    )
+    add("--svm-nu", type=float, default=0.1, help="share that a one-class SVM may leave out")
+    add("--trees", type=int, default=100, help="trees of an Isolation Forest")
+    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
+    add("--seed", type=int, default=42, help="seed of blocks, draws, forests and bootstrap")
+    add("--detection", type=Path, required=True, help="table of methods and minerals (CSV)")
+    add("--thresholds", type=Path, required=True, help="thresholds and limits to write (JSON)")
+    add("--similarity", type=Path, required=True, help="table of embeddings moved (CSV)")
+    add("--subsets", type=Path, required=True, help="table of all sets of sensors (CSV)")
+    add("--coverage-table", type=Path, required=True, help="table of abstentions (CSV)")
+    add("--record-dir", type=Path, required=True, help="folder for accuracy records: METHOD.json")
+    add_threads(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read pixels, library and networks, test every method, write tables and records."""
+    from threadpoolctl import threadpool_limits
+
+    # Threads go over spectra; nested ones of the linear algebra would slow each other down.
+    with threadpool_limits(1):
+        _assess(arguments)
+
+
+def _assess(arguments: argparse.Namespace) -> None:
+    from gossan.assessment import is_synthetic, unassessed_record
+    from gossan.detection import DETECTION_COLUMNS, Protocol, accuracy_record, read_pixels
+    from gossan.detector_assessment import (
+        COVERAGE_COLUMNS,
+        draw_library,
+        examine_detector,
+        make_detectors,
+    )
+    from gossan.embedding_model import read_model
+    from gossan.files import write_json
+    from gossan.legend import read_classes
+    from gossan.raster import read_info
+    from gossan.reference import open_reference
+    from gossan.sensor_bands import read_bands
+    from gossan.sensor_scores import method_label
+    from gossan.sensor_subsets import (
+        SIMILARITY_COLUMNS,
+        SUBSET_COLUMNS,
+        assess_subsets,
+        compare_embeddings,
+        whole_pixels,
+    )
+    from gossan.spectral_augmentation import Augmentation, Augmenter
+    from gossan.tables import write_rows
+    from gossan.training_spectra import read_training
+
+    bands = read_bands(arguments.bands)
+    classes = read_classes(arguments.classes)
+    models = {"masked": read_model(arguments.masked)}
+    if arguments.unmasked is not None:
+        models["unmasked"] = read_model(arguments.unmasked)
+    for model in models.values():
+        model.header.require_bands(bands, str(arguments.bands))
+        model.header.require_classes(classes, str(arguments.classes))
+    header = models["masked"].header
+    own = {item.code: item for item in classes}
+    minerals = [own[code] for code in header.codes]
+    filler = None
+    if arguments.filler is not None:
+        from gossan.sensor_filling import read_filler
+
+        filler = read_filler(arguments.filler)
+        header.require_bands(filler.header.bands, str(arguments.filler))
+    protocol = Protocol(
+        arguments.spatial_block_px,
+        arguments.validation_share,
+        arguments.per_class,
+        arguments.bootstrap,
+        arguments.seed,
+    )
+    info = read_info(arguments.stack)
+    synthetic = is_synthetic(info.tags)
+    ground = pixels = None
+    if arguments.reference is not None:
+        reference = open_reference(
+            arguments.reference,
+            info.grid,
+            classes,
+            read_classes(arguments.minerals) if arguments.minerals else (),
+        )
+        ground = read_pixels(
+            arguments.stack,
+            arguments.sensors,
+            bands,
+            reference,
+            minerals,
+            protocol,
+            arguments.threads,
+        )
+        pixels = ground.pixels
+    augmenter = Augmenter(read_training(arguments.library, minerals), bands, Augmentation())
+    detectors, training = make_detectors(
+        augmenter,
+        models,
+        filler,
+        spectra=arguments.training_spectra,
+        nu=arguments.svm_nu,
+        trees=arguments.trees,
+        seed=arguments.seed,
+    )
+    library = draw_library(augmenter, header.minerals, arguments.training_spectra, arguments.seed)
+    examined = {}
+    for method, detector in detectors.items():
+        logging.info("%s", method_label(method))
+        examined[method] = examine_detector(
+            method,
+            detector,
+            library,
+            pixels,
+            training=training.get(method, {}),
+            coverage=arguments.coverage,
+            replicates=arguments.bootstrap,
+            seed=arguments.seed,
+            threads=arguments.threads,
+        )
+    whole, available = whole_pixels(library if pixels is None else pixels, bands)
+    logging.info("missing sensors: %d pixels that have %s", len(whole), "+".join(available))
+    moved = compare_embeddings(
+        models["masked"].embed, bands, whole.spectra, whole.truth, header.minerals, available
+    )
+    subsets = []
+    if pixels is not None and whole.is_test.any() and not whole.is_test.all():
+        subsets = assess_subsets(
+            {
+                name: detectors[name]
+                for name in ("masked", "filled", "unmasked", "sam", "shape")
+                if name in detectors
+            },
+            bands,
+            whole,
+            available=available,
+            replicates=arguments.bootstrap,
+            seed=arguments.seed,
+            threads=arguments.threads,
+        )
+    for method, item in examined.items():
+        label = method_label(method)
+        if ground is None:
+            record = unassessed_record(arguments.stack, scene=arguments.scene, method=label)
+        else:
+            record = accuracy_record(
+                item.named,
+                ground,
+                minerals,
+                scene=arguments.scene,
+                method=label,
+                file=arguments.reference.name,
+                synthetic=synthetic,
+            )
+        write_json(arguments.record_dir / f"{method}.json", record)
+    write_rows(
+        arguments.detection,
+        DETECTION_COLUMNS,
+        [row for item in examined.values() for row in item.rows],
+    )
+    write_rows(arguments.similarity, SIMILARITY_COLUMNS, moved)
+    write_rows(arguments.subsets, SUBSET_COLUMNS, subsets)
+    # The limits that name pixels are the masked network's, so the abstentions are, too.
+    write_rows(arguments.coverage_table, COVERAGE_COLUMNS, examined["masked"].coverage)
+    write_json(arguments.thresholds, {method: item.thresholds for method, item in examined.items()})
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,143 @@
+"""Train the embedding network on one instrument's spectra, and find minerals among another's."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_embedding, embedding_training, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--training",
+        type=Path,
+        required=True,
+        help="spectra to train on, which also choose the thresholds (.npz with wavelength_um, "
+        "reflectance, title, mineral)",
+    )
+    add("--test", type=Path, required=True, help="spectra to find minerals among (.npz, likewise)")
+    add("--classes", type=Path, required=True, help="classes.csv with the minerals to find")
+    add(
+        "--sensors",
+        type=Path,
+        required=True,
+        help="centres and widths of the sensors' bands (CSV: sensor, band, centre_nm, fwhm_nm)",
+    )
+    add(
+        "--folds",
+        type=int,
+        default=8,
+        help="parts of the training spectra, each measured by a network without it, to choose "
+        "the thresholds (default: 8)",
+    )
+    add_embedding(parser)
+    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples of specimens")
+    add("--table", type=Path, required=True, help="scores to write (CSV)")
+    add("--record", type=Path, required=True, help="record of the trial to write (JSON)")
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read both archives, train fold by fold and once on all, measure, write."""
+    import numpy as np
+
+    from gossan.embedding import learn
+    from gossan.files import write_json
+    from gossan.legend import read_classes
+    from gossan.networks import set_up_tensorflow
+    from gossan.sensor_scores import ORACLE, VALIDATION
+    from gossan.spectra_trial import (
+        ALL,
+        COLUMNS,
+        NEW,
+        deal_folds,
+        gather_archive,
+        in_bands,
+        macro_f1,
+        measure,
+        measure_angles,
+        measure_held_out,
+        read_sensors,
+        score_rows,
+        shared_specimens,
+    )
+    from gossan.spectral_augmentation import Augmentation
+    from gossan.tables import write_rows
+
+    training = embedding_training(arguments)
+    classes = [item for item in read_classes(arguments.classes) if item.kind == "mineral"]
+    minerals = [item.name for item in classes]
+    bands = read_sensors(arguments.sensors)
+    records = gather_archive(arguments.training, classes)
+    known = in_bands(records, bands, minerals)
+    asked = in_bands(gather_archive(arguments.test, classes), bands, minerals)
+    set_up_tensorflow(training.threads, training.seed)
+    augmentation = Augmentation()
+    names = [arguments.training.name]
+
+    def train(rows):
+        part = records.take(rows)
+        learned = learn(part, classes, bands, training, augmentation, libraries=names)
+        return learned.as_model().distances
+
+    fold = deal_folds(records.minerals, known.specimens, minerals, arguments.folds, arguments.seed)
+    every = np.arange(len(records))
+    scores = {
+        "network": (
+            measure_held_out(known, fold, bands, train, len(minerals)),
+            measure(asked, np.arange(len(asked.truth)), bands, train(every)),
+        ),
+        "sam": (
+            measure_angles(known, known, bands, minerals),
+            measure_angles(asked, known, bands, minerals),
+        ),
+    }
+    rows = []
+    for method, (validation, tested) in scores.items():
+        rows += score_rows(
+            method,
+            minerals,
+            validation,
+            tested,
+            known,
+            asked,
+            replicates=arguments.bootstrap,
+            seed=arguments.seed,
+        )
+    write_rows(arguments.table, COLUMNS, rows)
+    shared = shared_specimens(known, asked)
+    write_json(
+        arguments.record,
+        {
+            "training": arguments.training.name,
+            "test": arguments.test.name,
+            "minerals": {
+                name: {
+                    "training": int((known.truth == place).sum()),
+                    "test": int((asked.truth == place).sum()),
+                }
+                for place, name in enumerate(minerals, start=1)
+            },
+            "n_training": len(known.truth),
+            "n_test": len(asked.truth),
+            "bands": len(bands),
+            "split": "specimen: thresholds of the network chosen on training spectra of held-out "
+            f"specimens ({arguments.folds} folds), those of the spectral angle by leaving out one "
+            "record at a time; intervals by a bootstrap of specimens",
+            "shared_specimens": shared,
+            "n_test_shared": int(np.isin(asked.specimens, shared).sum()),
+            "network": training.describe(),
+            "augmentation": augmentation.describe(),
+            "bootstrap": arguments.bootstrap,
+            "macro_f1": {
+                spectra: {kind: macro_f1(rows, spectra, kind) for kind in (VALIDATION, ORACLE)}
+                for spectra in (ALL, NEW)
+            },
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,147 @@
+"""Render the report of a study of several sensors and one embedding: one self-contained page."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gossan.errors import InputError
+from gossan.files import write_text
+from gossan.records import read_json, read_table
+from gossan.report import records_of, relative_link
+from gossan.sensor_bands import COLUMNS, SENSORS
+from gossan.sensor_report import SensorScene, figure_names, render_sensor_report
+from gossan.sensor_scores import (
+    COVERAGE_COLUMNS,
+    DETECTION_COLUMNS,
+    SIMILARITY_COLUMNS,
+    SUBSET_COLUMNS,
+)
+from toolkit import add_page, run
+
+# Name -> columns of a table, None for a record (JSON).
+TABLES: Mapping[str, Sequence[str] | None] = {
+    "areas": ("name", "label", "pixels", "area_km2"),
+    "sensor_areas": ("sensors", "name", "pixels"),
+    "detection": DETECTION_COLUMNS,
+    "subsets": SUBSET_COLUMNS,
+    "similarity": SIMILARITY_COLUMNS,
+    "coverage": COVERAGE_COLUMNS,
+    "masked": None,
+    "unmasked": None,
+    "filler": None,
+    "references": ("band", "wavelength_um"),
+    "spectra": (),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--study", required=True, help="study id")
+    add(
+        "--scene",
+        nargs=4,
+        action="append",
+        required=True,
+        dest="scenes",
+        metavar=("ID", "STACK_JSON", "BANDS_CSV", "FIGURES_DIR"),
+        help="a scene with the record and the table of bands of stack_sensors, and its folder of "
+        "figures; repeat the flag for each scene",
+    )
+    add(
+        "--sensor",
+        nargs=3,
+        action="append",
+        default=[],
+        dest="sensors",
+        metavar=("SENSOR", "ID", "CUBE_JSON"),
+        help=f"record of a sensor's cube in a scene, of {', '.join(SENSORS)}; repeat the flag for "
+        "each",
+    )
+    add(
+        "--table",
+        nargs=3,
+        action="append",
+        default=[],
+        dest="tables",
+        metavar=("NAME", "ID", "PATH"),
+        help="what else a scene has, by name: areas and sensor_areas (tables of map_embedding), "
+        "detection, subsets, similarity and coverage (tables of assess_detectors), masked, "
+        "unmasked and filler (records of the networks), references (class spectra in the stack's "
+        "bands), spectra (table of the library records that trained); repeat the flag for each",
+    )
+    add_page(parser, "sensors.html.j2")
+    return parser
+
+
+def read_tables(
+    given: Sequence[tuple[str, str, str]], scenes: Sequence[str]
+) -> dict[str, dict[str, Sequence | Mapping]]:
+    """Scene -> name -> rows or record; InputError for an unknown name or scene, or one twice."""
+    tables: dict[str, dict[str, Sequence | Mapping]] = {scene: {} for scene in scenes}
+    for name, scene, path in given:
+        if name not in TABLES:
+            raise InputError(f"table: {name} is none of {', '.join(TABLES)}")
+        _require_place("table", name, scene, tables)
+        columns = TABLES[name]
+        tables[scene][name] = read_json(path) if columns is None else read_table(path, columns)
+    return tables
+
+
+def read_sensors(
+    given: Sequence[tuple[str, str, str]], scenes: Sequence[str]
+) -> dict[str, dict[str, Mapping]]:
+    """Scene -> sensor -> record of its cube, in the order of SENSORS; InputError as above."""
+    records: dict[str, dict[str, Mapping]] = {scene: {} for scene in scenes}
+    for name, scene, path in given:
+        if name not in SENSORS:
+            raise InputError(f"sensor: {name} is none of {', '.join(SENSORS)}")
+        _require_place("sensor", name, scene, records)
+        records[scene][name] = read_json(path)
+    return {
+        scene: {name: own[name] for name in SENSORS if name in own}
+        for scene, own in records.items()
+    }
+
+
+def _require_place(flag: str, name: str, scene: str, given: Mapping[str, Mapping]) -> None:
+    if scene not in given:
+        raise InputError(f"{flag}: {scene} is no --scene; name the scene too")
+    if name in given[scene]:
+        raise InputError(f"{flag}: {name} of {scene} is given twice; give it once")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read the parts and write the page."""
+    accuracy = read_json(arguments.accuracy)
+    ids = [scene for scene, *_ in arguments.scenes]
+    tables = read_tables(arguments.tables, ids)
+    sensors = read_sensors(arguments.sensors, ids)
+    scenes = [
+        SensorScene(
+            id=scene,
+            cube=read_json(record),
+            bands=read_table(bands, COLUMNS),
+            sensors=sensors[scene],
+            figures={name: Path(figures) / f"{name}.png" for name in figure_names(tables[scene])},
+            records=records_of(accuracy, scene),
+            tables=tables[scene],
+        )
+        for scene, record, bands, figures in arguments.scenes
+    ]
+    page = render_sensor_report(
+        arguments.template.read_text(encoding="utf-8"),
+        arguments.base.read_text(encoding="utf-8"),
+        arguments.style.read_text(encoding="utf-8"),
+        study=arguments.study,
+        scenes=scenes,
+        config=read_json(arguments.config),
+        published=read_json(arguments.published).get(arguments.study, {}),
+        files=[(path, relative_link(path, arguments.output)) for path in arguments.files],
+    )
+    write_text(arguments.output, page)
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)

@@ -1,0 +1,99 @@
+"""Train the embedding network on library spectra, and store it for Keras and ONNX Runtime."""
+
+import argparse
+from pathlib import Path
+
+from toolkit import add_embedding, embedding_training, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--library",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="spectral libraries (files or folders); records of other minerals are rivals",
+    )
+    add("--classes", type=Path, required=True, help="the study's classes.csv")
+    add("--bands", type=Path, required=True, help="the stack's bands.csv")
+    add(
+        "--sentinel2-platform",
+        help="platform whose measured response functions Sentinel-2's bands have, as "
+        "'Sentinel-2A MSI' (default: Gaussians of their centres and widths)",
+    )
+    add_embedding(parser)
+    add("--model", type=Path, required=True, help="network to write (.keras)")
+    add("--onnx", type=Path, required=True, help="network to write (.onnx)")
+    add("--record", type=Path, required=True, help="record of the training to write (JSON)")
+    add("--history", type=Path, required=True, help="loss per epoch to write (CSV)")
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read library, classes and bands, train, compare both stored forms, write."""
+    import numpy as np
+
+    from gossan.embedding import (
+        MOST_DIFFERENCE,
+        compare_embeddings,
+        learn,
+        read_keras_embedding,
+    )
+    from gossan.embedding_model import read_model, write_model
+    from gossan.files import staged, write_json
+    from gossan.legend import read_classes
+    from gossan.networks import set_up_tensorflow, write_keras
+    from gossan.sensor_bands import read_bands
+    from gossan.spectral_augmentation import Augmentation
+    from gossan.tables import write_table
+    from gossan.training_spectra import read_training
+
+    training = embedding_training(arguments)
+    classes = [item for item in read_classes(arguments.classes) if item.kind == "mineral"]
+    bands = read_bands(arguments.bands)
+    spectra = read_training(arguments.library, classes)
+    platforms = {}
+    if arguments.sentinel2_platform is not None:
+        platforms["sentinel2"] = arguments.sentinel2_platform
+    set_up_tensorflow(training.threads, training.seed)
+    names = [path.name for path in arguments.library]
+    augmentation = Augmentation()
+    learned = learn(
+        spectra, classes, bands, training, augmentation, libraries=names, platforms=platforms
+    )
+    with staged(arguments.model) as keras_path, staged(arguments.onnx) as onnx_path:
+        write_keras(keras_path, learned.model)
+        write_model(onnx_path, learned.header, learned.branches, learned.references)
+        difference = compare_embeddings(
+            read_keras_embedding(keras_path), read_model(onnx_path), learned.references
+        )
+        if not difference <= MOST_DIFFERENCE:
+            raise RuntimeError(f"Keras and ONNX Runtime differ by {difference:g}")
+    write_table(arguments.history, learned.history)
+    write_json(
+        arguments.record,
+        {
+            "libraries": names,
+            "modelled": learned.header.modelled,
+            "records": len(spectra),
+            "minerals": dict(zip(learned.header.minerals, learned.header.records, strict=True)),
+            "rivals": sorted(set(spectra.minerals) - set(learned.header.minerals)),
+            "left_out": learned.left_out,
+            "bands": {
+                name: bands.part(name).stop - bands.part(name).start for name in bands.sensors
+            },
+            "sentinel2_platform": arguments.sentinel2_platform,
+            "training": training.describe(),
+            "augmentation": augmentation.describe(),
+            "parameters": int(sum(np.size(own) for own in learned.model.trainable_variables)),
+            "loss": learned.history[-1]["loss"],
+            "keras_onnx_difference": difference,
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)
