@@ -34,6 +34,18 @@ TABLES: Mapping[str, Sequence[str] | None] = {
 }
 
 
+TRIAL_COLUMNS = (
+    "method",
+    "sensors",
+    "spectra",
+    "mineral",
+    "threshold_kind",
+    "n",
+    "n_mineral",
+    "f1",
+)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -70,6 +82,13 @@ def build_parser() -> argparse.ArgumentParser:
         "detection, subsets, similarity and coverage (tables of assess_detectors), masked, "
         "unmasked and filler (records of the networks), references (class spectra in the stack's "
         "bands), spectra (table of the library records that trained); repeat the flag for each",
+    )
+    add(
+        "--trial",
+        nargs=2,
+        type=Path,
+        metavar=("SCORES_CSV", "RECORD_JSON"),
+        help="scores and record of assess_spectra, the trial on real spectra",
     )
     add_page(parser, "sensors.html.j2")
     return parser
@@ -130,6 +149,10 @@ def main(arguments: argparse.Namespace) -> None:
         )
         for scene, record, bands, figures in arguments.scenes
     ]
+    trial = None
+    if arguments.trial:
+        scores, record = arguments.trial
+        trial = read_table(scores, TRIAL_COLUMNS), read_json(record)
     page = render_sensor_report(
         arguments.template.read_text(encoding="utf-8"),
         arguments.base.read_text(encoding="utf-8"),
@@ -138,6 +161,7 @@ def main(arguments: argparse.Namespace) -> None:
         scenes=scenes,
         config=read_json(arguments.config),
         published=read_json(arguments.published).get(arguments.study, {}),
+        trial=trial,
         files=[(path, relative_link(path, arguments.output)) for path in arguments.files],
     )
     write_text(arguments.output, page)

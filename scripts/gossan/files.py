@@ -2,9 +2,17 @@
 
 import json
 import secrets
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# zipfile raises RuntimeError for a member that says it is encrypted, NotImplementedError (one of
+# its kind) for a compression that it does not know; NumPy takes an array's header apart as Python.
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, tokenize.TokenError)
+"""What reading a damaged .zip, .npz or .keras may raise, beside OSError."""
 
 
 @contextmanager

@@ -18,7 +18,6 @@ to themselves.
 import io
 import json
 import math
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from gossan.errors import InputError
-from gossan.files import staged
+from gossan.files import DAMAGED_ARCHIVE, staged
 from gossan.legend import NODATA, UNCLASSIFIED
 
 KINDS = ("random", "extra")
@@ -424,7 +423,7 @@ def read_forest(path: str | Path) -> Forest:
         raise InputError(f"{path}: no such forest; train it first") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: no forest, {error} is missing; train it again") from error
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, *DAMAGED_ARCHIVE) as error:
         raise InputError(f"{path}: no forest ({error}); train it again") from error
     return Forest(codes, names, features, **arrays, header=header)
 

@@ -84,7 +84,8 @@ def read_library(path: str | Path) -> list[Spectrum]:
     if found is None:
         raise InputError(
             f"{path}: not a spectrum that can be read; give USGS splib07 or ECOSTRESS text, "
-            "ENVI .sli with its .hdr or an ENVI ASCII plot, a CSV with a wavelength_um column, or the analytic table"
+            "ENVI .sli with its .hdr or an ENVI ASCII plot, a CSV with a wavelength_um column, or "
+            "the analytic table"
         )
     if not found:
         raise InputError(f"{path}: holds no mineral spectrum; give the library, not this file")

@@ -16,7 +16,7 @@ import numpy as np
 from gossan.augmentation import augment
 from gossan.calibration import fit_temperature
 from gossan.errors import InputError
-from gossan.files import staged
+from gossan.files import DAMAGED_ARCHIVE, staged
 from gossan.onnx_inference import INPUT_PX, to_input, to_probabilities
 from gossan.patch_splits import Draw
 
@@ -354,7 +354,7 @@ def read_keras(path: str | Path, more: Set[str] = frozenset()) -> object:
             config = json.loads(archive.read("config.json")) if "config.json" in names else None
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; train the network first") from error
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+    except (ValueError, OSError, *DAMAGED_ARCHIVE) as error:
         raise fault from error
     if config is None or len(names) != len(set(names)):
         raise fault

@@ -6,7 +6,6 @@ have `images` (n, size, size, bands), in the order of the rows, and `bands`, the
 """
 
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from rasterio.windows import Window
 
 from gossan.assessment import is_synthetic
 from gossan.errors import InputError
-from gossan.files import staged
+from gossan.files import DAMAGED_ARCHIVE, staged
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import Grid, RasterInfo, bound_gdal_cache, decode, read_info
 from gossan.records import read_table
@@ -322,7 +321,7 @@ def read_images(path: str | Path, table: PatchTable) -> tuple[np.ndarray, tuple[
                 images = np.lib.format.read_array(stream, allow_pickle=False)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; cut the patches first") from error
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError) as error:
+    except (KeyError, ValueError, OSError, *DAMAGED_ARCHIVE) as error:
         raise InputError(f"{path}: no readable store of patches; cut them again") from error
     return images, tuple(str(name) for name in bands)
 

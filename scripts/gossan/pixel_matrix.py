@@ -72,14 +72,15 @@ def clean_pixels(
 ) -> Pixels:
     """Pixels (n, C) of a matrix called `where`, ready to be named.
 
-    A channel that has one value in all pixels is dead. Dead channels hold no light: where all have
-    the same value, that is what no reflectance became by whatever scaling the matrix went through,
-    and it is taken off, so that what is left is reflectance but for a factor. Of overlapping
-    detectors the first one's channels go from where the second begins. Channels outside of
-    `range_um`, ends included, go too: at the ends of its range an instrument may be all but dead.
-    Raises InputError where the
-    numbers of channels differ, where the range leaves fewer than two, or where dead channels have several values: then each channel was scaled
-    by itself, and the shapes of spectra are lost.
+    A channel that has one value in all pixels is dead. Dead channels hold no light: the value that
+    all of them have is what no reflectance became by whatever scaling the matrix went through, and
+    it is taken off, so that what is left is reflectance but for a factor. Of overlapping detectors
+    the first one's channels go from where the second begins. Channels outside of `range_um`, ends
+    included, go too: at the ends of its range an instrument may be all but dead.
+
+    Raises InputError where the numbers of channels differ, where the range leaves fewer than two,
+    and where each channel was scaled by itself, which leaves spectra no shape: dead channels then
+    have several values, or all others the same smallest and the same largest.
     """
     wavelength = np.asarray(wavelength_um, np.float64)
     if values.shape[1] != wavelength.size:
@@ -89,7 +90,11 @@ def clean_pixels(
         )
     dead = (values == values[0]).all(axis=0)
     levels = np.unique(values[0, dead])
-    if dead.all() or levels.size > 1:
+    live = values[:, ~dead]
+    alike = live.shape[1] > 1 and all(
+        np.ptp(ends) <= 1e-9 * np.ptp(live) for ends in (live.min(axis=0), live.max(axis=0))
+    )
+    if dead.all() or levels.size > 1 or alike:
         raise InputError(
             f"{where}: its channels were not scaled alike, so its spectra have no shape; give "
             "reflectance"

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from gossan.accuracy import MINIMUM_BLOCKS
 from gossan.errors import InputError
@@ -74,6 +75,7 @@ CLAIMED = ("alunite", "jarosite")
 """Minerals of which the paper prints scores."""
 CLAIMED_RATIO = 2.0
 SPARSE = "–"
+TRIAL_METHODS = ("network", "sam")
 MOST_SETS = 5
 OVERALL = ("overall_accuracy", "kappa", "macro_f1")
 RECONSTRUCTIONS = {
@@ -158,8 +160,11 @@ def render_sensor_report(
     config: Mapping,
     published: Mapping,
     files: Sequence[tuple[str, str]] = (),
+    trial: tuple[Rows, Mapping] | None = None,
 ) -> str:
     """The study's report as one self-contained HTML page; arguments as of report.render_page.
+
+    `trial` are scores and record of assess_spectra, if there was such a trial.
 
     The study's entry of published.json may hold `detection` (the paper's scores: `mineral`,
     `method`, `data`, `recall`, `f1`), `similarity` (`mineral`, `missing` sensors, `cosine`) and
@@ -186,6 +191,7 @@ def render_sensor_report(
         files=files,
         paper=paper,
         minimum_blocks=MINIMUM_BLOCKS,
+        trial=_trial_context(*trial) if trial else None,
         ranges=", ".join(f"{low:.2f}–{high:.2f}" for low, high in EXCLUDED_UM),
     )
 
@@ -402,7 +408,9 @@ def _scene_context(scene: SensorScene, paper: Mapping) -> dict:
         "areas": _area_rows(scene),
         "combinations": _combination_rows(scene),
         "sensor_areas": _sensor_area_rows(scene),
-        "detection": detection_table(scene.rows("detection"), paper["detection"]),
+        "detection": detection_table(
+            scene.rows("detection"), paper["detection"], _spectra_seen(scene.tables)
+        ),
         "verdicts": verdicts(scene),
         "tested": _tested(scene),
         "named": _named_rows(scene.records),
@@ -537,11 +545,14 @@ def _part(number_of: int, whole: int) -> str:
     return f"{number_of / whole:.1%}" if whole else SPARSE
 
 
-def detection_table(rows: Rows, published: Sequence[Mapping]) -> list[dict]:
+def detection_table(
+    rows: Rows, published: Sequence[Mapping], seen: Mapping[str, int] = MappingProxyType({})
+) -> list[dict]:
     """Table 1: a group of rows for each mineral, a row per method, with the paper's scores beside.
 
     The mean of the minerals comes first, then the minerals of the paper; these groups `lead`, as
-    all do where the paper has none. Minerals without a test are left out.
+    all do where the paper has none. Minerals without a test are left out. `seen` are the spectra
+    of all minerals that a network learned from, by its method.
     """
     printed = list(dict.fromkeys(entry["mineral"] for entry in published))
     minerals = [*printed, *(name for name in list_minerals(rows) if name not in printed)]
@@ -549,7 +560,7 @@ def detection_table(rows: Rows, published: Sequence[Mapping]) -> list[dict]:
     groups = []
     for mineral in [MACRO, *minerals]:
         lines = [
-            _detection_row(rows, method, mineral, scores.get((mineral, method)))
+            _detection_row(rows, method, mineral, scores.get((mineral, method)), seen.get(method))
             for method in order_methods(rows)
             if _row(rows, method, mineral) is not None
         ]
@@ -560,7 +571,19 @@ def detection_table(rows: Rows, published: Sequence[Mapping]) -> list[dict]:
     return groups
 
 
-def _detection_row(rows: Rows, method: str, mineral: str, entry: Mapping | None) -> dict:
+def _spectra_seen(tables: Mapping[str, Mapping]) -> dict[str, int]:
+    """Triplets that each network learned from, by its method."""
+    seen = {}
+    for name in ("masked", "unmasked"):
+        training = (tables.get(name) or {}).get("training") or {}
+        if "triplets" in training:
+            seen[name] = training["triplets"] * training["epochs"]
+    return seen | ({"filled": seen["masked"]} if "masked" in seen else {})
+
+
+def _detection_row(
+    rows: Rows, method: str, mineral: str, entry: Mapping | None, seen: int | None
+) -> dict:
     own = _row(rows, method, mineral)
     parts = ("precision", "recall")
     if entry is not None:
@@ -569,7 +592,7 @@ def _detection_row(rows: Rows, method: str, mineral: str, entry: Mapping | None)
         "method": method_label(method),
         "n": _count(own),
         "n_mineral": _thousands(number(own, "n_mineral")),
-        "training": _thousands(number(own, "training")),
+        "training": _thousands(seen or number(own, "training")),
         **{name: None if mineral == MACRO else value_of(own, name) for name in parts},
         "f1": value_of(own, "f1"),
         "oracle": number(_row(rows, method, mineral, ORACLE), "f1"),
@@ -669,6 +692,47 @@ def similarity_table(rows: Rows, published: Sequence[Mapping]) -> dict | None:
     }
 
 
+def _trial_context(rows: Rows, record: Mapping) -> dict:
+    """The trial on real spectra: mean F1 by sensor and by mineral, the network beside SAM."""
+
+    def line(name: str, **wanted: str) -> dict:
+        cells = [
+            value_of(_only(pick(rows, method=method, threshold_kind=kind, **wanted)), "f1")
+            for kind in (VALIDATION, ORACLE)
+            for method in TRIAL_METHODS
+        ]
+        one = _only(pick(rows, method=TRIAL_METHODS[0], threshold_kind=VALIDATION, **wanted))
+        n, n_mineral = (_thousands(number(one, key)) for key in ("n", "n_mineral"))
+        return {"name": name, "n": n, "n_mineral": n_mineral, "cells": cells}
+
+    sets = list(dict.fromkeys(row["sensors"] for row in rows))
+    every = sets[-1]
+    return {
+        "record": record,
+        "sensors": {
+            spectra: [
+                line(
+                    SENSOR_LABELS.get(name, "All five"),
+                    sensors=name,
+                    mineral=MACRO,
+                    spectra=spectra,
+                )
+                for name in sets
+            ]
+            for spectra in ("all", "new")
+        },
+        "minerals": [
+            line(name.capitalize(), sensors=every, mineral=name, spectra="all")
+            for name in list_minerals(rows)
+        ],
+        "shared": len(record["shared_specimens"]),
+    }
+
+
+def _only(rows: Rows) -> Mapping | None:
+    return rows[0] if rows else None
+
+
 def _filler_context(scene: SensorScene) -> dict | None:
     """What filling in is worth, and how well each sensor is rebuilt; None without a filler."""
     record = scene.tables.get("filler")
@@ -748,18 +812,20 @@ def describe_coverage(rows: Rows) -> str:
     if not single:
         return ""
     asked = sorted({float(row["asked"]) for row in single})
-    beyond, within = [], []
+    beyond, within, untold = [], [], []
     for row in single:
         high, wanted = number(row, "covered_high"), float(row["asked"])
         if float(row["covered"]) < wanted:
             told = f"{row['mineral']} ({float(row['covered']):.1%})"
-            (beyond if high is not None and high < wanted else within).append(told)
+            (untold if high is None else beyond if high < wanted else within).append(told)
     text = f"Asked for: {join_words([f'{value:.0%}' for value in asked])} of each mineral's pixels."
     if beyond:
         text += f" Short of it by more than the 95 % interval: {join_words(beyond)}."
     if within:
         text += f" Short of it, but not by more than the interval tells: {join_words(within)}."
-    rest = len(single) - len(beyond) - len(within)
+    if untold:
+        text += f" Short of it, in too few blocks for an interval: {join_words(untold)}."
+    rest = len(single) - len(beyond) - len(within) - len(untold)
     return (
         f"{text} {'Every mineral' if rest == len(single) else f'{rest} of {len(single)}'} got it."
     )

@@ -152,3 +152,35 @@ def test_a_missing_file_is_named(folder, figures, tmp_path, flag):
     assert done.returncode == 1
     assert "gone.x" in done.stderr
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_trial_on_real_spectra_has_a_section_of_its_own(folder, figures, tmp_path):
+    columns = ("method", "sensors", "spectra", "mineral", "threshold_kind", "n", "n_mineral")
+    lines = [",".join((*columns, "f1", "f1_low", "f1_high"))]
+    for method, f1 in (("network", 0.81), ("sam", 0.62)):
+        for spectra in ("all", "new"):
+            for mineral in ("alunite", "macro"):
+                for kind in ("validation", "oracle"):
+                    head = (method, "all", spectra, mineral, kind, "448", "21")
+                    lines.append(",".join((*head, str(f1), "0.5", "0.9")))
+    (tmp_path / "scores.csv").write_text("\n".join(lines) + "\n")
+    record = {
+        "training": "one.npz",
+        "test": "other.npz",
+        "n_training": 439,
+        "n_test": 448,
+        "n_test_shared": 30,
+        "shared_specimens": ["GDS82", "WS222"],
+        "split": "specimen",
+    }
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    page = tmp_path / "report.html"
+    trial = ("--trial", tmp_path / "scores.csv", tmp_path / "record.json")
+    done = run_command("render_sensor_report", *report_flags(folder, figures, page), *trial)
+    assert done.returncode == 0, done.stderr
+    html = page.read_text()
+    section = html[html.index('id="trial"') : html.index('id="bands"')]
+    for said in ("439 spectra of one.npz", "448 spectra of other.npz", "2 specimens occur in both"):
+        assert said in section
+    assert section.count("0.810") == 6
+    assert "Alunite</th>" in section and "21 of 448" in section

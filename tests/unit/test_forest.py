@@ -172,6 +172,23 @@ def test_pickles_text_and_absent_files_are_refused(tmp_path):
         read_forest(tmp_path / "absent.npz")
 
 
+def test_a_byte_gone_wrong_raises_nothing_but_one_line(tmp_path):
+    write_forest(tmp_path / "good.npz", trained()[1])
+    content = (tmp_path / "good.npz").read_bytes()
+    refused = 0
+    for place in np.linspace(0, len(content) - 1, 400).astype(int):
+        for mask in (1, 8, 255):
+            changed = bytearray(content)
+            changed[place] ^= mask
+            (tmp_path / "bad.npz").write_bytes(changed)
+            try:
+                read_forest(tmp_path / "bad.npz")
+            except InputError as error:
+                assert "no forest" in str(error)
+                refused += 1
+    assert refused > 600
+
+
 def test_what_cannot_be_learned_is_refused():
     values, codes = points()
     with pytest.raises(InputError, match="fewer than two classes"):

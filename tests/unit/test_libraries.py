@@ -6,6 +6,7 @@ import pytest
 from gossan.errors import InputError
 from gossan.libraries import (
     References,
+    read_envi_wavelengths,
     read_library,
     read_references,
     select_from_libraries,
@@ -193,6 +194,56 @@ def test_ecostress_damage_is_named(tmp_path, old, new, message):
     file.write_text(ECOSTRESS.replace(old, new))
     with pytest.raises(InputError, match=f"a.spectrum.txt.*{message}"):
         read_library(tmp_path)
+
+
+PLOT = """ENVI ASCII Plot File [Wed Jan 07 23:05:22 2026]
+Column 1: Wavelength
+Column 2: Reflectance (scene.nc) (248,269)~~2##255,0,0
+Column 3: dolomit2.spc  Dolomite COD2005~~1
+   381.005585   0.375461   0.5
+   388.409210   -1.23e34   0.6
+"""
+
+
+def test_envi_plot_holds_a_spectrum_per_column(tmp_path):
+    path = tmp_path / "plot.txt"
+    path.write_text(PLOT.replace("\n", "\r\n"))
+    pixel, dolomite = read_library(path)
+    assert pixel.name == "Reflectance (scene.nc) (248,269)"
+    assert dolomite.name == "dolomit2.spc Dolomite COD2005"
+    assert pixel.wavelength_um == pytest.approx([0.381005585, 0.38840921])
+    assert pixel.reflectance == pytest.approx([0.375461, np.nan], nan_ok=True)
+    assert dolomite.reflectance.tolist() == [0.5, 0.6]
+    path.write_text(PLOT.replace("381.0", "0.3810").replace("388.4", "0.3884"))
+    assert read_library(path)[0].wavelength_um == pytest.approx([0.381005585, 0.388409210])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0.375461   0.5", "0.375461", "line 5: 2 numbers for 3 columns"),
+        ("0.375461", "abc", "line 5: could not convert"),
+        ("   381.005585   0.375461   0.5\n   388.409210   -1.23e34   0.6\n", "", "without spectra"),
+        ("0.5\n", "50\n", "must be a fraction"),
+    ],
+)
+def test_envi_plot_damage_is_named(tmp_path, old, new, message):
+    path = tmp_path / "plot.txt"
+    path.write_text(PLOT.replace(old, new))
+    with pytest.raises(InputError, match=rf"plot\.txt.*{message}"):
+        read_library(path)
+
+
+def test_envi_wavelengths_keep_the_order_of_the_channels(tmp_path):
+    path = tmp_path / "lib.hdr"
+    path.write_text("ENVI\nsamples = 3\nwavelength = {400, 700, 650}\n")
+    assert read_envi_wavelengths(path).tolist() == [0.4, 0.7, 0.65]
+    path.write_text("ENVI\nsamples = 4\nwavelength = {400, 700, 650}\n")
+    with pytest.raises(InputError, match=r"lib\.hdr: 3 wavelengths for 4 samples"):
+        read_envi_wavelengths(path)
+    path.write_text("ENVI\nsamples = 2\nwavelength = {400, x}\n")
+    with pytest.raises(InputError, match=r"lib\.hdr: could not convert"):
+        read_envi_wavelengths(path)
 
 
 def test_csv_with_several_spectra_gaps_and_comments(tmp_path):

@@ -181,6 +181,14 @@ def test_other_keras_files_are_refused(tmp_path):
         with pytest.raises(InputError, match=words) as fault:
             read_keras(path)
         assert f"{name}.keras" in str(fault.value)
+    packed = tmp_path / "packed.keras"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", json.dumps({str(place): place for place in range(999)}))
+    content = bytearray(packed.read_bytes())
+    content[100:140] = bytes(40)
+    packed.write_bytes(content)
+    with pytest.raises(InputError, match=r"packed\.keras: no readable Keras file"):
+        read_keras(packed)
     with pytest.raises(InputError, match="contains 'os'"):
         read_keras(rewrite(good, tmp_path / "module.keras", config=disguise))
     with pytest.raises(InputError, match=r"lacks or adds metadata\.json"):

@@ -189,6 +189,24 @@ def test_damaged_and_foreign_stores_are_refused(tmp_path):
         read_images(path, table)
 
 
+def test_a_byte_gone_wrong_in_a_store_raises_nothing_but_one_line(tmp_path):
+    table = split_table()
+    path = tmp_path / "colour.npz"
+    images = np.random.default_rng(0).integers(0, 99, (len(table), 8, 8, 3)).astype(np.uint8)
+    np.savez_compressed(path, images=images, bands=np.array(["a", "b", "c"]))
+    content = path.read_bytes()
+    # The places of the first member's flags and compression, and others all over the archive.
+    for place in (6, 8, *np.linspace(0, len(content) - 1, 300).astype(int)):
+        for mask in (1, 8, 255):
+            changed = bytearray(content)
+            changed[place] ^= mask
+            path.write_bytes(changed)
+            try:
+                read_images(path, table)
+            except InputError as error:
+                assert "colour.npz" in str(error)
+
+
 def test_a_pickle_in_a_store_is_not_opened(tmp_path):
     class Trap:
         def __reduce__(self):

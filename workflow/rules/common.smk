@@ -548,6 +548,13 @@ def sensor_tables(scene):
     return tables
 
 
+def trial_files(study):
+    """Scores and record of the trial on real spectra, where a study has one."""
+    if not SETTINGS["studies"][study]["spectra"]["training"]:
+        return []
+    return [f"results/studies/{study}/spectra/{name}" for name in ("scores.csv", "record.json")]
+
+
 def sensor_figures(scene):
     """Figures of a scene of cuprite."""
     tested = DETECTOR_FIGURES if SCENES[scene]["reference"] else []
