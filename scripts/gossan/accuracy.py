@@ -172,7 +172,8 @@ def assess_blocks(
     classes and are repeated in the answer. `column_weights` (K,) weighs the pixels of each map
     class, for a sample that was stratified by map class. The interval runs from the 2.5th to
     the 97.5th percentile of the bootstrap samples; it is None, as is any undefined value,
-    where fewer than MINIMUM_BLOCKS blocks carry the value. Blocks without pixels are dropped.
+    where fewer than MINIMUM_BLOCKS blocks carry the value; macro-F1 rests on the blocks of the
+    class of the reference that has the fewest. Blocks without pixels are dropped.
     """
     classes = len(labels)
     blocks = blocks[blocks.any(axis=(1, 2))]
@@ -184,6 +185,9 @@ def assess_blocks(
     row_blocks = (blocks.sum(axis=2) > 0).sum(axis=0)
     column_blocks = (blocks.sum(axis=1) > 0).sum(axis=0)
     either_blocks = ((blocks.sum(axis=2) + blocks.sum(axis=1)) > 0).sum(axis=0)
+    # A sample without a block of some class is a mean over the others: with few such blocks the
+    # spread would be that of different means.
+    fewest = row_blocks[row_blocks > 0].min(initial=len(blocks))
 
     def value(name: str, carried_by: int, place: int | None = None) -> dict:
         pick = (lambda array: array) if place is None else (lambda array: array[..., place])
@@ -205,7 +209,7 @@ def assess_blocks(
         "n_blocks": len(blocks),
         "overall_accuracy": value("overall", len(blocks)),
         "kappa": value("kappa", len(blocks)),
-        "macro_f1": value("macro_f1", len(blocks)),
+        "macro_f1": value("macro_f1", fewest),
         "classes": [
             {
                 **label,

@@ -390,7 +390,8 @@ def rate(
 
     The interval runs from the 2.5th to the 97.5th percentile of a bootstrap that redraws whole
     blocks; it is NaN where fewer than accuracy.MINIMUM_BLOCKS blocks carry the value. Macro-F1 is
-    the plain mean over the minerals that the reference has.
+    the plain mean over the minerals that the reference has; it rests on the blocks of the mineral
+    that has the fewest.
     """
     minerals = found.shape[1]
     used, place = np.unique(block, return_inverse=True)
@@ -407,11 +408,15 @@ def rate(
         )
         for _, draws in draw_blocks(len(used), replicates, seed)
     ]
+    there = (counts[2] > 0).sum(axis=0)
+    # A sample without a block of some mineral is a mean over the others: with few such blocks the
+    # spread would be that of different means.
+    fewest = there[there > 0].min(initial=len(used))
     carried = (
         (counts[1] > 0).sum(axis=0),
-        (counts[2] > 0).sum(axis=0),
+        there,
         ((counts[1] + counts[2]) > 0).sum(axis=0),
-        np.array(len(used)),
+        np.array(fewest),
     )
     rates = []
     for number, blocks in enumerate(carried):

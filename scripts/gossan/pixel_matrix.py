@@ -39,10 +39,10 @@ def read_matrix(path: str | Path, variable: str) -> np.ndarray:
     from scipy.io import loadmat, whosmat
 
     path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file; give a MATLAB file (.mat)")
     try:
         shapes = {name: shape for name, shape, _ in whosmat(path, appendmat=False)}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; give a MATLAB file (.mat)") from error
     except Exception as error:
         # SciPy raises a dozen kinds of errors, without a common base, for what is no MATLAB file.
         raise InputError(

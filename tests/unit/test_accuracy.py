@@ -140,6 +140,20 @@ def test_intervals_contain_the_estimate(seed, n):
         assert value["low"] < value["high"]
 
 
+def test_macro_f1_has_no_interval_where_a_class_lies_in_few_blocks():
+    blocks = np.zeros((40, 3, 3), int)
+    blocks[:, 1, 1] = 10
+    blocks[0, 2, 1] = 1
+    record = assess_blocks(blocks, labels(3), 200, 0)
+    assert record["overall_accuracy"]["low"] is not None
+    assert record["macro_f1"]["value"] == pytest.approx(0.5, abs=0.01)
+    # Without the one block of the third class, a sample's mean would be that of the second: 1.
+    assert record["macro_f1"]["low"] is record["macro_f1"]["high"] is None
+    assert record["macro_f1"]["n_blocks"] == 1
+    blocks[:5, 2, 1] = 1
+    assert assess_blocks(blocks, labels(3), 200, 0)["macro_f1"]["low"] is not None
+
+
 def test_the_interval_is_the_spread_that_the_design_implies():
     # Blocks of 10 pixels, all right or all wrong: OA is a mean of n fair coins.
     n = 400

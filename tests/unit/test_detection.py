@@ -140,6 +140,18 @@ def test_few_blocks_have_no_interval_and_absent_minerals_no_rate():
     assert rates.macro_f1[0] == 1
 
 
+def test_the_mean_of_minerals_has_no_interval_where_one_of_them_lies_in_few_blocks():
+    truth = np.zeros(100, int)
+    truth[:30], truth[30] = 1, 2
+    found = truth[:, None] == [1, 2]
+    found[30] = False
+    rates = rate(found, truth, np.arange(100), np.ones(100), 200, 0)
+    assert np.isfinite(rates.f1[:, 0]).all()
+    assert rates.macro_f1[0] == 0.5
+    # Without the one block of the second mineral, a sample's mean would be that of the first: 1.
+    assert np.isnan(rates.macro_f1[1:]).all()
+
+
 class Fixed:
     """A detector whose scores stand in the first bands."""
 
