@@ -46,7 +46,7 @@ class Model(Protocol):
     def header(self) -> object:
         """Its `bands` and, in the order of distances, `minerals` and `codes`."""
 
-    def distances(self, spectra: np.ndarray) -> np.ndarray:
+    def distances(self, spectra: np.ndarray, present: np.ndarray | None = None) -> np.ndarray:
         """Distance (n, K) float32 of spectra (n, B) to each mineral."""
 
 
@@ -195,8 +195,8 @@ class Mapper:
             if not part.size:
                 continue
             if self.filler is not None:
-                spectra = self.filler.fill(spectra, present)
-            found = self.model.distances(spectra)
+                spectra, present = self.filler.fill(spectra, present), np.ones_like(present)
+            found = self.model.distances(spectra, present)
             winner, answers[part] = choose(found, self.limits)
             distances[0, part] = found[np.arange(len(found)), winner]
             distances[1:, part] = found.T

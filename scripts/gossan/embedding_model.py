@@ -177,25 +177,27 @@ class EmbeddingModel:
             answers[start : start + len(part)] = found[: len(part)]
         return answers
 
-    def distances(self, spectra: np.ndarray) -> np.ndarray:
+    def distances(self, spectra: np.ndarray, present: np.ndarray | None = None) -> np.ndarray:
         """Distance (n, K) float32, 0 to 2, of spectra (n, B) to each mineral's nearest reference.
 
         References are embedded with the sensors that a spectrum has, so like is compared with
-        like. A mineral none of whose references has one of these sensors is as far as can be.
+        like: `present` (n, S) bool in the order of the header's sensors, None: those with a band
+        above 0. A mineral none of whose references has one of these sensors is as far as can be.
         """
         spectra = np.asarray(spectra, np.float32)
         embeddings = self.embed(spectra)
+        if present is None:
+            present = sensors_seen(spectra, self.header.bands)
+        kinds = present @ (1 << np.arange(present.shape[1]))
         found = np.empty((len(spectra), len(self.header.minerals)), np.float32)
-        sensors, place = np.unique(
-            sensors_seen(spectra, self.header.bands), axis=0, return_inverse=True
-        )
-        for group, present in enumerate(sensors):
-            rows = np.flatnonzero(place.reshape(-1) == group)
-            likeness = embeddings[rows] @ self._reference_embeddings(present).T
-            starts = np.cumsum((0, *self.header.records[:-1]))
-            nearest = np.maximum.reduceat(likeness, starts, axis=1)
+        starts = np.cumsum((0, *self.header.records[:-1]))
+        for kind in np.unique(kinds):
+            rows = np.flatnonzero(kinds == kind)
+            alike = slice(None) if rows.size == len(kinds) else rows
+            references = self._reference_embeddings(present[rows[0]])
+            nearest = np.maximum.reduceat(embeddings[alike] @ references.T, starts, axis=1)
             # Of vectors of length 1: |a - b|² = 2 - 2 a·b. Rounding can take a·b above 1.
-            found[rows] = np.sqrt(2 - 2 * np.clip(nearest, -1, 1))
+            found[alike] = np.sqrt(2 - 2 * np.clip(nearest, -1, 1))
         return found
 
     def _reference_embeddings(self, present: np.ndarray) -> np.ndarray:

@@ -109,9 +109,9 @@ RULES = {
         "gets the zone's share of pixels."
     ),
     "interval": (
-        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null from "
-        "fewer than five blocks. Comparisons redraw the same blocks for both methods. The "
-        "intervals do not hold the uncertainty of training."
+        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null where "
+        "fewer than five blocks carry the value. Comparisons redraw the same blocks for both "
+        "methods. The intervals do not hold the uncertainty of training."
     ),
 }
 """How the numbers of a score's record are to be read; written into each record."""
@@ -802,19 +802,19 @@ class _Comparison:
 
     def _describe_method(self, name: str) -> dict:
         blocks = self.confusion[name]
-        n_blocks = int(blocks.any(axis=(1, 2)).sum())
+        carried = count_carrying(blocks)
         point = score_confusion(blocks.sum(axis=0))
         spread = self._samples(name)
 
-        def value(pick: Callable) -> dict:
-            low, high = interval(pick(spread), n_blocks)
+        def value(pick: Callable, kind: str = "all") -> dict:
+            low, high = interval(pick(spread), carried[kind])
             return {"value": _number(pick(point)), "low": low, "high": high}
 
         total = blocks.sum(axis=0)
         average = None
         if name == "score" or name == "SAM" or name in self.ratios:
             counts, samples = self._curve(name)
-            low, high = interval(average_precision(samples), n_blocks)
+            low, high = interval(average_precision(samples), carried["recall"])
             average = {"value": _number(average_precision(counts)), "low": low, "high": high}
         return {
             "method": name,
@@ -824,9 +824,9 @@ class _Comparison:
             "n_reference": int(total[1].sum()),
             "found": int(total[:, 1].sum()),
             "right": int(total[1, 1]),
-            "precision": value(lambda scores: scores.precision[..., 1]),
-            "recall": value(lambda scores: scores.recall[..., 1]),
-            "f1": value(lambda scores: scores.f1[..., 1]),
+            "precision": value(lambda scores: scores.precision[..., 1], "precision"),
+            "recall": value(lambda scores: scores.recall[..., 1], "recall"),
+            "f1": value(lambda scores: scores.f1[..., 1], "f1"),
             "kappa": value(lambda scores: scores.kappa),
             "overall_accuracy": value(lambda scores: scores.overall),
             "average_precision": average,
@@ -836,7 +836,7 @@ class _Comparison:
         """The score's F1 beside another method's, from the same redrawn blocks."""
         samples = [self._samples(name).f1[:, 1] for name in ("score", other)]
         theirs = self._f1(self.confusion[other])
-        n_blocks = int(self.confusion[other].any(axis=(1, 2)).sum())
+        n_blocks = min(count_carrying(self.confusion[name])["f1"] for name in ("score", other))
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = interval(samples[0] / samples[1], n_blocks)
         difference = interval(samples[0] - samples[1], n_blocks)
@@ -862,6 +862,9 @@ class _Comparison:
                 continue
             total, samples = self._curve(name)
             curve, spread = sweep_thresholds(total), sweep_thresholds(samples)
+            of_blocks = sweep_thresholds(self.counts[name])
+            finding = (of_blocks.found > 0).sum(axis=0)
+            holding = int(np.isfinite(of_blocks.recall[:, 0]).sum())
             for place, edge in enumerate(self.plan.edges[name]):
                 rows.append(
                     self._row(
@@ -872,11 +875,12 @@ class _Comparison:
                         int(curve.found[place]),
                         int(curve.right[place]),
                         [spread.precision[:, place], spread.recall[:, place]],
+                        (int(finding[place]), holding),
                     )
                 )
         for name, blocks in self.confusion.items():
             total = blocks.sum(axis=0)
-            spread = self._samples(name)
+            spread, carried = self._samples(name), count_carrying(blocks)
             rows.append(
                 self._row(
                     name,
@@ -886,6 +890,7 @@ class _Comparison:
                     int(total[:, 1].sum()),
                     int(total[1, 1]),
                     [spread.precision[:, 1], spread.recall[:, 1]],
+                    (carried["precision"], carried["recall"]),
                 )
             )
         return rows
@@ -899,10 +904,10 @@ class _Comparison:
         found: int,
         right: int,
         spread: Sequence[np.ndarray],
+        carried: Sequence[int],
     ) -> dict:
-        blocks = len(self.fold)
         inside = int(total[..., 1].sum()) if kind == "curve" else int(total[1].sum())
-        precision, recall = (interval(samples, blocks) for samples in spread)
+        precision, recall = map(interval, spread, carried)
         return {
             "zone": self.plan.zone,
             "method": name,
@@ -956,6 +961,20 @@ class _Comparison:
             for name, (title, part) in named.items()
             if name in self.confusion
         }
+
+
+def count_carrying(blocks: np.ndarray) -> dict[str, int]:
+    """How many of the blocks (n, 2, 2) carry the zone's precision, recall and F1, and all scores.
+
+    Rows of a block's matrix are the reference, columns the map, as in `accuracy.assess_blocks`.
+    """
+    holds, found = blocks[:, 1].any(axis=1), blocks[:, :, 1].any(axis=1)
+    return {
+        "precision": int(found.sum()),
+        "recall": int(holds.sum()),
+        "f1": int((holds | found).sum()),
+        "all": int(blocks.any(axis=(1, 2)).sum()),
+    }
 
 
 def cut_counts(counts: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -281,6 +281,15 @@ def read_zone_map(path: str | Path) -> ZoneMap:
     )
 
 
+def _require_levels(confidence: np.ndarray, path: Path) -> None:
+    other = confidence[(confidence > HIGH) & (confidence != NODATA)]
+    if other.size:
+        raise InputError(
+            f"{path}: code {other[0]} is no level of confidence (0, {MEDIUM}, {HIGH} or {NODATA}); "
+            "give a raster of map_confidence.py"
+        )
+
+
 def count_confidence(
     confidence: np.ndarray, truth: np.ndarray, code: int, block_px: int, row: int, column: int
 ) -> tuple[int, int, np.ndarray]:
@@ -322,8 +331,8 @@ def assess_confidence(
 ) -> dict[tuple[str, str], dict]:
     """Accuracy records of a confidence raster by (band, level); levels as in LEVELS.
 
-    Raises InputError for unusable numbers, a reference without the zone, and a zone without a
-    tested pixel.
+    Raises InputError for unusable numbers, other codes in the raster, a reference without the
+    zone, and a zone without a tested pixel.
     """
     require_numbers(block_px=block_px, bootstrap=replicates, seed=seed)
     code = reference.code(zone_map.zone)
@@ -334,6 +343,7 @@ def assess_confidence(
     conflicts = 0
 
     def tally(confidence: np.ndarray, truth: np.ndarray, window: Window) -> tuple:
+        _require_levels(confidence, zone_map.path)
         found = count_confidence(
             confidence, truth[0], code, block_px, int(window.row_off), int(window.col_off)
         )
@@ -431,9 +441,13 @@ def table_row(record: Mapping, zone: str, method: str, band: str = "", level: st
 
 
 def count_levels(path: str | Path, *, window_px: int = 512, threads: int = 1) -> np.ndarray:
-    """Pixels of each band and code of a confidence raster: (bands, 3) for none, medium, high."""
+    """Pixels of each band and code of a confidence raster: (bands, 3) for none, medium, high.
+
+    Raises InputError for other codes.
+    """
 
     def tally(confidence: np.ndarray) -> np.ndarray:
+        _require_levels(confidence, Path(path))
         return np.stack(
             [np.bincount(band.ravel(), minlength=256)[: HIGH + 1] for band in confidence]
         )

@@ -197,3 +197,9 @@ def test_other_rasters_and_a_zone_given_twice_are_refused(folder, tmp_path):
     assert "zone phyllic is given twice" in message
     message = fault(folder, tmp_path, "--confidence", folder / "cube.tif")
     assert "not uint8" in message
+    (tmp_path / "maps").mkdir()
+    classes = tmp_path / "maps" / "phyllic.tif"
+    write_raster(classes, np.where(zone_codes() > 0, 7, zone_codes()), nodata=255)
+    for reference in ("zones.gpkg", None):
+        message = fault(folder, tmp_path, "--confidence", classes, reference=reference)
+        assert "phyllic.tif: code 7 is no level of confidence" in message

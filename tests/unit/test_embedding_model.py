@@ -176,6 +176,8 @@ def test_an_answer_does_not_depend_on_its_neighbours(model):
     alone = np.concatenate([model.distances(values[[row]]) for row in (0, 700, 1499)])
     assert np.allclose(together[[0, 700, 1499]], alone, atol=1e-6)
     assert model.distances(values[:0]).shape == (0, 2)
+    present = sensors_seen(values, model.header.bands)
+    assert np.array_equal(model.distances(values, present), together)
     assert np.array_equal(model.embed(values), model.embed(values))
 
 
