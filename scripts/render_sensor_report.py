@@ -34,6 +34,7 @@ TABLES: Mapping[str, Sequence[str] | None] = {
 }
 
 
+PIXEL_COLUMNS = ("method", "mineral", "nearest", "within_threshold", "named")
 TRIAL_COLUMNS = (
     "method",
     "sensors",
@@ -89,6 +90,14 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar=("SCORES_CSV", "RECORD_JSON"),
         help="scores and record of assess_spectra, the trial on real spectra",
+    )
+    add(
+        "--pixels",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "SUMMARY_CSV"),
+        help="a collection of measured spectra and the summary of name_spectra; once for each",
     )
     add_page(parser, "sensors.html.j2")
     return parser
@@ -162,6 +171,7 @@ def main(arguments: argparse.Namespace) -> None:
         config=read_json(arguments.config),
         published=read_json(arguments.published).get(arguments.study, {}),
         trial=trial,
+        pixels={name: read_table(path, PIXEL_COLUMNS) for name, path in arguments.pixels},
         files=[(path, relative_link(path, arguments.output)) for path in arguments.files],
     )
     write_text(arguments.output, page)

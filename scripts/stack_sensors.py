@@ -40,6 +40,15 @@ def build_parser() -> argparse.ArgumentParser:
         default=UNION,
         help="ground of the stack: union (default) or intersection of the cubes, or one sensor",
     )
+    parser.add_argument(
+        "--exclude-um",
+        nargs=2,
+        type=float,
+        action="append",
+        metavar=("FROM", "TO"),
+        help="leave out bands centred here, in µm; once for each range (default: the ranges of "
+        "Jabłońska and Zięba)",
+    )
     parser.add_argument("--stack", required=True, type=Path, help="stack to write, a GeoTIFF")
     parser.add_argument(
         "--sensors",
@@ -143,7 +152,8 @@ def describe_ways(stack: SensorStack) -> list[str]:
 def main(arguments: argparse.Namespace) -> None:
     """Open the cubes, write stack, mask, table and record."""
     infos = read_cubes(gather(arguments.cube))
-    bands, rows = lay_out({sensor: info.bands for sensor, info in infos.items()})
+    excluded_um = arguments.exclude_um or EXCLUDED_UM
+    bands, rows = lay_out({sensor: info.bands for sensor, info in infos.items()}, excluded_um)
     grids = {sensor: info.grid for sensor, info in infos.items()}
     grid = stack_grid(grids, arguments.pixel_m, arguments.extent)
     tags = merge_tags(infos)
@@ -202,7 +212,7 @@ def main(arguments: argparse.Namespace) -> None:
                     for bits, count in enumerate(stack.combinations)
                     if count
                 ],
-                "excluded_um": [list(span) for span in EXCLUDED_UM],
+                "excluded_um": [list(span) for span in excluded_um],
                 "bands": [
                     {"name": name, "centre_um": centre, "fwhm_um": fwhm}
                     for name, centre, fwhm in zip(

@@ -111,6 +111,9 @@ def _files_named(settings: dict) -> list[tuple[str, str]]:
         named.append(("forest.plans", settings["forest"]["plans"]))
     trial = settings.get("spectra", {})
     named += [(f"spectra.{key}", trial.get(key, "")) for key in ("training", "test", "sensors")]
+    for name, collection in settings.get("pixels", {}).items():
+        named += [(f"pixels.{name}.files", path) for path in collection["files"]]
+        named.append((f"pixels.{name}.matrix", collection.get("matrix", {}).get("wavelengths", "")))
     named += [("rasters", path) for path in settings.get("rasters", [])]
     return [(key, path) for key, path in named if path]
 

@@ -103,6 +103,20 @@ FILE_NOTES = {
     "targets.kml": "targets by rank, for Google Earth",
     "overlay.csv": "claims and occurrences by potential, against its share of area",
     "targets.json": "summary of the targets",
+    "stack.tif": "reflectance of all sensors on one grid, absent ones as no data",
+    "sensors.tif": "sensors present at each pixel, as a bit mask",
+    "bands.csv": "bands of the sensors, kept and left out",
+    "stack.json": "how the stack was made, and which sensors saw how much",
+    "history.csv": "training, epoch by epoch",
+    "detection.csv": "scores of every method, mineral and kind of threshold",
+    "subsets.csv": "scores with every set of sensors",
+    "similarity.csv": "embeddings with sensors missing against those of all sensors",
+    "coverage.csv": "how often the true mineral is among the answers, asked and reached",
+    "thresholds.json": "thresholds and limits of every method and mineral",
+    "answer.tif": "one mineral (1), none (2), several (3) within the limits, 255 = no data",
+    "distance.tif": "distance to the named mineral, else to the nearest, then to each mineral",
+    "sensor_areas.csv": "answers by the sensors that saw a pixel",
+    "scores.csv": "scores of the trial on real spectra",
 }
 
 FOLDER_NOTES = {

@@ -26,6 +26,7 @@ EXCLUDED_UM = (
     (1.75, 2.05),
     (2.40, 2.50),
 )
+Ranges = Sequence[Sequence[float]]
 COLUMNS = ("sensor", "band", "wavelength_um", "fwhm_um", "kept")
 
 
@@ -74,10 +75,10 @@ class StackBands:
         return BandTable(self.names, self.centre_um, self.fwhm_um)
 
 
-def is_excluded(centre_um: np.ndarray) -> np.ndarray:
-    """Where a band's centre lies in one of EXCLUDED_UM, ends included; (n,) bool."""
+def is_excluded(centre_um: np.ndarray, excluded_um: Ranges = EXCLUDED_UM) -> np.ndarray:
+    """Where a band's centre lies in one of the ranges, ends included; (n,) bool."""
     centre = np.asarray(centre_um, float)[:, None]
-    low, high = np.array(EXCLUDED_UM).T
+    low, high = np.array(excluded_um, float).reshape(-1, 2).T
     return ((centre >= low) & (centre <= high)).any(axis=1)
 
 
@@ -93,10 +94,13 @@ def sensors_present(bits: np.ndarray, sensors: Sequence[str]) -> np.ndarray:
     return (np.asarray(bits)[..., None] >> places & 1).astype(bool)
 
 
-def lay_out(tables: dict[str, BandTable]) -> tuple[StackBands, list[dict[str, object]]]:
+def lay_out(
+    tables: dict[str, BandTable], excluded_um: Ranges = EXCLUDED_UM
+) -> tuple[StackBands, list[dict[str, object]]]:
     """The bands of a stack of these sensors, and a row for every band, kept or not.
 
-    `tables` are the sensors' own bands, whose wavelengths must ascend. Raises InputError for a
+    `tables` are the sensors' own bands, whose wavelengths must ascend; bands centred in one of
+    `excluded_um` are left out. Raises InputError for a
     sensor that is unknown or out of order, and for one of which no band is left.
     """
     rows = []
@@ -106,7 +110,7 @@ def lay_out(tables: dict[str, BandTable]) -> tuple[StackBands, list[dict[str, ob
             raise InputError(
                 f"{sensor}: its wavelengths do not ascend; sort the bands of its cube by wavelength"
             )
-        kept = ~is_excluded(np.array(table.centre_um))
+        kept = ~is_excluded(np.array(table.centre_um), excluded_um)
         if not kept.any():
             raise InputError(f"{sensor}: no band is left outside of the excluded ranges")
         rows += [

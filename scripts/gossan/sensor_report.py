@@ -161,10 +161,12 @@ def render_sensor_report(
     published: Mapping,
     files: Sequence[tuple[str, str]] = (),
     trial: tuple[Rows, Mapping] | None = None,
+    pixels: Mapping[str, Rows] = MappingProxyType({}),
 ) -> str:
     """The study's report as one self-contained HTML page; arguments as of report.render_page.
 
-    `trial` are scores and record of assess_spectra, if there was such a trial.
+    `trial` are scores and record of assess_spectra, if there was such a trial; `pixels` the
+    summaries of name_spectra, by collection.
 
     The study's entry of published.json may hold `detection` (the paper's scores: `mineral`,
     `method`, `data`, `recall`, `f1`), `similarity` (`mineral`, `missing` sensors, `cosine`) and
@@ -192,7 +194,10 @@ def render_sensor_report(
         paper=paper,
         minimum_blocks=MINIMUM_BLOCKS,
         trial=_trial_context(*trial) if trial else None,
-        ranges=", ".join(f"{low:.2f}–{high:.2f}" for low, high in EXCLUDED_UM),
+        pixels={name: _pixel_rows(rows) for name, rows in pixels.items()},
+        ranges=", ".join(
+            f"{low:.2f}–{high:.2f}" for low, high in scenes[0].cube.get("excluded_um", EXCLUDED_UM)
+        ),
     )
 
 
@@ -727,6 +732,20 @@ def _trial_context(rows: Rows, record: Mapping) -> dict:
         ],
         "shared": len(record["shared_specimens"]),
     }
+
+
+def _pixel_rows(rows: Rows) -> list[dict]:
+    """Answers of both methods for each mineral, and of none at the end."""
+    lines = []
+    for mineral in dict.fromkeys(row["mineral"] for row in rows if row["mineral"] != "all"):
+        cells = [
+            _thousands(number(_only(pick(rows, method=method, mineral=mineral)), key))
+            for method in dict.fromkeys(row["method"] for row in rows)
+            for key in ("nearest", "within_threshold", "named")
+        ]
+        name = "None or several" if mineral == "unclassified" else mineral.capitalize()
+        lines.append({"name": name, "cells": cells})
+    return lines
 
 
 def _only(rows: Rows) -> Mapping | None:

@@ -21,7 +21,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from gossan.errors import InputError
-from gossan.raster import BandTable, Grid, RasterInfo, decode, read_info
+from gossan.raster import BLOCK_BYTES, BandTable, Grid, RasterInfo, decode, read_info
 from gossan.sensor_bands import SENSORS, StackBands, sensor_bits
 
 UNION, INTERSECTION = "union", "intersection"
@@ -345,6 +345,17 @@ class SensorStack:
     def _read_sensor(self, sensor: str, target: Grid) -> np.ndarray:
         """One sensor's kept bands on the target grid, (bands, rows, columns) float32."""
         layer = self._layers[sensor]
+        values = np.empty((len(layer.bands), *target.shape), np.float32)
+        reach = _reach(layer.info.grid, target)
+        # Under a pixel of the stack lie up to hundreds of a fine sensor's.
+        row_bytes = reach.width * reach.height * len(layer.bands) * 4 // target.height
+        step = max(1, BLOCK_BYTES // row_bytes)
+        for row in range(0, target.height, step):
+            window = Window(0, row, target.width, min(step, target.height - row))
+            values[:, row : row + step] = self._read_rows(layer, _part(target, window))
+        return values
+
+    def _read_rows(self, layer: _Layer, target: Grid) -> np.ndarray:
         source = layer.info.grid
         nothing = np.full((len(layer.bands), *target.shape), np.nan, np.float32)
         reach = _reach(source, target)

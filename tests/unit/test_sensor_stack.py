@@ -231,6 +231,36 @@ def test_blocks_join_without_a_seam(tmp_path):
                 np.testing.assert_array_equal(seen, bits[part])
 
 
+def test_a_fine_cube_is_read_a_few_rows_at_a_time(tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    fine = utm_grid(2.5, 240, 192, EAST + 1, NORTH - 1)
+    zone = utm_grid(
+        7.5,
+        70,
+        60,
+        *(side[0] for side in transform_points(UTM, CRS.from_epsg(32612), [EAST], [NORTH])),
+        CRS.from_epsg(32612),
+    )
+    paths = {
+        "sentinel2": write_cube(tmp_path / "s.tif", zone, rng.integers(0, 9000, (2, 60, 70))),
+        "worldview3": write_cube(tmp_path / "w.tif", fine, rng.integers(0, 9000, (2, 192, 240))),
+    }
+    whole, bits, _ = read_all(paths, TARGET)
+    sizes = []
+
+    def watched(values, *rest):
+        sizes.append(values.nbytes)
+        return resample(values, *rest)
+
+    monkeypatch.setattr("gossan.sensor_stack.BLOCK_BYTES", 80_000)
+    monkeypatch.setattr("gossan.sensor_stack.resample", watched)
+    values, again, _ = read_all(paths, TARGET)
+    np.testing.assert_array_equal(values, whole)
+    np.testing.assert_array_equal(again, bits)
+    # Few pixels more around each strip, and never less than what lies under a row.
+    assert len(sizes) > 4 and max(sizes) < 2 * 80_000 < 4 * 192 * 240
+
+
 def test_a_sensor_absent_everywhere_is_named(tmp_path):
     a = write_cube(tmp_path / "a.tif", TARGET, np.full((2, 16, 20), 5000))
     b = write_cube(tmp_path / "b.tif", TARGET, np.full((2, 16, 20), -32768))

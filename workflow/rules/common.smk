@@ -555,6 +555,24 @@ def trial_files(study):
     return [f"results/studies/{study}/spectra/{name}" for name in ("scores.csv", "record.json")]
 
 
+def matrix_of(wildcards):
+    """Where the spectra of a collection stand in its MATLAB file; empty for another format."""
+    return SETTINGS["studies"]["cuprite"]["pixels"][wildcards.collection].get("matrix", {})
+
+
+def collection_files(wildcards):
+    """Files of a collection of measured spectra."""
+    if matrix_of(wildcards):
+        return f"results/studies/cuprite/pixels/{wildcards.collection}/spectra.csv"
+    return SETTINGS["studies"]["cuprite"]["pixels"][wildcards.collection]["files"]
+
+
+def collection_summaries(study):
+    """Summaries of the named collections of spectra, by collection."""
+    names = SETTINGS["studies"][study]["pixels"]
+    return {name: f"results/studies/{study}/pixels/{name}/summary.csv" for name in names}
+
+
 def sensor_figures(scene):
     """Figures of a scene of cuprite."""
     tested = DETECTOR_FIGURES if SCENES[scene]["reference"] else []

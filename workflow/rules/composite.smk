@@ -96,12 +96,16 @@ rule stack_sensors:
             for sensor in sensors_of(wildcards.scene)
         ),
         stack=SETTINGS["studies"]["cuprite"]["stack"],
+        excluded_um=lambda wildcards: " ".join(
+            f"--exclude-um {low} {high}"
+            for low, high in SETTINGS["studies"]["cuprite"]["stack"]["excluded_um"]
+        ),
         block_px=SENSOR_BLOCK_PX,
     message:
         "Laying the sensors of {wildcards.scene} over one another"
     shell:
         "python {input.script:q} {params.cubes} --pixel-m {params.stack[pixel_m]}"
-        " --extent {params.stack[extent]} --stack {output.stack:q} --sensors {output.sensors:q}"
+        " --extent {params.stack[extent]} {params.excluded_um} --stack {output.stack:q} --sensors {output.sensors:q}"
         " --bands {output.bands:q} --record {output.record:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"

@@ -8,6 +8,7 @@ EMBEDDINGS = {"masked": CUPRITE["embedding"]["masking"], "unmasked": 0}
 
 wildcard_constraints:
     embedding="|".join(EMBEDDINGS),
+    collection="|".join(CUPRITE["pixels"]) or "(?!)",
 
 
 rule train_embedding:
@@ -220,4 +221,72 @@ rule assess_spectra:
         " --seed {params.accuracy[seed]} --threads {threads}"
         " --bootstrap {params.accuracy[bootstrap]}"
         " --table {output.table:q} --record {output.record:q}"
+        " 2> {log:q}"
+
+
+rule tabulate_pixels:
+    input:
+        **code("tabulate_pixels"),
+        matrix=lambda wildcards: CUPRITE["pixels"][wildcards.collection]["files"][0],
+        wavelengths=lambda wildcards: matrix_of(wildcards)["wavelengths"],
+    output:
+        table="results/studies/cuprite/pixels/{collection}/spectra.csv",
+        record="results/studies/cuprite/pixels/{collection}/spectra.json",
+    log:
+        "results/logs/tabulate_pixels/{collection}.log",
+    benchmark:
+        "results/benchmarks/tabulate_pixels/{collection}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        digest=digest("tabulate_pixels"),
+        variable=lambda wildcards: matrix_of(wildcards)["variable"],
+        range_um=lambda wildcards: flag(
+            "range-um", " ".join(map(str, matrix_of(wildcards).get("range_um", [])))
+        ),
+    message:
+        "Tabulating the pixels of {wildcards.collection}"
+    shell:
+        "python {input.script:q} --matrix {input.matrix:q} --variable {params.variable:q}"
+        " --wavelengths {input.wavelengths:q} {params.range_um}"
+        " --table {output.table:q} --record {output.record:q}"
+        " 2> {log:q}"
+
+
+rule name_spectra:
+    input:
+        **code("name_spectra"),
+        spectra=collection_files,
+        onnx=lambda wildcards: f"results/scenes/{scenes_of('cuprite')[0]}/metric/networks/masked/model.onnx",
+        classes="results/studies/cuprite/classes.csv",
+        library=library_sources,
+    output:
+        table="results/studies/cuprite/pixels/{collection}/named.csv",
+        summary="results/studies/cuprite/pixels/{collection}/summary.csv",
+        thresholds="results/studies/cuprite/pixels/{collection}/thresholds.json",
+    log:
+        "results/logs/name_spectra/{collection}.log",
+    benchmark:
+        "results/benchmarks/name_spectra/{collection}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("name_spectra"),
+        sensor=lambda wildcards: CUPRITE["pixels"][wildcards.collection].get("sensor", "emit"),
+        coverage=CUPRITE["detection"]["coverage"],
+        seed=SETTINGS["accuracy"]["seed"],
+    message:
+        "Naming the spectra of {wildcards.collection}"
+    shell:
+        "python {input.script:q} --spectra {input.spectra:q} --sensor {params.sensor}"
+        " --onnx {input.onnx:q} --classes {input.classes:q} --library {input.library:q}"
+        " --coverage {params.coverage} --seed {params.seed}"
+        " --table {output.table:q} --summary {output.summary:q}"
+        " --thresholds {output.thresholds:q} --threads {threads}"
         " 2> {log:q}"

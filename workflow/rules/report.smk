@@ -517,6 +517,7 @@ rule render_sensor_report:
             path for scene in scenes_of(wildcards.study) for path in sensor_figures(scene)
         ],
         trial=lambda wildcards: trial_files(wildcards.study),
+        pixels=lambda wildcards: collection_summaries(wildcards.study).values(),
         files=lambda wildcards: study_files(wildcards.study),
         accuracy="results/studies/{study}/accuracy.json",
         settings="results/studies/{study}/settings.json",
@@ -553,6 +554,10 @@ rule render_sensor_report:
             for sensor in sensors_of(scene)
         ),
         trial=lambda wildcards: flag("trial", " ".join(trial_files(wildcards.study))),
+        pixels=lambda wildcards: " ".join(
+            f"--pixels {name} {path}"
+            for name, path in collection_summaries(wildcards.study).items()
+        ),
         tables=lambda wildcards: " ".join(
             f"--table {name} {scene} {path}"
             for scene in scenes_of(wildcards.study)
@@ -562,7 +567,7 @@ rule render_sensor_report:
         "Writing the report of {wildcards.study}"
     shell:
         "python {input.script:q} --study {wildcards.study} {params.scenes} {params.sensors}"
-        " {params.tables} {params.trial} --accuracy {input.accuracy:q} --config {input.settings:q}"
+        " {params.tables} {params.trial} {params.pixels} --accuracy {input.accuracy:q} --config {input.settings:q}"
         " --files {input.files:q} --published {input.published:q} --template {input.template:q}"
         " --base {input.base:q} --style {input.style:q} --output {output:q}"
         " 2> {log:q}"
