@@ -13,7 +13,6 @@ from gossan.legend import MapClass
 from gossan.patch_splits import Draw, measure_leak
 from gossan.patches import SIDES, PatchTable
 
-PROTOCOLS = ("blocked", "paper")
 PROTOCOL_NOTES = {
     "blocked": (
         "blocked: spatial blocks split before augmentation; training images are turned and "
