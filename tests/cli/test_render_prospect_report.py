@@ -63,8 +63,14 @@ def test_the_numbers_are_those_of_the_records(folder, report):
             record = json.loads((folder / "accuracy" / f"{plan}-{protocol}.json").read_text())
             for name in ("overall_accuracy", "kappa", "macro_f1"):
                 value = record["scores"][name]
-                ends = f"[{value['low']:.3f}, {value['high']:.3f}]"
-                assert f'{value["value"]:.3f}<br><span class="interval">{ends}</span>' in html
+                # A class of the small scene lies in too few blocks for an interval of macro-F1.
+                ends = "</td>"
+                if name != "macro_f1":
+                    ends = (
+                        f'<br><span class="interval">[{value["low"]:.3f}, {value["high"]:.3f}]'
+                        "</span>"
+                    )
+                assert f'<td class="n">{value["value"]:.3f}{ends}' in html
             if plan != "windows":
                 for item in record["scores_study_classes"]["classes"]:
                     assert f'<td class="n">{item["f1"]["value"]:.3f}' in html
