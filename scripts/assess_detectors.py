@@ -92,7 +92,7 @@ def _assess(arguments: argparse.Namespace) -> None:
     from gossan.raster import read_info
     from gossan.reference import open_reference
     from gossan.sensor_bands import read_bands
-    from gossan.sensor_scores import method_label
+    from gossan.sensor_scores import MAPPED, method_label
     from gossan.sensor_subsets import (
         SIMILARITY_COLUMNS,
         SUBSET_COLUMNS,
@@ -193,13 +193,15 @@ def _assess(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
             threads=arguments.threads,
         )
-    for method, item in examined.items():
-        label = method_label(method)
+    # The map names a pixel by the conformal limits, not by the thresholds of the best F1.
+    tested = [("map", MAPPED, examined["masked"].answered)]
+    tested += [(method, method_label(method), item.named) for method, item in examined.items()]
+    for method, label, classes in tested:
         if ground is None:
             record = unassessed_record(arguments.stack, scene=arguments.scene, method=label)
         else:
             record = accuracy_record(
-                item.named,
+                classes,
                 ground,
                 minerals,
                 scene=arguments.scene,

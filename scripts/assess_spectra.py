@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from toolkit import add_embedding, embedding_training, run
+from toolkit import add_embedding, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,7 +43,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Read both archives, train fold by fold and once on all, measure, write."""
     import numpy as np
 
-    from gossan.embedding import learn
+    from gossan.embedding import learn, read_training_options
     from gossan.files import write_json
     from gossan.legend import read_classes
     from gossan.networks import set_up_tensorflow
@@ -66,7 +66,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.spectral_augmentation import Augmentation
     from gossan.tables import write_rows
 
-    training = embedding_training(arguments)
+    training = read_training_options(vars(arguments))
     classes = [item for item in read_classes(arguments.classes) if item.kind == "mineral"]
     minerals = [item.name for item in classes]
     bands = read_sensors(arguments.sensors)

@@ -46,14 +46,6 @@ def build_parser() -> argparse.ArgumentParser:
         "(default: twice --size-px)",
     )
     add(
-        "--shares",
-        type=float,
-        nargs=3,
-        default=[0.7, 0.15, 0.15],
-        metavar=("TRAIN", "VALIDATION", "TEST"),
-        help="shares of the sides (default: 0.7 0.15 0.15)",
-    )
-    add(
         "--skip-rare",
         action="store_true",
         help="leave out classes that do not get to every side, instead of ending with an error",
@@ -86,7 +78,6 @@ def main(arguments: argparse.Namespace) -> None:
         cut_patches(arguments.class_map, classes, recipe),
         read_info(arguments.class_map).grid.width,
         block_px=2 * size_px if block_px is None else block_px,
-        shares=arguments.shares,
         seed=arguments.seed,
         skip_rare=arguments.skip_rare,
     )

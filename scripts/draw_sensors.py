@@ -125,24 +125,13 @@ def method_figures(
         draw_similarity,
         draw_subsets,
     )
-    from gossan.sensor_scores import (
-        COVERAGE_COLUMNS,
-        DETECTION_COLUMNS,
-        SIMILARITY_COLUMNS,
-        SUBSET_COLUMNS,
-    )
+    from gossan.sensor_scores import NEEDED_COLUMNS
 
     labels = {item.name: item.label for item in read_classes(arguments.classes)}
     # All tables are read before the first figure is drawn, so that a bad one costs no time.
-    columns = {
-        "detection": DETECTION_COLUMNS,
-        "subsets": SUBSET_COLUMNS,
-        "similarity": SIMILARITY_COLUMNS,
-        "coverage": COVERAGE_COLUMNS,
-    }
     rows = {
         name: read_table(getattr(arguments, name), needed)
-        for name, needed in columns.items()
+        for name, needed in NEEDED_COLUMNS.items()
         if getattr(arguments, name) is not None
     }
     published = paper.get("detection", [])

@@ -14,6 +14,9 @@ from gossan.targets import add_sites, least_pixels, survey_targets, write_kml, w
 from gossan.vectors import POLYGONS, read_features
 from toolkit import add_threads, run
 
+MOST = 200
+"""Targets that are written, the best."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -54,7 +57,6 @@ def build_parser() -> argparse.ArgumentParser:
         default=1.0,
         help="smaller patches are no targets, in hectares (default: 1)",
     )
-    add("--most", type=int, default=200, help="write at most this many, the best (default: 200)")
     add(
         "--block-px",
         type=int,
@@ -85,8 +87,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Find the targets, count the sites, and write targets, tables and the record."""
-    if arguments.most < 1:
-        raise InputError("most: must be at least 1")
     bootstrap = Bootstrap(arguments.block_px, arguments.bootstrap, arguments.seed)
     info = read_info(arguments.potential)
     if info.dtype != "uint8":
@@ -108,7 +108,7 @@ def main(arguments: argparse.Namespace) -> None:
         sites,
         level=arguments.level,
         least_px=least_px,
-        most=arguments.most,
+        most=MOST,
         synthetic=synthetic,
         threads=arguments.threads,
     )

@@ -10,22 +10,14 @@ from gossan.records import read_json, read_table
 from gossan.report import records_of, relative_link
 from gossan.sensor_bands import COLUMNS, SENSORS
 from gossan.sensor_report import SensorScene, figure_names, render_sensor_report
-from gossan.sensor_scores import (
-    COVERAGE_COLUMNS,
-    DETECTION_COLUMNS,
-    SIMILARITY_COLUMNS,
-    SUBSET_COLUMNS,
-)
+from gossan.sensor_scores import NEEDED_COLUMNS
 from toolkit import add_page, run
 
 # Name -> columns of a table, None for a record (JSON).
 TABLES: Mapping[str, Sequence[str] | None] = {
     "areas": ("name", "label", "pixels", "area_km2"),
     "sensor_areas": ("sensors", "name", "pixels"),
-    "detection": DETECTION_COLUMNS,
-    "subsets": SUBSET_COLUMNS,
-    "similarity": SIMILARITY_COLUMNS,
-    "coverage": COVERAGE_COLUMNS,
+    **NEEDED_COLUMNS,
     "masked": None,
     "unmasked": None,
     "filler": None,

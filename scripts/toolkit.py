@@ -79,9 +79,15 @@ def check_ground(difficulty: float, *sides_px: int) -> None:
 
 
 def add_embedding(parser: argparse.ArgumentParser) -> None:
-    """Add how an embedding network is trained (`gossan.embedding.Training`)."""
+    """Add how an embedding network is trained: the fields of `gossan.embedding.Training`."""
     add = parser.add_argument
-    add("--masking", type=int, default=4, help="sensors masked at most; 0: never (default: 4)")
+    add(
+        "--masking",
+        dest="max_masked",
+        type=int,
+        default=4,
+        help="sensors masked at most; 0: never (default: 4)",
+    )
     add(
         "--triplets",
         type=int,
@@ -99,14 +105,8 @@ def add_embedding(parser: argparse.ArgumentParser) -> None:
         "farther than the positive (default: semi-hard)",
     )
     add("--margin", type=float, default=0.3, help="margin of the loss (default: 0.3)")
-    add(
-        "--units",
-        type=int,
-        nargs=2,
-        default=(256, 32),
-        metavar=("HIDDEN", "EMBEDDING"),
-        help="units of both layers (default: 256 32)",
-    )
+    add("--hidden", type=int, default=256, help="units of the first layer (default: 256)")
+    add("--embedding", type=int, default=32, help="units of the second layer (default: 32)")
     add(
         "--networks",
         type=int,
@@ -115,27 +115,6 @@ def add_embedding(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=int, default=42, help="seed of weights, spectra and masks")
     add("--threads", type=int, default=2, help="TensorFlow's threads; they change the last bits")
-
-
-def embedding_training(arguments: argparse.Namespace) -> object:
-    """What the command line of `add_embedding` asks for, as `gossan.embedding.Training`."""
-    from gossan.embedding import Training
-
-    hidden, embedding = arguments.units
-    return Training(
-        epochs=arguments.epochs,
-        triplets=arguments.triplets,
-        batch=arguments.batch,
-        rate=arguments.rate,
-        margin=arguments.margin,
-        hidden=hidden,
-        embedding=embedding,
-        networks=arguments.networks,
-        max_masked=arguments.masking,
-        mining=arguments.mining,
-        seed=arguments.seed,
-        threads=arguments.threads,
-    )
 
 
 def one_line(error: Exception) -> str:

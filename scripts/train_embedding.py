@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from toolkit import add_embedding, embedding_training, run
+from toolkit import add_embedding, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,6 +41,7 @@ def main(arguments: argparse.Namespace) -> None:
         compare_embeddings,
         learn,
         read_keras_embedding,
+        read_training_options,
     )
     from gossan.embedding_model import read_model, write_model
     from gossan.files import staged, write_json
@@ -51,7 +52,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.tables import write_table
     from gossan.training_spectra import read_training
 
-    training = embedding_training(arguments)
+    training = read_training_options(vars(arguments))
     classes = [item for item in read_classes(arguments.classes) if item.kind == "mineral"]
     bands = read_bands(arguments.bands)
     spectra = read_training(arguments.library, classes)

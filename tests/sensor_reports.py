@@ -17,7 +17,7 @@ from gossan.sensor_bands import (
     sensor_bits,
     write_bands,
 )
-from gossan.sensor_scores import METHOD_LABELS, missing_sets
+from gossan.sensor_scores import METHOD_LABELS
 from gossan.tables import write_table
 
 SCENE = "tiny"
@@ -257,6 +257,15 @@ SKILL = {
 }
 THRESHOLDS = {"validation": 0.0, "oracle": 0.05, "library": -0.05}
 LOSS = {"masked": 0.02, "filled": 0.015, "unmasked": 0.06}
+
+
+def missing_sets() -> list[tuple[str, ...]]:
+    """All sets of sensors that can be missing while one is left: 30."""
+    return [
+        missing
+        for number in range(1, len(SENSORS))
+        for missing in itertools.combinations(SENSORS, number)
+    ]
 
 
 def score(method: str, mineral: str, sensors: tuple[str, ...] = SENSORS) -> float:

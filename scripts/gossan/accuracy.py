@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from gossan.sampling import smallest_of_each
+
 EXCLUDED = -1
 """Index of a pixel that is not tested."""
 
@@ -329,10 +331,7 @@ def merge_samples(samples: Iterable[Sample], per_class: int) -> Sample:
         for name in ("priority", "stratum", "reference", "row", "column")
     ]
     priority, stratum, _, row, column = fields
-    order = np.lexsort((column, row, priority, stratum))
-    ordered = stratum[order]
-    starts = np.searchsorted(ordered, ordered)
-    kept = order[np.arange(len(order)) - starts < per_class]
+    kept = smallest_of_each(priority, stratum, per_class, (row, column))
     return Sample(*(field[kept] for field in fields))
 
 

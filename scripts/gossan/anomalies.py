@@ -4,8 +4,8 @@ MAD = median_i |x_i - median_j x_j| (Hampel 1974, Journal of the American Statis
 69, 383-393), not scaled to the standard deviation. A pixel is anomalous where it lies more than n
 MAD beyond the centre of its band.
 
-Two ways give the same numbers: `measure_spread` sorts a whole array; `count_levels`, summed over
-blocks, and `spread_of_counts` need only a histogram of the stored whole numbers, and are exact.
+Median, mean and MAD come from a histogram of the stored whole numbers, which blocks add up to
+(`count_levels`, `spread_of_counts`), and are exact.
 """
 
 import math
@@ -68,21 +68,6 @@ class Rule:
         return low, high
 
 
-def measure_spread(values: np.ndarray, name: str = "band") -> Spread:
-    """Spread of a whole band of any shape; NaN and infinite values are left out.
-
-    Median and MAD are those of `scipy.stats.median_abs_deviation`, in the type of `values`.
-    Raises InputError, naming the band by `name`, where it has no valid pixel or its MAD is 0.
-    """
-    valid = values[np.isfinite(values)]
-    if not valid.size:
-        return _checked(Spread(0, math.nan, math.nan, math.nan), name)
-    median = np.median(valid)
-    mad = np.median(np.abs(valid - median))
-    mean = valid.mean(dtype=np.float64)
-    return _checked(Spread(valid.size, float(median), float(mean), float(mad)), name)
-
-
 def count_levels(stored: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
     """How often each number occurs in each band, (bands, levels) int64.
 
@@ -106,7 +91,8 @@ def count_levels(stored: np.ndarray, valid: np.ndarray | None = None) -> np.ndar
 def spread_of_counts(counts: np.ndarray, lowest: int, name: str = "band") -> Spread:
     """Spread of a band's stored numbers, exactly, from their counts (levels,).
 
-    `lowest` is the number that the first level stands for. Raises InputError as `measure_spread`.
+    `lowest` is the number that the first level stands for. Raises InputError, naming the band by
+    `name`, where it has no valid pixel or its MAD is 0.
     """
     present = np.flatnonzero(counts)
     frequency = counts[present]

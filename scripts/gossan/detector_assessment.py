@@ -26,12 +26,10 @@ from gossan.detectors import (
 from gossan.embedding_map import Filler
 from gossan.embedding_model import EmbeddingModel
 from gossan.errors import InputError
-from gossan.sensor_scores import ORACLE, VALIDATION
+from gossan.sensor_scores import LIBRARY, ORACLE, VALIDATION
 from gossan.shape_fit import ShapeFit
 from gossan.spectral_augmentation import Augmenter
 
-LIBRARY = "library"
-"""Kind of a threshold that was chosen on augmented library spectra, without any pixel."""
 COVERAGE_COLUMNS = (
     *("method", "mineral", "asked", "n_calibration", "calibrated_on", "limit", "n"),
     *("covered", "covered_low", "covered_high", "named", "none", "several"),
@@ -162,13 +160,16 @@ class Examined:
     """What came of one detector.
 
     `rows` are of detection.csv, `thresholds` of thresholds.json by mineral, `coverage` of
-    coverage.csv; `named` (m,) are the classes of the test pixels, 0 = none (None without ground).
+    coverage.csv; `named` (m,) are the classes of the test pixels, 0 = none, by the thresholds, and
+    `answered` (m,) those by the conformal limits, where just one mineral keeps its own, as a map
+    has them (None without ground).
     """
 
     rows: list[dict[str, object]]
     thresholds: dict[str, dict[str, object]]
     coverage: list[dict[str, object]]
     named: np.ndarray | None
+    answered: np.ndarray | None
 
 
 def examine_detector(
@@ -197,7 +198,7 @@ def examine_detector(
     limits = class_limits(own, library.truth, coverage)
     calibrated = [LIBRARY] * len(minerals)
     counted = np.bincount(library.truth, minlength=len(minerals) + 1)[1:]
-    rows, covered, named = [], [], None
+    rows, covered, named, answered = [], [], None, None
     if pixels is not None:
         scores = score_spectra(detector, pixels.spectra, pixels.present, threads)
         held, test = pixels.take(~pixels.is_test), pixels.take(pixels.is_test)
@@ -228,10 +229,12 @@ def examine_detector(
         calibrated = [VALIDATION if there else LIBRARY for there in enough]
         of_held = np.bincount(held.truth, minlength=len(minerals) + 1)[1:]
         counted = np.where(enough, of_held, counted)
+        answers = answer_sets(test_scores, limits)
+        answered = np.where(answers.sum(axis=1) == 1, answers.argmax(axis=1) + 1, 0)
         covered = coverage_rows(
             method,
             minerals,
-            answer_sets(test_scores, limits),
+            answers,
             test,
             asked=coverage,
             replicates=replicates,
@@ -253,7 +256,7 @@ def examine_detector(
         }
         for place, name in enumerate(minerals)
     }
-    return Examined(rows, thresholds, covered, named)
+    return Examined(rows, thresholds, covered, named, answered)
 
 
 def coverage_rows(

@@ -9,7 +9,7 @@ by the functions that need it, and by nothing that runs a trained network.
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
@@ -100,6 +100,11 @@ class Training:
     def describe(self) -> dict[str, object]:
         """What a record says about it."""
         return asdict(self)
+
+
+def read_training_options(options: Mapping[str, object]) -> Training:
+    """The training that a command line asks for: its options by the names of Training's fields."""
+    return Training(**{item.name: options[item.name] for item in fields(Training)})
 
 
 def _load() -> tuple[object, object]:
@@ -353,9 +358,7 @@ def read_keras_embedding(path: str | Path) -> object:
     """A stored model of train_embedding.py; nothing in the file is run. See `read_keras`."""
     names = {kind.__name__ for kind in _layers()}
     registered = {f"{PACKAGE}>{name}" for name in names}
-    return read_keras(
-        path, {__name__, "Functional", "Concatenate", "__keras_tensor__"} | names | registered
-    )
+    return read_keras(path, {__name__} | STORED | names | registered)
 
 
 def compare_embeddings(model: object, other: EmbeddingModel, spectra: np.ndarray) -> float:

@@ -195,7 +195,9 @@ class EmbeddingModel:
             rows = np.flatnonzero(kinds == kind)
             alike = slice(None) if rows.size == len(kinds) else rows
             references = self._reference_embeddings(present[rows[0]])
-            nearest = np.maximum.reduceat(embeddings[alike] @ references.T, starts, axis=1)
+            likeness = embeddings[alike] @ references.T
+            likeness[:, ~references.any(axis=1)] = -1
+            nearest = np.maximum.reduceat(likeness, starts, axis=1)
             # Of vectors of length 1: |a - b|² = 2 - 2 a·b. Rounding can take a·b above 1.
             found[alike] = np.sqrt(2 - 2 * np.clip(nearest, -1, 1))
         return found

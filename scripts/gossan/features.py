@@ -247,10 +247,11 @@ class Stack:
         self.close()
 
     def close(self) -> None:
-        """Close all files."""
+        """Close the files of all threads, none of which may be reading; `read` opens them again."""
         for dataset in reversed(self._opened):
             dataset.close()
         self._opened.clear()
+        self._local = threading.local()
 
     def places(self, names: Sequence[str] | None) -> tuple[int, ...]:
         """Places of the layers called `names`; None means all. InputError for an unknown one."""
@@ -362,7 +363,8 @@ def read_point_features(
 ) -> np.ndarray:
     """Features of single pixels, (n, features) float32; NaN where a layer is missing.
 
-    The numbers are those of `make_features`. Only blocks that hold points are read.
+    The numbers are those of `make_features`. Only blocks that hold points are read. All files of
+    the stack are closed at the end.
     """
     side = recipe.block_px(len(stack.layers), block_px)
     across = -(-stack.grid.width // side)
@@ -381,9 +383,13 @@ def read_point_features(
         features = make_features(stack.read(grown), inner, recipe, layers)
         result[own] = features[:, rows[own] - window.row_off, columns[own] - window.col_off].T
 
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        for _ in pool.map(work, groups):
-            pass
+    try:
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            for _ in pool.map(work, groups):
+                pass
+    finally:
+        # The threads that opened them are gone, and each call has threads of its own.
+        stack.close()
     return result
 
 

@@ -7,7 +7,6 @@ to a number, and only then split, so copies of one patch, and patches that overl
 sides; `measure_leak` counts them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,21 +57,19 @@ def split_blocked(
     width: int,
     *,
     block_px: int,
-    shares: Sequence[float] = SHARES,
     seed: int = 42,
     skip_rare: bool = False,
 ) -> PatchTable:
     """The table with blocks and sides; blocks are `block_px` pixels wide in a scene of `width`.
 
-    Blocks are dealt so that each class comes as near as possible to `shares` on each side
+    Blocks are dealt so that each class comes as near as possible to SHARES on each side
     (iterative stratification, Sechidis et al. 2011, of blocks instead of examples; the best of
     DEALS deals). Blocks are counted from the scene's upper left corner, row by row.
 
-    Raises InputError for blocks smaller than patches, shares that are none, and a class that
-    does not get to every side. With `skip_rare` such a class is left out with its patches
-    instead, as long as two remain.
+    Raises InputError for blocks smaller than patches and for a class that does not get to every
+    side. With `skip_rare` such a class is left out with its patches instead, as long as two
+    remain.
     """
-    require_shares(shares)
     if block_px < table.size_px:
         raise InputError(
             f"split-block-px: {block_px} is less than the patch of {table.size_px} pixels; "
@@ -92,7 +89,7 @@ def split_blocked(
         carried = (counts > 0).sum(axis=0)
         dealt = None
         if carried.min() >= len(SIDES):
-            dealt = _deal(counts, np.asarray(shares, float), seed)
+            dealt = _deal(counts, np.array(SHARES), seed)
         if dealt is not None:
             break
         rarest = int(carried.argmin())
@@ -118,15 +115,6 @@ def split_blocked(
     agree = (own == own[:, :1]).all(axis=1)
     sides = np.where(agree, np.array(SIDES)[own[:, 0]], UNUSED)
     return replace(table, blocks=blocks, sides=sides)
-
-
-def require_shares(shares: Sequence[float]) -> None:
-    """Raise InputError unless `shares` are three positive numbers that add up to 1."""
-    if len(shares) != len(SIDES) or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise InputError(
-            f"shares: {' '.join(f'{share:g}' for share in shares)} are not three positive numbers "
-            "that add up to 1; give training, validation and test"
-        )
 
 
 def _touched_blocks(table: PatchTable, block_px: int, across: int) -> np.ndarray:
@@ -191,7 +179,6 @@ def draw_blocked(
     *,
     rotations: int = RIGHT_ANGLES,
     seed: int = 42,
-    shares: Sequence[float] = SHARES,
     equal_tests: bool | None = None,
 ) -> Draw:
     """The images of the blocked protocol; sides are those of the table.
@@ -202,7 +189,6 @@ def draw_blocked(
     classes are made equal, as published; of more, the rarest would leave a handful of patches.
     Raises InputError where a side lacks a class.
     """
-    require_shares(shares)
     variants = count_variants(rotations)
     if equal_tests is None:
         equal_tests = len(table.classes) == 2
@@ -213,7 +199,7 @@ def draw_blocked(
         patches, variant = own, np.zeros(len(own), np.int64)
         if side == TRAIN:
             patches, variant = np.repeat(own, variants), np.tile(np.arange(variants), len(own))
-            most = round(count * shares[number])
+            most = round(count * SHARES[number])
             _require_count(table, most)
             kept = reduce_equally(table.labels[patches], most, seed, repeat=True)
             patches, variant = patches[kept], variant[kept]
@@ -230,14 +216,12 @@ def draw_paper(
     *,
     rotations: int = RIGHT_ANGLES,
     seed: int = 42,
-    shares: Sequence[float] = SHARES,
 ) -> Draw:
     """The images of the paper's protocol: augment all patches, reduce to `count`, then split.
 
     Each class has equally many images, and each side its share of every class; whatever side the
     table gives a patch is ignored. Raises InputError for fewer images than sides of a class.
     """
-    require_shares(shares)
     variants = count_variants(rotations)
     _require_classes(table, np.arange(len(table)), "all patches")
     _require_count(table, count)
@@ -249,7 +233,7 @@ def draw_paper(
     sides = np.empty(len(patches), "<U10")
     for label in range(len(table.classes)):
         own = generator.permutation(np.flatnonzero(table.labels[patches] == label))
-        edges = np.rint(np.cumsum(shares)[:2] * len(own)).astype(int)
+        edges = np.rint(np.cumsum(SHARES)[:2] * len(own)).astype(int)
         parts = np.split(own, edges)
         if min(len(part) for part in parts) == 0:
             raise InputError(

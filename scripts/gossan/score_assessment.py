@@ -1022,13 +1022,14 @@ def apply_record(
             np.array(record["standardisation"]["mean"], float),
             np.array(record["standardisation"]["scale"], float),
         )
-        models = [
-            Model(
-                float(known[zone]["model"]["intercept"]),
-                np.array(known[zone]["model"]["coefficients"], float),
-            )
+        items = [
+            {key: known[zone][key] for key in ("zone", "code", "threshold", "model")}
             for zone in zones
             if zone in known
+        ]
+        models = [
+            Model(float(item["model"]["intercept"]), np.array(item["model"]["coefficients"], float))
+            for item in items
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a record of score_alteration.py; train one") from error
@@ -1069,10 +1070,7 @@ def apply_record(
         "bands": list(scene.bands),
         "features": list(features),
         "standardisation": record["standardisation"],
-        "zones": [
-            {key: known[zone][key] for key in ("zone", "code", "threshold", "model")}
-            for zone in zones
-        ],
+        "zones": items,
     }
 
 

@@ -323,7 +323,7 @@ def draw_detection(
 ) -> Figure:
     """F1 of each method by mineral with intervals, at the validation and the oracle threshold.
 
-    `rows` are the table of assess_detectors (DETECTION_COLUMNS); `published` the paper's rows
+    `rows` are the table `detection` of assess_detectors; `published` the paper's rows
     (`mineral`, `method`, `f1`), drawn as crosses; `labels` name the minerals.
     """
     rows = [row for row in rows if row["threshold_kind"] in (VALIDATION, ORACLE)]
@@ -392,7 +392,7 @@ def _counts(rows: Rows, mineral: str) -> str:
 def draw_subsets(rows: Rows, synthetic: bool, mineral: str = MACRO) -> Figure:
     """F1 of every set of sensors (rows) and method (columns), at the validation threshold.
 
-    `rows` are the table of assess_detectors (SUBSET_COLUMNS).
+    `rows` are the table `subsets` of assess_detectors.
     """
     scores = subset_scores(rows, mineral)
     if not scores:
@@ -419,7 +419,7 @@ def draw_subsets(rows: Rows, synthetic: bool, mineral: str = MACRO) -> Figure:
 def draw_similarity(rows: Rows, labels: Mapping[str, str], synthetic: bool) -> Figure:
     """Cosine similarity and Euclidean distance between embeddings with and without sensors.
 
-    `rows` are the table of assess_detectors (SIMILARITY_COLUMNS): a row of the picture per set of
+    `rows` are the table `similarity` of assess_detectors: a row of the picture per set of
     missing sensors, a column per mineral.
     """
     cosine = similarities(rows, "cosine")
@@ -562,7 +562,7 @@ def _size_edges(sets: Sequence[Sequence[str]]) -> list[float]:
 def draw_coverage(rows: Rows, labels: Mapping[str, str], synthetic: bool) -> Figure:
     """How often the true mineral is in the answer, against what was asked; and what was answered.
 
-    `rows` are the table of assess_detectors (COVERAGE_COLUMNS).
+    `rows` are the table `coverage` of assess_detectors.
     """
     if not rows:
         return draw_message("Abstention was not tested: there is no reference.", synthetic)

@@ -22,6 +22,7 @@ from gossan.sensor_scores import (
     FULL,
     LIBRARY,
     MACRO,
+    MAPPED,
     METHOD_LABELS,
     ORACLE,
     SENSOR_LABELS,
@@ -246,6 +247,12 @@ def _found(scene: SensorScene) -> str:
             "harmonic mean of how much of a mineral is found and how much of what is found is "
             f"right) is {_value(row, 'f1')} on average over {len(minerals)} minerals"
         )
+        parts += [
+            "as mapped, with abstentions, one class for each pixel, overall accuracy is "
+            f"{_told(item['overall_accuracy'])}"
+            for item in _named_rows(scene.records)
+            if item["method"] == MAPPED
+        ]
     else:
         parts.append("no accuracy can be stated, because there is no reference")
     return f"{text}, {'; '.join(parts)}."
@@ -264,7 +271,11 @@ def _count(row: Mapping[str, str]) -> str:
 
 
 def _value(row: Mapping[str, str] | None, name: str) -> str:
-    value = value_of(row, name)
+    return _told(value_of(row, name))
+
+
+def _told(value: Mapping[str, float | None]) -> str:
+    """A number with its interval, in words."""
     if value["value"] is None:
         return "undefined"
     if value["low"] is None:
@@ -455,7 +466,7 @@ def _scene_context(scene: SensorScene, paper: Mapping) -> dict:
 
 def _named_rows(records: Sequence[Mapping]) -> list[dict]:
     """Overall scores of the assessed records, in the order of the methods."""
-    order = list(METHOD_LABELS.values())
+    order = [MAPPED, *METHOD_LABELS.values()]
     rows = [
         {"method": item["method"], **{name: item["scores"][name] for name in OVERALL}}
         for item in records

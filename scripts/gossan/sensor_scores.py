@@ -5,7 +5,6 @@ sensors is their names joined by "+", in the order of SENSORS. The mineral MACRO
 over all minerals.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from gossan.errors import InputError
@@ -28,22 +27,26 @@ METHOD_LABELS = {
     "shape": "Shape fit",
 }
 """Methods in the order of figures and tables."""
+MAPPED = "Network, masking, as mapped"
+"""How the record of the published map calls its method."""
 MACRO = "macro"
 VALIDATION, ORACLE, LIBRARY, FULL = "validation", "oracle", "library", "full"
 """Where a threshold comes from: validation pixels, the test pixels themselves, library spectra
 alone; and, for sets of sensors, validation pixels that all sensors see."""
 
-DETECTION_COLUMNS = (
-    *("method", "mineral", "threshold_kind", "n", "n_mineral", "precision", "recall"),
-    *("f1", "f1_low", "f1_high", "training"),
-)
+NEEDED_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "detection": (
+        *("method", "mineral", "threshold_kind", "n", "n_mineral", "precision", "recall"),
+        *("f1", "f1_low", "f1_high", "training"),
+    ),
+    "subsets": ("sensors", "method", "mineral", "threshold_kind", "n", "f1", "f1_low", "f1_high"),
+    "similarity": ("missing", "mineral", "n", "cosine", "euclidean"),
+    "coverage": (
+        *("mineral", "asked", "n_calibration", "calibrated_on", "n", "covered"),
+        *("named", "none", "several", "other_within"),
+    ),
+}
 """What figures and page need of the tables of assess_detectors, which have more."""
-SUBSET_COLUMNS = ("sensors", "method", "mineral", "threshold_kind", "n", "f1", "f1_low", "f1_high")
-SIMILARITY_COLUMNS = ("missing", "mineral", "n", "cosine", "euclidean")
-COVERAGE_COLUMNS = (
-    *("mineral", "asked", "n_calibration", "calibrated_on", "n", "covered"),
-    *("named", "none", "several", "other_within"),
-)
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -112,7 +115,7 @@ def subset_scores(
 ) -> dict[tuple[str, ...], dict[str, float]]:
     """F1 by set of sensors and method at one kind of threshold; sets with more sensors first.
 
-    `rows` have SUBSET_COLUMNS; a method that has no F1 with a set of sensors is left out there.
+    `rows` are the table `subsets`; a method without an F1 with a set of sensors is left out there.
     """
     found: dict[tuple[str, ...], dict[str, float]] = {}
     for row in pick(rows, mineral=mineral, threshold_kind=kind):
@@ -133,7 +136,7 @@ def lacks_hyperspectral(sensors: Sequence[str], available: Iterable[str] = SENSO
 
 
 def similarities(rows: Rows, column: str) -> dict[tuple[str, ...], dict[str, float]]:
-    """A column of SIMILARITY_COLUMNS by set of missing sensors and mineral, few missing first."""
+    """A column of the table `similarity` by missing sensors and mineral, few missing first."""
     found: dict[tuple[str, ...], dict[str, float]] = {}
     for row in rows:
         value = number(row, column)
@@ -143,12 +146,3 @@ def similarities(rows: Rows, column: str) -> dict[tuple[str, ...], dict[str, flo
         missing: found[missing]
         for missing in sorted(found, key=lambda m: (len(m), [SENSORS.index(name) for name in m]))
     }
-
-
-def missing_sets(sensors: Sequence[str] = SENSORS) -> list[tuple[str, ...]]:
-    """All sets of sensors that can be missing while one is left: 30 for five sensors."""
-    return [
-        missing
-        for number_missing in range(1, len(sensors))
-        for missing in itertools.combinations(sensors, number_missing)
-    ]

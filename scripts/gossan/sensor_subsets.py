@@ -15,10 +15,8 @@ from gossan.detection import (
 )
 from gossan.detectors import Detector, score_subsets
 from gossan.sensor_bands import StackBands
-from gossan.sensor_scores import VALIDATION
+from gossan.sensor_scores import FULL, VALIDATION
 
-FULL = "full"
-"""Kind of a threshold that was chosen with all sensors, beside VALIDATION, with the same subset."""
 RANKED = 5
 """Combinations of missing sensors that are marked as best, and as worst."""
 SIMILARITY_COLUMNS = (

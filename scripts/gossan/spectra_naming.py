@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gossan.detection import number_text
-from gossan.detector_assessment import LIBRARY, draw_library, examine_detector, pure_spectra
+from gossan.detector_assessment import draw_library, examine_detector, pure_spectra
 from gossan.detectors import Detector, Embedding, SpectralAngle, score_spectra
 from gossan.embedding_map import ANSWERS, LIMIT, NAMED, choose
 from gossan.embedding_model import EmbeddingModel
@@ -26,6 +26,7 @@ from gossan.resample import (
     MAX_RELATIVE_STEP,
 )
 from gossan.sensor_bands import StackBands
+from gossan.sensor_scores import LIBRARY
 from gossan.spectral_augmentation import Augmenter
 from gossan.spectrum import Spectrum
 from gossan.training_spectra import MAX_BRIDGE_UM

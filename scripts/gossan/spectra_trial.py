@@ -10,7 +10,6 @@ thresholds chosen by leaving out one record at a time.
 import csv
 import logging
 import re
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from gossan.detection import choose_thresholds, find, rate, rate_rows
 from gossan.detectors import SpectralAngle
 from gossan.errors import InputError
+from gossan.files import DAMAGED_ARCHIVE
 from gossan.legend import MapClass
 from gossan.raster import BandTable
 from gossan.sensor_bands import StackBands, lay_out
@@ -66,7 +66,7 @@ def read_archive(path: str | Path) -> tuple[list[Spectrum], list[str]]:
             wavelength, reflectance, titles, minerals = (archive[name] for name in ARRAYS)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; give an archive of spectra (.npz)") from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, *DAMAGED_ARCHIVE) as error:
         raise InputError(
             f"{path}: no archive of spectra; give a .npz with {', '.join(ARRAYS)}"
         ) from error

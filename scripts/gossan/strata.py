@@ -33,6 +33,7 @@ from gossan.files import staged
 from gossan.legend import MapClass
 from gossan.raster import BandTable, Grid, RasterInfo, decode, iter_blocks, read_info
 from gossan.reference import open_reference
+from gossan.sampling import GOLDEN, mix_states, smallest_of_each
 from gossan.vectors import POINTS, POLYGONS, fixed_date, read_features
 from gossan.vegetation import NEAR_INFRARED_UM, RED_UM, find_band_within, vegetation_index
 
@@ -371,10 +372,8 @@ class _Candidates:
 
     def best(self, most: np.ndarray) -> "_Candidates":
         """The `most` (cells,) pixels of smallest priority in each cell, in ascending order."""
-        order = np.lexsort((self.column, self.row, self.priority, self.cell))
-        ordered = self.cell[order]
-        place = np.arange(len(order)) - np.searchsorted(ordered, ordered)
-        return self.select(order[place < most[ordered]])
+        ties = (self.row, self.column)
+        return self.select(smallest_of_each(self.priority, self.cell, most, ties))
 
     @classmethod
     def together(cls, parts: Sequence["_Candidates"]) -> "_Candidates":
@@ -389,15 +388,11 @@ class _Candidates:
 def pixel_priority(row: np.ndarray, column: np.ndarray, width: int, seed: int) -> np.ndarray:
     """A random number for each pixel, uint64, that its place and the seed alone decide.
 
-    The finaliser of SplitMix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195), so the
-    draw depends neither on threads nor on how the scene is cut into blocks.
+    So the draw depends neither on threads nor on how the scene is cut into blocks.
     """
     start = np.random.default_rng(seed).integers(0, 2**63, dtype=np.uint64)
     number = row.astype(np.uint64) * np.uint64(width) + column.astype(np.uint64)
-    mixed = start + (number + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    return mix_states(start + (number + np.uint64(1)) * GOLDEN)
 
 
 def draw_samples(

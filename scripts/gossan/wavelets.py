@@ -21,7 +21,6 @@ farther than `reach` again. So a block that is read with `Transform.halo` more p
 from a multiple of `Transform.align` on, has exactly the numbers of the whole band.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,22 +112,13 @@ class Transform:
             )
 
 
-def split_band(band: np.ndarray, transform: Transform, what: str = "band") -> np.ndarray:
-    """Sub-bands of a whole band on its grid: (rows, columns) -> (sub-bands, rows, columns).
-
-    float32 or float64, as given; other types become float32. NaN is missing, see the module. The
-    order is that of `Transform.subbands`. Raises InputError where the band is too small.
-    """
-    transform.require_fit(band.shape, what)
-    return split_block(band[np.newaxis], np.s_[:, :], transform)
-
-
 def split_block(block: np.ndarray, inner: tuple[slice, slice], transform: Transform) -> np.ndarray:
     """Sub-bands of a block of a larger raster: those of the first band, then of the next.
 
     `block` is (bands, rows, columns) with its surroundings as `Transform.halo` and `align` ask
-    for, up to the raster's own edges; `inner` the slices of the block within it. Returns
-    (bands * sub-bands, inner rows, inner columns) in the block's type.
+    for, up to the raster's own edges; `inner` the slices of the block within it. NaN is missing,
+    see the module. Returns (bands * sub-bands, inner rows, inner columns), sub-bands in the order
+    of `Transform.subbands`, float32 or float64 as given; other types become float32.
     """
     if block.dtype not in (np.float32, np.float64):
         block = block.astype(np.float32)
@@ -202,43 +192,6 @@ def _split_stationary(band: np.ndarray, transform: Transform) -> list[np.ndarray
         details += [(low - low_low)[kept], high_low[kept], (high - high_low)[kept]]
         smooth = low_low
     return [smooth[kept], *details]
-
-
-def transform_coefficients(
-    band: np.ndarray, transform: Transform, what: str = "band"
-) -> dict[str, np.ndarray]:
-    """The raw coefficients of a whole band without gaps, by sub-band name.
-
-    For "dwt" those of `pywt.dwt2`, level by level. For "swt" those of `pywt.swt2` (PyWavelets
-    scales them by 2 per level), on the band's grid: the band goes on beyond its edges by `mode`,
-    where PyWavelets alone would join opposite edges. Raises InputError where the band is too small
-    or has NaN.
-    """
-    transform.require_fit(band.shape, what)
-    if np.isnan(band).any():
-        raise InputError(f"{what}: has missing pixels; fill them first")
-    if transform.kind == "dwt":
-        smooth, *levels = pywt.wavedec2(
-            band, transform.wavelet, transform.mode, level=transform.level
-        )
-    else:
-        smooth, *levels = _stationary_coefficients(band, transform)
-    found = [smooth, *(detail for three in reversed(levels) for detail in three)]
-    return dict(zip(transform.subbands, found, strict=True))
-
-
-def _stationary_coefficients(band: np.ndarray, transform: Transform) -> list:
-    """As `pywt.wavedec2` returns them, of a band continued by its mode and cut back."""
-    multiple = 2**transform.level
-    before = math.ceil(transform.reach / multiple) * multiple
-    widths = [(before, before + -size % multiple) for size in band.shape]
-    padded = pywt.pad(band, widths, transform.mode).astype(band.dtype, copy=False)
-    rows, columns = (slice(before, before + size) for size in band.shape)
-    smooth, *levels = pywt.swt2(padded, transform.wavelet, transform.level, trim_approx=True)
-    return [
-        smooth[rows, columns],
-        *(tuple(part[rows, columns] for part in three) for three in levels),
-    ]
 
 
 def fill_gaps(band: np.ndarray, rings: int) -> np.ndarray:

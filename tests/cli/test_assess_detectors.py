@@ -9,7 +9,7 @@ import rasterio
 from detector_scenes import LIBRARY, MINERALS, make_scene
 from samples import run_command, run_tool, write_raster
 
-from gossan.sensor_scores import DETECTION_COLUMNS, SUBSET_COLUMNS
+from gossan.sensor_scores import NEEDED_COLUMNS
 
 METHODS = ("masked", "unmasked", "filled", "ocsvm", "isolation_forest", "sam", "shape")
 TABLES = ("detection.csv", "similarity.csv", "subsets.csv", "coverage.csv", "thresholds.json")
@@ -61,7 +61,7 @@ def output(folder, tmp_path_factory):
 
 def test_the_table_of_methods(output):
     table = rows(output / "detection.csv")
-    assert set(DETECTION_COLUMNS) <= set(table[0])
+    assert set(NEEDED_COLUMNS["detection"]) <= set(table[0])
     assert {row["method"] for row in table} == set(METHODS)
     assert {row["threshold_kind"] for row in table} == {"validation", "oracle", "library"}
     assert {row["mineral"] for row in table} == {*MINERALS, "macro"}
@@ -103,7 +103,7 @@ def test_a_filler_changes_nothing_where_all_sensors_are(output):
 
 def test_the_tables_of_missing_sensors(output):
     subsets = rows(output / "subsets.csv")
-    assert set(SUBSET_COLUMNS) <= set(subsets[0])
+    assert set(NEEDED_COLUMNS["subsets"]) <= set(subsets[0])
     assert len({row["sensors"] for row in subsets}) == 7
     assert {row["method"] for row in subsets} == {
         "masked",
@@ -122,7 +122,7 @@ def test_the_tables_of_missing_sensors(output):
 
 def test_the_records_are_collected(output, root, tmp_path):
     names = sorted(path.stem for path in (output / "records").glob("*.json"))
-    assert names == sorted(METHODS)
+    assert names == sorted([*METHODS, "map"])
     done = run_tool(
         "collect_accuracy",
         *("--study", "cuprite", "--records", output / "records", "--output", tmp_path / "a.json"),
@@ -136,7 +136,7 @@ def test_the_records_are_collected(output, root, tmp_path):
 
 def test_threads_do_not_change_a_byte(folder, output, tmp_path):
     assert assess(folder, tmp_path, threads=1).returncode == 0
-    for name in (*TABLES, *(f"records/{method}.json" for method in METHODS)):
+    for name in (*TABLES, *(f"records/{method}.json" for method in (*METHODS, "map"))):
         assert (tmp_path / name).read_bytes() == (output / name).read_bytes(), name
 
 

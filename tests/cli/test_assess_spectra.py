@@ -10,7 +10,20 @@ from gossan.spectra_trial import NAMES
 
 MINERALS = ("alunite", "calcite", "kaolinite")
 ORDER = ("alunite", "chlorite", "calcite", "goethite", "hematite", "jarosite", "kaolinite")
-SMALL = ("--epochs", 3, "--triplets", 384, "--batch", 64, "--units", 48, 12, "--threads", 1)
+SMALL = (
+    "--epochs",
+    3,
+    "--triplets",
+    384,
+    "--batch",
+    64,
+    "--hidden",
+    48,
+    "--embedding",
+    12,
+    "--threads",
+    1,
+)
 
 
 def write_classes(root, path, minerals):

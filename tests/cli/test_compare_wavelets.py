@@ -10,8 +10,9 @@ from samples import CRS, ORIGIN, PIXEL_M, run_command, run_tool, write_raster
 from scipy.ndimage import gaussian_filter
 from shapely.geometry import box
 from sklearn.metrics import roc_auc_score
+from whole_bands import split_band
 
-from gossan.wavelets import Transform, split_band
+from gossan.wavelets import Transform
 
 ROWS, COLUMNS = 120, 150
 CLASSES = """code,name,label,colour

@@ -79,7 +79,6 @@ def test_patches_do_not_overlap_by_default(ground, tmp_path):
         (("--size-px", 100), "labelled patches for 3 classes"),
         ((*SMALL, "--labels", "quartz", "feldspar"), "quartz is no class"),
         ((*SMALL, "--labels", "feldspar"), "two or more"),
-        ((*SMALL, "--shares", 0.7, 0.2, 0.2), "add up to 1"),
         ((*SMALL, "--split-block-px", 0), "split-block-px: 0"),
         ((*SMALL, "--stride-px", 0), "stride-px: 0"),
     ],

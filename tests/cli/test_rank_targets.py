@@ -161,7 +161,6 @@ def test_no_patch_large_enough_makes_empty_files(folder, tmp_path):
         (("--claims", "gone.gpkg"), "gone.gpkg: no such file of claims"),
         (("--substances", "copper"), "no feature has the substance copper (there are: Iron, gold)"),
         (("--substance-attribute", "SUBS"), "lack the attribute 'SUBS'"),
-        (("--most", 0), "most: must be at least 1"),
         (("--min-area-ha", -1), "min-area-ha"),
         (("--bootstrap", 5), "bootstrap: 5 samples are too few"),
         (("--score", "gone.tif"), "gone.tif: no such raster"),

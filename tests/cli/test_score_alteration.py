@@ -224,6 +224,12 @@ def test_a_scene_needs_a_reference_or_a_model(folder, tmp_path):
     done = score(folder, tmp_path, truth=("--model", folder / "other.json"))
     assert "other.json: not a record of score_alteration.py" in done.stderr
     model = record_of(folder / "score")
+    for key in ("threshold", "code"):
+        lacking = [{k: v for k, v in item.items() if k != key} for item in model["zones"]]
+        (folder / "lacking.json").write_text(json.dumps(model | {"zones": lacking}))
+        done = score(folder, tmp_path, truth=("--model", folder / "lacking.json"))
+        assert done.returncode == 1
+        assert "lacking.json: not a record of score_alteration.py" in done.stderr
     model["zones"] = model["zones"][:1]
     (folder / "half.json").write_text(json.dumps(model))
     done = score(folder, tmp_path, truth=("--model", folder / "half.json"))

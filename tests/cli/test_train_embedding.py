@@ -11,7 +11,20 @@ from gossan.raster import BandTable
 from gossan.sensor_bands import lay_out, write_bands
 
 MINERALS = ("alunite", "calcite", "kaolinite")
-SMALL = ("--epochs", 2, "--triplets", 256, "--batch", 64, "--units", 32, 8, "--threads", 1)
+SMALL = (
+    "--epochs",
+    2,
+    "--triplets",
+    256,
+    "--batch",
+    64,
+    "--hidden",
+    32,
+    "--embedding",
+    8,
+    "--threads",
+    1,
+)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import median_abs_deviation
@@ -13,31 +13,9 @@ from gossan.anomalies import (
     count_levels,
     encode_anomalies,
     mark_anomalies,
-    measure_spread,
     spread_of_counts,
 )
 from gossan.errors import InputError
-
-
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    shape=st.tuples(st.integers(2, 40), st.integers(2, 40)),
-    missing=st.floats(0, 0.5),
-    dtype=st.sampled_from(["float32", "float64"]),
-)
-@settings(deadline=None)
-def test_whole_bands_agree_with_scipy_to_the_last_bit(seed, shape, missing, dtype):
-    generator = np.random.default_rng(seed)
-    values = generator.lognormal(0, 2, shape).astype(dtype)
-    values[generator.random(shape) < missing] = np.nan
-    if np.isfinite(values).sum() < 3:
-        return
-    spread = measure_spread(values)
-    expected = median_abs_deviation(values, axis=None, nan_policy="omit")
-    assert expected.dtype == dtype
-    assert spread.mad == float(expected)
-    assert spread.median == float(np.nanmedian(values))
-    assert spread.pixels == np.isfinite(values).sum()
 
 
 @given(
@@ -74,7 +52,7 @@ def test_other_types_are_refused():
         count_levels(np.zeros((1, 2, 2), "float32"))
 
 
-VALUES = np.array([1.0, 2.0, 3.0, 4.0, 100.0])
+VALUES = np.array([1, 2, 3, 4, 100], "int16")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +68,7 @@ VALUES = np.array([1.0, 2.0, 3.0, 4.0, 100.0])
     ],
 )
 def test_rules(rule, expected):
-    spread = measure_spread(VALUES)
+    spread = spread_of_counts(count_levels(VALUES[None, None])[0], -32768)
     assert spread == Spread(5, 3.0, 22.0, 1.0)
     assert mark_anomalies(VALUES, *rule.thresholds(spread)).tolist() == [bool(v) for v in expected]
 
@@ -106,11 +84,13 @@ def test_anomalies_do_not_change_with_scale_and_offset():
     spread = spread_of_counts(counts, -32768)
     low, high = Rule(side="both").thresholds(spread)
     physical = stored * 1e-4 - 0.1
-    again = Rule(side="both").thresholds(measure_spread(physical))
+    mad = median_abs_deviation(physical, axis=None)
+    own = Spread(physical.size, np.median(physical), physical.mean(), mad)
+    again = Rule(side="both").thresholds(own)
     np.testing.assert_allclose(np.array([low, high]) * 1e-4 - 0.1, again, rtol=1e-12)
     rescaled = spread.rescale(1e-4, -0.1)
-    assert rescaled.mad == pytest.approx(measure_spread(physical).mad)
-    assert rescaled.median == pytest.approx(measure_spread(physical).median)
+    assert rescaled.mad == pytest.approx(own.mad)
+    assert rescaled.median == pytest.approx(own.median)
 
 
 def test_codes():
@@ -121,14 +101,15 @@ def test_codes():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.full((3, 3), 0.2), "band 6: its MAD is 0"),
-        (np.array([1.0, 1.0, 1.0, 5.0, 6.0]), "band 6: its MAD is 0"),
-        (np.full((3, 3), np.nan), "band 6: has no valid pixel"),
+        ([2] * 9, "band 6: its MAD is 0"),
+        ([1, 1, 1, 5, 6], "band 6: its MAD is 0"),
+        ([], "band 6: has no valid pixel"),
     ],
 )
 def test_bands_without_spread_are_named(values, message):
+    counts = count_levels(np.array([[values]], "int16"))[0]
     with pytest.raises(InputError, match=message):
-        measure_spread(values, "band 6")
+        spread_of_counts(counts, -32768, "band 6")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import rasterio
 from rasterio.windows import Window
 from samples import write_raster
 
@@ -87,6 +88,29 @@ def test_points_have_the_features_of_their_pixels(tmp_path, threads):
             stack, recipe, (0, 1, 2), rows, columns, block_px=16, threads=threads
         )
     assert np.array_equal(found, whole(values, recipe)[:, rows, columns].T, equal_nan=True)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_reading_points_leaves_no_file_open_and_the_stack_of_use(tmp_path, monkeypatch, threads):
+    write_raster(tmp_path / "cube.tif", scene(), nodata=np.nan)
+    open_raster, opened = rasterio.open, []
+
+    def note(*arguments, **options):
+        opened.append(open_raster(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(rasterio, "open", note)
+    rows, columns = np.arange(0, 50, 5), np.arange(0, 50, 5)
+    with Stack([tmp_path / "cube.tif"]) as stack:
+        before = stack.read(Window(3, 5, 40, 30))
+        options = {"block_px": 16, "threads": threads}
+        first = read_point_features(stack, Recipe(), (0, 1, 2), rows, columns, **options)
+        assert len(opened) > 1
+        assert all(dataset.closed for dataset in opened)
+        again = read_point_features(stack, Recipe(), (0, 1, 2), rows, columns, **options)
+        assert np.array_equal(first, again, equal_nan=True)
+        assert np.array_equal(before, stack.read(Window(3, 5, 40, 30)), equal_nan=True)
+    assert all(dataset.closed for dataset in opened)
 
 
 def test_single_band_files_make_a_cube_called_by_their_names(tmp_path):

@@ -177,12 +177,6 @@ def test_the_full_protocol_has_3032_images():
     assert len(draw_paper(table, 3032, rotations=10).patches) == 3032
 
 
-@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.7, 0.3, 0.0), (0.7, 0.2, 0.2)])
-def test_shares_that_are_none(shares):
-    with pytest.raises(InputError, match="shares"):
-        split_blocked(random_table(), 128, block_px=16, shares=shares)
-
-
 def test_numbers_that_cannot_be_used():
     with pytest.raises(InputError, match="split-block-px: 7 is less than the patch"):
         split_blocked(random_table(), 128, block_px=7)

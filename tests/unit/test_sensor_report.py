@@ -28,7 +28,7 @@ from gossan.sensor_report import (
     summarise,
     verdicts,
 )
-from gossan.sensor_scores import METHOD_LABELS, missing_sets
+from gossan.sensor_scores import METHOD_LABELS
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TABLES = sensor_reports.TABLES | sensor_reports.TESTS
@@ -139,7 +139,7 @@ def test_a_baseline_that_finds_nothing_is_beaten_but_not_divided_by():
 def subsets(masked, unmasked, filled=None, kind="validation"):
     """Rows of all sets of sensors; each score is a function of the set."""
     rows = []
-    for missing in [(), *missing_sets()]:
+    for missing in [(), *sensor_reports.missing_sets()]:
         own = tuple(name for name in SENSORS if name not in missing)
         for method, score in (("masked", masked), ("unmasked", unmasked), ("filled", filled)):
             if score is not None:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sensor_reports import missing_sets
 
 from gossan.errors import InputError
 from gossan.sensor_bands import SENSORS
@@ -9,7 +10,6 @@ from gossan.sensor_scores import (
     lacks_hyperspectral,
     list_minerals,
     method_label,
-    missing_sets,
     name_sensors,
     number,
     order_methods,
@@ -31,13 +31,6 @@ def test_sets_of_sensors_are_read_in_the_order_of_a_stack():
 def test_an_unknown_sensor_is_named(text):
     with pytest.raises(InputError, match="is unknown; join emit"):
         parse_sensors(text)
-
-
-def test_all_sets_that_can_be_missing():
-    sets = missing_sets()
-    assert len(sets) == len(set(sets)) == 30
-    assert [len(missing) for missing in sets] == [1] * 5 + [2] * 10 + [3] * 10 + [4] * 5
-    assert missing_sets(("emit", "prisma")) == [("emit",), ("prisma",)]
 
 
 def test_methods_come_in_one_order_whatever_that_of_the_rows():
