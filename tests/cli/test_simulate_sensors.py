@@ -31,8 +31,8 @@ def test_the_products_that_are_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--size-px", 30), "--size-px 30: use 32 or more"),
-        (("--size-px", 33), "in multiples of 2"),
+        (("--size-px", 30), "--size-px 30: too small; use 32 or more"),
+        (("--size-px", 33), "use a multiple of 2"),
         (("--difficulty", -1), "--difficulty -1.0: out of range"),
         (("--difficulty", "nan"), "--difficulty nan: out of range"),
         (("--minerals", "nowhere.csv"), "nowhere.csv"),
