@@ -19,7 +19,8 @@ import numpy as np
 
 import sam
 from gossan.legend import MapClass, class_colours
-from gossan.onnx_inference import BATCH, METADATA, Header, read_network, to_input, to_probabilities
+from gossan.onnx_inference import BATCH, Header, read_network, to_input, to_probabilities
+from gossan.onnx_session import METADATA
 from gossan.patches import render_codes
 from gossan.raster import Grid, Layer, map_blocks
 

@@ -93,7 +93,8 @@ def main(arguments: argparse.Namespace) -> None:
         write_keras,
     )
     from gossan.onnx_export import export_network
-    from gossan.onnx_inference import METADATA, Header, read_network
+    from gossan.onnx_inference import Header, read_network
+    from gossan.onnx_session import METADATA
     from gossan.patch_splits import draw_blocked, draw_paper
     from gossan.patches import SIDES, read_images, read_patches
     from gossan.tables import write_table

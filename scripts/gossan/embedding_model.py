@@ -15,9 +15,9 @@ import numpy as np
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import MapClass
+from gossan.onnx_session import METADATA, open_session, read_network_file
 from gossan.sensor_bands import SENSORS, StackBands
 
-METADATA = "gossan"
 FORMAT = "gossan-embedding-1"
 OPSET = 17
 IR_VERSION = 8
@@ -228,27 +228,12 @@ def read_model(path: str | Path) -> EmbeddingModel:
     fit the network.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; train the network first") from error
-    return load_model(content, str(path))
+    return load_model(read_network_file(path), str(path))
 
 
 def load_model(content: bytes, where: str) -> EmbeddingModel:
     """A network from the bytes of its file, which is called `where`; see `read_model`."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # Its own lines about a broken file would bury the one that says what to do.
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # ONNX Runtime raises classes of its own, without a common base, for unreadable files.
-        raise InputError(f"{where}: no readable ONNX file; train the network again") from error
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA, "")
+    session, text = open_session(content, where)
     header = Header.from_json(text, where)
     inputs = {item.name: item for item in session.get_inputs()}
     outputs = {item.name: item for item in session.get_outputs()}

@@ -15,11 +15,11 @@ import numpy as np
 
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
+from gossan.onnx_session import open_session, read_network_file
 from gossan.patches import colour_table, fill_gaps
 from gossan.raster import Grid, RasterInfo, decode
 
 INPUT_PX = 150
-METADATA = "gossan"
 FORMAT = "gossan-network-1"
 KINDS = ("colour", "reflectance")
 BATCH = 8
@@ -181,23 +181,8 @@ def read_network(path: str | Path) -> Network:
     InputError for a missing or corrupt file, one without a header, and a header that does not
     fit the network.
     """
-    import onnxruntime
-
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; train the network first") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # Its own lines about a broken file would bury the one that says what to do.
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # ONNX Runtime raises classes of its own, without a common base, for unreadable files.
-        raise InputError(f"{path}: no readable ONNX file; train the network again") from error
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA, "")
+    session, text = open_session(read_network_file(path), str(path))
     header = Header.from_json(text, str(path))
     inputs, outputs = session.get_inputs(), session.get_outputs()
     answers = 1 if len(header.codes) == 2 else len(header.codes)

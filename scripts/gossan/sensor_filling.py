@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from gossan.embedding_model import BATCH, IR_VERSION, METADATA, OPSET
+from gossan.embedding_model import BATCH, IR_VERSION, OPSET
 from gossan.errors import InputError
+from gossan.onnx_session import METADATA, open_session, read_network_file
 from gossan.sensor_bands import HYPERSPECTRAL, StackBands
 from gossan.spectral_augmentation import Augmenter
 from gossan.training_spectra import TrainingSpectra
@@ -192,23 +193,8 @@ def read_filler(path: str | Path) -> Filler:
     InputError for a missing or corrupt file, one without a header, and a header that does not
     fit the network.
     """
-    import onnxruntime
-
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; train the network first") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # Its own lines about a broken file would bury the one that says what to do.
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # ONNX Runtime raises classes of its own, without a common base, for unreadable files.
-        raise InputError(f"{path}: no readable ONNX file; train the network again") from error
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA, "")
+    session, text = open_session(read_network_file(path), str(path))
     header = Header.from_json(text, str(path))
     inputs, outputs = session.get_inputs(), session.get_outputs()
     bands = header.bands

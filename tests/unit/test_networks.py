@@ -17,7 +17,8 @@ from gossan.networks import (
     write_keras,
 )
 from gossan.onnx_export import export_network
-from gossan.onnx_inference import METADATA, Header, read_network, to_input, to_probabilities
+from gossan.onnx_inference import Header, read_network, to_input, to_probabilities
+from gossan.onnx_session import METADATA
 
 keras = pytest.importorskip("keras")
 

@@ -9,13 +9,13 @@ from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.onnx_inference import (
     FORMAT,
-    METADATA,
     Header,
     place_windows,
     read_network,
     sample_pixels,
     to_input,
 )
+from gossan.onnx_session import METADATA
 
 CLASSES = [
     MapClass(2, "chalcocite", "Chalcocite", "#00FE00"),
