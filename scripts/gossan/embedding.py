@@ -28,7 +28,7 @@ from gossan.embedding_model import (
 )
 from gossan.errors import InputError
 from gossan.legend import MapClass
-from gossan.networks import read_keras
+from gossan.networks import load_keras, read_keras
 from gossan.sensor_bands import StackBands
 from gossan.spectral_augmentation import Augmentation, Augmenter, Batch, stream_batches
 from gossan.training_spectra import TrainingSpectra
@@ -107,21 +107,10 @@ def read_training_options(options: Mapping[str, object]) -> Training:
     return Training(**{item.name: options[item.name] for item in fields(Training)})
 
 
-def _load() -> tuple[object, object]:
-    """Keras and TensorFlow, whose greetings are no faults and stay out of the log."""
-    import os
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
-    import tensorflow
-
-    return keras, tensorflow
-
-
 @lru_cache(maxsize=1)
 def _layers() -> tuple[type, type]:
     """The two layers without weights to learn, as classes that Keras can store."""
-    keras, _ = _load()
+    keras, _ = load_keras()
     ops = keras.ops
 
     @keras.saving.register_keras_serializable(PACKAGE)
@@ -173,7 +162,7 @@ def _layers() -> tuple[type, type]:
 
 def build_embedding(bands: StackBands, training: Training) -> object:
     """An untrained Keras model from spectra (n, B) to embeddings (n, networks * embedding)."""
-    keras, _ = _load()
+    keras, _ = load_keras()
     normalise, unit = _layers()
     layers = keras.layers
     spectra = keras.Input((len(bands),), name="spectra")
@@ -218,7 +207,7 @@ def train_embedding(
 
     The networks side by side have one loss each. One line per epoch is logged.
     """
-    keras, tensorflow = _load()
+    keras, tensorflow = load_keras()
     optimiser = keras.optimizers.Adam(training.rate)
     steps = -(-training.triplets // training.batch) * training.epochs
     optimiser.learning_rate = keras.optimizers.schedules.CosineDecay(training.rate, steps)

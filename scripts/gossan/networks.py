@@ -80,7 +80,7 @@ def set_up_tensorflow(threads: int, seed: int) -> None:
     Threads can be set once in a process, before the first operation; later calls must agree.
     Raises InputError where they do not.
     """
-    keras, tensorflow = _load()
+    keras, tensorflow = load_keras()
     threading = tensorflow.config.threading
     try:
         threading.set_intra_op_parallelism_threads(threads)
@@ -93,7 +93,7 @@ def set_up_tensorflow(threads: int, seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def _load() -> tuple[object, object]:
+def load_keras() -> tuple[object, object]:
     """Keras and TensorFlow, whose greetings are no faults and stay out of the log."""
     import os
 
@@ -111,7 +111,7 @@ def build_network(network: str, bands: int, classes: int, input_px: int = INPUT_
     (sigmoid); more have one each (softmax). With 150 pixels, 3 bands and 2 classes, "paper" has
     PAPER_PARAMETERS; "compact" has less than a tenth of it for any number of bands.
     """
-    keras, _ = _load()
+    keras, _ = load_keras()
     if network not in RATES:
         raise InputError(f"network: {network} is unknown; choose from {' '.join(RATES)}")
     layers = keras.layers
@@ -216,7 +216,7 @@ def train_network(
     are made batch by batch. One line per epoch is logged, and a terminal gets a bar. The
     temperature divides the weights of the last layer, so the model's own answers are calibrated.
     """
-    keras, _ = _load()
+    keras, _ = load_keras()
     binary = model.output_shape[-1] == 1
 
     class Batches(keras.utils.PyDataset):
@@ -298,7 +298,7 @@ def predict_logits(
 
     Of two classes, the first has the logit 0.
     """
-    keras, _ = _load()
+    keras, _ = load_keras()
     before = keras.Model(model.inputs, model.layers[-2].output)
     kernel, bias = (weights.astype(np.float64) for weights in model.layers[-1].get_weights())
     logits = [np.zeros((0, len(bias)))]
@@ -367,7 +367,7 @@ def read_keras(path: str | Path, more: Set[str] = frozenset()) -> object:
                 f"{path}: contains {name[:60]!r}, which this project's networks do not have and "
                 "which is not opened; give a network of train_network.py"
             )
-    keras, _ = _load()
+    keras, _ = load_keras()
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:

@@ -27,6 +27,7 @@ from gossan.report import (
     reference_text,
     render_page,
 )
+from gossan.tables import value_of
 
 FIGURE_TITLES = {
     "composite": "Colour composite",
@@ -660,15 +661,6 @@ def _three(cell: str) -> str:
 
 def _percent(cell: str, digits: int = 1) -> str:
     return f"{float(cell):.{digits}%}" if cell else SPARSE
-
-
-def value_of(row: Mapping[str, str], name: str) -> dict[str, float | None]:
-    """A number of a table's row with its interval; None where the cell is empty."""
-
-    def cell(column: str) -> float | None:
-        return float(row[column]) if row.get(column) else None
-
-    return {"value": cell(name), "low": cell(f"{name}_low"), "high": cell(f"{name}_high")}
 
 
 def _plan_row(test: ForestTest, published: Mapping | None) -> dict:

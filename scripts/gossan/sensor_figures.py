@@ -54,13 +54,12 @@ from gossan.sensor_scores import (
     Rows,
     list_minerals,
     method_label,
-    number,
     order_methods,
     pick,
     similarities,
     subset_scores,
-    value_of,
 )
+from gossan.tables import number, value_of
 
 GRID_COLOUR = "#e3e6e8"
 # Okabe and Ito (2008), told apart with any colour vision, with ink in place of their black.

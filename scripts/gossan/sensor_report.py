@@ -33,14 +33,13 @@ from gossan.sensor_scores import (
     list_minerals,
     method_label,
     name_sensors,
-    number,
     order_methods,
     parse_sensors,
     pick,
     similarities,
     subset_scores,
-    value_of,
 )
+from gossan.tables import number, value_of
 
 FIGURE_TITLES = {
     "sensors": "Sensors present",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gossan.errors import InputError
 from gossan.sensor_bands import HYPERSPECTRAL, SENSORS
+from gossan.tables import number
 
 SENSOR_LABELS = {
     "emit": "EMIT",
@@ -94,20 +95,6 @@ def list_minerals(rows: Rows) -> list[str]:
 def pick(rows: Rows, **wanted: str) -> list[Mapping[str, str]]:
     """The rows whose columns hold what is wanted."""
     return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
-
-
-def number(row: Mapping[str, str] | None, name: str) -> float | None:
-    """A number of a row; None where there is no row, no such column, or an empty cell."""
-    return float(row[name]) if row is not None and row.get(name) else None
-
-
-def value_of(row: Mapping[str, str] | None, name: str) -> dict[str, float | None]:
-    """A number of a row with its interval."""
-    return {
-        "value": number(row, name),
-        "low": number(row, f"{name}_low"),
-        "high": number(row, f"{name}_high"),
-    }
 
 
 def subset_scores(

@@ -1,4 +1,4 @@
-"""CSV tables, written whole or not at all."""
+"""CSV tables, written whole or not at all, and the numbers in their rows."""
 
 import csv
 import io
@@ -25,3 +25,17 @@ def write_rows(path: str | Path, columns: Sequence[str], rows: Sequence[Mapping]
     for row in rows:
         writer.writerow({key: "" if value is None else value for key, value in row.items()})
     write_text(path, stream.getvalue())
+
+
+def number(row: Mapping[str, str] | None, name: str) -> float | None:
+    """A number of a row; None where there is no row, no such column, or an empty cell."""
+    return float(row[name]) if row is not None and row.get(name) else None
+
+
+def value_of(row: Mapping[str, str] | None, name: str) -> dict[str, float | None]:
+    """A number of a row with its interval; None as of `number`."""
+    return {
+        "value": number(row, name),
+        "low": number(row, f"{name}_low"),
+        "high": number(row, f"{name}_high"),
+    }

@@ -14,6 +14,7 @@ from gossan.report import (
     reference_text,
     render_page,
 )
+from gossan.tables import value_of
 from gossan.zone_labels import METHOD_LABELS, method_label
 
 FIGURE_TITLES = {
@@ -134,15 +135,6 @@ def render_zone_report(
             for entry in paper["statistics"]
         ],
     )
-
-
-def value_of(row: Mapping[str, str], name: str) -> dict[str, float | None]:
-    """A number of a table's row with its interval; None where the cell is empty."""
-
-    def cell(column: str) -> float | None:
-        return float(row[column]) if row.get(column) else None
-
-    return {"value": cell(name), "low": cell(f"{name}_low"), "high": cell(f"{name}_high")}
 
 
 def summarise(scenes: Sequence[ZoneScene], rules: Sequence[Mapping]) -> list[str]:

@@ -11,13 +11,12 @@ from gossan.sensor_scores import (
     list_minerals,
     method_label,
     name_sensors,
-    number,
     order_methods,
     parse_sensors,
     similarities,
     subset_scores,
-    value_of,
 )
+from gossan.tables import number, value_of
 
 
 def test_sets_of_sensors_are_read_in_the_order_of_a_stack():
