@@ -26,7 +26,7 @@ SCRIPTS = ROOT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from gossan.legend import read_classes  # noqa: E402
-from gossan.sensors.sentinel2 import open_dates  # noqa: E402
+from gossan.products.sentinel2 import open_dates  # noqa: E402
 
 STATIC = ROOT / "resources" / "static"
 MASK = ("fill", "cloud", "cloud_shadow", "cirrus", "saturation")

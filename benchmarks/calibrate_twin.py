@@ -19,9 +19,9 @@ SCRIPTS = ROOT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from gossan.legend import read_classes  # noqa: E402
-from gossan.libraries import read_library, select_spectrum  # noqa: E402
+from gossan.library.readers import read_library, select_spectrum  # noqa: E402
+from gossan.library.resample import resample_spectrum  # noqa: E402
 from gossan.raster import read_info  # noqa: E402
-from gossan.resample import resample_spectrum  # noqa: E402
 
 LIBRARY = ROOT / "resources" / "static" / "analytic_library.csv"
 MINERALS = ROOT / "resources" / "static" / "minerals.csv"

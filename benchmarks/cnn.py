@@ -19,9 +19,9 @@ import numpy as np
 
 import sam
 from gossan.legend import MapClass, class_colours
-from gossan.onnx_inference import BATCH, Header, read_network, to_input, to_probabilities
-from gossan.onnx_session import METADATA
-from gossan.patches import render_codes
+from gossan.networks.onnx_session import METADATA
+from gossan.patches.cutting import render_codes
+from gossan.patches.inference import BATCH, Header, read_network, to_input, to_probabilities
 from gossan.raster import Grid, Layer, map_blocks
 
 PEER = f"Keras {version('keras')} + TensorFlow {version('tensorflow-cpu')}"
@@ -88,8 +88,8 @@ def make_windows(codes: np.ndarray) -> np.ndarray:
 
 def make_network(network: str, folder: Path) -> object:
     """An untrained model with weights of some size, stored in both forms; speed is the same."""
-    from gossan.networks import build_network, set_up_tensorflow, write_keras
-    from gossan.onnx_export import export_network
+    from gossan.networks.onnx_export import export_network
+    from gossan.patches.architecture import build_network, set_up_tensorflow, write_keras
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     set_up_tensorflow(sam.THREADS, sam.SEED)

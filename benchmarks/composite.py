@@ -26,9 +26,9 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 import sam
-from gossan.composite import Composite, median_of_looks
+from gossan.cube.composite import Composite, median_of_looks
+from gossan.products.subset import select_part
 from gossan.raster import BandTable, Grid
-from gossan.subset import select_part
 
 DATES = 24
 BANDS = 6

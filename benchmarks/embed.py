@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 import sam
+from gossan.cube.bands import SENSORS, StackBands
 from gossan.raster import BLOCK_BYTES, BandTable, Grid, RasterInfo
-from gossan.sensor_bands import SENSORS, StackBands
 
 PEER = f"Keras {version('keras')} + TensorFlow {version('tensorflow-cpu')} + SciPy"
 # The paper's numbers of bands, evenly spread: what a band sees makes no difference to the time.
@@ -65,8 +65,8 @@ def make_references() -> np.ndarray:
 
 def make_model() -> tuple[object, object]:
     """The Keras model, untrained, and how it would be trained; speed is the same."""
-    from gossan.embedding import Training, build_embedding
-    from gossan.networks import set_up_tensorflow
+    from gossan.embedding.training import Training, build_embedding
+    from gossan.patches.architecture import set_up_tensorflow
 
     training = Training(threads=sam.THREADS)
     set_up_tensorflow(training.threads, training.seed)
@@ -75,8 +75,8 @@ def make_model() -> tuple[object, object]:
 
 def write_inputs(folder: Path, pixels: int) -> None:
     """Write the network as ONNX, and the same pixels as a stack and as rows."""
-    from gossan.embedding import branches_of
-    from gossan.embedding_model import Header, write_model
+    from gossan.embedding.model import Header, write_model
+    from gossan.embedding.training import branches_of
 
     references = make_references()
     model, training = make_model()
@@ -152,8 +152,8 @@ def finish(folder: str, side: str, classes: np.ndarray, distance: np.ndarray, st
 
 def map_own(folder: str, _batch: int) -> None:
     """Ours, in this process: blocks as high as `raster.map_blocks` makes them."""
-    from gossan.embedding_map import Mapper
-    from gossan.embedding_model import read_model
+    from gossan.embedding.mapper import Mapper
+    from gossan.embedding.model import read_model
 
     stack = np.load(Path(folder) / "stack.npy")
     model = read_model(Path(folder) / "net.onnx")

@@ -21,8 +21,14 @@ from affine import Affine
 from rasterio.windows import Window
 from threadpoolctl import threadpool_limits
 
-from gossan.noise_fraction import NoiseFraction, SceneSums, measure_block, solve, transform_block
 from gossan.raster import BLOCK_BYTES, Grid, split_blocks
+from gossan.transforms.noise_fraction import (
+    NoiseFraction,
+    SceneSums,
+    measure_block,
+    solve,
+    transform_block,
+)
 from sam import (
     MINERALS,
     PEER,

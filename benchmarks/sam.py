@@ -25,10 +25,10 @@ import spectral
 from rasterio.windows import Window
 
 from gossan.legend import NODATA
-from gossan.libraries import read_library, select_spectrum
+from gossan.library.readers import read_library, select_spectrum
+from gossan.library.resample import resample_spectrum
+from gossan.minerals.spectral_angle import map_angles
 from gossan.raster import BLOCK_BYTES, BandTable, Layer, map_blocks
-from gossan.resample import resample_spectrum
-from gossan.spectral_angle import map_angles
 
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = 2

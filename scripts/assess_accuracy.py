@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gossan.assessment import assess_map, unassessed_record
+from gossan.accuracy.class_map import assess_map, unassessed_record
 from gossan.files import write_json
 from gossan.legend import read_classes
 from toolkit import add_threads, run

@@ -78,31 +78,31 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _assess(arguments: argparse.Namespace) -> None:
-    from gossan.assessment import is_synthetic, unassessed_record
-    from gossan.detection import DETECTION_COLUMNS, Protocol, accuracy_record, read_pixels
-    from gossan.detector_assessment import (
+    from gossan.accuracy.class_map import unassessed_record
+    from gossan.accuracy.truth import open_reference
+    from gossan.cube.bands import read_bands
+    from gossan.embedding.detection import DETECTION_COLUMNS, Protocol, accuracy_record, read_pixels
+    from gossan.embedding.detector_assessment import (
         COVERAGE_COLUMNS,
         draw_library,
         examine_detector,
         make_detectors,
     )
-    from gossan.embedding_model import read_model
-    from gossan.files import write_json
-    from gossan.legend import read_classes
-    from gossan.raster import read_info
-    from gossan.reference import open_reference
-    from gossan.sensor_bands import read_bands
-    from gossan.sensor_scores import MAPPED, method_label
-    from gossan.sensor_subsets import (
+    from gossan.embedding.model import read_model
+    from gossan.embedding.sensor_scores import MAPPED, method_label
+    from gossan.embedding.sensor_subsets import (
         SIMILARITY_COLUMNS,
         SUBSET_COLUMNS,
         assess_subsets,
         compare_embeddings,
         whole_pixels,
     )
-    from gossan.spectral_augmentation import Augmentation, Augmenter
+    from gossan.embedding.spectral_augmentation import Augmentation, Augmenter
+    from gossan.embedding.training_spectra import read_training
+    from gossan.files import write_json
+    from gossan.legend import read_classes
+    from gossan.raster import is_synthetic, read_info
     from gossan.tables import write_rows
-    from gossan.training_spectra import read_training
 
     bands = read_bands(arguments.bands)
     classes = read_classes(arguments.classes)
@@ -117,7 +117,7 @@ def _assess(arguments: argparse.Namespace) -> None:
     minerals = [own[code] for code in header.codes]
     filler = None
     if arguments.filler is not None:
-        from gossan.sensor_filling import read_filler
+        from gossan.embedding.filler import read_filler
 
         filler = read_filler(arguments.filler)
         header.require_bands(filler.header.bands, str(arguments.filler))

@@ -43,12 +43,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Read both archives, train fold by fold and once on all, measure, write."""
     import numpy as np
 
-    from gossan.embedding import learn, read_training_options
-    from gossan.files import write_json
-    from gossan.legend import read_classes
-    from gossan.networks import set_up_tensorflow
-    from gossan.sensor_scores import ORACLE, VALIDATION
-    from gossan.spectra_trial import (
+    from gossan.embedding.sensor_scores import ORACLE, VALIDATION
+    from gossan.embedding.spectra_trial import (
         ALL,
         COLUMNS,
         NEW,
@@ -63,7 +59,11 @@ def main(arguments: argparse.Namespace) -> None:
         score_rows,
         shared_specimens,
     )
-    from gossan.spectral_augmentation import Augmentation
+    from gossan.embedding.spectral_augmentation import Augmentation
+    from gossan.embedding.training import learn, read_training_options
+    from gossan.files import write_json
+    from gossan.legend import read_classes
+    from gossan.patches.architecture import set_up_tensorflow
     from gossan.tables import write_rows
 
     training = read_training_options(vars(arguments))

@@ -55,7 +55,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.files import write_json
     from gossan.raster import read_info
     from gossan.tables import write_rows
-    from gossan.zone_assessment import (
+    from gossan.zones.zone_assessment import (
         LEVELS,
         TABLE_COLUMNS,
         assess_confidence,

@@ -74,8 +74,8 @@ def main(arguments: argparse.Namespace) -> None:
         write_class_style,
         write_continuous_style,
     )
-    from gossan.onnx_inference import Cutting, make_classifier, read_network
-    from gossan.patch_tables import PIXEL_COLUMNS, count_pixels, pixel_rows, proportion_rows
+    from gossan.patches.inference import Cutting, make_classifier, read_network
+    from gossan.patches.tables import PIXEL_COLUMNS, count_pixels, pixel_rows, proportion_rows
     from gossan.raster import Layer, map_blocks, read_info
     from gossan.tables import write_rows, write_table
 

@@ -67,9 +67,9 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.errors import InputError
     from gossan.legend import read_classes
     from gossan.tables import write_table
-    from gossan.wavelet_comparison import compare_wavelets, zone_codes
-    from gossan.wavelets import Transform
-    from gossan.zone_assessment import read_zone_classes
+    from gossan.transforms.wavelets import Transform
+    from gossan.zones.wavelet_comparison import compare_wavelets, zone_codes
+    from gossan.zones.zone_assessment import read_zone_classes
 
     for name, least in (("block_px", 1), ("bootstrap", 100), ("seed", 0)):
         number = getattr(arguments, name)

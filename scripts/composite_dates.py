@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.composite import LOOKS_NODATA, Composite
+from gossan.cube.composite import LOOKS_NODATA, Composite
+from gossan.cube.normalisation import clip_reflectance
 from gossan.files import write_json
 from gossan.legend import write_continuous_style
-from gossan.normalisation import clip_reflectance
+from gossan.products.product import Product
+from gossan.products.sentinel2 import BANDS, RESOLUTIONS_M, open_dates
+from gossan.products.subset import describe_part, select_part
 from gossan.raster import CUBE_NODATA, CUBE_SCALE, Layer, map_blocks
-from gossan.sensors import Product
-from gossan.sensors.sentinel2 import BANDS, RESOLUTIONS_M, open_dates
-from gossan.subset import describe_part, select_part
 from toolkit import add_blocks, run
 
 # Sentinel-2 images are stored in tiles of so many pixels, each of which is decoded as a whole.

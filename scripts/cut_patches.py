@@ -60,8 +60,14 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Cut, label and split the patches, and write the three files."""
     from gossan.legend import read_classes
-    from gossan.patch_splits import split_blocked
-    from gossan.patches import Recipe, cut_patches, table_rows, write_colours, write_reflectance
+    from gossan.patches.cutting import (
+        Recipe,
+        cut_patches,
+        table_rows,
+        write_colours,
+        write_reflectance,
+    )
+    from gossan.patches.splits import split_blocked
     from gossan.raster import read_info
     from gossan.tables import write_table
 

@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gossan.figures import (
+from gossan.files import staged
+from gossan.legend import read_classes
+from gossan.records import read_areas, read_json, read_references, read_signatures
+from gossan.report.minerals_figures import (
     draw_accuracy,
     draw_angles,
     draw_areas,
@@ -15,9 +18,6 @@ from gossan.figures import (
     read_small,
     save_figure,
 )
-from gossan.files import staged
-from gossan.legend import read_classes
-from gossan.records import read_areas, read_json, read_references, read_signatures
 from toolkit import run
 
 

@@ -47,8 +47,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
-    from gossan.assessment import is_synthetic
-    from gossan.cnn_figures import (
+    from gossan.files import staged
+    from gossan.legend import read_classes
+    from gossan.patches.cutting import read_images, read_patches
+    from gossan.raster import is_synthetic, read_info
+    from gossan.records import read_json
+    from gossan.report.minerals_figures import read_small, save_figure
+    from gossan.report.patches_figures import (
         draw_network_map,
         draw_patches,
         draw_proportions,
@@ -56,10 +61,7 @@ def main(arguments: argparse.Namespace) -> None:
         draw_reliability,
         draw_training,
     )
-    from gossan.figures import read_small, save_figure
-    from gossan.files import staged
-    from gossan.legend import read_classes
-    from gossan.network_report import (
+    from gossan.report.patches_section import (
         mapping_network,
         published_accuracies,
         published_epoch,
@@ -67,9 +69,6 @@ def main(arguments: argparse.Namespace) -> None:
         read_proportions,
         read_run,
     )
-    from gossan.patches import read_images, read_patches
-    from gossan.raster import read_info
-    from gossan.records import read_json
 
     runs = [read_run(name, folder) for name, folder in arguments.runs]
     classes = read_classes(arguments.classes)

@@ -135,8 +135,7 @@ def validation_figures(
 ) -> dict[str, Callable]:
     """What is drawn of the forests' tests."""
     from gossan.legend import read_classes
-    from gossan.prospect_figures import draw_confusions, draw_importance, draw_shap, draw_splits
-    from gossan.prospect_tests import (
+    from gossan.prospects.prospect_tests import (
         BLOCKED,
         OWN,
         SCORE_COLUMNS,
@@ -150,6 +149,12 @@ def validation_figures(
         title_of,
     )
     from gossan.records import list_records, read_json, read_table
+    from gossan.report.prospects_figures import (
+        draw_confusions,
+        draw_importance,
+        draw_shap,
+        draw_splits,
+    )
 
     records = [read_json(path) for path in list_records(arguments.accuracy)]
     tests = forest_tests(read_table(arguments.scores, SCORE_COLUMNS), records)
@@ -183,9 +188,10 @@ def validation_figures(
 
 def sample_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str, Callable]:
     """What is drawn of looks, samples and noise, as far as it is given."""
-    from gossan.figures import read_small
     from gossan.legend import read_classes
-    from gossan.prospect_figures import (
+    from gossan.records import read_json, read_references, read_table
+    from gossan.report.minerals_figures import read_small
+    from gossan.report.prospects_figures import (
         NO_SHAPES,
         draw_eigenvalues,
         draw_endmembers,
@@ -194,7 +200,6 @@ def sample_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str, 
         read_classed_points,
         read_shapes,
     )
-    from gossan.records import read_json, read_references, read_table
 
     draw: dict[str, Callable] = {}
     if arguments.looks is not None:
@@ -228,10 +233,12 @@ def map_figures(
     arguments: argparse.Namespace, paper: Mapping, synthetic: bool
 ) -> dict[str, Callable]:
     """What is drawn of labels, the forest's map, potential and targets, as far as it is given."""
-    from gossan.figures import draw_classes, read_small
     from gossan.legend import read_classes
-    from gossan.potential import HOST_ATTRIBUTE
-    from gossan.prospect_figures import (
+    from gossan.prospects.potential import HOST_ATTRIBUTE
+    from gossan.prospects.strata import MINERALS
+    from gossan.records import read_json, read_table
+    from gossan.report.minerals_figures import draw_classes, read_small
+    from gossan.report.prospects_figures import (
         NO_SHAPES,
         draw_labels,
         draw_overlay,
@@ -243,8 +250,6 @@ def map_figures(
         draw_success,
         read_shapes,
     )
-    from gossan.records import read_json, read_table
-    from gossan.strata import MINERALS
 
     classes = read_classes(arguments.map_classes or arguments.classes)
     draw: dict[str, Callable] = {}
@@ -303,9 +308,9 @@ def map_figures(
 
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
-    from gossan.figures import draw_composite, read_small, save_figure
     from gossan.files import staged
     from gossan.records import read_json
+    from gossan.report.minerals_figures import draw_composite, read_small, save_figure
 
     check_groups(arguments)
     synthetic = bool(read_json(arguments.record).get("synthetic", False))

@@ -87,10 +87,10 @@ def check_flags(arguments: argparse.Namespace) -> None:
 
 def map_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str, Callable]:
     """What is drawn of the maps, if they are given."""
-    from gossan.figures import read_small
+    from gossan.cube.bands import read_bands
     from gossan.legend import read_classes
-    from gossan.sensor_bands import read_bands
-    from gossan.sensor_figures import draw_map, draw_sensors, read_picture, widest_sensor
+    from gossan.report.embedding_figures import draw_map, draw_sensors, read_picture, widest_sensor
+    from gossan.report.minerals_figures import read_small
 
     if arguments.stack is None:
         return {}
@@ -116,16 +116,16 @@ def method_figures(
     arguments: argparse.Namespace, paper: Mapping, synthetic: bool
 ) -> dict[str, Callable]:
     """What is drawn of the methods' tests, as far as it is given."""
+    from gossan.embedding.sensor_scores import NEEDED_COLUMNS
     from gossan.legend import read_classes
     from gossan.records import read_table
-    from gossan.sensor_figures import (
+    from gossan.report.embedding_figures import (
         draw_coverage,
         draw_detection,
         draw_gain,
         draw_similarity,
         draw_subsets,
     )
-    from gossan.sensor_scores import NEEDED_COLUMNS
 
     labels = {item.name: item.label for item in read_classes(arguments.classes)}
     # All tables are read before the first figure is drawn, so that a bad one costs no time.
@@ -149,10 +149,10 @@ def method_figures(
 
 def network_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str, Callable]:
     """What is drawn of training and references, as far as it is given."""
+    from gossan.cube.bands import read_bands
     from gossan.legend import read_classes
     from gossan.records import read_references, read_table
-    from gossan.sensor_bands import read_bands
-    from gossan.sensor_figures import draw_spectra, draw_training
+    from gossan.report.embedding_figures import draw_spectra, draw_training
 
     draw: dict[str, Callable] = {}
     if arguments.networks:
@@ -172,9 +172,9 @@ def network_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str,
 
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
-    from gossan.figures import save_figure
     from gossan.files import staged
     from gossan.records import read_json
+    from gossan.report.minerals_figures import save_figure
 
     check_flags(arguments)
     synthetic = bool(read_json(arguments.record).get("synthetic", False))

@@ -51,10 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.errors import InputError
-    from gossan.figures import draw_composite, read_small, save_figure
     from gossan.files import staged
     from gossan.records import read_json, read_table
-    from gossan.zone_figures import (
+    from gossan.report.minerals_figures import draw_composite, read_small, save_figure
+    from gossan.report.zones_figures import (
         draw_anomalies,
         draw_comparison,
         draw_confidence,

@@ -9,11 +9,11 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
 
-from gossan import absorptions
-from gossan.covers import COVERS, construct_cover
 from gossan.errors import InputError
 from gossan.legend import read_classes
-from gossan.libraries import read_library, select_spectrum
+from gossan.library import absorptions
+from gossan.library.covers import COVERS, construct_cover
+from gossan.library.readers import read_library, select_spectrum
 from toolkit import run
 
 

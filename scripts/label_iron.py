@@ -110,10 +110,18 @@ def main(arguments: argparse.Namespace) -> None:
     """Choose thresholds, map similarity and grades, write tables and records."""
     import numpy as np
 
-    from gossan.assessment import is_synthetic
     from gossan.errors import InputError
     from gossan.files import write_json
-    from gossan.iron_labels import (
+    from gossan.legend import (
+        NODATA,
+        class_colours,
+        read_classes,
+        write_class_style,
+        write_continuous_style,
+    )
+    from gossan.library.readers import read_references, write_references
+    from gossan.minerals.spectral_angle import map_angles
+    from gossan.prospects.iron_labels import (
         REFERENCES,
         SHIFTS,
         Grading,
@@ -134,18 +142,9 @@ def main(arguments: argparse.Namespace) -> None:
         scan_steps,
         scan_thresholds,
     )
-    from gossan.legend import (
-        NODATA,
-        class_colours,
-        read_classes,
-        write_class_style,
-        write_continuous_style,
-    )
-    from gossan.libraries import read_references, write_references
-    from gossan.potential import open_hosts
-    from gossan.raster import Layer, map_blocks, read_info
-    from gossan.spectral_angle import map_angles
-    from gossan.strata import Samples, read_samples, read_spectra
+    from gossan.prospects.potential import open_hosts
+    from gossan.prospects.strata import Samples, read_samples, read_spectra
+    from gossan.raster import Layer, is_synthetic, map_blocks, read_info
     from gossan.tables import write_table
 
     info = read_info(arguments.cube)

@@ -49,17 +49,17 @@ def main(arguments: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from gossan.anomalies import (
+    from gossan.errors import InputError
+    from gossan.legend import NODATA, MapClass, write_class_style
+    from gossan.raster import Layer, find_bands, iter_blocks, map_blocks, read_info
+    from gossan.tables import write_table
+    from gossan.zones.anomalies import (
         Rule,
         count_levels,
         encode_anomalies,
         mark_anomalies,
         spread_of_counts,
     )
-    from gossan.errors import InputError
-    from gossan.legend import NODATA, MapClass, write_class_style
-    from gossan.raster import Layer, find_bands, iter_blocks, map_blocks, read_info
-    from gossan.tables import write_table
 
     rule = Rule(arguments.n, arguments.centre, arguments.side)
     info = read_info(arguments.cube)

@@ -34,7 +34,10 @@ def main(arguments: argparse.Namespace) -> None:
     """Find the extremes of each LL, scale it and write its confidence."""
     import numpy as np
 
-    from gossan.confidence import (
+    from gossan.errors import InputError
+    from gossan.legend import NODATA
+    from gossan.raster import Layer, iter_blocks, map_blocks, read_info
+    from gossan.zones.confidence import (
         PUBLISHED,
         Levels,
         find_extremes,
@@ -44,9 +47,6 @@ def main(arguments: argparse.Namespace) -> None:
         scale_low_pass,
         write_confidence_style,
     )
-    from gossan.errors import InputError
-    from gossan.legend import NODATA
-    from gossan.raster import Layer, iter_blocks, map_blocks, read_info
 
     published = PUBLISHED.get(arguments.zone)
     if published is None and None in (arguments.medium, arguments.high):

@@ -51,7 +51,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Read network and limits, name pixels block by block, write rasters, styles and table."""
     import numpy as np
 
-    from gossan.embedding_map import (
+    from gossan.embedding.filler import read_filler
+    from gossan.embedding.mapper import (
         ANSWERS,
         AREA_COLUMNS,
         SENSOR_AREA_COLUMNS,
@@ -62,7 +63,7 @@ def main(arguments: argparse.Namespace) -> None:
         require_stack,
         sensor_area_rows,
     )
-    from gossan.embedding_model import read_model
+    from gossan.embedding.model import read_model
     from gossan.legend import (
         NODATA,
         class_colours,
@@ -71,7 +72,6 @@ def main(arguments: argparse.Namespace) -> None:
         write_continuous_style,
     )
     from gossan.raster import Layer, map_blocks, read_info
-    from gossan.sensor_filling import read_filler
     from gossan.tables import write_rows
 
     model = read_model(arguments.onnx)

@@ -51,9 +51,6 @@ def main(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gossan.errors import InputError
-    from gossan.features import Stack, make_features, require_fit
-    from gossan.forest import predict_block, read_forest
-    from gossan.forest_samples import parse_plan
     from gossan.legend import (
         NODATA,
         class_colours,
@@ -61,6 +58,9 @@ def main(arguments: argparse.Namespace) -> None:
         write_class_style,
         write_continuous_style,
     )
+    from gossan.prospects.features import Stack, make_features, require_fit
+    from gossan.prospects.forest import predict_block, read_forest
+    from gossan.prospects.forest_samples import parse_plan
     from gossan.raster import Layer, map_blocks
 
     forest = read_forest(arguments.forest)

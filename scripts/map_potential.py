@@ -7,7 +7,7 @@ import numpy as np
 
 from gossan.errors import InputError
 from gossan.legend import NODATA, class_colours, write_class_style, write_continuous_style
-from gossan.potential import (
+from gossan.prospects.potential import (
     POTENTIAL,
     check_thresholds,
     classify_potential,

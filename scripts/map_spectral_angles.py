@@ -16,9 +16,9 @@ from gossan.legend import (
     write_class_style,
     write_continuous_style,
 )
-from gossan.libraries import read_references
-from gossan.raster import Layer, map_blocks, read_info
-from gossan.spectral_angle import align_references, map_angles
+from gossan.library.readers import read_references
+from gossan.minerals.spectral_angle import align_references, map_angles
+from gossan.raster import Layer, is_synthetic, map_blocks, read_info
 from gossan.stac import build_item
 from toolkit import add_blocks, run
 
@@ -155,7 +155,7 @@ def main(arguments: argparse.Namespace) -> None:
         assets,
         {
             "gossan:method": METHOD,
-            "gossan:synthetic": info.tags.get("SYNTHETIC") == "yes",
+            "gossan:synthetic": is_synthetic(info.tags),
             "gossan:classes": [
                 {"code": entry.code, "name": entry.name, "max_angle_rad": entry.max_angle_rad}
                 for entry in classes

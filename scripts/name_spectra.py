@@ -57,10 +57,8 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _name(arguments: argparse.Namespace) -> None:
-    from gossan.embedding_model import read_model
-    from gossan.files import write_json
-    from gossan.legend import read_classes
-    from gossan.spectra_naming import (
+    from gossan.embedding.model import read_model
+    from gossan.embedding.spectra_naming import (
         SUMMARY_COLUMNS,
         bands_of,
         calibrate,
@@ -72,9 +70,11 @@ def _name(arguments: argparse.Namespace) -> None:
         summary_rows,
         to_bands,
     )
-    from gossan.spectral_augmentation import Augmentation, Augmenter
+    from gossan.embedding.spectral_augmentation import Augmentation, Augmenter
+    from gossan.embedding.training_spectra import read_training
+    from gossan.files import write_json
+    from gossan.legend import read_classes
     from gossan.tables import write_rows
-    from gossan.training_spectra import read_training
 
     model = read_model(arguments.onnx)
     classes = read_classes(arguments.classes)

@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.atmosphere import (
+from gossan.cube.atmosphere import (
     METHODS,
     apply_corrections,
     is_relative,
     plan_methods,
     solve_corrections,
 )
-from gossan.corrections import Collect, Correction, Merge, Scene
+from gossan.cube.corrections import Collect, Correction, Merge, Scene
+from gossan.cube.normalisation import NORMALISATIONS, check_normalisation
+from gossan.cube.stage_quality import StageMeter
 from gossan.errors import InputError
 from gossan.files import write_json
-from gossan.libraries import read_library
-from gossan.normalisation import NORMALISATIONS, check_normalisation
+from gossan.library.readers import read_library
+from gossan.products.readers import READERS, Product, open_product
+from gossan.products.subset import Subset, describe_part, select_part
 from gossan.raster import CUBE_NODATA, CUBE_SCALE, Layer, iter_blocks, map_blocks
-from gossan.sensors import READERS, Product, open_product
-from gossan.stage_quality import StageMeter
-from gossan.subset import Subset, describe_part, select_part
-from gossan.vegetation import vegetation_bands, vegetation_index
+from gossan.transforms.vegetation import vegetation_bands, vegetation_index
 from toolkit import add_blocks, run
 
 VEGETATION = "vegetation"

@@ -3,14 +3,25 @@
 import argparse
 from pathlib import Path
 
-from gossan.assessment import is_synthetic
 from gossan.errors import InputError
 from gossan.files import write_json
-from gossan.potential import POTENTIAL
-from gossan.raster import read_info
-from gossan.sites import CURVE_COLUMNS, OVERLAY_COLUMNS, Bootstrap, compare_sites, read_sites
+from gossan.prospects.potential import POTENTIAL
+from gossan.prospects.sites import (
+    CURVE_COLUMNS,
+    OVERLAY_COLUMNS,
+    Bootstrap,
+    compare_sites,
+    read_sites,
+)
+from gossan.prospects.targets import (
+    add_sites,
+    least_pixels,
+    survey_targets,
+    write_kml,
+    write_targets,
+)
+from gossan.raster import is_synthetic, read_info
 from gossan.tables import write_rows
-from gossan.targets import add_sites, least_pixels, survey_targets, write_kml, write_targets
 from gossan.vectors import POLYGONS, read_features
 from toolkit import add_threads, run
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gossan.files import write_text
 from gossan.records import read_json
-from gossan.report import UNPUBLISHED, relative_link, render_index
+from gossan.report.page import UNPUBLISHED, relative_link, render_index
 from toolkit import run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"

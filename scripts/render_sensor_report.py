@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gossan.cube.bands import COLUMNS, SENSORS
+from gossan.embedding.sensor_scores import NEEDED_COLUMNS
 from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.records import read_json, read_table
-from gossan.report import records_of, relative_link
-from gossan.sensor_bands import COLUMNS, SENSORS
-from gossan.sensor_report import SensorScene, figure_names, render_sensor_report
-from gossan.sensor_scores import NEEDED_COLUMNS
+from gossan.report.embedding_section import SensorScene, figure_names, render_sensor_report
+from gossan.report.page import records_of, relative_link
 from toolkit import add_page, run
 
 # Name -> columns of a table, None for a record (JSON).

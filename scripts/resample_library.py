@@ -7,9 +7,9 @@ from pathlib import Path
 
 from gossan.files import write_text
 from gossan.legend import read_classes
-from gossan.libraries import read_library, select_from_libraries, write_references
+from gossan.library.readers import read_library, select_from_libraries, write_references
+from gossan.library.resample import resample_classes
 from gossan.raster import read_info
-from gossan.resample import resample_classes
 from toolkit import run
 
 

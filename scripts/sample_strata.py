@@ -88,8 +88,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Draw the samples, write the points and the table."""
     from gossan.legend import read_classes
+    from gossan.prospects.strata import Design, Rules, draw_samples, write_samples
     from gossan.raster import read_info
-    from gossan.strata import Design, Rules, draw_samples, write_samples
     from gossan.tables import write_table
 
     samples, rows = draw_samples(

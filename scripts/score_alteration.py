@@ -89,7 +89,8 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.files import write_json
     from gossan.legend import write_continuous_style
     from gossan.records import read_json
-    from gossan.score_assessment import (
+    from gossan.tables import write_rows
+    from gossan.zones.score_assessment import (
         CURVE_COLUMNS,
         Options,
         Scene,
@@ -97,8 +98,7 @@ def main(arguments: argparse.Namespace) -> None:
         read_minerals,
         score_scene,
     )
-    from gossan.tables import write_rows
-    from gossan.zone_assessment import open_zones, read_zone_map
+    from gossan.zones.zone_assessment import open_zones, read_zone_map
 
     zones = arguments.zone
     if len(set(zones)) < len(zones) or len(zones) != len(arguments.output):

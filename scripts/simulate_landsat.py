@@ -23,7 +23,7 @@ def main(arguments: argparse.Namespace) -> None:
     check_ground(arguments.difficulty, arguments.size_px)
     # Imported here, so that --help does not wait for the compiler of the noise.
     from gossan.legend import read_classes
-    from gossan.libraries import read_library
+    from gossan.library.readers import read_library
     from gossan.twin.landsat import write_landsat
 
     write_landsat(

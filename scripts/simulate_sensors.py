@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from gossan.cube.bands import SENSORS
 from gossan.errors import InputError
-from gossan.sensor_bands import SENSORS
 from toolkit import add_ground, check_ground, run
 
 # As in gossan.twin.sensors, which --help does not wait for.
@@ -48,7 +48,7 @@ def main(arguments: argparse.Namespace) -> None:
         raise InputError(f"--size-px {arguments.size_px}: use a multiple of {STEP_PX}")
     # Imported here, so that --help does not wait for the compiler of the noise.
     from gossan.legend import read_classes
-    from gossan.libraries import read_library
+    from gossan.library.readers import read_library
     from gossan.twin.sensors import write_sensors
 
     write_sensors(

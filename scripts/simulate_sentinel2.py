@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
         raise InputError(f"--dates {dates}: out of range; use 1 to {MOST_DATES}")
     # Imported here, so that --help does not wait for the compiler of the noise.
     from gossan.legend import read_classes
-    from gossan.libraries import read_library
+    from gossan.library.readers import read_library
     from gossan.twin.sentinel2 import write_sentinel2
 
     write_sentinel2(

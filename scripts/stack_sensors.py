@@ -8,12 +8,20 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
+from gossan.cube.bands import EXCLUDED_UM, SENSORS, lay_out, sensors_present, write_bands
+from gossan.cube.stack import UNION, SensorStack, pixel_size_m, read_cubes, stack_grid
 from gossan.errors import InputError
 from gossan.files import write_json
-from gossan.raster import BLOCK_BYTES, CUBE_NODATA, CUBE_SCALE, Layer, RasterInfo, map_blocks
+from gossan.raster import (
+    BLOCK_BYTES,
+    CUBE_NODATA,
+    CUBE_SCALE,
+    Layer,
+    RasterInfo,
+    is_synthetic,
+    map_blocks,
+)
 from gossan.records import read_json
-from gossan.sensor_bands import EXCLUDED_UM, SENSORS, lay_out, sensors_present, write_bands
-from gossan.sensor_stack import UNION, SensorStack, pixel_size_m, read_cubes, stack_grid
 from toolkit import add_blocks, run
 
 # A pixel of a block is in memory as float32 of all bands, and as much again on its way there.
@@ -123,7 +131,7 @@ def describe_sensors(
                 "acquired": info.tags.get("ACQUIRED", ""),
                 "atmosphere": info.tags.get("ATMOSPHERE", ""),
                 "normalisation": info.tags.get("NORMALISATION", ""),
-                "synthetic": info.tags.get("SYNTHETIC") == "yes",
+                "synthetic": is_synthetic(info.tags),
                 "crs": info.grid.crs.to_string(),
                 "pixel_m": round(pixel_size_m(info.grid, stack.grid), 3),
                 "resampling": stack.resampling(sensor),
@@ -178,7 +186,7 @@ def main(arguments: argparse.Namespace) -> None:
         )
         write_bands(arguments.bands, rows)
         seen = int(stack.combinations[1:].sum())
-        synthetic = tags["SYNTHETIC"] == "yes"
+        synthetic = is_synthetic(tags)
         write_json(
             arguments.record,
             {

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gossan.class_statistics import ClassSummary
-from gossan.class_tables import area_rows, signature_rows, write_pixels
 from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.legend import NODATA, read_classes
+from gossan.minerals.class_statistics import ClassSummary
+from gossan.minerals.class_tables import area_rows, signature_rows, write_pixels
 from gossan.raster import iter_blocks, read_info
 from toolkit import add_blocks, run
 

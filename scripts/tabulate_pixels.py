@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Read the matrix, clean it, write table and record."""
     from gossan.files import write_json
-    from gossan.pixel_matrix import read_pixels, write_pixels
+    from gossan.library.pixel_matrix import read_pixels, write_pixels
 
     pixels = read_pixels(
         arguments.matrix, arguments.variable, arguments.wavelengths, tuple(arguments.range_um)

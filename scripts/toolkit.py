@@ -79,7 +79,7 @@ def check_ground(difficulty: float, *sides_px: int) -> None:
 
 
 def add_embedding(parser: argparse.ArgumentParser) -> None:
-    """Add how an embedding network is trained: the fields of `gossan.embedding.Training`."""
+    """Add how an embedding is trained: the fields of `gossan.embedding.training.Training`."""
     add = parser.add_argument
     add(
         "--masking",

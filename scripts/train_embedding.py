@@ -36,21 +36,21 @@ def main(arguments: argparse.Namespace) -> None:
     """Read library, classes and bands, train, compare both stored forms, write."""
     import numpy as np
 
-    from gossan.embedding import (
+    from gossan.cube.bands import read_bands
+    from gossan.embedding.model import read_model, write_model
+    from gossan.embedding.spectral_augmentation import Augmentation
+    from gossan.embedding.training import (
         MOST_DIFFERENCE,
         compare_embeddings,
         learn,
         read_keras_embedding,
         read_training_options,
     )
-    from gossan.embedding_model import read_model, write_model
+    from gossan.embedding.training_spectra import read_training
     from gossan.files import staged, write_json
     from gossan.legend import read_classes
-    from gossan.networks import set_up_tensorflow, write_keras
-    from gossan.sensor_bands import read_bands
-    from gossan.spectral_augmentation import Augmentation
+    from gossan.patches.architecture import set_up_tensorflow, write_keras
     from gossan.tables import write_table
-    from gossan.training_spectra import read_training
 
     training = read_training_options(vars(arguments))
     classes = [item for item in read_classes(arguments.classes) if item.kind == "mineral"]

@@ -39,11 +39,8 @@ def main(arguments: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from gossan.files import staged, write_json
-    from gossan.legend import read_classes
-    from gossan.networks import describe_layers, read_keras, set_up_tensorflow, write_keras
-    from gossan.sensor_bands import read_bands
-    from gossan.sensor_filling import (
+    from gossan.cube.bands import read_bands
+    from gossan.embedding.filler import (
         MOST_DIFFERENCE,
         Header,
         Training,
@@ -56,9 +53,17 @@ def main(arguments: argparse.Namespace) -> None:
         split_records,
         train_filler,
     )
-    from gossan.spectral_augmentation import Augmentation, Augmenter
+    from gossan.embedding.spectral_augmentation import Augmentation, Augmenter
+    from gossan.embedding.training_spectra import filled_sensors, read_training, response_matrix
+    from gossan.files import staged, write_json
+    from gossan.legend import read_classes
+    from gossan.patches.architecture import (
+        describe_layers,
+        read_keras,
+        set_up_tensorflow,
+        write_keras,
+    )
     from gossan.tables import write_table
-    from gossan.training_spectra import filled_sensors, read_training, response_matrix
 
     training = Training(
         epochs=arguments.epochs,

@@ -50,15 +50,20 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read points and features, train, write the forest and its record."""
-    from gossan.assessment import is_synthetic
     from gossan.errors import InputError
-    from gossan.features import Stack
     from gossan.files import write_json
-    from gossan.forest import flatten_forest, grow_forest, write_forest
-    from gossan.forest_samples import Plan, draw_labels, read_plans, read_samples, require_train
-    from gossan.forest_validation import Options, plan_layers, read_ground
     from gossan.legend import read_classes
-    from gossan.raster import read_info
+    from gossan.prospects.features import Stack
+    from gossan.prospects.forest import flatten_forest, grow_forest, write_forest
+    from gossan.prospects.forest_samples import (
+        Plan,
+        draw_labels,
+        read_plans,
+        read_samples,
+        require_train,
+    )
+    from gossan.prospects.forest_validation import Options, plan_layers, read_ground
+    from gossan.raster import is_synthetic, read_info
 
     plans = [Plan()] if arguments.plan is None else read_plans(arguments.plan)
     if len(plans) > 1:

@@ -70,16 +70,9 @@ def main(arguments: argparse.Namespace) -> None:
 
     from gossan.files import staged, write_json
     from gossan.legend import class_colours, read_classes
-    from gossan.network_validation import (
-        Answers,
-        accuracy_record,
-        answer_rows,
-        describe_answers,
-        describe_leak,
-        pick_classes,
-        share_accuracy,
-    )
-    from gossan.networks import (
+    from gossan.networks.onnx_export import export_network
+    from gossan.networks.onnx_session import METADATA
+    from gossan.patches.architecture import (
         MOST_DIFFERENCE,
         RATES,
         Training,
@@ -92,11 +85,18 @@ def main(arguments: argparse.Namespace) -> None:
         train_network,
         write_keras,
     )
-    from gossan.onnx_export import export_network
-    from gossan.onnx_inference import Header, read_network
-    from gossan.onnx_session import METADATA
-    from gossan.patch_splits import draw_blocked, draw_paper
-    from gossan.patches import SIDES, read_images, read_patches
+    from gossan.patches.cutting import SIDES, read_images, read_patches
+    from gossan.patches.inference import Header, read_network
+    from gossan.patches.splits import draw_blocked, draw_paper
+    from gossan.patches.validation import (
+        Answers,
+        accuracy_record,
+        answer_rows,
+        describe_answers,
+        describe_leak,
+        pick_classes,
+        share_accuracy,
+    )
     from gossan.tables import write_table
 
     training = Training(

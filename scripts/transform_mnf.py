@@ -13,15 +13,17 @@ from threadpoolctl import threadpool_limits
 
 from gossan.errors import InputError
 from gossan.legend import write_continuous_style
-from gossan.libraries import References, write_references
-from gossan.noise_fraction import (
+from gossan.library.readers import References, write_references
+from gossan.raster import Layer, RasterInfo, decode, find_bands, iter_blocks, map_blocks, read_info
+from gossan.tables import write_table
+from gossan.transforms.noise_fraction import (
     SceneSums,
     measure_block,
     solve,
     tabulate_eigenvalues,
     transform_block,
 )
-from gossan.pixel_purity import (
+from gossan.transforms.pixel_purity import (
     Extremes,
     PurePixels,
     choose_endmembers,
@@ -30,8 +32,6 @@ from gossan.pixel_purity import (
     make_skewers,
     number_places,
 )
-from gossan.raster import Layer, RasterInfo, decode, find_bands, iter_blocks, map_blocks, read_info
-from gossan.tables import write_table
 from toolkit import add_blocks, run
 
 METHOD = "Minimum noise fraction"

@@ -64,8 +64,8 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.legend import write_continuous_style
     from gossan.raster import Layer, decode, find_bands, map_blocks, read_info
     from gossan.tables import write_table
-    from gossan.wavelet_profile import RowSums, profile_rows
-    from gossan.wavelets import Transform, mark_influenced, split_block
+    from gossan.transforms.wavelets import Transform, mark_influenced, split_block
+    from gossan.zones.wavelet_profile import RowSums, profile_rows
 
     transform = Transform(
         arguments.wavelet, arguments.level, arguments.mode, arguments.transform, arguments.gaps

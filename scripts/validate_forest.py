@@ -68,12 +68,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read points and features, test, choose, explain, and write records and tables."""
-    from gossan.assessment import is_synthetic
     from gossan.errors import InputError
-    from gossan.features import Stack
     from gossan.files import write_json
-    from gossan.forest_samples import read_plans, read_samples, require_train
-    from gossan.forest_validation import (
+    from gossan.legend import read_classes
+    from gossan.prospects.features import Stack
+    from gossan.prospects.forest_samples import read_plans, read_samples, require_train
+    from gossan.prospects.forest_validation import (
         CHOSEN,
         Options,
         choose_for_map,
@@ -84,7 +84,7 @@ def main(arguments: argparse.Namespace) -> None:
         read_ground,
         run_tests,
     )
-    from gossan.legend import read_classes
+    from gossan.raster import is_synthetic
     from gossan.tables import write_table
 
     options = Options(

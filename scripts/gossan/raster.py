@@ -208,6 +208,11 @@ def _info(path: Path, dataset: rasterio.DatasetReader) -> RasterInfo:
     )
 
 
+def is_synthetic(tags: dict[str, str]) -> bool:
+    """Whether a raster's tags say that it stems from a simulated scene."""
+    return tags.get("SYNTHETIC", "no").lower() == "yes"
+
+
 def find_bands(info: RasterInfo, names: Sequence[str] | None) -> list[int]:
     """Places (from 0) of the bands called `names` in a raster, in that order; None means all.
 

@@ -5,14 +5,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gossan.class_tables import NO_DATE
 from gossan.errors import InputError
 from gossan.raster import Grid
-from gossan.subset import EDGE_PIECES
 
 if TYPE_CHECKING:
     import geopandas
 
+# Edges of a polygon are cut into this many pieces and more before they are reprojected: what is
+# straight in one system is bent in another.
+EDGE_PIECES = 100
+# GeoPackage stamps its tables; a fixed moment keeps the same inputs at the same bytes.
+NO_DATE = "2000-01-01T00:00:00.000Z"
 POINTS = ("Point", "MultiPoint")
 POLYGONS = ("Polygon", "MultiPolygon")
 

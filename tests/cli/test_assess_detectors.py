@@ -9,7 +9,7 @@ import rasterio
 from detector_scenes import LIBRARY, MINERALS, make_scene
 from samples import run_command, run_tool, write_raster
 
-from gossan.sensor_scores import NEEDED_COLUMNS
+from gossan.embedding.sensor_scores import NEEDED_COLUMNS
 
 METHODS = ("masked", "unmasked", "filled", "ocsvm", "isolation_forest", "sam", "shape")
 TABLES = ("detection.csv", "similarity.csv", "subsets.csv", "coverage.csv", "thresholds.json")
@@ -84,7 +84,7 @@ def test_thresholds_are_those_of_the_table(output):
 
 
 def test_the_map_reads_the_limits(output):
-    from gossan.embedding_map import read_limits
+    from gossan.embedding.mapper import read_limits
 
     assert (read_limits(output / "thresholds.json", "masked", MINERALS) > 0).all()
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from samples import run_command
 
-from gossan.libraries import read_library
-from gossan.spectra_trial import NAMES
+from gossan.embedding.spectra_trial import NAMES
+from gossan.library.readers import read_library
 
 MINERALS = ("alunite", "calcite", "kaolinite")
 ORDER = ("alunite", "chlorite", "calcite", "goethite", "hematite", "jarosite", "kaolinite")

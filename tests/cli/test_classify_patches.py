@@ -10,8 +10,8 @@ from network_scenes import PATCH_PX, cut, make_ground, train
 from samples import run_tool, write_raster
 
 from gossan.legend import read_classes
-from gossan.onnx_inference import read_network, to_input
-from gossan.patches import render_codes
+from gossan.patches.cutting import render_codes
+from gossan.patches.inference import read_network, to_input
 from gossan.raster import read_info
 
 

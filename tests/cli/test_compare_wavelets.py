@@ -12,7 +12,7 @@ from shapely.geometry import box
 from sklearn.metrics import roc_auc_score
 from whole_bands import split_band
 
-from gossan.wavelets import Transform
+from gossan.transforms.wavelets import Transform
 
 ROWS, COLUMNS = 120, 150
 CLASSES = """code,name,label,colour

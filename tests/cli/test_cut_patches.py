@@ -7,8 +7,8 @@ import pytest
 from patch_scenes import make_ground
 from samples import run_command, run_tool
 
-from gossan.patch_splits import draw_blocked, measure_leak
-from gossan.patches import read_images, read_patches
+from gossan.patches.cutting import read_images, read_patches
+from gossan.patches.splits import draw_blocked, measure_leak
 
 STORE = ("colour.npz", "reflectance.npz", "patches.csv")
 SMALL = ("--size-px", 8, "--stride-px", 4, "--split-block-px", 16)

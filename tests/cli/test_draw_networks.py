@@ -6,7 +6,7 @@ from patch_scenes import CHALCOCITE, FELDSPAR, make_ground
 from PIL import Image
 from samples import run_command, run_tool, write_raster
 
-from gossan.patches import read_patches
+from gossan.patches.cutting import read_patches
 
 FIGURES = ("patches", "training", "protocols", "reliability", "network-map", "proportions")
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from gossan.absorptions import read_models, read_residuals
+from gossan.library.absorptions import read_models, read_residuals
 
 HEADER = "code,name,label,kind,colour,record\n"
 ALUNITE = "1,alunite,Alunite,mineral,#E53935,GDS82\n"

@@ -9,8 +9,8 @@ import rasterio
 from embeddings import BANDS, MINERALS, SIZE, make_model, make_stack
 from samples import run_command, run_tool, write_raster
 
+from gossan.cube.bands import SENSORS, sensors_present
 from gossan.raster import read_info
-from gossan.sensor_bands import SENSORS, sensors_present
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from prospects import (
 )
 from samples import run_tool
 
-from gossan.potential import classify_potential, grade_weights, score_potential
+from gossan.prospects.potential import classify_potential, grade_weights, score_potential
 
 
 @pytest.fixture(scope="module")

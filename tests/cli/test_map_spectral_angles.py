@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from samples import CENTRES_UM, CLASSES, FWHM_UM, run_command, run_tool, write_raster
 
-from gossan.spectral_angle import map_angles
+from gossan.minerals.spectral_angle import map_angles
 
 SPECTRA = {
     "chalcocite": (0.075, 0.072, 0.067, 0.064, 0.063, 0.056, 0.057),

@@ -7,7 +7,7 @@ from embeddings import CLASSES, MINERALS, make_model, reflect
 from samples import run_command, run_tool
 from scipy.io import savemat
 
-from gossan.libraries import read_library
+from gossan.library.readers import read_library
 
 FILES = ("named.csv", "summary.csv", "thresholds.json")
 

@@ -5,7 +5,7 @@ from network_runs import PROPORTIONS, make_runs
 from patch_scenes import CHALCOCITE, FELDSPAR, split_table
 from samples import FIGURES, make_record, make_scene, run_command, run_tool
 
-from gossan.network_report import NETWORK_FIGURES
+from gossan.report.patches_section import NETWORK_FIGURES
 
 
 def prepare(folder, synthetic):

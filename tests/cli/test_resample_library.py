@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from gossan.libraries import read_references
+from gossan.library.readers import read_references
 
 BANDS = {
     "B1": (0.443, 0.016),

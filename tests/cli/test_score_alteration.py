@@ -159,7 +159,7 @@ def test_accuracy_records_keep_the_schema(folder, root):
 
 
 def test_threads_do_not_change_a_byte(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("gossan.score_assessment.WINDOW_PX", 40)
+    monkeypatch.setattr("gossan.zones.score_assessment.WINDOW_PX", 40)
     for threads in (1, 2):
         done = score(folder, tmp_path / str(threads), threads=threads)
         assert done.returncode == 0, done.stderr
@@ -170,7 +170,7 @@ def test_threads_do_not_change_a_byte(folder, tmp_path, monkeypatch):
 
 
 def test_blocks_do_not_change_a_pixel(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("gossan.score_assessment.WINDOW_PX", 40)
+    monkeypatch.setattr("gossan.zones.score_assessment.WINDOW_PX", 40)
     assert score(folder, tmp_path).returncode == 0
     for zone in ZONES:
         values, whole = (read(place / f"{zone}.tif")[0] for place in (tmp_path, folder / "score"))

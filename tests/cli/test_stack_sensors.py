@@ -8,8 +8,8 @@ from affine import Affine
 from rasterio.crs import CRS
 from samples import run_tool
 
+from gossan.cube.bands import read_bands
 from gossan.raster import read_info
-from gossan.sensor_bands import read_bands
 
 UTM, WGS84 = CRS.from_epsg(32611), CRS.from_epsg(4326)
 EAST, NORTH = 480_000.0, 4_155_000.0

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from samples import run_command
 
-from gossan.embedding import compare_embeddings, read_keras_embedding
-from gossan.embedding_model import read_model
+from gossan.cube.bands import lay_out, write_bands
+from gossan.embedding.model import read_model
+from gossan.embedding.training import compare_embeddings, read_keras_embedding
 from gossan.raster import BandTable
-from gossan.sensor_bands import lay_out, write_bands
 
 MINERALS = ("alunite", "calcite", "kaolinite")
 SMALL = (

@@ -8,8 +8,8 @@ import rasterio
 from embeddings import BANDS, ROWS, make_model, make_stack
 from samples import run_command, run_tool
 
-from gossan.sensor_bands import write_bands
-from gossan.sensor_filling import read_filler
+from gossan.cube.bands import write_bands
+from gossan.embedding.filler import read_filler
 
 CLASSES = """code,name,label,colour
 7,alunite,Alunite,#E53935

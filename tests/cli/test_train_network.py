@@ -8,9 +8,9 @@ import pytest
 from network_scenes import cut, make_ground, train
 from samples import run_command
 
-from gossan.networks import compare_answers, read_keras
-from gossan.onnx_inference import read_network, to_input
-from gossan.patches import read_images, read_patches
+from gossan.patches.architecture import compare_answers, read_keras
+from gossan.patches.cutting import read_images, read_patches
+from gossan.patches.inference import read_network, to_input
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import rasterio
 import spectral
 from samples import ORIGIN, PIXEL_M, ROOT, run_command, run_tool, write_raster
 
-from gossan.libraries import read_references
-from gossan.pixel_purity import make_skewers
+from gossan.library.readers import read_references
+from gossan.transforms.pixel_purity import make_skewers
 
 NAMES = ("B02", "B03", "B04", "B08", "B11", "B12")
 CENTRES_UM = (0.492, 0.56, 0.665, 0.833, 1.61, 2.19)

@@ -12,7 +12,7 @@ import rasterio
 from samples import ORIGIN, PIXEL_M, ROOT, run_command, run_tool, write_raster
 from whole_bands import split_band
 
-from gossan.wavelets import Transform
+from gossan.transforms.wavelets import Transform
 
 NAMES = ("3N", "4", "6")
 TAGS = {"SENSOR": "ASTER", "SYNTHETIC": "yes"}

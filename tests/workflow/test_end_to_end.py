@@ -158,13 +158,13 @@ def test_a_second_run_does_nothing(project):
 
 
 def test_touching_code_reruns_nothing(project):
-    (project / "scripts/gossan/spectral_angle.py").touch()
+    (project / "scripts/gossan/minerals/spectral_angle.py").touch()
     run = snakemake(project, "--cores", "1", "--dry-run", *SMALL)
     assert "Nothing to be done" in run.stdout
 
 
 def test_an_edit_reruns_what_imports_the_module_and_a_revert_nothing(project):
-    module = project / "scripts/gossan/spectral_angle.py"
+    module = project / "scripts/gossan/minerals/spectral_angle.py"
     text = module.read_text()
     module.write_text(text + "# a comment\n")
     run = snakemake(project, "--cores", "1", "--dry-run", *SMALL)

@@ -16,41 +16,75 @@ def source(path):
     return workflow.source_path(f"../../{path}")
 
 
+# Folders of scripts/gossan.
+ROOMS = (
+    "accuracy",
+    "cube",
+    "embedding",
+    "library",
+    "minerals",
+    "networks",
+    "patches",
+    "products",
+    "prospects",
+    "report",
+    "transforms",
+    "twin",
+    "zones",
+)
+
 # The import closure of a tool: Snakemake does not see an edit in an imported module, so rules
 # name the modules as inputs and carry a digest of their content as a parameter.
-CLOSURES = {}
+FILES = {}
 
 
 def closure(tool):
-    """Repository paths of a tool and of all that it imports from this repository."""
-    if tool not in CLOSURES:
-        found = {}
-        waiting = [f"scripts/{tool}.py"]
-        while waiting:
-            path = waiting.pop()
-            if path not in found:
-                text = Path(source(path)).read_bytes()
-                found[path] = text
-                waiting += imported(ast.parse(text))
-        CLOSURES[tool] = found
-    return CLOSURES[tool]
+    """Repository paths of a tool and of all that it imports from this repository: path to text."""
+    found = {}
+    waiting = [f"scripts/{tool}.py"]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found[path], modules = read_code(path)
+            waiting += modules
+    return found
+
+
+def read_code(path):
+    """The text of a file of this repository, and the paths of what it imports from there."""
+    if path not in FILES:
+        text = Path(source(path)).read_bytes()
+        FILES[path] = text, list(imported(ast.parse(text)))
+    return FILES[path]
 
 
 def imported(tree):
-    """Repository paths of the modules that a syntax tree imports with `from ... import`."""
-    for node in ast.walk(tree):
+    """Repository paths of the modules that a syntax tree imports with `from ... import`.
+
+    What is imported for type hints alone does not run, so it does not count.
+    """
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.ImportFrom):
             parts = node.module.split(".")
             if parts[0] in ("gossan", "toolkit"):
                 yield from (module_file(parts[:depth]) for depth in range(1, len(parts) + 1))
-            if parts == ["gossan"]:
-                yield from (module_file(["gossan", name.name]) for name in node.names)
+            if is_room(parts):
+                yield from (module_file([*parts, name.name]) for name in node.names)
+
+
+def is_room(parts):
+    """Whether a dotted name is a folder of modules, whose __init__.py names nothing."""
+    return parts == ["gossan"] or (len(parts) == 2 and parts[0] == "gossan" and parts[1] in ROOMS)
 
 
 def module_file(parts):
     """The file of a dotted module: a package's __init__.py where the name is a package."""
-    packages = ["gossan"], ["gossan", "sensors"], ["gossan", "twin"]
-    if parts in packages:
+    if is_room(parts):
         parts = [*parts, "__init__"]
     return f"scripts/{'/'.join(parts)}.py"
 

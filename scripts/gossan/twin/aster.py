@@ -24,9 +24,8 @@ from rasterio.windows import Window
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import MapClass, write_class_style
-from gossan.libraries import Spectrum
-from gossan.raster import BandTable, Grid, Layer, iter_blocks, map_blocks
-from gossan.sensors.aster import (
+from gossan.library.readers import Spectrum
+from gossan.products.aster import (
     CENTRE_UM,
     COEFFICIENTS,
     FWHM_UM,
@@ -35,7 +34,8 @@ from gossan.sensors.aster import (
     SENSOR,
     sun_distance_au,
 )
-from gossan.sensors.aster_files import HDF4_LOCK, TELESCOPES
+from gossan.products.aster_files import HDF4_LOCK, TELESCOPES
+from gossan.raster import BandTable, Grid, Layer, iter_blocks, map_blocks
 from gossan.twin.ground import (
     ALTERATION,
     CONSTITUENTS,

@@ -30,9 +30,9 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from gossan.files import staged
+from gossan.products.emit import FILL, mask_path
+from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid, iter_blocks
-from gossan.sensors.emit import FILL, mask_path
-from gossan.sun import sun_position
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 PIXEL_M = 60

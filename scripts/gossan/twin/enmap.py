@@ -22,10 +22,10 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 from scipy.interpolate import CubicSpline
 
+from gossan.products.enmap import FLAG_NUMBERS, NO_DEVIATION, NO_MEAN, NODATA, SATURATED_BITS
+from gossan.products.enmap_files import CLASSES, IMAGE, METADATA, QUALITY, TESTFLAGS
+from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid, Layer, encode, iter_blocks
-from gossan.sensors.enmap import FLAG_NUMBERS, NO_DEVIATION, NO_MEAN, NODATA, SATURATED_BITS
-from gossan.sensors.enmap_files import CLASSES, IMAGE, METADATA, QUALITY, TESTFLAGS
-from gossan.sun import sun_position
 
 ORIGIN = "Simulated by gossan; not an EnMAP product"
 PIXEL_M = 30

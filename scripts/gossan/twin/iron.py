@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from gossan.errors import InputError
 from gossan.legend import MapClass
-from gossan.spectrum import Spectrum
+from gossan.library.spectrum import Spectrum
 from gossan.twin.ground import (
     Sky,
     Terrain,

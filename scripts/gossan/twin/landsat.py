@@ -23,9 +23,9 @@ from scipy.ndimage import maximum_filter
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import MapClass, write_class_style
+from gossan.library.spectrum import Spectrum
+from gossan.products.landsat import BAND_TABLES
 from gossan.raster import BandTable, Grid, Layer, map_blocks, split_blocks
-from gossan.sensors.landsat import BAND_TABLES
-from gossan.spectrum import Spectrum
 from gossan.twin.ground import CONSTITUENTS, Ground, Sky, padded
 from gossan.twin.noise import field_key, white_noise
 from gossan.twin.optics import BandSpectra, band_spectra, surface_reflectance, top_of_atmosphere

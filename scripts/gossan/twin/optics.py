@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expn
 
-from gossan.continuum import remove_continuum
 from gossan.errors import InputError
+from gossan.library.resample import band_mean, band_responses
+from gossan.library.spectrum import Spectrum
 from gossan.raster import BandTable
-from gossan.resample import band_mean, band_responses
-from gossan.spectrum import Spectrum
+from gossan.transforms.continuum import remove_continuum
 from gossan.twin.ground import CONSTITUENTS, Sky, Variability
 
 # Factors on the absorption depths at which band values are tabulated.

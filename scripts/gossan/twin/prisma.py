@@ -16,9 +16,9 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from gossan.files import staged
+from gossan.products.prisma import DETECTORS, INVALID, MOST_NUMBER, NEGATIVE, PIXEL_M, SWATH
+from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid, iter_blocks
-from gossan.sensors.prisma import DETECTORS, INVALID, MOST_NUMBER, NEGATIVE, PIXEL_M, SWATH
-from gossan.sun import sun_position
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 # Bands of each cube, and the first and last that is used (places from 1).
@@ -53,7 +53,7 @@ Flags = Callable[[Window], Mapping[str, np.ndarray]]
 def prisma_bands() -> BandTable:
     """The 63 + 171 bands in use, VNIR then SWIR, each by ascending wavelength.
 
-    Around 0.95 µm they overlap, as in the products. Names as `gossan.sensors.prisma` has them.
+    Around 0.95 µm they overlap, as in the products. Names as `gossan.products.prisma` has them.
     """
     names, centres, widths = [], [], []
     for detector, (first, last) in USED.items():

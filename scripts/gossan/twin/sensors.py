@@ -19,15 +19,15 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
-from gossan.continuum import remove_continuum
+from gossan.cube.bands import SENSORS
 from gossan.errors import InputError
 from gossan.legend import MapClass, class_colours, write_class_style
+from gossan.library.resample import FWHM_PER_SIGMA, band_responses
+from gossan.library.spectrum import Spectrum
+from gossan.products.sentinel2 import band_table
+from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid, Layer, map_blocks
-from gossan.resample import FWHM_PER_SIGMA, band_responses
-from gossan.sensor_bands import SENSORS
-from gossan.sensors.sentinel2 import band_table
-from gossan.spectrum import Spectrum
-from gossan.sun import sun_position
+from gossan.transforms.continuum import remove_continuum
 from gossan.twin.emit import emit_bands, write_emit
 from gossan.twin.enmap import enmap_bands, write_enmap
 from gossan.twin.ground import (

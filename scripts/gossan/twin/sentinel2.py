@@ -29,11 +29,11 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from gossan.legend import MapClass, class_colours, write_class_style
+from gossan.library.spectrum import Spectrum
+from gossan.products.sentinel2 import ALL_BANDS, band_table
+from gossan.products.sentinel2_files import NATIVE_M
+from gossan.products.sun import sun_position
 from gossan.raster import Grid, Layer, iter_blocks, map_blocks
-from gossan.sensors.sentinel2 import ALL_BANDS, band_table
-from gossan.sensors.sentinel2_files import NATIVE_M
-from gossan.spectrum import Spectrum
-from gossan.sun import sun_position
 from gossan.twin.ground import Sky, Terrain, Variability, padded
 from gossan.twin.iron import (
     BASE_ELEVATION_M,

@@ -19,9 +19,9 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
+from gossan.products.sun import sun_position
+from gossan.products.worldview3 import BAND_FACTS, MOST_NUMBER, NODATA, SWIR, VNIR, calibration
 from gossan.raster import BandTable, Grid, iter_blocks
-from gossan.sensors.worldview3 import BAND_FACTS, MOST_NUMBER, NODATA, SWIR, VNIR, calibration
-from gossan.sun import sun_position
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 ORDER = "000000000010_01_P001"

@@ -1,0 +1,233 @@
+"""What a map is tested against: a class raster or a vector file, read window by window."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.features import rasterize
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+from rasterio.windows import bounds as window_bounds
+from rasterio.windows import transform as window_transform
+
+from gossan.errors import InputError
+from gossan.legend import MapClass
+from gossan.raster import Grid, is_synthetic
+
+NO_REFERENCE = -1
+"""Value of a pixel without a reference."""
+
+CONFLICT = -2
+"""Value of a pixel where features of different classes overlap."""
+
+OTHER_NAMES = ("other", "unclassified")
+"""Class names of a vector reference that mean "none of the study's classes"."""
+
+CLASS_ATTRIBUTE = "class"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference on the grid of a map.
+
+    `kind` is "raster", "points" or "polygons", `note` says how it came onto the grid,
+    `synthetic` whether its file says that it was simulated (None: it says nothing), `read`
+    returns the (1, rows, columns) int32 codes of a window with NO_REFERENCE and CONFLICT.
+    """
+
+    kind: str
+    note: str
+    synthetic: bool | None
+    read: Callable[[Window], np.ndarray]
+
+
+def open_reference(
+    path: str | Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass] = ()
+) -> Reference:
+    """Open a class raster in global codes, or a vector file with class names.
+
+    The vector file (any format that OGR reads) holds points or polygons with the attribute
+    `class`: names or labels of `classes`, or what counts as other ground: "other" and the names
+    and labels of `others`. Features without a class are left out.
+
+    Raises InputError naming the file when it is missing, unreadable, has no coordinate system,
+    does not overlap the grid, or names classes that are neither.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such reference; correct the path or leave the reference out")
+    try:
+        with rasterio.open(path):
+            pass
+    except RasterioIOError:
+        return _open_vector(path, grid, classes, others)
+    return _open_raster(path, grid)
+
+
+def _open_raster(path: Path, grid: Grid) -> Reference:
+    with rasterio.open(path) as source:
+        if source.count != 1 or not np.issubdtype(np.dtype(source.dtypes[0]), np.integer):
+            raise InputError(
+                f"{path}: a reference raster has one band of whole-number class codes, this one "
+                f"has {source.count} of {source.dtypes[0]}"
+            )
+        if source.crs is None:
+            raise InputError(f"{path}: the reference has no coordinate system; assign one")
+        _require_overlap(path, source.bounds, source.crs, grid)
+        tags = source.tags()
+        same = Grid.of(source) == grid
+        nodata = source.nodata
+
+    def read_same(window: Window) -> np.ndarray:
+        with rasterio.open(path) as source:
+            return _mark_nodata(source.read(window=window), nodata)
+
+    # Outside the reference the warper fills with nodata, so one must be declared: 255 is no class.
+    fill = 255 if nodata is None else nodata
+
+    def read_warped(window: Window) -> np.ndarray:
+        with (
+            rasterio.open(path) as source,
+            WarpedVRT(
+                source,
+                crs=grid.crs,
+                transform=grid.transform,
+                width=grid.width,
+                height=grid.height,
+                resampling=Resampling.nearest,
+                nodata=fill,
+            ) as warped,
+        ):
+            return _mark_nodata(warped.read(window=window), fill)
+
+    def guarded(window: Window) -> np.ndarray:
+        try:
+            return read_same(window) if same else read_warped(window)
+        except RasterioError as error:
+            raise InputError(
+                f"{path}: the reference cannot be read ({error}); is it whole?"
+            ) from error
+
+    return Reference(
+        kind="raster",
+        note=(
+            "on the map's grid"
+            if same
+            else "on another grid; reprojected to the map's grid by nearest neighbour"
+        ),
+        synthetic=is_synthetic(tags) if "SYNTHETIC" in tags else None,
+        read=guarded,
+    )
+
+
+def _mark_nodata(codes: np.ndarray, nodata: float | None) -> np.ndarray:
+    marked = codes.astype(np.int32)
+    if nodata is not None:
+        marked[codes == nodata] = NO_REFERENCE
+    return marked
+
+
+def _open_vector(
+    path: Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass]
+) -> Reference:
+    import geopandas
+    from pyogrio.errors import DataLayerError, DataSourceError
+    from shapely.geometry import box
+
+    try:
+        features = geopandas.read_file(path)
+    except (DataLayerError, DataSourceError) as error:
+        raise InputError(f"{path}: neither a raster nor a vector file that GDAL reads") from error
+    if CLASS_ATTRIBUTE not in features.columns:
+        raise InputError(
+            f"{path}: the reference lacks the attribute '{CLASS_ATTRIBUTE}' "
+            f"(it has: {', '.join(features.columns.drop('geometry', errors='ignore')) or 'none'})"
+        )
+    if getattr(features, "crs", None) is None:
+        raise InputError(f"{path}: the reference has no coordinate system; assign one")
+    features = features[features.geometry.notna() & ~features.geometry.is_empty]
+    unnamed = features[CLASS_ATTRIBUTE].isna()
+    features = features[~unnamed]
+    if features.empty:
+        raise InputError(f"{path}: the reference holds no feature with a class")
+    kind = _geometry_kind(path, set(features.geometry.geom_type))
+    codes = _codes_of(path, features[CLASS_ATTRIBUTE], classes, others)
+    note = "reprojected to the map's coordinate system; " if features.crs != grid.crs else ""
+    if unnamed.any():
+        note += f"{unnamed.sum()} features without a class are left out; "
+    features = features.to_crs(grid.crs)
+    _require_overlap(path, features.total_bounds, grid.crs, grid)
+    geometries = features.geometry.to_numpy()
+    index = features.sindex
+
+    def read(window: Window) -> np.ndarray:
+        shape = (int(window.height), int(window.width))
+        transform = window_transform(window, grid.transform)
+        near = np.sort(index.query(box(*window_bounds(window, grid.transform))))
+        burnt = np.full(shape, NO_REFERENCE, dtype=np.int32)
+        for code in np.unique(codes[near]):
+            inside = rasterize(
+                list(geometries[near[codes[near] == code]]),
+                out_shape=shape,
+                transform=transform,
+                dtype="uint8",
+            ).astype(bool)
+            burnt[inside] = np.where(burnt[inside] == NO_REFERENCE, code, CONFLICT)
+        return burnt[None]
+
+    how = (
+        "the pixel that holds each point is tested"
+        if kind == "points"
+        else "pixels whose centre lies in a polygon are tested"
+    )
+    return Reference(
+        kind=kind,
+        note=f"{note}{how}; pixels claimed by two classes are left out",
+        synthetic=None,
+        read=read,
+    )
+
+
+def _geometry_kind(path: Path, types: set[str]) -> str:
+    for kind, allowed in (
+        ("points", {"Point", "MultiPoint"}),
+        ("polygons", {"Polygon", "MultiPolygon"}),
+    ):
+        if types <= allowed:
+            return kind
+    raise InputError(
+        f"{path}: a reference holds points or polygons, this one {', '.join(sorted(types))}"
+    )
+
+
+def _codes_of(
+    path: Path, names: Sequence, classes: Sequence[MapClass], others: Sequence[MapClass]
+) -> np.ndarray:
+    known = {text.casefold(): 0 for item in others for text in (item.name, item.label)}
+    known |= {item.label.casefold(): item.code for item in classes}
+    known |= {item.name.casefold(): item.code for item in classes}
+    known |= dict.fromkeys(OTHER_NAMES, 0)
+    asked = [str(name) for name in names]
+    unknown = sorted({name for name in asked if name.casefold() not in known})
+    if unknown:
+        raise InputError(
+            f"{path}: unknown classes in the attribute '{CLASS_ATTRIBUTE}': {', '.join(unknown)}; "
+            f"the study has {', '.join(item.name for item in classes)}; call any other ground "
+            "'other'"
+        )
+    return np.array([known[name.casefold()] for name in asked], dtype=np.int32)
+
+
+def _require_overlap(path: Path, bounds: Sequence[float], crs: object, grid: Grid) -> None:
+    left, bottom, right, top = (
+        bounds if crs == grid.crs else transform_bounds(crs, grid.crs, *bounds)
+    )
+    west, south, east, north = grid.bounds
+    # Points on one spot make bounds without an area, so touching counts as overlap here.
+    if left > east or right < west or bottom > north or top < south:
+        raise InputError(f"{path}: the reference does not overlap the map; check both places")

@@ -1,0 +1,1 @@
+"""From a product's reflectance to a cube: corrections, composites, stacks."""

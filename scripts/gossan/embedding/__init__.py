@@ -1,0 +1,1 @@
+"""One network over whatever sensors are there."""

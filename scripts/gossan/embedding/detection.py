@@ -1,0 +1,538 @@
+"""Minerals found one by one: thresholds chosen on validation blocks, scores on test blocks.
+
+A mineral is found where its distance is at most its threshold. The threshold that is best on the
+test pixels themselves, as published work often has it, is called the oracle's: nobody can know it
+before the ground has been visited.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rasterio.windows import Window
+
+from gossan.accuracy.class_map import RULES
+from gossan.accuracy.scores import (
+    EXCLUDED,
+    MINIMUM_BLOCKS,
+    assess_blocks,
+    draw_blocks,
+    encode_classes,
+)
+from gossan.accuracy.truth import CONFLICT, NO_REFERENCE, Reference
+from gossan.cube.bands import SENSORS, StackBands, sensors_present
+from gossan.embedding.sensor_scores import MACRO
+from gossan.errors import InputError
+from gossan.legend import MapClass
+from gossan.raster import iter_blocks, read_info
+from gossan.sampling import pixel_priorities, smallest_of_each
+
+SIDES = ("validation", "test")
+WINDOW_PX = 512
+DETECTION_COLUMNS = (
+    *("method", "mineral", "threshold_kind", "n", "n_mineral"),
+    *("precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high"),
+    *("f1", "f1_low", "f1_high", "threshold", "training"),
+)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How pixels are divided and drawn.
+
+    Square blocks of `block_px` pixels go to validation or test, so that each mineral has about
+    `validation_share` of its pixels in validation. At most `per_class` pixels of a class are drawn
+    on each side.
+    """
+
+    block_px: int = 16
+    validation_share: float = 0.5
+    per_class: int = 10_000
+    replicates: int = 1000
+    seed: int = 42
+
+    def __post_init__(self):
+        """Raise InputError for numbers without meaning."""
+        for name, number, least in (
+            ("block-px", self.block_px, 1),
+            ("per-class", self.per_class, 10),
+            ("bootstrap", self.replicates, 100),
+            ("seed", self.seed, 0),
+        ):
+            if number < least:
+                raise InputError(f"{name}: {number} is too small; give at least {least}")
+        if not 0 < self.validation_share < 1:
+            raise InputError(
+                f"validation-share: {self.validation_share:g} leaves one side empty; give a number "
+                "between 0 and 1"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Reference pixels with their spectra, in order of row and column.
+
+    `spectra` (n, B) float32 are 0 in bands of absent sensors, `present` (n, S); `truth` (n,) is 0
+    for other ground and 1 to K for the minerals; `block` (n,) numbers spatial blocks; `weight`
+    (n,) tells how many reference pixels of its class and side each stands for.
+    """
+
+    spectra: np.ndarray
+    present: np.ndarray
+    truth: np.ndarray
+    block: np.ndarray
+    is_test: np.ndarray
+    weight: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Number of pixels."""
+        return len(self.truth)
+
+    def take(self, chosen: np.ndarray) -> "Pixels":
+        """Some of the pixels, by a mask or by places."""
+        return Pixels(
+            self.spectra[chosen],
+            self.present[chosen],
+            self.truth[chosen],
+            self.block[chosen],
+            self.is_test[chosen],
+            self.weight[chosen],
+            self.notes,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Reference pixels of a scene, and how they came about: counts for records."""
+
+    pixels: Pixels
+    reference: Reference
+    protocol: Protocol
+    conflicts: int
+    sampled: bool
+    absent: tuple[str, ...] = field(default=())
+
+    @property
+    def split(self) -> str:
+        """What a record says about the split."""
+        own = self.protocol
+        pixels = self.pixels
+        text = (
+            f"blocked: blocks of {own.block_px} pixels divided into validation "
+            f"({np.count_nonzero(~pixels.is_test)} pixels), which chose the thresholds, and test "
+            f"({np.count_nonzero(pixels.is_test)} pixels), which the numbers are of; the methods "
+            "learned from library spectra, not from pixels"
+        )
+        if self.sampled:
+            text += (
+                f"; at most {own.per_class} pixels of each reference class and side are tested, "
+                "and their scores weighted by what they stand for"
+            )
+        return "; ".join((text, *pixels.notes))
+
+
+def deal_sides(counts: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Which blocks test, (n,) bool, from the pixels (n, K + 1) of each class in each block.
+
+    Column 0 is other ground. Blocks are dealt in an order drawn from `seed`, those of the mineral
+    found in the fewest blocks first, each to the side that lacks most of that mineral, so both
+    sides get some of every mineral that lies in two blocks or more.
+    """
+    counts = np.asarray(counts, np.float64)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    side = np.full(len(counts), -1)
+    wanted = np.array([share, 1 - share])
+    spread = (counts > 0).sum(axis=0)
+    minerals = sorted(range(1, counts.shape[1]), key=lambda place: (spread[place], place))
+    for place in [*minerals, 0]:
+        total = counts[:, place].sum()
+        if total == 0:
+            continue
+        have = np.array([counts[side == number, place].sum() for number in (0, 1)])
+        for block in order:
+            if side[block] >= 0 or counts[block, place] == 0:
+                continue
+            lacking = 1 - have / (wanted * total)
+            # Equal at the start, where the test comes first: without it there is no result.
+            chosen = int(lacking[1] >= lacking[0])
+            side[block] = chosen
+            have[chosen] += counts[block, place]
+    return side == 1
+
+
+def read_pixels(
+    stack: str | Path,
+    sensor_mask: str | Path,
+    bands: StackBands,
+    reference: Reference,
+    minerals: Sequence[MapClass],
+    protocol: Protocol,
+    threads: int = 1,
+) -> Ground:
+    """The reference pixels of a stack that at least one sensor saw.
+
+    `minerals` in the order of the detectors' scores; any other class of the reference is other
+    ground. Pixels without a sensor, and those that two classes claim, are left out and counted. A
+    sensor with a gap in one of its bands counts as absent there. Memory is bounded by
+    `per_class` and the size of a block, not by the scene.
+
+    Raises InputError where the stack does not have the bands, the mask is of another grid or
+    names sensors that the stack lacks, no reference pixel is left, a mineral lies in a single
+    block, or one side is empty.
+    """
+    info = read_info(stack)
+    if info.bands.names != bands.names:
+        raise InputError(
+            f"{stack}: its bands are not those of the table; give the bands.csv made with it"
+        )
+    mask = read_info(sensor_mask)
+    info.grid.require_same(mask.grid, str(sensor_mask))
+    codes = [item.code for item in minerals]
+    across = -(-info.grid.width // protocol.block_px)
+    size = len(codes) + 1
+
+    def look(bits: np.ndarray, codes_read: np.ndarray, window: Window) -> tuple:
+        bits, codes_read = bits[0].astype(np.uint8), codes_read[0]
+        unusable = (codes_read == NO_REFERENCE) | (codes_read == CONFLICT)
+        truth = encode_classes(codes_read, codes, unusable)
+        conflicts = int((codes_read == CONFLICT).sum())
+        unseen = int(((truth != EXCLUDED) & (bits == 0)).sum())
+        row, column = np.nonzero((truth != EXCLUDED) & (bits != 0))
+        own = truth[row, column]
+        unknown = ~sensors_present(bits[row, column], SENSORS)
+        unknown = ~unknown[:, [name not in bands.sensors for name in SENSORS]]
+        if unknown.any() or (bits >> len(SENSORS)).any():
+            raise InputError(
+                f"{sensor_mask}: names a sensor that {stack} lacks; give the mask made with it"
+            )
+        row, column = row + int(window.row_off), column + int(window.col_off)
+        block = row // protocol.block_px * across + column // protocol.block_px
+        return own, row, column, block, unseen, conflicts
+
+    sources = [sensor_mask, reference.read, lambda window: window]
+
+    def scan() -> object:
+        return iter_blocks(
+            look, sources, grid=info.grid, block_px=WINDOW_PX, threads=threads, scaled=False
+        )
+
+    counts: dict[int, np.ndarray] = {}
+    unseen = conflicts = 0
+    for _, (own, _, _, block, dark, torn) in scan():
+        unseen, conflicts = unseen + dark, conflicts + torn
+        found, place = np.unique(block, return_inverse=True)
+        table = np.zeros((len(found), size), np.int64)
+        np.add.at(table, (place, own), 1)
+        for number, row in zip(found.tolist(), table, strict=True):
+            counts[number] = counts.get(number, 0) + row
+    if not counts:
+        raise InputError(
+            f"{stack}: no pixel that a sensor saw has a reference; check the places of both"
+        )
+    numbers = np.array(sorted(counts))
+    table = np.stack([counts[number] for number in numbers.tolist()])
+    is_test = deal_sides(table, protocol.validation_share, protocol.seed)
+    _require_sides(table, is_test, minerals, protocol)
+
+    best = None
+    for _, (own, row, column, block, *_) in scan():
+        side = is_test[np.searchsorted(numbers, block)]
+        drawn = np.stack([own, row, column, block, side]).astype(np.int64)
+        best = drawn if best is None else np.concatenate([best, drawn], axis=1)
+        stratum = best[4] * size + best[0]
+        priority = pixel_priorities(best[1], best[2], protocol.seed)
+        best = best[:, smallest_of_each(priority, stratum, protocol.per_class)]
+    truth, row, column, block, side = best[:, np.lexsort((best[2], best[1]))]
+    spectra, present = _read_spectra(stack, sensor_mask, bands, row, column, threads)
+    population = np.zeros((2, size))
+    for number in (0, 1):
+        population[number] = table[is_test == bool(number)].sum(axis=0)
+    drawn = np.zeros((2, size))
+    np.add.at(drawn, (side, truth), 1)
+    weight = np.divide(population, drawn, out=np.zeros((2, size)), where=drawn > 0)[side, truth]
+    notes = []
+    if unseen:
+        notes.append(f"{unseen} reference pixels that no sensor saw are left out")
+    pixels = Pixels(spectra, present, truth, block, side.astype(bool), weight)
+    whole = present.any(axis=1)
+    if not whole.all():
+        notes.append(f"{np.count_nonzero(~whole)} with gaps in every sensor are left out")
+    pixels = pixels.take(whole)
+    absent = tuple(
+        name for place, name in enumerate(bands.sensors) if not pixels.present[:, place].any()
+    )
+    if absent:
+        notes.append(f"{', '.join(absent)} saw none of the reference pixels")
+    pixels = Pixels(**{**vars(pixels), "notes": tuple(notes)})
+    return Ground(
+        pixels, reference, protocol, conflicts, bool(population.sum() > drawn.sum()), absent
+    )
+
+
+def _require_sides(
+    table: np.ndarray, is_test: np.ndarray, minerals: Sequence[MapClass], protocol: Protocol
+) -> None:
+    validation = table[~is_test].sum(axis=0)
+    for place, item in enumerate(minerals, start=1):
+        if table[:, place].any() and not validation[place]:
+            raise InputError(
+                f"block-px: {item.name} lies in one block of {protocol.block_px} pixels, so no "
+                "pixel of it is left for validation; give a smaller number"
+            )
+    if not table[~is_test].any():
+        raise InputError(
+            f"block-px: all reference pixels lie in one block of {protocol.block_px} pixels; give "
+            "a smaller number"
+        )
+
+
+def _read_spectra(
+    stack: str | Path,
+    sensor_mask: str | Path,
+    bands: StackBands,
+    row: np.ndarray,
+    column: np.ndarray,
+    threads: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Spectra (n, B) and sensors present (n, S) of pixels in order of row and column."""
+    spectra = np.zeros((len(row), len(bands)), np.float32)
+    present = np.zeros((len(row), len(bands.sensors)), bool)
+
+    def gather(block: np.ndarray, bits: np.ndarray, window: Window) -> tuple:
+        first, last = np.searchsorted(row, [window.row_off, window.row_off + window.height])
+        near = np.arange(first, last)
+        left = int(window.col_off)
+        near = near[(column[near] >= left) & (column[near] < left + int(window.width))]
+        own = row[near] - int(window.row_off), column[near] - left
+        there = sensors_present(bits[0][own].astype(np.uint8), bands.sensors)
+        found = block[:, own[0], own[1]].T
+        for place, name in enumerate(bands.sensors):
+            there[:, place] &= np.isfinite(found[:, bands.part(name)]).all(axis=1)
+        return near, np.where(bands.present_bands(there), found, 0), there
+
+    sources = [stack, sensor_mask, lambda window: window]
+    for _, (near, found, there) in iter_blocks(
+        gather, sources, block_px=WINDOW_PX, threads=threads, progress="reference pixels"
+    ):
+        spectra[near], present[near] = found, there
+    return spectra, present
+
+
+def choose_threshold(score: np.ndarray, positive: np.ndarray, weight: np.ndarray) -> float:
+    """The threshold of best F1 for `score` <= threshold; NaN where nothing is positive.
+
+    All are (n,); `weight` is what each pixel counts for. It lies half-way to the next higher
+    score, so that what has not been seen is not cut off at the last one that has. Of equal F1 the
+    smallest wins. NaN scores are never found.
+    """
+    score = np.asarray(score, np.float64)
+    positive = np.asarray(positive, bool)
+    total = weight[positive].sum()
+    usable = np.isfinite(score)
+    if not total > 0 or not (positive & usable).any():
+        return float("nan")
+    order = np.argsort(score[usable], kind="stable")
+    ordered = score[usable][order]
+    counted = weight[usable][order]
+    right = np.cumsum(counted * positive[usable][order])
+    found = np.cumsum(counted)
+    ends = np.flatnonzero(np.r_[ordered[1:] > ordered[:-1], True])
+    best = ends[(2 * right[ends] / (found[ends] + total)).argmax()]
+    after = ordered[best + 1] if best + 1 < len(ordered) else ordered[best]
+    return float((ordered[best] + after) / 2)
+
+
+def choose_thresholds(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """`choose_threshold` of each mineral, (K,), from scores (n, K) and truth (n,)."""
+    return np.array(
+        [
+            choose_threshold(scores[:, place], truth == place + 1, weight)
+            for place in range(scores.shape[1])
+        ]
+    )
+
+
+def find(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Where each mineral is found, (n, K) bool; nowhere for a NaN threshold or score."""
+    return np.asarray(scores, np.float64) <= np.asarray(thresholds, np.float64)
+
+
+def name_pixels(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """One class for each pixel, (n,), 0 = none: the nearest of the minerals that are found."""
+    held = np.where(find(scores, thresholds), scores, np.inf)
+    return np.where(np.isfinite(held).any(axis=1), held.argmin(axis=1) + 1, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Rates:
+    """Precision, recall, F1 and its macro mean with 95 % intervals; NaN where undefined.
+
+    Each of the first three is (3, K): value, low, high; `macro_f1` is (3,).
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    macro_f1: np.ndarray
+
+
+def rate(
+    found: np.ndarray,
+    truth: np.ndarray,
+    block: np.ndarray,
+    weight: np.ndarray,
+    replicates: int,
+    seed: int,
+) -> Rates:
+    """Rates of minerals found (n, K) bool against truth (n,), one mineral against all the rest.
+
+    The interval runs from the 2.5th to the 97.5th percentile of a bootstrap that redraws whole
+    blocks; it is NaN where fewer than accuracy.MINIMUM_BLOCKS blocks carry the value. Macro-F1 is
+    the plain mean over the minerals that the reference has; it rests on the blocks of the mineral
+    that has the fewest.
+    """
+    minerals = found.shape[1]
+    used, place = np.unique(block, return_inverse=True)
+    positive = truth[:, None] == np.arange(1, minerals + 1)
+    # Right, found and positive: (3, blocks, K).
+    counts = np.zeros((3, len(used), minerals))
+    for number, kind in enumerate((found & positive, found, positive)):
+        np.add.at(counts[number], place, kind * weight[:, None])
+    value = _rates(counts.sum(axis=1))
+    flat = counts.transpose(1, 0, 2).reshape(len(used), -1)
+    drawn = [
+        _rates(
+            (draws.astype(np.float64) @ flat).reshape(len(draws), 3, minerals).transpose(1, 0, 2)
+        )
+        for _, draws in draw_blocks(len(used), replicates, seed)
+    ]
+    there = (counts[2] > 0).sum(axis=0)
+    # A sample without a block of some mineral is a mean over the others: with few such blocks the
+    # spread would be that of different means.
+    fewest = there[there > 0].min(initial=len(used))
+    carried = (
+        (counts[1] > 0).sum(axis=0),
+        there,
+        ((counts[1] + counts[2]) > 0).sum(axis=0),
+        np.array(fewest),
+    )
+    rates = []
+    for number, blocks in enumerate(carried):
+        samples = np.concatenate([item[number] for item in drawn])
+        edges = np.full((2, *samples.shape[1:]), np.nan)
+        for own in np.ndindex(samples.shape[1:]):
+            usable = samples[(slice(None), *own)]
+            usable = usable[np.isfinite(usable)]
+            if len(usable) and blocks[own] >= MINIMUM_BLOCKS:
+                edges[(slice(None), *own)] = np.percentile(usable, [2.5, 97.5])
+        rates.append(np.concatenate([value[number][None], edges]))
+    return Rates(*rates)
+
+
+def _rates(counts: np.ndarray) -> tuple[np.ndarray, ...]:
+    right, found, positive = counts
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f1 = 2 * right / (found + positive)
+        there = positive > 0
+        macro = np.where(there, f1, 0).sum(axis=-1) / there.sum(axis=-1)
+        return right / found, right / positive, np.where(there, f1, np.nan), macro
+
+
+def rate_rows(
+    head: Mapping[str, object],
+    minerals: Sequence[str],
+    counts: np.ndarray,
+    rates: Rates,
+    limits: np.ndarray,
+) -> list[dict[str, object]]:
+    """A row per mineral of its rates, and one of their mean; `head` is repeated in each.
+
+    `counts` are the pixels of each class, other ground first. Undefined numbers are None.
+    """
+    rows = []
+    for place, name in enumerate(minerals):
+        row = {**head, "mineral": name, "threshold": number_text(limits[place])}
+        row["n_mineral"] = int(counts[place + 1]) if place + 1 < len(counts) else 0
+        for kind in ("precision", "recall", "f1"):
+            row |= _with_interval(kind, getattr(rates, kind)[:, place])
+        rows.append(row)
+    macro = {**head, "mineral": MACRO, "n_mineral": int(counts[1:].sum())}
+    return [*rows, macro | _with_interval("f1", rates.macro_f1)]
+
+
+def _with_interval(kind: str, values: np.ndarray) -> dict[str, str | None]:
+    names = (kind, f"{kind}_low", f"{kind}_high")
+    return {name: number_text(value) for name, value in zip(names, values, strict=True)}
+
+
+def number_text(value: float) -> str | None:
+    """A number with six decimals; None where it is not finite."""
+    return f"{value:.6f}" if np.isfinite(value) else None
+
+
+def accuracy_record(
+    named: np.ndarray,
+    ground: Ground,
+    minerals: Sequence[MapClass],
+    *,
+    scene: str,
+    method: str,
+    file: str,
+    synthetic: bool,
+) -> dict:
+    """The accuracy record of pixels named by a method (accuracy.schema.json).
+
+    `named` (n,) are the classes of the test pixels, 0 = none, in the order of the ground's.
+    """
+    pixels = ground.pixels.take(ground.pixels.is_test)
+    protocol = ground.protocol
+    size = len(minerals) + 1
+    used, place = np.unique(pixels.block, return_inverse=True)
+    counts = np.zeros((len(used), size, size), np.int64)
+    np.add.at(counts, (place, pixels.truth, named), 1)
+    # One weight per row of the matrix, because pixels were drawn by class of the reference.
+    weight = np.ones(size)
+    weight[pixels.truth] = pixels.weight
+    blocks = counts * weight[:, None]
+    labels = [
+        {"code": 0, "name": "other", "label": "Other / unclassified"},
+        *({"code": item.code, "name": item.name, "label": item.label} for item in minerals),
+    ]
+    study_blocks = blocks.copy()
+    study_blocks[:, 0] = 0
+    scores = assess_blocks(blocks, labels, protocol.replicates, protocol.seed)
+    study = assess_blocks(study_blocks, labels, protocol.replicates, protocol.seed)
+    study["classes"] = study["classes"][1:]
+    reference = ground.reference
+    return {
+        "scene": scene,
+        "method": method,
+        "assessed": True,
+        "synthetic": synthetic or bool(reference.synthetic),
+        "reference": {
+            "file": file,
+            "kind": reference.kind,
+            "note": reference.note,
+            "synthetic": synthetic if reference.synthetic is None else reference.synthetic,
+            "n_conflicting": ground.conflicts,
+        },
+        "n": int(counts.sum()),
+        "split": ground.split,
+        "design": "stratified" if ground.sampled else "census",
+        "per_class": protocol.per_class if ground.sampled else None,
+        "seed": protocol.seed,
+        "bootstrap": protocol.replicates,
+        "block_px": protocol.block_px,
+        "rules": RULES,
+        "confusion_matrix": {
+            "rows": "reference",
+            "columns": "map",
+            "labels": labels,
+            "counts": counts.sum(axis=0).tolist(),
+        },
+        "scores": scores,
+        "scores_study_classes": study,
+        "stratified": None,
+    }

@@ -1,0 +1,1 @@
+"""Reference spectra: their files, their shapes, their resampling to a sensor's bands."""

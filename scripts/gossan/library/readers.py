@@ -1,0 +1,643 @@
+"""Readers of spectra: USGS splib07, ENVI libraries and plots, ECOSTRESS/ASTER, CSV, analytic table.
+
+Whatever the format, a spectrum comes out as reflectance (fraction) over ascending wavelength (µm)
+with NaN where the library's makers deleted a channel.
+"""
+
+import csv
+import difflib
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gossan.errors import InputError
+from gossan.files import write_text
+from gossan.library import absorptions
+from gossan.library.spectrum import Spectrum
+
+# USGS marks deleted channels by -1.23e34, other tools by rounded or rescaled versions of it, and
+# convolution can leave anything in between; no reflectance lies below -1.
+DELETED_BELOW = -1.0
+MAX_REFLECTANCE = 2.0
+LONGEST_UM = 100.0
+ANALYTIC_GRID_UM = np.arange(350, 2501) / 1000.0
+WAVELENGTH_FILE_LEVELS = 3
+ENVI_TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
+SUFFIXES = (".txt", ".asc", ".csv", ".sli", ".hdr")
+# Rows of an ENVI library, and files of a USGS folder, that describe channels instead of matter.
+NOT_A_SPECTRUM = re.compile(
+    r"(error ?bars?|wavelengths?|wavenumbers?|bandpass|resolution|channels?)\b", re.IGNORECASE
+)
+USGS_TITLE = re.compile(r"\s*(?P<library>\S+)\s+Record=\s*\d+\s*:\s*(?P<title>.*\S)\s*$")
+ENVI_PLOT = "ENVI ASCII Plot File"
+PLOT_COLUMN = re.compile(r"\s*Column\s+\d+\s*:\s*(?P<title>.*?)\s*(~~.*)?$", re.IGNORECASE)
+WAVELENGTH_FILE = re.compile(r"wavelengths[_ ]+([A-Za-z]+\d*)", re.IGNORECASE)
+UNREADABLE = "not a text file; download it again or take it out of the library folder"
+
+WavelengthFiles = dict[Path, list[tuple[str, np.ndarray]]]
+
+
+@dataclass(frozen=True)
+class References:
+    """Spectra at a sensor's bands, in the order of the bands.
+
+    `reflectance` is (classes, bands); `band`, `wavelength_um` and `fwhm_um` have one entry per
+    band; the wavelengths need not ascend (PRISMA's detectors overlap).
+    """
+
+    names: tuple[str, ...]
+    band: tuple[str, ...]
+    wavelength_um: np.ndarray
+    fwhm_um: np.ndarray
+    reflectance: np.ndarray
+
+
+def read_library(path: str | Path) -> list[Spectrum]:
+    """Read every spectrum of a library, in a fixed order.
+
+    `path` is one file or a folder, which is searched with its subfolders: USGS splib07 native ASCII
+    (wavelength files are found beside the spectra or in a folder above), ENVI `.sli` + `.hdr`,
+    ENVI's ASCII plots, ECOSTRESS/ASTER text, plain CSV (`wavelength_um` and one column per
+    spectrum, `band` and `fwhm_um` allowed) or the analytic library table. In a folder, text files
+    of other kinds are passed over.
+
+    Raises InputError naming the file when it is damaged, or when `path` holds no spectrum.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
+        files = [p for p in files if not p.name.startswith(".")]
+        known: WavelengthFiles = {}
+        spectra = [spectrum for file in files for spectrum in _read_file(file, known) or ()]
+        if not spectra:
+            raise InputError(
+                f"{path}: no spectrum found; give a folder of USGS, ECOSTRESS, ENVI or CSV spectra"
+            )
+        return spectra
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the library's path")
+    found = _read_file(path, {}, alone=True)
+    if found is None:
+        raise InputError(
+            f"{path}: not a spectrum that can be read; give USGS splib07 or ECOSTRESS text, "
+            "ENVI .sli with its .hdr or an ENVI ASCII plot, a CSV with a wavelength_um column, or "
+            "the analytic table"
+        )
+    if not found:
+        raise InputError(f"{path}: holds no mineral spectrum; give the library, not this file")
+    return found
+
+
+def select_spectrum(spectra: Sequence[Spectrum], name: str, record: str = "") -> Spectrum:
+    """Pick the spectrum of a class from one library.
+
+    A `record`, part of a spectrum's name or file name (case, blanks and underscores do not
+    matter), wins when it is found. Else the spectrum is the one called `name`, or the only one
+    whose first word is `name`.
+
+    Raises InputError, listing candidates or close names, when none or several fit.
+    """
+    found = _candidates(spectra, name, record)
+    if len(found) == 1:
+        return found[0]
+    asked = f"{name!r} (record {record!r})" if record else f"{name!r}"
+    if found:
+        raise InputError(
+            f"{asked} fits {len(found)} spectra: {_shown(found)}; write enough of the wanted "
+            "record's name into the column `record` of resources/static/minerals.csv"
+        )
+    words = sorted({_first_word(s.name) for s in spectra} | {_plain(s.name) for s in spectra})
+    close = difflib.get_close_matches(_plain(name), words, n=5, cutoff=0.6) or words[:8]
+    raise InputError(
+        f"{asked} is not in the library of {len(spectra)} spectra; close names: {', '.join(close)}"
+    )
+
+
+def select_from_libraries(
+    libraries: Sequence[Sequence[Spectrum]], name: str, record: str = ""
+) -> tuple[int, Spectrum]:
+    """Pick the spectrum of a class from the first library that has one: its place, and it.
+
+    Raises InputError as `select_spectrum` does: several fit in that library, or none in any.
+    """
+    for place, spectra in enumerate(libraries):
+        if _candidates(spectra, name, record):
+            return place, select_spectrum(spectra, name, record)
+    pooled = [spectrum for spectra in libraries for spectrum in spectra]
+    return 0, select_spectrum(pooled, name, record)
+
+
+def _candidates(spectra: Sequence[Spectrum], name: str, record: str) -> list[Spectrum]:
+    if record:
+        wanted = _plain(record)
+        found = [s for s in spectra if wanted in _plain(s.name) or wanted in _plain(_stem(s))]
+        if found:
+            return found
+    wanted = _plain(name)
+    exact = [s for s in spectra if _plain(s.name) == wanted]
+    return exact or [s for s in spectra if _first_word(s.name) == wanted]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace("_", " ").split())
+
+
+def _stem(spectrum: Spectrum) -> str:
+    return Path(spectrum.source).stem
+
+
+def _first_word(name: str) -> str:
+    # The classic ENVI library puts a file name such as "alunite1.spc" before the mineral's name.
+    words = [word for word in _plain(name).split() if not word.endswith(".spc")]
+    return words[0] if words else ""
+
+
+def _shown(spectra: Sequence[Spectrum], limit: int = 8) -> str:
+    shown = ", ".join(f"{s.name} ({_stem(s)})" for s in spectra[:limit])
+    return shown + (", …" if len(spectra) > limit else "")
+
+
+def _read_file(path: Path, known: WavelengthFiles, alone: bool = False) -> list[Spectrum] | None:
+    """Spectra of one file; None when it is not of a known kind, [] when it describes channels.
+
+    `known` carries the USGS wavelength files found so far from file to file.
+    In a folder an ENVI library is read through its .hdr, so its .sli is passed over; `alone`
+    accepts either of the two.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".sli":
+        return read_envi(path) if alone or _header_of(path) is None else []
+    if suffix == ".hdr":
+        return read_envi(path) if alone or _data_of(path) is not None else None
+    text = _read_text(path)
+    first = text.split("\n", 1)[0]
+    if USGS_TITLE.match(first):
+        return read_usgs(path, text, known)
+    if first.startswith(ENVI_PLOT):
+        return read_envi_plot(path, text)
+    if re.search(r"^\s*name\s*:", text[:4000], re.IGNORECASE | re.MULTILINE) and re.search(
+        r"^\s*y units\s*:", text[:4000], re.IGNORECASE | re.MULTILINE
+    ):
+        return [read_ecostress(path, text)]
+    columns = _csv_header(text)
+    if set(absorptions.TABLE_COLUMNS) <= set(columns):
+        return read_analytic(path)
+    if "wavelength_um" in columns:
+        return read_csv(path)
+    return None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; check the file") from error
+    if not data.strip():
+        raise InputError(f"{path}: the file is empty; download it again or remove it")
+    if b"\0" in data:
+        raise InputError(f"{path}: {UNREADABLE}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # Old libraries write ° and µ in Latin-1; much more than that is no text at all.
+        if sum(byte > 127 for byte in data) > 0.02 * len(data):
+            raise InputError(f"{path}: {UNREADABLE}") from None
+        return data.decode("latin-1")
+
+
+def _make_spectrum(
+    name: str,
+    wavelength_um: np.ndarray,
+    reflectance: np.ndarray,
+    source: Path,
+    modelled: bool = False,
+) -> Spectrum:
+    """Sort, mask and check one spectrum."""
+    wavelength_um = np.asarray(wavelength_um, dtype=np.float64)
+    reflectance = np.asarray(reflectance, dtype=np.float64)
+    if not np.all(np.isfinite(wavelength_um)) or np.any(wavelength_um <= 0):
+        raise InputError(f"{source}: wavelengths must be finite and above 0; repair the file")
+    if wavelength_um.min() > LONGEST_UM:
+        raise InputError(
+            f"{source}: wavelengths from {wavelength_um.min():g} to {wavelength_um.max():g} look "
+            "like nanometres; divide them by 1000"
+        )
+    with np.errstate(invalid="ignore"):
+        deleted = ~np.isfinite(reflectance) | (reflectance < DELETED_BELOW)
+    reflectance = np.where(deleted, np.nan, reflectance)
+    if deleted.all():
+        raise InputError(f"{source}: {name!r} has no valid channel; choose another record")
+    highest = np.nanmax(reflectance)
+    if highest > MAX_REFLECTANCE:
+        raise InputError(
+            f"{source}: {name!r} reaches reflectance {highest:.4g}; it must be a fraction "
+            "(0-1), divide percent by 100"
+        )
+    # Of channels at one wavelength (overlapping detectors) the first valid one is kept.
+    order = np.lexsort((deleted, wavelength_um))
+    wavelength_um, first = np.unique(wavelength_um[order], return_index=True)
+    return Spectrum(name, wavelength_um, reflectance[order][first], str(source), modelled)
+
+
+# --- USGS splib07 native ASCII ---------------------------------------------------------------
+
+
+def read_usgs(path: Path, text: str, known: WavelengthFiles) -> list[Spectrum]:
+    """Read one USGS native ASCII record (Kokaly et al. 2017, doi:10.3133/ds1035).
+
+    The wavelengths come from the nearest folder, upwards, that has files of wavelengths: the
+    file for the spectrometer in the record's title (BECK, ASD, NIC4, AVIRIS), or the only one.
+    Returns [] for the wavelength, bandpass and error-bar files themselves. `known` is filled
+    with what each folder holds, since a library has thousands of records beside one such file.
+    """
+    title = _usgs_title(text)
+    if NOT_A_SPECTRUM.match(title) or path.name.lower().startswith("errorbar"):
+        return []
+    values = _usgs_values(path, text)
+    candidates = _wavelength_files(path, known)
+    if not candidates:
+        raise InputError(
+            f"{path}: no wavelength file (…Wavelengths….txt) beside it or in the "
+            f"{WAVELENGTH_FILE_LEVELS} folders above; copy it there from the USGS library"
+        )
+    tokens = title.upper().split()
+    matching = [
+        (key, values_um)
+        for key, values_um in candidates
+        if any(token.startswith(key) for token in tokens)
+    ]
+    usable = matching or (candidates if len(candidates) == 1 else [])
+    fitting = [values_um for _, values_um in usable if len(values_um) == len(values)]
+    if not fitting:
+        nearby = ", ".join(f"{key} ({len(values_um)})" for key, values_um in candidates)
+        raise InputError(
+            f"{path}: {len(values)} channels, but the wavelength files near it are {nearby}; "
+            "put the library's own wavelength file there or download the record again"
+        )
+    return [_make_spectrum(title, fitting[0], values, path)]
+
+
+def _usgs_title(text: str) -> str:
+    match = USGS_TITLE.match(text.split("\n", 1)[0])
+    return " ".join(match["title"].split()) if match else ""
+
+
+def _usgs_values(path: Path, text: str) -> np.ndarray:
+    lines = text.split("\n")[1:]
+    try:
+        values = np.array(" ".join(lines).split(), dtype=np.float64)
+    except ValueError as error:
+        raise InputError(
+            f"{path}: a line after the title is not a number; download the record again"
+        ) from error
+    if not values.size:
+        raise InputError(f"{path}: no channels after the title; download the record again")
+    if values.size > sum(1 for line in lines if line.strip()):
+        raise InputError(f"{path}: more than one column; a USGS record has one number per line")
+    return values
+
+
+def _wavelength_files(path: Path, known: WavelengthFiles) -> list[tuple[str, np.ndarray]]:
+    """(spectrometer, wavelengths in µm) of the nearest folder that has wavelength files."""
+    for folder in list(path.parents)[: WAVELENGTH_FILE_LEVELS + 1]:
+        if folder not in known:
+            known[folder] = [
+                (match[1].upper(), _wavelengths_um(file))
+                for file in sorted(folder.glob("*[Ww]avelengths*.txt"))
+                if (match := WAVELENGTH_FILE.search(file.name))
+            ]
+        if known[folder]:
+            return known[folder]
+    return []
+
+
+def _wavelengths_um(path: Path) -> np.ndarray:
+    values = _usgs_values(path, _read_text(path))
+    return values / 1000.0 if np.nanmax(values) > 400 else values
+
+
+# --- ENVI spectral library ---------------------------------------------------------------------
+
+
+def read_envi(path: Path) -> list[Spectrum]:
+    """Read an ENVI spectral library from its `.sli` or its `.hdr`.
+
+    Rows of wavelengths, resolutions and error bars are left out. Values below -1 and the
+    header's `data ignore value` are deleted channels. So is an exact 0 where the library knows
+    no other mark for them (the classic library of 481 minerals).
+    """
+    header_path = path if path.suffix.lower() == ".hdr" else _header_of(path)
+    data_path = path if path.suffix.lower() != ".hdr" else _data_of(path)
+    if header_path is None:
+        raise InputError(f"{path}: its header {path.stem}.hdr is missing; put it beside the file")
+    if data_path is None:
+        raise InputError(f"{path}: its data {path.stem}.sli is missing; put it beside the header")
+    header = _envi_header(header_path)
+    samples, lines = (
+        _envi_int(header, "samples", header_path),
+        _envi_int(header, "lines", header_path),
+    )
+    names = _envi_list(header.get("spectra names", ""))
+    if len(names) != lines:
+        raise InputError(f"{header_path}: {len(names)} spectra names for {lines} lines; repair it")
+    wavelength = _envi_wavelengths_um(header, samples, header_path)
+    kind = _envi_int(header, "data type", header_path)
+    if kind not in ENVI_TYPES:
+        raise InputError(f"{header_path}: data type {kind} is not a real number type; convert it")
+    order = ">" if header.get("byte order", "0").strip() == "1" else "<"
+    dtype = np.dtype(order + ENVI_TYPES[kind])
+    offset = int(header.get("header offset", "0"))
+    data = data_path.read_bytes()[offset:]
+    if len(data) != samples * lines * dtype.itemsize:
+        raise InputError(
+            f"{data_path}: {len(data)} bytes where its header asks for "
+            f"{samples * lines * dtype.itemsize}; download the library again"
+        )
+    values = np.frombuffer(data, dtype=dtype).reshape(lines, samples).astype(np.float64)
+    try:
+        scale = float(header.get("reflectance scale factor", "1"))
+        ignored = float(header.get("data ignore value", "nan"))
+    except ValueError as error:
+        raise InputError(f"{header_path}: {error}; repair the header") from error
+    with np.errstate(invalid="ignore"):
+        deleted = ~np.isfinite(values) | (values < DELETED_BELOW)
+        if math.isfinite(ignored):
+            deleted |= np.isclose(values, ignored, rtol=1e-5, atol=0.0)
+        elif not deleted.any():
+            deleted |= values == 0.0
+    values = np.where(deleted, np.nan, values / scale)
+    return [
+        _make_spectrum(" ".join(name.split()), wavelength, row, data_path)
+        for name, row in zip(names, values, strict=True)
+        if not NOT_A_SPECTRUM.match(name.strip()) and np.any(np.isfinite(row))
+    ]
+
+
+def read_envi_wavelengths(path: str | Path) -> np.ndarray:
+    """Wavelengths (samples,) in µm of an ENVI library's header, in the order of its channels.
+
+    They need not ascend: where two detectors overlap, the second starts below the first's end.
+    """
+    path = Path(path)
+    header = _envi_header(path)
+    return _envi_wavelengths_um(header, _envi_int(header, "samples", path), path)
+
+
+def _envi_wavelengths_um(header: dict[str, str], samples: int, path: Path) -> np.ndarray:
+    texts = _envi_list(header.get("wavelength", ""))
+    if len(texts) != samples:
+        raise InputError(f"{path}: {len(texts)} wavelengths for {samples} samples; repair it")
+    try:
+        wavelength = np.array(texts, dtype=np.float64)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; repair the header") from error
+    units = header.get("wavelength units", "").lower()
+    # Without units only nanometres can be this large: optical libraries end well below 400 µm.
+    if "nano" in units or ("micro" not in units and np.max(wavelength) > 400):
+        wavelength = wavelength / 1000.0
+    return wavelength
+
+
+def _header_of(path: Path) -> Path | None:
+    for candidate in (path.with_suffix(".hdr"), path.with_name(path.name + ".hdr")):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def _data_of(path: Path) -> Path | None:
+    for candidate in (path.with_suffix(".sli"), path.with_suffix(""), path.with_suffix(".SLI")):
+        if candidate.suffix.lower() == ".sli" and candidate.exists():
+            return candidate
+    return None
+
+
+def _envi_header(path: Path) -> dict[str, str]:
+    text = _read_text(path)
+    if not text.startswith("ENVI"):
+        raise InputError(f"{path}: does not begin with ENVI; give the header of an ENVI library")
+    header = {}
+    for match in re.finditer(r"^([^\n={}]+?)\s*=\s*(\{[^}]*\}|[^\n]*)", text, re.MULTILINE):
+        header[match[1].strip().lower()] = match[2].strip()
+    return header
+
+
+def _envi_list(text: str) -> list[str]:
+    inner = text.strip().strip("{}").strip()
+    return [item.strip() for item in inner.split(",")] if inner else []
+
+
+def _envi_int(header: dict[str, str], key: str, path: Path) -> int:
+    try:
+        return int(header[key])
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: no whole number at {key!r}; repair the header") from error
+
+
+# --- ENVI ASCII plots -------------------------------------------------------------------------
+
+
+def read_envi_plot(path: Path, text: str) -> list[Spectrum]:
+    """Read what ENVI saves of a plot: lines "Column 1: Wavelength", "Column 2: name", then numbers.
+
+    Wavelengths are in µm, or in nanometres where they are too large for that. The first column is
+    theirs, each further one a spectrum.
+    """
+    titles: list[str] = []
+    rows: list[list[float]] = []
+    for number, line in enumerate(text.splitlines()[1:], start=2):
+        match = PLOT_COLUMN.match(line)
+        if match and not rows:
+            titles.append(" ".join(match["title"].split()))
+        elif line.strip():
+            try:
+                rows.append([float(word) for word in line.split()])
+            except ValueError as error:
+                raise InputError(f"{path} line {number}: {error}; save the plot again") from error
+            if len(rows[-1]) != len(titles):
+                raise InputError(
+                    f"{path} line {number}: {len(rows[-1])} numbers for {len(titles)} columns; "
+                    "save the plot again"
+                )
+    if len(titles) < 2 or not rows:
+        raise InputError(f"{path}: a plot without spectra; save it again, with its data")
+    table = np.array(rows)
+    wavelength = table[:, 0] / (1000.0 if table[:, 0].min() > LONGEST_UM else 1.0)
+    return [
+        _make_spectrum(title or path.stem, wavelength, values, path)
+        for title, values in zip(titles[1:], table[:, 1:].T, strict=True)
+    ]
+
+
+# --- ECOSTRESS and ASTER text ------------------------------------------------------------------
+
+
+def read_ecostress(path: Path, text: str) -> Spectrum:
+    """Read one file of the ECOSTRESS or ASTER spectral library (percent over µm, any order)."""
+    fields: dict[str, str] = {}
+    numbers: list[list[float]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = [float(word) for word in line.split()]
+        except ValueError:
+            key, colon, value = line.partition(":")
+            if numbers or not colon:
+                if not numbers:
+                    continue
+                raise InputError(
+                    f"{path} line {number}: not two numbers; download the file again"
+                ) from None
+            fields[key.strip().lower()] = value.strip()
+            continue
+        if len(row) != 2:
+            raise InputError(
+                f"{path} line {number}: {len(row)} columns where wavelength and reflectance are "
+                "expected; download the file again"
+            )
+        numbers.append(row)
+    if not numbers:
+        raise InputError(f"{path}: no data below the header; download the file again")
+    if "micro" not in fields.get("x units", "micrometers").lower():
+        raise InputError(f"{path}: X units {fields['x units']!r}; convert it to micrometers")
+    y_units = fields.get("y units", "").lower()
+    if "reflectance" not in y_units:
+        raise InputError(f"{path}: Y units {fields.get('y units')!r}; give a reflectance spectrum")
+    declared = fields.get("number of x values", "")
+    if declared.isdigit() and int(declared) != len(numbers):
+        raise InputError(
+            f"{path}: {len(numbers)} rows where the header says {declared}; download it again"
+        )
+    table = np.array(numbers)
+    scale = 100.0 if "percent" in y_units else 1.0
+    return _make_spectrum(fields.get("name") or path.stem, table[:, 0], table[:, 1] / scale, path)
+
+
+# --- plain CSV ---------------------------------------------------------------------------------
+
+
+def _csv_header(text: str) -> list[str]:
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#"):
+            return [column.strip() for column in next(csv.reader([line]))]
+    return []
+
+
+def _csv_rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a CSV, without comment lines; InputError names a line of wrong width."""
+    columns: list[str] = []
+    rows = []
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        row = [item.strip() for item in next(csv.reader([line]))]
+        if not columns:
+            columns = row
+            continue
+        if len(row) != len(columns):
+            raise InputError(
+                f"{path} line {number}: {len(row)} columns where the header has {len(columns)}; "
+                "repair the line"
+            )
+        rows.append(row)
+    if not rows:
+        raise InputError(f"{path}: a header without rows; write the spectra below it")
+    doubled = sorted({column for column in columns if columns.count(column) > 1})
+    if doubled:
+        raise InputError(f"{path}: column {doubled[0]!r} stands twice; rename one of them")
+    return columns, rows
+
+
+def _csv_column(path: Path, columns: list[str], rows: list[list[str]], name: str) -> np.ndarray:
+    """One numeric column; an empty cell is NaN."""
+    index = columns.index(name)
+    try:
+        return np.array([float(row[index] or "nan") for row in rows])
+    except ValueError as error:
+        raise InputError(f"{path}: column {name!r}: {error}; repair the cell") from error
+
+
+def read_csv(path: Path) -> list[Spectrum]:
+    """Read a plain CSV: `wavelength_um`, then a column per spectrum; empty or nan = deleted.
+
+    A single column called `reflectance` takes the file's name.
+    """
+    path = Path(path)
+    columns, rows = _csv_rows(path)
+    if "wavelength_um" not in columns:
+        raise InputError(f"{path}: no column wavelength_um; name the wavelength column so")
+    names = [name for name in columns if name not in ("band", "wavelength_um", "fwhm_um")]
+    if not names:
+        raise InputError(f"{path}: no column of reflectance beside wavelength_um; add one")
+    wavelength = _csv_column(path, columns, rows, "wavelength_um")
+    return [
+        _make_spectrum(
+            path.stem if names == ["reflectance"] else name,
+            wavelength,
+            _csv_column(path, columns, rows, name),
+            path,
+        )
+        for name in names
+    ]
+
+
+def write_references(path: str | Path, references: References) -> None:
+    """Write spectra at a sensor's bands as plain CSV, one row per band in the sensor's order."""
+    lines = [["band", "wavelength_um", "fwhm_um", *references.names]]
+    for index, band in enumerate(references.band):
+        lines.append(
+            [
+                band,
+                f"{references.wavelength_um[index]:.6g}",
+                f"{references.fwhm_um[index]:.6g}",
+                *(f"{value:.6f}" for value in references.reflectance[:, index]),
+            ]
+        )
+    write_text(path, "\n".join(",".join(line) for line in lines) + "\n")
+
+
+def read_references(path: str | Path) -> References:
+    """Read what `write_references` wrote, in the order of the bands.
+
+    Raises InputError naming the file when a column is missing or a reflectance is not a number.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file; make it with resample_library.py")
+    columns, rows = _csv_rows(path)
+    for name in ("band", "wavelength_um", "fwhm_um"):
+        if name not in columns:
+            raise InputError(f"{path}: no column {name}; make it with resample_library.py")
+    names = tuple(name for name in columns if name not in ("band", "wavelength_um", "fwhm_um"))
+    if not names:
+        raise InputError(f"{path}: no column of reflectance; make it with resample_library.py")
+    reflectance = np.stack([_csv_column(path, columns, rows, name) for name in names])
+    if not np.all(np.isfinite(reflectance)):
+        name = names[int(np.argwhere(~np.isfinite(reflectance))[0, 0])]
+        raise InputError(f"{path}: {name!r} has a band without reflectance; resample it again")
+    return References(
+        names=names,
+        band=tuple(row[columns.index("band")] for row in rows),
+        wavelength_um=_csv_column(path, columns, rows, "wavelength_um"),
+        fwhm_um=_csv_column(path, columns, rows, "fwhm_um"),
+        reflectance=reflectance,
+    )
+
+
+# --- analytic table ----------------------------------------------------------------------------
+
+
+def read_analytic(path: Path) -> list[Spectrum]:
+    """Evaluate an analytic library table at every nanometre from 0.35 to 2.5 µm."""
+    return list(_evaluated(path))
+
+
+def _evaluated(path: Path) -> Iterator[Spectrum]:
+    for model in absorptions.read_models(path):
+        reflectance = absorptions.evaluate(model, ANALYTIC_GRID_UM)
+        yield _make_spectrum(model.name, ANALYTIC_GRID_UM, reflectance, path, modelled=True)

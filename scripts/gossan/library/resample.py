@@ -1,0 +1,192 @@
+"""Library spectra at a sensor's bands: by its response functions, else by Gaussians."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from gossan.errors import InputError
+from gossan.library.readers import References
+from gossan.library.spectrum import Spectrum
+from gossan.raster import BandTable
+
+# Sensor name of a cube's SENSOR tag -> satellite and sensor in pyrsr.
+SENSORS = {
+    "landsat-8 oli_tirs": ("Landsat-8", "OLI_TIRS"),
+    "landsat-8 oli": ("Landsat-8", "OLI_TIRS"),
+    "landsat-9 oli_tirs": ("Landsat-9", "OLI_TIRS"),
+    "landsat-9 oli": ("Landsat-9", "OLI_TIRS"),
+    "sentinel-2a msi": ("Sentinel-2A", "MSI"),
+    "sentinel-2b msi": ("Sentinel-2B", "MSI"),
+    "terra aster": ("Terra", "ASTER"),
+}
+# A band is a gap once more than this share of its response falls where the spectrum has none.
+# One deleted channel at 0.843 µm, where laboratory spectrometers change detectors, touches 3.7 %
+# of OLI's band 5 and cannot move it noticeably; it takes 14 % of Sentinel-2's band 8.
+MAX_GAP_SHARE = 0.05
+# Neighbouring channels farther apart than this share of their wavelength leave a gap: some tables
+# drop the rows of deleted channels instead of marking them.
+MAX_RELATIVE_STEP = 0.05
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+GAUSSIAN_REACH_SIGMAS = 4.0
+GAUSSIAN_STEPS = 321
+
+
+@dataclass(frozen=True)
+class Response:
+    """Relative response (n,) of one band over wavelength (n,) in µm, ascending."""
+
+    wavelength_um: np.ndarray
+    response: np.ndarray
+
+
+def has_response(sensor: str | None) -> bool:
+    """Whether measured response functions of this sensor are at hand."""
+    return sensor is not None and sensor.strip().lower() in SENSORS
+
+
+def sensor_response(sensor: str, band_names: Sequence[str]) -> list[Response]:
+    """Measured response functions of bands, from the tables that pyrsr ships.
+
+    `sensor` is named as in a cube's SENSOR tag ("Landsat-8 OLI_TIRS", "Sentinel-2A MSI",
+    "Terra ASTER"); bands as "B1", "B01", "1", "B8A" or "3N".
+
+    Raises InputError for a sensor or a band without a table.
+    """
+    if not has_response(sensor):
+        raise InputError(
+            f"sensor {sensor!r}: no response functions; known are {', '.join(sorted(SENSORS))}"
+        )
+    return [_band_response(*SENSORS[sensor.strip().lower()], name) for name in band_names]
+
+
+@lru_cache(maxsize=256)
+def _band_response(satellite: str, sensor: str, band: str) -> Response:
+    # pyrsr pulls in pandas, which only this function needs.
+    from pyrsr.rsr import RSR_reader
+
+    key = band.strip().upper().removeprefix("BAND").strip(" _").removeprefix("B").lstrip("0")
+    try:
+        table = RSR_reader(satellite, sensor, LayerBandsAssignment=[key])[key]
+    except FileNotFoundError as error:
+        raise InputError(
+            f"band {band!r}: {satellite} {sensor} has no response function of that name; "
+            "name the cube's bands as the sensor does (B1, B2, …)"
+        ) from error
+    wavelength = table[:, 0] / (1000.0 if table[0, 0] > 100 else 1.0)
+    # Measured tables dip below zero by noise; a negative response has no meaning.
+    return Response(wavelength, np.clip(table[:, 1], 0.0, None))
+
+
+def gaussian_response(centre_um: float, fwhm_um: float) -> Response:
+    """Gaussian response of a band, cut off at four standard deviations.
+
+    Raises InputError unless centre and width are finite and positive.
+    """
+    if not (np.isfinite([centre_um, fwhm_um]).all() and centre_um > 0 and fwhm_um > 0):
+        raise InputError(
+            f"band at {centre_um} µm with FWHM {fwhm_um} µm: both must be above 0; "
+            "correct the band table"
+        )
+    sigmas = np.linspace(-GAUSSIAN_REACH_SIGMAS, GAUSSIAN_REACH_SIGMAS, GAUSSIAN_STEPS)
+    return Response(centre_um + sigmas * fwhm_um / FWHM_PER_SIGMA, np.exp(-0.5 * sigmas**2))
+
+
+def band_responses(bands: BandTable, sensor: str | None) -> list[Response]:
+    """Responses of all bands: the sensor's own tables where there are some, else Gaussians.
+
+    Raises InputError when neither is possible, or when a band's table lies elsewhere than the
+    centre that the band table gives.
+    """
+    if has_response(sensor):
+        responses = sensor_response(sensor, bands.names)
+        for name, centre, response in zip(bands.names, bands.centre_um, responses, strict=False):
+            low, high = response.wavelength_um[[0, -1]]
+            if not low <= centre <= high:
+                raise InputError(
+                    f"band {name!r}: centre {centre:g} µm, but {sensor} has it between {low:g} "
+                    f"and {high:g} µm; correct the band's name or wavelength"
+                )
+        return responses
+    if not bands.names or len(bands.centre_um) != len(bands.names):
+        raise InputError("the bands have no centre wavelengths; write them into the raster")
+    if len(bands.fwhm_um) != len(bands.names):
+        raise InputError("the bands have no FWHM; write it into the raster")
+    return [
+        gaussian_response(centre, fwhm)
+        for centre, fwhm in zip(bands.centre_um, bands.fwhm_um, strict=True)
+    ]
+
+
+def band_mean(spectrum: Spectrum, response: Response) -> float:
+    """Response-weighted mean reflectance of one band; NaN where the spectrum has a gap.
+
+    The spectrum is taken as straight lines between neighbouring valid channels. Where a channel
+    is deleted, nothing is known from its left to its right neighbour, nor where neighbours are
+    farther apart than 5 % of their wavelength. Both grids are merged, so the integral is as fine
+    as the finer of the two. The library's own resolution is not removed.
+    """
+    wavelength, reflectance = spectrum.wavelength_um, spectrum.reflectance
+    low, high = response.wavelength_um[[0, -1]]
+    inner = wavelength[(wavelength > low) & (wavelength < high)]
+    grid = np.union1d(response.wavelength_um, inner)
+    weight = np.interp(grid, response.wavelength_um, response.response)
+    middle = 0.5 * (grid[1:] + grid[:-1])
+    share = 0.5 * (weight[1:] + weight[:-1]) * np.diff(grid)
+    # A piece of the grid never crosses a channel, so its middle tells whether it is known.
+    right = np.searchsorted(wavelength, middle)
+    inside = (right > 0) & (right < wavelength.size)
+    right = np.clip(right, 1, wavelength.size - 1)
+    known = inside & np.isfinite(reflectance[right]) & np.isfinite(reflectance[right - 1])
+    known &= wavelength[right] - wavelength[right - 1] <= MAX_RELATIVE_STEP * wavelength[right]
+    if share[~known].sum() > MAX_GAP_SHARE * share.sum():
+        return float("nan")
+    valid = np.isfinite(reflectance)
+    value = np.interp(grid, wavelength[valid], reflectance[valid])
+    # Trapezoids of weight times reflectance over the known pieces only.
+    product = 0.5 * ((weight * value)[1:] + (weight * value)[:-1]) * np.diff(grid)
+    return float(product[known].sum() / share[known].sum())
+
+
+def resample_spectrum(spectrum: Spectrum, bands: BandTable, sensor: str | None) -> np.ndarray:
+    """Reflectance (bands,) of a spectrum at a sensor's bands.
+
+    NaN where deleted channels, or wavelengths the spectrum does not reach, hold more than 5 %
+    of the band's response. See `band_responses` for the errors raised.
+    """
+    return np.array([band_mean(spectrum, response) for response in band_responses(bands, sensor)])
+
+
+def resample_classes(
+    chosen: Mapping[str, Spectrum],
+    bands: BandTable,
+    sensor: str | None,
+    what: str = "the bands",
+) -> References:
+    """The chosen spectrum of each class at a sensor's bands, in the order of `chosen`.
+
+    `what` names the bands' owner in messages. Raises InputError when a spectrum has no data over
+    a band, naming class, spectrum and band.
+    """
+    try:
+        responses = band_responses(bands, sensor)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error
+    reflectance = np.array(
+        [[band_mean(spectrum, response) for response in responses] for spectrum in chosen.values()]
+    ).reshape(len(chosen), len(responses))
+    for (name, spectrum), row in zip(chosen.items(), reflectance, strict=True):
+        gaps = [band for band, value in zip(bands.names, row, strict=True) if np.isnan(value)]
+        if gaps:
+            raise InputError(
+                f"{spectrum.source}: {spectrum.name!r} has no data over band {', '.join(gaps)} of "
+                f"{what}; name another record of {name!r} in resources/static/minerals.csv"
+            )
+    return References(
+        names=tuple(chosen),
+        band=tuple(bands.names),
+        wavelength_um=np.array(bands.centre_um, dtype=np.float64),
+        fwhm_um=np.array(bands.fwhm_um, dtype=np.float64),
+        reflectance=reflectance,
+    )

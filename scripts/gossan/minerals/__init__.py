@@ -1,0 +1,1 @@
+"""Spectral angles: mineral maps and their tables."""

@@ -1,0 +1,1 @@
+"""Files of trained networks, as Keras and ONNX have them."""

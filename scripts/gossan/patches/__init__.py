@@ -1,0 +1,1 @@
+"""Networks on patches of a mineral map."""

@@ -1,0 +1,404 @@
+"""Patch networks in Keras: the paper's, a compact one, their training and their files.
+
+TensorFlow is loaded by the functions that need it, and by nothing that runs a trained network.
+"""
+
+import json
+import logging
+import sys
+import zipfile
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gossan.accuracy.temperature import fit_temperature
+from gossan.errors import InputError
+from gossan.files import DAMAGED_ARCHIVE, staged
+from gossan.patches.augmentation import augment
+from gossan.patches.inference import INPUT_PX, to_input, to_probabilities
+from gossan.patches.splits import Draw
+
+RATES = {"paper": 1e-3, "compact": 3e-3}
+"""Networks, and the learning rate of each: Keras's default, and one chosen on validation images."""
+
+PAPER_PARAMETERS = 4_297_825
+"""Parameters of the published network for painted patches of two classes."""
+
+MOST_DIFFERENCE = 1e-4
+"""Largest difference of probability that the two stored forms of a network may have."""
+
+# Where the compact network halves the image, and the channels that it then has.
+COMPACT_CHANNELS = (64, 128, 256)
+# What a stored network may consist of. Keras would refuse a Lambda layer by itself; a list of what
+# is allowed also keeps out whatever else can be named in a file.
+STORED_LAYERS = frozenset(
+    {
+        *("Sequential", "InputLayer", "Conv2D", "DepthwiseConv2D", "MaxPooling2D"),
+        *("GlobalAveragePooling2D", "Flatten", "Dense", "Dropout"),
+    }
+)
+STORED_HELPERS = frozenset({"DTypePolicy", "GlorotUniform", "HeNormal", "Zeros"})
+STORED_FILES = frozenset({"config.json", "metadata.json", "model.weights.h5"})
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: Adam (Kingma and Ba 2015) on cross-entropy.
+
+    The paper gives 10 epochs and neither batch nor rate; the batch was chosen on validation images
+    of a small scene, whose larger batches make too few steps. The same numbers, seed and threads
+    give the same weights to the last bit on one machine.
+    """
+
+    epochs: int = 10
+    batch: int = 16
+    rate: float = 1e-3
+    seed: int = 42
+    threads: int = 2
+
+    def __post_init__(self):
+        """Raise InputError for numbers that cannot be used."""
+        for name, number, least in (
+            ("epochs", self.epochs, 1),
+            ("batch", self.batch, 1),
+            ("seed", self.seed, 0),
+            ("threads", self.threads, 1),
+        ):
+            if number < least:
+                raise InputError(f"{name}: {number} is too small; give at least {least}")
+        if not 0 < self.rate <= 1:
+            raise InputError(f"rate: {self.rate:g} is not above 0 and up to 1")
+
+
+def set_up_tensorflow(threads: int, seed: int) -> None:
+    """Fix TensorFlow's threads, seeds and order of operations, on which the last bits depend.
+
+    Threads can be set once in a process, before the first operation; later calls must agree.
+    Raises InputError where they do not.
+    """
+    keras, tensorflow = load_keras()
+    threading = tensorflow.config.threading
+    try:
+        threading.set_intra_op_parallelism_threads(threads)
+        threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError as error:
+        raise InputError(
+            f"threads: {threads} cannot be set once TensorFlow runs; start a new process"
+        ) from error
+    tensorflow.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+
+
+def load_keras() -> tuple[object, object]:
+    """Keras and TensorFlow, whose greetings are no faults and stay out of the log."""
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+    import tensorflow
+
+    return keras, tensorflow
+
+
+def build_network(network: str, bands: int, classes: int, input_px: int = INPUT_PX) -> object:
+    """An untrained Keras model for images (input_px, input_px, bands).
+
+    `network` is one of RATES. Two classes have one answer, the probability of the second
+    (sigmoid); more have one each (softmax). With 150 pixels, 3 bands and 2 classes, "paper" has
+    PAPER_PARAMETERS; "compact" has less than a tenth of it for any number of bands.
+    """
+    keras, _ = load_keras()
+    if network not in RATES:
+        raise InputError(f"network: {network} is unknown; choose from {' '.join(RATES)}")
+    layers = keras.layers
+    answers, last = (1, "sigmoid") if classes == 2 else (classes, "softmax")
+    body = _paper_body(layers) if network == "paper" else _compact_body(layers)
+    return keras.Sequential(
+        [
+            keras.Input((input_px, input_px, bands), name="patches"),
+            *body,
+            layers.Dense(answers, activation=last, name="score"),
+        ],
+        name=network,
+    )
+
+
+def describe_layers(model: object) -> list[dict[str, object]]:
+    """Name, kind, shape of the answer and number of parameters of each layer."""
+    return [
+        {
+            "name": layer.name,
+            "kind": type(layer).__name__,
+            "shape": list(layer.output.shape[1:]),
+            "parameters": layer.count_params(),
+        }
+        for layer in model.layers
+    ]
+
+
+def _paper_body(layers: object) -> list:
+    """Munzareen et al. (2025): four convolutions with pooling, one hidden layer, dropout."""
+    plan = ((32, "valid"), (32, "same"), (64, "same"), (128, "valid"))
+    body = []
+    for place, (filters, padding) in enumerate(plan, start=1):
+        body += [
+            layers.Conv2D(filters, 3, padding=padding, activation="relu", name=f"conv{place}"),
+            layers.MaxPooling2D(name=f"pool{place}"),
+        ]
+    return [
+        *body,
+        layers.Flatten(name="flatten"),
+        layers.Dense(512, activation="relu", name="dense"),
+        layers.Dropout(0.5, name="dropout"),
+    ]
+
+
+def _compact_body(layers: object) -> list:
+    """Depthwise separable blocks and an average over the image, after MobileNet.
+
+    Howard et al. (2017), arXiv:1704.04861, much narrower and without batch normalisation, whose
+    running means lag behind in a hundred steps of training. The average over the whole image needs
+    no weights for places, of which the paper's network has 4.2 million.
+    """
+    body = [
+        layers.Conv2D(
+            COMPACT_CHANNELS[0] // 2,
+            3,
+            strides=2,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            name="entry",
+        )
+    ]
+    for place, filters in enumerate(COMPACT_CHANNELS, start=1):
+        body += [
+            layers.DepthwiseConv2D(
+                3,
+                strides=2,
+                padding="same",
+                depthwise_initializer="he_normal",
+                name=f"depth{place}",
+            ),
+            layers.Conv2D(
+                filters, 1, activation="relu", kernel_initializer="he_normal", name=f"point{place}"
+            ),
+        ]
+    return [*body, layers.GlobalAveragePooling2D(name="average")]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What a training left beside the weights, which contain the temperature.
+
+    `history` has, per epoch, accuracy and loss (nats) of training and of validation.
+    """
+
+    history: list[dict[str, float]]
+    temperature: float
+
+
+def train_network(
+    model: object,
+    images: np.ndarray,
+    labels: np.ndarray,
+    draw: Draw,
+    training: Training,
+    rotations: int,
+) -> Fit:
+    """Train a model on the training images of a draw, and calibrate it on the validation images.
+
+    `images` (n, size, size, bands) are the patches, `labels` (n,) their classes; augmented copies
+    are made batch by batch. One line per epoch is logged, and a terminal gets a bar. The
+    temperature divides the weights of the last layer, so the model's own answers are calibrated.
+    """
+    keras, _ = load_keras()
+    binary = model.output_shape[-1] == 1
+
+    class Batches(keras.utils.PyDataset):
+        """Batches of one side; those of training in a new order every epoch."""
+
+        def __init__(self, side: str):
+            super().__init__()
+            self.patches, self.variants = draw.side(side)
+            self.epoch = 0
+            self.shuffled = side == "train"
+            self.order = np.arange(len(self.patches))
+            self.on_epoch_end()
+
+        def __len__(self) -> int:
+            return -(-len(self.order) // training.batch)
+
+        def __getitem__(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+            own = self.order[place * training.batch : (place + 1) * training.batch]
+            patches, variants = self.patches[own], self.variants[own]
+            return to_input(augment(images, patches, variants, rotations)), labels[patches]
+
+        def on_epoch_end(self) -> None:
+            if self.shuffled:
+                generator = np.random.default_rng([training.seed, self.epoch])
+                self.order = generator.permutation(len(self.patches))
+                self.epoch += 1
+
+    class Progress(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            logger.info(
+                "epoch %d of %d: accuracy %.4f, loss %.4f, validation accuracy %.4f, loss %.4f",
+                epoch + 1,
+                training.epochs,
+                *(logs[name] for name in ("accuracy", "loss", "val_accuracy", "val_loss")),
+            )
+
+    model.compile(
+        keras.optimizers.Adam(training.rate),
+        "binary_crossentropy" if binary else "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    past = model.fit(
+        Batches("train"),
+        validation_data=Batches("validation"),
+        epochs=training.epochs,
+        shuffle=False,
+        verbose=1 if sys.stderr.isatty() else 0,
+        callbacks=[Progress()],
+    ).history
+    patches, variants = draw.side("validation")
+    logits = predict_logits(model, images, patches, variants, rotations, training.batch)
+    temperature = fit_temperature(logits, labels[patches])
+    last = model.layers[-1]
+    last.set_weights([weights / np.float32(temperature) for weights in last.get_weights()])
+    return Fit(
+        [
+            {
+                "epoch": epoch + 1,
+                "accuracy": past["accuracy"][epoch],
+                "loss": past["loss"][epoch],
+                "val_accuracy": past["val_accuracy"][epoch],
+                "val_loss": past["val_loss"][epoch],
+            }
+            for epoch in range(training.epochs)
+        ],
+        temperature,
+    )
+
+
+def predict_logits(
+    model: object,
+    images: np.ndarray,
+    patches: np.ndarray,
+    variants: np.ndarray,
+    rotations: int,
+    batch: int = 32,
+) -> np.ndarray:
+    """Logits (m, K) of the asked variants of the asked patches; `calibration.soften` takes them.
+
+    Of two classes, the first has the logit 0.
+    """
+    keras, _ = load_keras()
+    before = keras.Model(model.inputs, model.layers[-2].output)
+    kernel, bias = (weights.astype(np.float64) for weights in model.layers[-1].get_weights())
+    logits = [np.zeros((0, len(bias)))]
+    for start in range(0, len(patches), batch):
+        part = slice(start, start + batch)
+        shown = to_input(augment(images, patches[part], variants[part], rotations))
+        logits.append(before.predict_on_batch(shown).astype(np.float64) @ kernel + bias)
+    found = np.concatenate(logits)
+    return np.hstack([np.zeros_like(found), found]) if found.shape[1] == 1 else found
+
+
+def write_keras(path: str | Path, model: object) -> None:
+    """Store a model, whole or not at all; equal weights give equal bytes.
+
+    Keras stamps the archive and its description with the time; both are set to a fixed moment.
+    The optimiser stays behind: nobody needs it to run the network.
+    """
+    path = Path(path)
+    bare = type(model).from_config(model.get_config())
+    bare.set_weights(model.get_weights())
+    with staged(path) as temporary:
+        raw = temporary.with_name(f"{temporary.stem}.raw.keras")
+        try:
+            bare.save(raw)
+            with zipfile.ZipFile(raw) as source, zipfile.ZipFile(temporary, "w") as target:
+                for name in sorted(source.namelist()):
+                    content = source.read(name)
+                    if name == "metadata.json":
+                        content = _without_date(content)
+                    target.writestr(zipfile.ZipInfo(name), content)
+        finally:
+            raw.unlink(missing_ok=True)
+
+
+def _without_date(content: bytes) -> bytes:
+    description = json.loads(content)
+    description["date_saved"] = "2000-01-01@00:00:00"
+    return json.dumps(description, sort_keys=True).encode()
+
+
+def read_keras(path: str | Path, more: Set[str] = frozenset()) -> object:
+    """A stored model, for comparison and further training; nothing in the file is run.
+
+    Raises InputError for a missing or corrupt file, and for a file that holds more than the
+    layers of `build_network`, such as a Lambda layer, before Keras sees it. `more` names layers
+    of this project, registered with Keras, that are allowed beside them.
+    """
+    path = Path(path)
+    fault = InputError(f"{path}: no readable Keras file; train the network again")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            config = json.loads(archive.read("config.json")) if "config.json" in names else None
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; train the network first") from error
+    except (ValueError, OSError, *DAMAGED_ARCHIVE) as error:
+        raise fault from error
+    if config is None or len(names) != len(set(names)):
+        raise fault
+    if set(names) != STORED_FILES:
+        strange = min(set(names) ^ STORED_FILES)
+        raise InputError(f"{path}: lacks or adds {strange}; give a network of train_network.py")
+    for name in _named_objects(config):
+        if name not in STORED_LAYERS | STORED_HELPERS | more:
+            raise InputError(
+                f"{path}: contains {name[:60]!r}, which this project's networks do not have and "
+                "which is not opened; give a network of train_network.py"
+            )
+    keras, _ = load_keras()
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # A damaged file makes Keras and HDF5 raise nearly anything.
+        raise fault from error
+
+
+def _named_objects(value: object) -> list[str]:
+    """Every class or function that a stored configuration names, at any depth."""
+    if isinstance(value, list):
+        return [name for item in value for name in _named_objects(item)]
+    if not isinstance(value, dict):
+        return []
+    found = [value[key] for key in ("class_name", "registered_name") if key in value]
+    module = value.get("module")
+    if module is not None and str(module).split(".")[0] != "keras":
+        found.append(module)
+    found = [str(name) for name in found if name is not None]
+    return found + [name for item in value.values() for name in _named_objects(item)]
+
+
+def compare_answers(
+    model: object, predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, batch: int = 32
+) -> float:
+    """Largest difference between a model's probabilities and those of `predict`, over all images.
+
+    Both get every image of (n, size, size, bands), a batch at a time.
+    """
+    worst = 0.0
+    for start in range(0, len(images), batch):
+        shown = to_input(images[start : start + batch])
+        own = to_probabilities(model.predict_on_batch(shown))
+        worst = max(worst, float(np.abs(own - predict(shown)).max()))
+    return worst

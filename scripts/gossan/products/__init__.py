@@ -1,0 +1,1 @@
+"""Readers of the sensors' native products, one module per sensor."""

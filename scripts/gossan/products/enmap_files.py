@@ -1,0 +1,102 @@
+"""Where an EnMAP product keeps its files: a folder, a .zip or a .tar.
+
+File names are those of the EnMAP Ground Segment's Level 1B, 1C and 2A product specification
+(EN-PCV-ICD-2009), "ENMAP01-____L2A-DT…-SPECTRAL_IMAGE.TIF". Also known are names with a tile's
+suffix or without the product's name, in small letters, and the cloud-optimised copies of DLR's
+Geoservice ("…_COG.TIF"). Orders come as a .tar.gz of .zip files, one for each product.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from gossan.errors import InputError
+from gossan.products.containers import Container, Folder, Rules, Tar, Zip
+from gossan.products.xml_metadata import XML_MAX_BYTES
+
+METADATA, IMAGE = "METADATA", "SPECTRAL_IMAGE"
+CLASSES, CLOUD, CLOUD_SHADOW, CIRRUS, HAZE, SNOW, TESTFLAGS = QUALITY = (
+    "QL_QUALITY_CLASSES",
+    "QL_QUALITY_CLOUD",
+    "QL_QUALITY_CLOUDSHADOW",
+    "QL_QUALITY_CIRRUS",
+    "QL_QUALITY_HAZE",
+    "QL_QUALITY_SNOW",
+    "QL_QUALITY_TESTFLAGS",
+)
+_NAME = re.compile(
+    rf"(?:.*-)?(?:(?P<xml>{METADATA})\.XML|(?P<tif>{'|'.join((IMAGE, *QUALITY))})(_COG)?\.TIFF?)",
+    re.IGNORECASE,
+)
+
+
+def _layer(name: str) -> str | None:
+    """Which layer of a product a file is (METADATA, SPECTRAL_IMAGE, …), by its name; or None."""
+    file = PurePosixPath(name).name
+    match = None if file.startswith(".") else _NAME.fullmatch(file)
+    return (match["xml"] or match["tif"]).upper() if match else None
+
+
+_RULES = Rules(
+    product="an EnMAP product",
+    not_whole="is not a whole .zip, .tar or .tar.gz",
+    is_metadata=lambda name: _layer(name) == METADATA,
+    metadata_max_bytes=XML_MAX_BYTES,
+)
+
+
+def open_container(path: Path) -> Container:
+    """The files of a product; InputError for no such path and for a damaged or unsafe archive."""
+    if not path.exists():
+        raise InputError(
+            f"{path}: does not exist; name the folder, .zip or .tar of an EnMAP product"
+        )
+    if path.is_dir():
+        # The product may lie in the one folder in it.
+        return Folder(path, _RULES, "*", "*/*")
+    return Zip(path, _RULES) if zipfile.is_zipfile(path) else Tar(path, _RULES)
+
+
+def find_layers(container: Container) -> dict[str, str]:
+    """Layer -> name of its file, for the one product in a container; METADATA is always there.
+
+    Raises InputError for no or several METADATA.XML and for two files of one layer beside it.
+    """
+    metadata = [name for name in container.names if _layer(name) == METADATA]
+    if not metadata:
+        raise InputError(f"{container.path}: {_explain_absence(container)}")
+    if len(metadata) > 1:
+        raise InputError(
+            f"{container.path}: holds {len(metadata)} *-{METADATA}.XML; one product is due"
+        )
+    folder = PurePosixPath(metadata[0]).parent
+    layers = {METADATA: metadata[0]}
+    # The plain file comes before its cloud-optimised copy.
+    for name in sorted(container.names, key=lambda name: (_is_copy(name), name)):
+        layer = _layer(name)
+        if layer in (None, METADATA) or PurePosixPath(name).parent != folder:
+            continue
+        if layer not in layers:
+            layers[layer] = name
+        elif not _is_copy(name) or _is_copy(layers[layer]):
+            raise InputError(f"{container.path}: holds two files *-{layer}.TIF; keep one of them")
+    return layers
+
+
+def _is_copy(name: str) -> bool:
+    return PurePosixPath(name).stem.upper().endswith("_COG")
+
+
+def _explain_absence(container: Container) -> str:
+    if any(_layer(name) for name in container.names):
+        return (
+            f"has rasters of an EnMAP product but no *-{METADATA}.XML, which alone tells "
+            "wavelengths and scale; put the scene's own beside them"
+        )
+    if any(name.lower().endswith(".zip") for name in container.names):
+        return (
+            f"has no *-{METADATA}.XML but .zip files, as orders come; name one of these, unpacked"
+        )
+    return f"has no *-{METADATA}.XML; name the folder, .zip or .tar of an EnMAP L2A product"

@@ -1,0 +1,566 @@
+"""Landsat 8 and 9 products: metadata, calibration and quality flags.
+
+Collection 1 and 2, Level 1 and Level 2, as a folder, a .tar or a .tar.gz. The formats are
+described in the USGS Landsat 8 Data Users Handbook (LSDS-1574), the Landsat 8-9 Collection 2
+Level 1 and Level 2 Data Format Control Books (LSDS-1822, LSDS-1328) and, for the surface
+reflectance of Collection 1, the Land Surface Reflectance Code (LaSRC) Product Guide (LSDS-1368).
+That product comes with the MTL of its Level 1, which says nothing of the corrected files: their
+names and their scale are constants of the guide.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from gossan.errors import InputError
+from gossan.products.containers import Container, Folder, Rules, Tar
+from gossan.products.product import FLAGS, Product
+from gossan.raster import BandTable, Grid
+
+BAND_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
+
+# Centroid and full width at half maximum (µm) of the published relative spectral responses of
+# OLI (Barsi et al. 2014, Remote Sensing 6, 10232) and OLI-2, bands 1-7.
+BAND_TABLES = {
+    "LANDSAT_8": (
+        (0.44298, 0.48259, 0.56133, 0.65461, 0.86457, 1.60909, 2.20125),
+        (0.01596, 0.06007, 0.05738, 0.03749, 0.02819, 0.08466, 0.18672),
+    ),
+    "LANDSAT_9": (
+        (0.44276, 0.48230, 0.56092, 0.65430, 0.86461, 1.60838, 2.20105),
+        (0.01545, 0.05988, 0.05629, 0.03671, 0.02871, 0.08609, 0.18947),
+    ),
+}
+
+# Kind of quality file -> flag -> (lowest bit, mask of its bits, least number that sets it). Two
+# bits are a confidence, of which 3 means "high", or in BQA's saturation a class of how many bands.
+QUALITY_TABLES = {
+    "QA_PIXEL": {
+        "fill": (0, 1, 1),
+        "dilated_cloud": (1, 1, 1),
+        "cirrus": (2, 1, 1),
+        "cloud": (3, 1, 1),
+        "cloud_shadow": (4, 1, 1),
+        "snow": (5, 1, 1),
+        "water": (7, 1, 1),
+    },
+    "BQA": {
+        "fill": (0, 1, 1),
+        "saturation": (2, 3, 1),
+        "cloud": (4, 1, 1),
+        "cloud_shadow": (7, 3, 3),
+        "snow": (9, 3, 3),
+        "cirrus": (11, 3, 3),
+    },
+    "pixel_qa": {
+        "fill": (0, 1, 1),
+        "water": (2, 1, 1),
+        "cloud_shadow": (3, 1, 1),
+        "snow": (4, 1, 1),
+        "cloud": (5, 1, 1),
+        "cirrus": (8, 3, 3),
+    },
+}
+RADSAT_BANDS = sum(1 << (number - 1) for number in BAND_NUMBERS)
+
+# The lowest calibrated number of all files but those of LaSRC, in which fill is -9999 and
+# corrected numbers reach from -2000 to 16000.
+LOWEST_NUMBER = 1
+LASRC_LOWEST_NUMBER = -2000
+LASRC_SATURATED = 20000
+LASRC_SCALE = 1e-4
+# Collection 1 has no name for this level; Collection 2 calls it so.
+LASRC_LEVEL = "L2SR"
+
+# A real MTL has about 20 kB; more than this is not one.
+MTL_MAX_BYTES = 1 << 20
+
+
+def _is_metadata(name: str) -> bool:
+    return name.upper().endswith("_MTL.TXT")
+
+
+_RULES = Rules(
+    product="a Landsat product",
+    not_whole="neither a folder nor a whole .tar or .tar.gz",
+    is_metadata=_is_metadata,
+    metadata_max_bytes=MTL_MAX_BYTES,
+    flat=True,
+)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a collection's MTL keeps what we need, and the kind of its quality file."""
+
+    product: str
+    level: tuple[str, str]
+    scene: str
+    files: str
+    quality: str
+    quality_table: str
+    saturation: str | None
+    rescaling: dict[str, str]
+
+
+# Keyed by the MTL's outermost group.
+_LAYOUTS = {
+    "L1_METADATA_FILE": _Layout(
+        product="METADATA_FILE_INFO",
+        level=("PRODUCT_METADATA", "DATA_TYPE"),
+        scene="PRODUCT_METADATA",
+        files="PRODUCT_METADATA",
+        quality="FILE_NAME_BAND_QUALITY",
+        quality_table="BQA",
+        saturation=None,
+        rescaling=dict.fromkeys(("L1TP", "L1GT", "L1GS"), "RADIOMETRIC_RESCALING"),
+    ),
+    "LANDSAT_METADATA_FILE": _Layout(
+        product="PRODUCT_CONTENTS",
+        level=("PRODUCT_CONTENTS", "PROCESSING_LEVEL"),
+        scene="IMAGE_ATTRIBUTES",
+        files="PRODUCT_CONTENTS",
+        quality="FILE_NAME_QUALITY_L1_PIXEL",
+        quality_table="QA_PIXEL",
+        saturation="FILE_NAME_QUALITY_L1_RADIOMETRIC_SATURATION",
+        rescaling={
+            **dict.fromkeys(("L1TP", "L1GT", "L1GS"), "LEVEL1_RADIOMETRIC_RESCALING"),
+            **dict.fromkeys(("L2SP", "L2SR"), "LEVEL2_SURFACE_REFLECTANCE_PARAMETERS"),
+        },
+    ),
+}
+
+
+def parse_mtl(text: str, name: str) -> dict[str, Any]:
+    """Parse the text of an MTL file into nested dicts of strings, without the quotes.
+
+    `name` is the file's name for messages. Values stay text: "02" and 2 differ in an MTL.
+    Raises InputError for a line that is neither a group nor `KEY = value`, for groups that do
+    not nest, and for a text that stops before its END.
+    """
+    root: dict[str, Any] = {}
+    stack: list[tuple[str, dict[str, Any]]] = [("", root)]
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if not line:
+            continue
+        if line == "END":
+            if len(stack) > 1:
+                raise InputError(f"{name}: line {number}: END inside group {stack[-1][0]}")
+            return root
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or not key:
+            raise InputError(f"{name}: line {number} is not 'KEY = value'; not an MTL text file?")
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]
+        if key == "GROUP":
+            group: dict[str, Any] = {}
+            stack[-1][1][value] = group
+            stack.append((value, group))
+        elif key == "END_GROUP":
+            if stack[-1][0] != value:
+                raise InputError(
+                    f"{name}: line {number}: END_GROUP = {value} closes no open group of that name"
+                )
+            stack.pop()
+        else:
+            stack[-1][1][key] = value
+    raise InputError(f"{name}: stops before its END line; the file is cut short")
+
+
+class _Metadata:
+    """The values of one MTL, with errors that name file, group and key."""
+
+    def __init__(self, text: str, name: str):
+        tree = parse_mtl(text, name)
+        root = next((group for group in _LAYOUTS if group in tree), None)
+        if root is None:
+            raise InputError(f"{name}: has neither group {' nor '.join(_LAYOUTS)}")
+        self.name = name
+        self.layout = _LAYOUTS[root]
+        self._groups = tree[root]
+
+    def find(self, group: str, key: str) -> str | None:
+        entries = self._groups.get(group)
+        value = entries.get(key) if isinstance(entries, dict) else None
+        return value if isinstance(value, str) else None
+
+    def text(self, group: str, key: str) -> str:
+        value = self.find(group, key)
+        if value is None:
+            raise InputError(f"{self.name}: key {key} is missing from group {group}")
+        return value
+
+    def number(self, group: str, key: str) -> float:
+        text = self.text(group, key)
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise InputError(f"{self.name}: {group}/{key} = {text} is not a number")
+        return value
+
+    def file_name(self, group: str, key: str) -> str:
+        value = self.text(group, key)
+        if not _is_plain_name(value):
+            raise InputError(f"{self.name}: {group}/{key} = {value} is not a plain file name")
+        return value
+
+
+def _is_plain_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
+
+
+class _Files:
+    """The rasters of a product, open once per reader at work.
+
+    A GDAL dataset must serve one thread at a time, so each read borrows a set of datasets that
+    nobody else holds and hands it back for the next reader.
+    """
+
+    def __init__(self, paths: dict[str, str], labels: dict[str, str]):
+        self._paths = paths
+        self._labels = labels
+        self._lock = threading.Lock()
+        self._idle: list[dict[str, rasterio.DatasetReader]] = []
+        self._opened: list[rasterio.DatasetReader] = []
+
+    def dataset(self, handles: dict[str, rasterio.DatasetReader], role: str):
+        if role not in handles:
+            try:
+                # Only GeoTIFF: a file of another format under this name could point anywhere.
+                handles[role] = rasterio.open(self._paths[role], driver="GTiff")
+            except RasterioError as error:
+                raise InputError(
+                    f"{self._labels[role]}: cannot be opened as GeoTIFF; the file is damaged or "
+                    "cut short, get it again"
+                ) from error
+            with self._lock:
+                self._opened.append(handles[role])
+        return handles[role]
+
+    @contextmanager
+    def borrow(self) -> Iterator[dict[str, rasterio.DatasetReader]]:
+        with self._lock:
+            handles = self._idle.pop() if self._idle else {}
+        try:
+            yield handles
+        finally:
+            with self._lock:
+                self._idle.append(handles)
+
+    def read(self, role: str, window: Window) -> tuple[np.ndarray, float | None]:
+        """The stored numbers of a window and the file's nodata value."""
+        with self.borrow() as handles:
+            dataset = self.dataset(handles, role)
+            try:
+                return dataset.read(1, window=window), dataset.nodata
+            except RasterioError as error:
+                raise InputError(
+                    f"{self._labels[role]}: cannot be read at row {window.row_off}, column "
+                    f"{window.col_off}; the file is damaged or cut short, get it again"
+                ) from error
+
+    def check(self) -> Grid:
+        """The one grid of all files; InputError if a file is no such raster or lies elsewhere."""
+        grid, first = None, ""
+        with self.borrow() as handles:
+            for role, label in self._labels.items():
+                dataset = self.dataset(handles, role)
+                if dataset.count != 1 or not np.issubdtype(dataset.dtypes[0], np.integer):
+                    raise InputError(
+                        f"{label}: holds {dataset.count} band(s) of {dataset.dtypes[0]}; "
+                        "a Landsat file holds one band of integers"
+                    )
+                if dataset.crs is None:
+                    raise InputError(f"{label}: has no coordinate reference system")
+                found = Grid.of(dataset)
+                if grid is None:
+                    grid, first = found, label
+                grid.require_same(found, f"{label} (against {first})")
+        return grid
+
+    def has(self, role: str) -> bool:
+        return role in self._paths
+
+    def types(self) -> set[str]:
+        with self.borrow() as handles:
+            return {self.dataset(handles, role).dtypes[0] for role in self._paths}
+
+    def close(self) -> None:
+        with self._lock:
+            for dataset in self._opened:
+                dataset.close()
+            self._opened.clear()
+            self._idle.clear()
+
+
+class LandsatProduct(Product):
+    """One Landsat 8 or 9 product, read window by window from any number of threads.
+
+    Attributes: as `product.Product` says. `spacecraft` is "LANDSAT_8" or "LANDSAT_9",
+    `sensor` "Landsat-8 OLI_TIRS", `collection` "1" or "2", `level` "L1TP", "L2SP", ... or "L2SR"
+    for the surface reflectance of Collection 1; `acquired` and the sun's elevation are those of
+    the scene's centre, `bands` B1-B7.
+    """
+
+    def __init__(self, container: Container):
+        """Read the metadata and check all files; raises InputError as `open_product` says."""
+        metadata = _read_metadata(container)
+        layout = metadata.layout
+        self.collection = _collection(metadata)
+        self.level = metadata.text(*layout.level)
+        if self.level not in layout.rescaling:
+            raise InputError(
+                f"{metadata.name}: {layout.level[1]} = {self.level} is not supported in Collection "
+                f"{self.collection}; use one of {', '.join(layout.rescaling)}"
+            )
+        lasrc = self.collection == "1" and any("_sr_band" in name for name in container.names)
+        if lasrc:
+            self.level = LASRC_LEVEL
+        self.spacecraft = metadata.text(layout.scene, "SPACECRAFT_ID")
+        instrument = metadata.text(layout.scene, "SENSOR_ID")
+        if self.spacecraft not in BAND_TABLES or not instrument.startswith("OLI"):
+            raise InputError(
+                f"{metadata.name}: SPACECRAFT_ID = {self.spacecraft} with SENSOR_ID = {instrument} "
+                "is not supported; use an OLI product of Landsat 8 or 9"
+            )
+        self.sensor = f"Landsat-{self.spacecraft[-1]} {instrument}"
+        self.product_id = metadata.text(layout.product, "LANDSAT_PRODUCT_ID")
+        self.synthetic = "gossan" in metadata.text(layout.product, "ORIGIN").lower()
+        self.acquired = _acquired(metadata)
+        self.sun_elevation_deg = metadata.number("IMAGE_ATTRIBUTES", "SUN_ELEVATION")
+        self.surface_reflectance = self.level.startswith("L2")
+        names = tuple(f"B{number}" for number in BAND_NUMBERS)
+        self.bands = BandTable(names, *BAND_TABLES[self.spacecraft])
+        if lasrc:
+            self._gains, self._offsets = (LASRC_SCALE,) * len(names), (0.0,) * len(names)
+            self._lowest_number, self._quality_table = LASRC_LOWEST_NUMBER, "pixel_qa"
+        else:
+            self._gains, self._offsets = _calibration(metadata, self.level, self.sun_elevation_deg)
+            self._lowest_number, self._quality_table = LOWEST_NUMBER, layout.quality_table
+        # Saturation is told by another file or by the bands where the quality file does not.
+        told = {"saturation", *QUALITY_TABLES[self._quality_table]}
+        self.absent_flags = tuple(flag for flag in FLAGS if flag not in told)
+        self._metadata_name = metadata.name
+        self._container = container
+        locate = _locate_lasrc_files if lasrc else _locate_files
+        self._files = locate(container, metadata)
+        try:
+            self.grid = self._files.check()
+            self.notes = self._describe_types()
+        except InputError:
+            self._files.close()
+            raise
+
+    def _describe_types(self) -> tuple[str, ...]:
+        signed = any(np.issubdtype(kind, np.signedinteger) for kind in self._files.types())
+        if signed and self._lowest_number == LOWEST_NUMBER:
+            return ("files are stored as signed integers: numbers below 1 are read as no data",)
+        return ()
+
+    def read_reflectance(self, window: Window) -> np.ndarray:
+        """Reflectance of a window, (7, rows, columns) float32, NaN where there is no data.
+
+        Level 1: (Mρ·Q + Aρ) / sin(sun elevation), at the top of the atmosphere. Level 2:
+        Mρ·Q + Aρ, at the surface. Coefficients from the MTL, or in Collection 1 Level 2 the
+        1e-4 and 0 of LSDS-1368. No data: Q below the lowest calibrated number (1, or there
+        -2000) or the file's own nodata value. Numbers outside of the range that a guide calls
+        valid, saturated ones too, are data: flags and normalisation decide on them. Raises
+        InputError for damaged files.
+        """
+        blocks = []
+        for name, gain, offset in zip(self.bands.names, self._gains, self._offsets, strict=True):
+            stored, nodata = self._files.read(name, window)
+            block = stored * np.float32(gain) + np.float32(offset)
+            block[stored < self._lowest_number] = np.nan
+            if nodata is not None:
+                block[stored == nodata] = np.nan
+            blocks.append(block)
+        return np.stack(blocks)
+
+    def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
+        """Quality flags of a window, (flags, rows, columns) bool, in the order asked for.
+
+        Names are the same for both collections (see FLAGS). Collection 1 confidences count from
+        "high"; `saturation` is set if any of the bands 1-7 is saturated (Collection 2, and
+        Collection 1 Level 2, whose bands mark it by 20000) or any band at all (Collection 1
+        Level 1, which only counts them). Raises InputError for an unknown flag and for
+        `saturation` where a Collection 2 product has no QA_RADSAT file.
+        """
+        self.require_flags(flags)
+        stored, nodata = self._files.read("quality", window)
+        quality = stored.astype(np.uint16)
+        table = QUALITY_TABLES[self._quality_table]
+        fill = decode_quality(quality, *table["fill"])
+        if nodata is not None:
+            fill |= stored == nodata
+        layers = np.empty((len(flags), *quality.shape), dtype=bool)
+        for layer, flag in zip(layers, flags, strict=True):
+            if flag == "fill":
+                layer[:] = fill
+            elif flag in table:
+                layer[:] = decode_quality(quality, *table[flag]) & ~fill
+            elif flag == "saturation":
+                layer[:] = self._read_saturation(window) & ~fill
+            else:
+                layer[:] = False
+        return layers
+
+    def _read_saturation(self, window: Window) -> np.ndarray:
+        if self._quality_table == "QA_PIXEL":
+            return self._files.read("saturation", window)[0] & RADSAT_BANDS != 0
+        bands = (self._files.read(name, window)[0] for name in self.bands.names)
+        return np.any([stored == LASRC_SATURATED for stored in bands], axis=0)
+
+    def require_flags(self, flags: Sequence[str]) -> None:
+        """Raise InputError for a flag that is unknown or that this product cannot tell."""
+        super().require_flags(flags)
+        for flag in flags:
+            if flag == "saturation" and self.collection == "2" and not self._files.has(flag):
+                raise InputError(
+                    f"{self._metadata_name}: the product has no QA_RADSAT file; get it, or leave "
+                    "saturation out of the mask flags"
+                )
+
+    def close(self) -> None:
+        """Close all files and remove what was unpacked."""
+        self._files.close()
+        self._container.close()
+
+
+def open_product(path: str | Path) -> LandsatProduct:
+    """Open a Landsat 8 or 9 product: a folder, a .tar or a .tar.gz.
+
+    Raises InputError, naming file or key, for: no or several MTL files, an MTL that is damaged or
+    lacks a needed key, an unsupported spacecraft or level, a missing or unreadable band file,
+    files on different grids, a damaged archive or one whose members point outside.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: does not exist; name a Landsat product folder or tar file")
+    container = Folder(path, _RULES, "*") if path.is_dir() else Tar(path, _RULES)
+    with ExitStack() as cleanup:
+        cleanup.callback(container.close)
+        product = LandsatProduct(container)
+        cleanup.pop_all()
+    return product
+
+
+def decode_quality(quality: np.ndarray, low_bit: int, mask: int, least: int) -> np.ndarray:
+    """One flag of a quality file from uint16 numbers, as bool; see QUALITY_TABLES.
+
+    Sources: Landsat 8 Data Users Handbook LSDS-1574, BQA bit table; Landsat 8-9 Collection 2
+    Level 1 Data Format Control Book LSDS-1822, QA_PIXEL bit table; LaSRC Product Guide LSDS-1368,
+    pixel_qa bit table.
+    """
+    return quality >> low_bit & mask >= least
+
+
+def _read_metadata(container: Container) -> _Metadata:
+    found = [name for name in container.names if _is_metadata(name)]
+    if len(found) != 1:
+        raise InputError(
+            f"{container.path}: holds {len(found) or 'no'} *_MTL.txt file{'s' * (len(found) > 1)}; "
+            "a Landsat product holds exactly one"
+        )
+    label = container.label(found[0])
+    content = container.read_metadata(found[0])
+    if len(content) > MTL_MAX_BYTES:
+        raise InputError(f"{label}: is larger than {MTL_MAX_BYTES >> 10} KiB; not an MTL file")
+    return _Metadata(content.decode("utf-8", errors="replace"), label)
+
+
+def _collection(metadata: _Metadata) -> str:
+    collection = metadata.text(metadata.layout.product, "COLLECTION_NUMBER").lstrip("0")
+    expected = "2" if metadata.layout.saturation else "1"
+    if collection != expected:
+        raise InputError(
+            f"{metadata.name}: COLLECTION_NUMBER = {collection} does not fit the file's groups, "
+            f"which are those of Collection {expected}"
+        )
+    return collection
+
+
+def _acquired(metadata: _Metadata) -> str:
+    """Acquisition time of the scene's centre; the MTL's seventh decimal is cut (100 ns)."""
+    scene = metadata.layout.scene
+    stamp = "T".join(metadata.text(scene, key) for key in ("DATE_ACQUIRED", "SCENE_CENTER_TIME"))
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError as error:
+        raise InputError(
+            f"{metadata.name}: DATE_ACQUIRED and SCENE_CENTER_TIME make no time: {stamp}"
+        ) from error
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _calibration(
+    metadata: _Metadata, level: str, sun_elevation_deg: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Gain and offset from stored number to reflectance, per band."""
+    divisor = 1.0
+    if level.startswith("L1"):
+        if not 0 < sun_elevation_deg <= 90:
+            raise InputError(
+                f"{metadata.name}: SUN_ELEVATION = {sun_elevation_deg} is no daylight scene; "
+                "reflectance needs 0 to 90 degrees"
+            )
+        divisor = math.sin(math.radians(sun_elevation_deg))
+    group = metadata.layout.rescaling[level]
+    gains = [metadata.number(group, f"REFLECTANCE_MULT_BAND_{n}") for n in BAND_NUMBERS]
+    offsets = [metadata.number(group, f"REFLECTANCE_ADD_BAND_{n}") for n in BAND_NUMBERS]
+    return tuple(gain / divisor for gain in gains), tuple(o / divisor for o in offsets)
+
+
+def _locate_files(container: Container, metadata: _Metadata) -> _Files:
+    layout = metadata.layout
+    keys = {f"B{number}": f"FILE_NAME_BAND_{number}" for number in BAND_NUMBERS}
+    keys["quality"] = layout.quality
+    names = {role: metadata.file_name(layout.files, key) for role, key in keys.items()}
+    for role, name in names.items():
+        if name not in container.names:
+            raise InputError(
+                f"{container.label(name)}: is missing, but {metadata.name} names it as "
+                f"{keys[role]}; get the whole product"
+            )
+    if layout.saturation and metadata.find(layout.files, layout.saturation):
+        name = metadata.file_name(layout.files, layout.saturation)
+        # Checked by require_flags: only those who mask saturation need this file.
+        if name in container.names:
+            names["saturation"] = name
+    return _make_files(container, names)
+
+
+def _locate_lasrc_files(container: Container, metadata: _Metadata) -> _Files:
+    product = metadata.text(metadata.layout.product, "LANDSAT_PRODUCT_ID")
+    names = {f"B{number}": f"{product}_sr_band{number}.tif" for number in BAND_NUMBERS}
+    names["quality"] = f"{product}_pixel_qa.tif"
+    for name in names.values():
+        if name not in container.names:
+            raise InputError(
+                f"{container.label(name)}: is missing, but the surface reflectance of a "
+                f"Collection 1 product ({metadata.name}) needs it; get the whole product"
+            )
+    return _make_files(container, names)
+
+
+def _make_files(container: Container, names: dict[str, str]) -> _Files:
+    located = container.locate(list(names.values()))
+    return _Files(
+        {role: located[name] for role, name in names.items()},
+        {role: container.label(name) for role, name in names.items()},
+    )

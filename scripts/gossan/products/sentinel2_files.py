@@ -1,0 +1,381 @@
+"""Where a Sentinel-2 Level-2A date keeps its rasters, and what its metadata say.
+
+The SAFE layout is that of the Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD),
+as a folder or in a .zip. `describe_safe` makes a `Description` of it, as `sentinel2_stac` does
+of a STAC item; `Rasters` reads the files of both, on disk or over HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from gossan.errors import InputError
+from gossan.products.containers import Container, Folder, Rules, Zip
+from gossan.products.xml_metadata import XML_MAX_BYTES, XmlMetadata
+from gossan.raster import Grid
+
+# Bands in the order of the metadata's band_id, 0 to 12, and their native pixels (m).
+BAND_IDS = (*(f"B{n:02d}" for n in range(1, 9)), "B8A", *(f"B{n:02d}" for n in range(9, 13)))
+NATIVE_M = {
+    **dict.fromkeys(("B02", "B03", "B04", "B08"), 10),
+    **dict.fromkeys(("B05", "B06", "B07", "B8A", "B11", "B12", "SCL"), 20),
+    **dict.fromkeys(("B01", "B09", "QA60"), 60),
+}
+# Since this processing baseline numbers carry an offset, which is -1000 in all bands (Sentinel-2
+# Products Specification Document, issue 14.9). Baselines from 99 are a user's own Sen2Cor runs.
+OFFSET_SINCE, OFFSET, OWN_RUNS_SINCE = 4.0, -1000.0, 99.0
+
+METADATA_FILE = "MTD_MSIL2A.xml"
+_LEVEL1_FILE = "MTD_MSIL1C.xml"
+_IMAGE = re.compile(r"(?:^|.*_)(B\d\d|B8A|SCL)_(10|20|60)m\.jp2$")
+_CLOUDS = re.compile(r"(MSK_CLASSI_B00|.*QA60.*)\.jp2$")
+_TILE = re.compile(r"_T(\d{2}[A-Z]{3})(?:_|\b)")
+
+_RULES = Rules(
+    product="a Sentinel-2 L2A product",
+    not_whole="is not a whole .zip",
+    is_metadata=lambda name: PurePosixPath(name).name in (METADATA_FILE, _LEVEL1_FILE),
+    metadata_max_bytes=XML_MAX_BYTES,
+)
+
+# Bounds file descriptors however many dates are open; readers at work come on top.
+MOST_IDLE_FILES = 192
+
+REMOTE_ATTEMPTS = 3
+RETRY_DELAY_S = 0.5
+TIMEOUT_S = 60
+CONNECT_TIMEOUT_S = 15
+
+
+@dataclass(frozen=True)
+class RasterFile:
+    """One raster: its path for GDAL, its name for messages, its pixel (m), and where it lies."""
+
+    path: str
+    label: str
+    pixel_m: int
+    driver: str
+    remote: bool = False
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Reflectance = (number + offset) / quantification."""
+
+    quantification: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class Description:
+    """What one date says of itself, whatever its form.
+
+    `files` and `calibrations` are keyed by band ("B02"); `files` also has "SCL" and, where the
+    product has one, "QA60".
+    """
+
+    name: str
+    product_id: str
+    spacecraft: str
+    baseline: str
+    tile: str
+    acquired: datetime
+    sun_elevation_deg: float
+    sun_azimuth_deg: float | None
+    calibrations: Mapping[str, Calibration]
+    nodata: int
+    saturated: int
+    files: Mapping[str, RasterFile]
+    synthetic: bool
+    notes: tuple[str, ...]
+
+
+# ---- rasters ------------------------------------------------------------------------------------
+
+
+class Rasters:
+    """Open rasters of any number of dates, each lent to one reader at a time.
+
+    A GDAL dataset must serve one thread at a time; those at rest are kept open, the longest unused
+    closed first.
+    """
+
+    def __init__(self, most_idle: int = MOST_IDLE_FILES):
+        """No file is open yet."""
+        self._most_idle = most_idle
+        self._lock = threading.Lock()
+        self._idle: list[tuple[RasterFile, rasterio.DatasetReader]] = []
+
+    @contextmanager
+    def borrow(self, file: RasterFile) -> Iterator[rasterio.DatasetReader]:
+        """The file's dataset; what raised is not lent again. May raise RasterioError."""
+        with self._lock:
+            place = next((i for i, (known, _) in enumerate(self._idle) if known == file), None)
+            dataset = None if place is None else self._idle.pop(place)[1]
+        if dataset is None:
+            # Only the format that is due: a file of another one could point anywhere.
+            dataset = rasterio.open(file.path, driver=file.driver)
+        try:
+            yield dataset
+        except BaseException:
+            dataset.close()
+            raise
+        with self._lock:
+            self._idle.append((file, dataset))
+            surplus = self._idle.pop(0)[1] if len(self._idle) > self._most_idle else None
+        if surplus is not None:
+            surplus.close()
+
+    def describe(self, file: RasterFile) -> tuple[Grid, int]:
+        """Grid and count of bands; InputError if it is no raster of whole numbers on a map."""
+        for attempt in _attempts(file):
+            try:
+                with self.borrow(file) as dataset:
+                    grid, count, kind = Grid.of(dataset), dataset.count, dataset.dtypes[0]
+                break
+            except RasterioError as error:
+                _fail_or_wait(file, attempt, "cannot be opened", error)
+        if not np.issubdtype(kind, np.unsignedinteger):
+            raise InputError(f"{file.label}: holds {kind}; a Sentinel-2 file holds whole numbers")
+        if grid.crs is None or not grid.crs.is_projected:
+            raise InputError(
+                f"{file.label}: has no projected reference system; an L2A tile has UTM"
+            )
+        a, b, _, d, e, _ = grid.transform[:6]
+        if b or d or abs(a - file.pixel_m) > 1e-6 or abs(e + file.pixel_m) > 1e-6:
+            raise InputError(
+                f"{file.label}: its pixels are {a:g} x {-e:g}; {file.pixel_m} m, north up, are due"
+            )
+        return grid, count
+
+    def read(self, file: RasterFile, window: Window) -> np.ndarray:
+        """The stored numbers of a window, (bands, rows, columns); InputError if unreadable."""
+        for attempt in _attempts(file):
+            try:
+                with self.borrow(file) as dataset:
+                    return dataset.read(window=window)
+            except RasterioError as error:
+                what = f"cannot be read at row {window.row_off}, column {window.col_off}"
+                _fail_or_wait(file, attempt, what, error)
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self, files: Sequence[RasterFile] | None = None) -> None:
+        """Close those of `files` (None: all) that rest."""
+        with self._lock:
+            closing = [entry for entry in self._idle if files is None or entry[0] in files]
+            self._idle = [entry for entry in self._idle if entry not in closing]
+        for _, dataset in closing:
+            dataset.close()
+
+
+def _attempts(file: RasterFile) -> range:
+    return range(REMOTE_ATTEMPTS if file.remote else 1)
+
+
+def _fail_or_wait(file: RasterFile, attempt: int, what: str, error: RasterioError) -> None:
+    """Wait before the next attempt, or raise InputError after the last one.
+
+    GDAL itself asks again when a server answers that it is busy or at fault; this is for
+    connections that break.
+    """
+    if attempt + 1 < len(_attempts(file)):
+        time.sleep(RETRY_DELAY_S * 2**attempt)
+        return
+    if not file.remote:
+        raise InputError(
+            f"{file.label}: {what}; the file is damaged or cut short, get it again"
+        ) from error
+    code = re.search(r"HTTP response code: (\d+)", f"{error} {error.__cause__ or ''}")
+    reason = f"HTTP {code[1]}" if code else "the connection or the file is broken"
+    raise InputError(
+        f"{file.label}: {what} after {REMOTE_ATTEMPTS} attempts ({reason}); "
+        "check the address and the network, or download the date"
+    ) from error
+
+
+# ---- SAFE ---------------------------------------------------------------------------------------
+
+
+def is_safe(path: Path) -> bool:
+    """Whether a path is a product itself: a .zip, or a folder with a product's metadata."""
+    if path.is_dir():
+        return path.suffix.upper() == ".SAFE" or any(
+            (path / name).is_file() for name in (METADATA_FILE, _LEVEL1_FILE)
+        )
+    return path.suffix.lower() == ".zip"
+
+
+def describe_safe(path: Path) -> Description:
+    """Read the metadata of a .SAFE folder or .zip and find its rasters.
+
+    Raises InputError, naming file and element, for a damaged or unsafe archive, XML with a
+    document type, Level-1C, missing metadata, a scale that is no scale, and a baseline from 04.00
+    on whose metadata tell no offset.
+    """
+    container, root = _open_safe(path)
+    metadata = _read_metadata(container, root / METADATA_FILE)
+    level = metadata.text(".//PROCESSING_LEVEL")
+    if level.upper() != "LEVEL-2A":
+        raise InputError(f"{metadata.name}: PROCESSING_LEVEL = {level}; Level-2A is needed")
+    found = [place for place in map(PurePosixPath, container.names) if place.name == "MTD_TL.xml"]
+    tile_files = [place for place in found if place.parent.parent == root / "GRANULE"]
+    if len(tile_files) != 1:
+        raise InputError(
+            f"{path}: holds {len(tile_files) or 'no'} GRANULE/*/MTD_TL.xml; one granule is due"
+        )
+    granule = _read_metadata(container, tile_files[0])
+    product_id = metadata.text(".//PRODUCT_URI").removesuffix(".SAFE")
+    tile = _TILE.search(granule.find(".//TILE_ID") or "") or _TILE.search(product_id)
+    if tile is None:
+        raise InputError(f"{granule.name}: TILE_ID names no tile (as T23LLF)")
+    baseline = metadata.text(".//PROCESSING_BASELINE")
+    calibrations, notes = _calibrate(metadata, baseline)
+    files, more_notes = _find_images(container, tile_files[0].parent)
+    return Description(
+        name=str(path),
+        product_id=product_id,
+        spacecraft=metadata.text(".//SPACECRAFT_NAME"),
+        baseline=baseline,
+        tile=tile[1],
+        acquired=_moment(metadata),
+        sun_elevation_deg=90.0 - granule.number(".//Mean_Sun_Angle/ZENITH_ANGLE"),
+        sun_azimuth_deg=granule.number(".//Mean_Sun_Angle/AZIMUTH_ANGLE"),
+        calibrations=calibrations,
+        nodata=_special_value(metadata, "NODATA", 0),
+        saturated=_special_value(metadata, "SATURATED", 65535),
+        files=files,
+        synthetic=any("gossan" in text.lower() for text in metadata.root.itertext()),
+        notes=(*notes, *more_notes),
+    )
+
+
+def _open_safe(path: Path) -> tuple[Container, PurePosixPath]:
+    """The files of a product, and the place of its top among them."""
+    if path.is_dir():
+        return Folder(path, _RULES, "**/*"), PurePosixPath()
+    container = Zip(path, _RULES)
+    roots = {PurePosixPath(name).parent for name in container.names if _RULES.is_metadata(name)}
+    if len(roots) != 1:
+        raise InputError(
+            f"{path}: holds {len(roots) or 'no'} {METADATA_FILE}; a Sentinel-2 L2A .zip holds "
+            "one product"
+        )
+    return container, roots.pop()
+
+
+def _read_metadata(container: Container, place: PurePosixPath) -> XmlMetadata:
+    name = place.as_posix()
+    if name not in container.names:
+        level1 = place.with_name(_LEVEL1_FILE).as_posix() in container.names
+        found = "it is a Level-1C product; " if level1 else ""
+        raise InputError(
+            f"{container.path}: has no {name}; {found}name a Sentinel-2 Level-2A .SAFE or .zip"
+        )
+    return XmlMetadata(container.read_metadata(name), container.label(name))
+
+
+def _moment(metadata: XmlMetadata) -> datetime:
+    text = metadata.text(".//PRODUCT_START_TIME")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{metadata.name}: PRODUCT_START_TIME = {text} is no time") from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _calibrate(
+    metadata: XmlMetadata, baseline: str
+) -> tuple[dict[str, Calibration], tuple[str, ...]]:
+    """Calibration of each band and a note, from the quantification value and the offsets."""
+    key = "BOA_QUANTIFICATION_VALUE"
+    # The name until processing baseline 02.06.
+    older = metadata.find(f".//L2A_{key}")
+    quantification = metadata.as_number(key, older) if older else metadata.number(f".//{key}")
+    if quantification <= 0:
+        raise InputError(f"{metadata.name}: {key} = {quantification:g}; it must be above 0")
+    told = metadata.root.findall(".//BOA_ADD_OFFSET")
+    since = metadata.as_number("PROCESSING_BASELINE", baseline)
+    if not told:
+        if OFFSET_SINCE <= since < OWN_RUNS_SINCE:
+            raise InputError(
+                f"{metadata.name}: BOA_ADD_OFFSET is missing, but baseline {baseline} has offsets; "
+                "get the product's own metadata again"
+            )
+        return {band: Calibration(quantification, 0.0) for band in BAND_IDS}, ()
+    offsets = {
+        entry.get("band_id"): metadata.as_number("BOA_ADD_OFFSET", entry.text) for entry in told
+    }
+    return {
+        band: Calibration(quantification, offsets[str(number)])
+        for number, band in enumerate(BAND_IDS)
+        if str(number) in offsets
+    }, (_offset_note(offsets.values()),)
+
+
+def _offset_note(offsets: Sequence[float]) -> str:
+    values = ", ".join(f"{value:g}" for value in sorted(set(offsets)))
+    return f"offset added to the stored numbers: {values}"
+
+
+def _special_value(metadata: XmlMetadata, name: str, default: int) -> int:
+    for entry in metadata.root.iter("Special_Values"):
+        if (entry.findtext("SPECIAL_VALUE_TEXT") or "").strip().upper() == name:
+            text = entry.findtext("SPECIAL_VALUE_INDEX")
+            return int(metadata.as_number(f"SPECIAL_VALUE_INDEX of {name}", text))
+    return default
+
+
+def _find_images(
+    container: Container, folder: PurePosixPath
+) -> tuple[dict[str, RasterFile], tuple[str, ...]]:
+    """The rasters of the one granule, those of native resolution before resampled copies."""
+    found: dict[str, dict[int, str]] = {}
+    for name in container.names:
+        place = PurePosixPath(name)
+        if not place.is_relative_to(folder):
+            continue
+        image = _IMAGE.match(place.name) if "IMG_DATA" in place.parts else None
+        clouds = _CLOUDS.match(place.name) if "QI_DATA" in place.parts else None
+        if image or clouds:
+            band, pixel_m = (image[1], int(image[2])) if image else ("QA60", NATIVE_M["QA60"])
+            if found.setdefault(band, {}).setdefault(pixel_m, name) != name and image:
+                raise InputError(
+                    f"{container.path}: holds two images of {band} at {pixel_m} m; keep one"
+                )
+    best = {band: best_pixel(band, copies) for band, copies in found.items()}
+    names = {band: found[band][pixel_m] for band, pixel_m in best.items() if pixel_m is not None}
+    paths = container.locate(list(names.values()))
+    files = {
+        band: RasterFile(paths[name], container.label(name), best[band], "JP2OpenJPEG")
+        for band, name in names.items()
+    }
+    return files, coarse_notes(files)
+
+
+def best_pixel(band: str, pixels_m: Mapping[int, object]) -> int | None:
+    """Of the pixels in which a band is had, its native one or else the next coarser one.
+
+    None for bands that L2A does not have. A finer one than the native would be made up.
+    """
+    native = NATIVE_M.get(band)
+    if native is None:
+        return None
+    return min((p for p in pixels_m if p >= native), default=min(pixels_m))
+
+
+def coarse_notes(files: Mapping[str, RasterFile]) -> tuple[str, ...]:
+    """A note where a band is had only in coarser pixels than its native ones."""
+    coarse = [f"{b} ({f.pixel_m} m)" for b, f in files.items() if f.pixel_m > NATIVE_M[b]]
+    return (f"only coarser copies are there of {', '.join(sorted(coarse))}",) if coarse else ()

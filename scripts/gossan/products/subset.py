@@ -1,0 +1,198 @@
+"""A part of a product: some of its bands, a window of its pixels, the inside of a polygon."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from affine import Affine
+from rasterio.features import geometry_mask
+from rasterio.windows import Window
+
+from gossan.errors import InputError
+from gossan.raster import BandTable, Grid
+from gossan.vectors import EDGE_PIECES
+
+if TYPE_CHECKING:
+    from gossan.products.product import Product
+
+SMALLEST_PX = 8
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A part of a product, read like the product itself.
+
+    `window` is its place in the product. `inside(window)` tells which pixels, (rows, columns)
+    bool, of a window of the part lie in the polygon; None where there is no polygon.
+    """
+
+    product: "Product"
+    grid: Grid
+    bands: BandTable
+    window: Window
+    positions: tuple[int, ...]
+    inside: Callable[[Window], np.ndarray] | None = None
+
+    def read_reflectance(self, window: Window) -> np.ndarray:
+        """Reflectance of a window, (bands, rows, columns) float32, NaN where there is none."""
+        values = self.product.read_reflectance(self._place(window))
+        if self.positions != tuple(range(len(values))):
+            values = values[list(self.positions)]
+        if self.inside is not None:
+            values[:, ~self.inside(window)] = np.nan
+        return values
+
+    def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
+        """Quality flags of a window, (flags, rows, columns) bool."""
+        return self.product.read_flags(self._place(window), flags)
+
+    def _place(self, window: Window) -> Window:
+        return Window(
+            self.window.col_off + window.col_off,
+            self.window.row_off + window.row_off,
+            window.width,
+            window.height,
+        )
+
+
+def describe_part(part: Subset, polygon: Path | None) -> dict:
+    """Which part of a product a cube holds, as its record says it."""
+    window = part.window
+    described = {"window": [window.col_off, window.row_off, window.width, window.height]}
+    if polygon:
+        described["polygon"] = polygon.name
+    return {"subset": described}
+
+
+def select_part(
+    product: "Product",
+    bands: Sequence[str] | None = None,
+    window: Sequence[int] | None = None,
+    polygon: str | Path | None = None,
+) -> Subset:
+    """The part of a product that has `bands` in their order, within a window or a polygon.
+
+    `window` is (column, row, width, height) in pixels, `polygon` a vector file of polygons in any
+    reference system: the part is then the smallest window around them, and pixels whose centre
+    lies outside are nodata. Raises InputError for an unknown band or one named twice, a window
+    that reaches beyond the product, a file that does not hold polygons or none over the product,
+    and for less than 8 pixels on a side.
+    """
+    grid = product.grid
+    positions = _find_bands(product, bands)
+    chosen = BandTable(
+        *(
+            tuple(column[position] for position in positions) if column else ()
+            for column in (product.bands.names, product.bands.centre_um, product.bands.fwhm_um)
+        )
+    )
+    inside = None
+    place = Window(0, 0, grid.width, grid.height)
+    if window is not None:
+        place = _check_window(product, window)
+    if polygon is not None:
+        shapes = _read_polygons(Path(polygon), grid)
+        place = _window_around(Path(polygon), shapes, grid)
+    part = Grid(grid.crs, _moved(grid, place), place.width, place.height)
+    if polygon is not None:
+        inside = _inside(shapes, part)
+    return Subset(product, part, chosen, place, positions, inside)
+
+
+def _moved(grid: Grid, window: Window) -> Affine:
+    """The transform of a window of a grid."""
+    return grid.transform @ Affine.translation(window.col_off, window.row_off)
+
+
+def _find_bands(product: "Product", bands: Sequence[str] | None) -> tuple[int, ...]:
+    known = product.bands.names
+    if bands is None:
+        return tuple(range(len(known)))
+    for name in bands:
+        if name not in known:
+            raise InputError(
+                f"band {name} is unknown in {product.product_id}; use: {', '.join(known)}"
+            )
+    if len(set(bands)) < len(bands):
+        raise InputError(f"bands: '{' '.join(bands)}' names a band twice")
+    return tuple(known.index(name) for name in bands)
+
+
+def _check_window(product: "Product", window: Sequence[int]) -> Window:
+    column, row, width, height = window
+    grid = product.grid
+    size = f"{product.product_id} has {grid.width} columns and {grid.height} rows"
+    where = f"window {column} {row} {width} {height}"
+    if min(width, height) < SMALLEST_PX:
+        raise InputError(f"{where}: is smaller than {SMALLEST_PX} pixels on a side; enlarge it")
+    if column < 0 or row < 0 or column + width > grid.width or row + height > grid.height:
+        raise InputError(f"{where}: reaches outside of the scene; {size}")
+    return Window(column, row, width, height)
+
+
+def _read_polygons(path: Path, grid: Grid) -> np.ndarray:
+    """The polygons of a vector file in the grid's reference system."""
+    # geopandas costs half a second, which only polygons are worth.
+    import geopandas
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    if not path.exists():
+        raise InputError(f"{path}: no such polygon file; correct the path")
+    try:
+        features = geopandas.read_file(path)
+    except (DataLayerError, DataSourceError) as error:
+        raise InputError(f"{path}: not a vector file that GDAL reads; give polygons") from error
+    if "geometry" not in features.columns or features.empty:
+        raise InputError(f"{path}: holds no polygon; draw one around the area")
+    if features.crs is None:
+        raise InputError(f"{path}: the polygon has no coordinate system; assign one")
+    # One after the other: geopandas warns where missing and empty geometries may be mistaken.
+    shapes = features.geometry[~features.geometry.is_empty]
+    shapes = shapes[shapes.notna()]
+    types = set(shapes.geom_type)
+    if not types or not types <= {"Polygon", "MultiPolygon"}:
+        raise InputError(
+            f"{path}: holds {', '.join(sorted(types)) or 'no geometry'}; give polygons only"
+        )
+    if features.crs != grid.crs:
+        west, south, east, north = shapes.total_bounds
+        longest = max(east - west, north - south) / EDGE_PIECES
+        shapes = shapes.segmentize(longest).to_crs(grid.crs)
+    return shapes.to_numpy()
+
+
+def _window_around(path: Path, shapes: np.ndarray, grid: Grid) -> Window:
+    """The smallest window of the grid that holds all pixels that the polygons touch."""
+    import shapely
+
+    positions = np.array([~grid.transform @ tuple(xy) for xy in shapely.get_coordinates(shapes)])
+    if not np.isfinite(positions).all():
+        raise InputError(f"{path}: the polygon cannot be brought to the scene's reference system")
+    west, north = (max(0, math.floor(low)) for low in positions.min(axis=0))
+    east, south = (
+        min(side, math.ceil(high))
+        for side, high in zip((grid.width, grid.height), positions.max(axis=0), strict=True)
+    )
+    if east <= west or south <= north:
+        raise InputError(f"{path}: the polygon does not overlap the scene; check both places")
+    if min(east - west, south - north) < SMALLEST_PX:
+        raise InputError(
+            f"{path}: the polygon covers {east - west} x {south - north} pixels of the scene, "
+            f"less than {SMALLEST_PX} on a side; enlarge it"
+        )
+    return Window(west, north, east - west, south - north)
+
+
+def _inside(shapes: np.ndarray, grid: Grid) -> Callable[[Window], np.ndarray]:
+    def inside(window: Window) -> np.ndarray:
+        return geometry_mask(
+            list(shapes),
+            out_shape=(window.height, window.width),
+            transform=_moved(grid, window),
+            invert=True,
+        )
+
+    return inside

@@ -1,0 +1,1 @@
+"""Samples, labels, forests, potential and targets."""

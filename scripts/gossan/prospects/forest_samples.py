@@ -1,0 +1,338 @@
+"""Labelled points for a forest, as pixels of a grid; and the plans that forests are trained by."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from gossan.errors import InputError
+from gossan.legend import NODATA, UNCLASSIFIED, MapClass
+from gossan.prospects.features import Recipe
+from gossan.prospects.forest import ForestSettings
+from gossan.raster import Grid, iter_blocks
+from gossan.records import read_table
+from gossan.sampling import pixel_priorities, smallest_of_each
+
+SPLITS = ("train", "test")
+LAYERS = ("cube", "all")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A forest to train: its name, its layers ("cube", or "all" with the extra rasters), recipe
+    and settings.
+    """
+
+    name: str = "pixel"
+    layers: str = "cube"
+    recipe: Recipe = field(default_factory=Recipe)
+    settings: ForestSettings = field(default_factory=ForestSettings)
+
+    def to_json(self) -> dict:
+        """The plan as `parse_plan` reads it."""
+        return {
+            "name": self.name,
+            "layers": self.layers,
+            **asdict(self.recipe) | {"windows_px": list(self.recipe.windows_px)},
+            **asdict(self.settings),
+        }
+
+
+def parse_plan(value: object, where: str) -> Plan:
+    """A plan from the keys of `Plan.to_json`, of which none is needed.
+
+    Raises InputError, naming `where`, for unknown keys and for values without meaning.
+    """
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: a plan is an object with keys such as windows_px and trees")
+    known = Plan().to_json()
+    for key, item in value.items():
+        if key not in known:
+            raise InputError(f"{where}: key {key!r} is unknown; there are {', '.join(known)}")
+        wanted = type(known[key])
+        if key != "max_features" and type(item) is not wanted:
+            raise InputError(f"{where}: {key} is {item!r}, not a {wanted.__name__}")
+    keys = known | value
+    if keys["layers"] not in LAYERS:
+        raise InputError(f"{where}: layers is {keys['layers']!r}; use one of: {', '.join(LAYERS)}")
+    if not keys["name"]:
+        raise InputError(f"{where}: name is empty; name the plan")
+    if keys["differences"] and keys["layers"] != "cube":
+        raise InputError(
+            f"{where}: differences are of the cube's bands, which share a unit; use layers cube"
+        )
+    sides = keys["windows_px"]
+    if not all(type(side) is int for side in sides):
+        raise InputError(f"{where}: windows_px holds {keys['windows_px']}, not whole numbers")
+    try:
+        recipe = Recipe(
+            **{name: keys[name] for name in asdict(Recipe())} | {"windows_px": tuple(sides)}
+        )
+        settings = ForestSettings(**{name: keys[name] for name in asdict(ForestSettings())})
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    return Plan(keys["name"], keys["layers"], recipe, settings)
+
+
+def read_plans(path: str | Path) -> list[Plan]:
+    """The plans of a JSON file: one object, or a list of objects with different names."""
+    path = Path(path)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; write the plans first") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); correct it") from error
+    items = value if isinstance(value, list) else [value]
+    if not items:
+        raise InputError(f"{path}: holds no plan; give one or more")
+    plans = [parse_plan(item, f"{path}, plan {n}") for n, item in enumerate(items, start=1)]
+    names = [plan.name for plan in plans]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{path}: two plans are called {name!r}; give each its own name")
+    return plans
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Labelled pixels in order of row and column: (n,) rows, columns, class codes, test or not.
+
+    `notes` say what was left out.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    codes: np.ndarray
+    is_test: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def take(self, chosen: np.ndarray, *notes: str) -> "Samples":
+        """Some of the pixels, by a mask or by places."""
+        for note in notes:
+            logger.info("%s", note)
+        return replace(
+            self,
+            rows=self.rows[chosen],
+            columns=self.columns[chosen],
+            codes=self.codes[chosen],
+            is_test=self.is_test[chosen],
+            notes=(*self.notes, *notes),
+        )
+
+    def blocks(self, block_px: int, grid: Grid) -> np.ndarray:
+        """Number of the spatial block of `block_px` pixels that each point lies in."""
+        return self.rows // block_px * -(-grid.width // block_px) + self.columns // block_px
+
+
+def read_samples(
+    path: str | Path,
+    grid: Grid,
+    classes: Sequence[MapClass],
+    label: str = "class",
+    test: str | Path | None = None,
+) -> Samples:
+    """Labelled points as pixels of a grid.
+
+    `path` is a vector file of points in any coordinate system, or a CSV with the columns x and y
+    (in capitals or not) in the grid's. Its attribute `label` holds names, labels or codes of
+    `classes`; points without one are left out. Where there is an attribute `split`, it says train
+    or test. With `test`, another such file, all points of `path` train and those of `test` are
+    tested, but for pixels that train.
+
+    Points beyond the grid and pixels that points of two classes claim are left out, and points in
+    one pixel count once; `notes` say so. Raises InputError for a missing or unreadable file, a
+    missing column, an unknown class or split, and where no point is left.
+    """
+    samples = _read_points(Path(path), grid, classes, label)
+    if test is None:
+        return samples
+    tested = _read_points(Path(test), grid, classes, label)
+    training = samples.rows * grid.width + samples.columns
+    own = ~np.isin(tested.rows * grid.width + tested.columns, training)
+    notes = list(tested.notes)
+    if not own.all():
+        notes.append(f"{Path(test).name}: {(~own).sum()} points lie in training pixels; left out")
+        logger.info("%s", notes[-1])
+    if not own.any():
+        raise InputError(f"{test}: all points lie in training pixels; give points to test")
+    joined = [
+        np.concatenate([getattr(samples, name), getattr(tested, name)[own]])
+        for name in ("rows", "columns", "codes")
+    ]
+    is_test = np.repeat([False, True], [len(training), own.sum()])
+    order = np.lexsort((joined[1], joined[0]))
+    return Samples(*(part[order] for part in joined), is_test[order], (*samples.notes, *notes))
+
+
+def _read_points(path: Path, grid: Grid, classes: Sequence[MapClass], label: str) -> Samples:
+    x, y, labels, splits = (
+        _read_csv(path, label) if path.suffix.lower() == ".csv" else _read_vector(path, grid, label)
+    )
+    known = {str(item.code): item.code for item in classes}
+    known |= {item.label.casefold(): item.code for item in classes}
+    known |= {item.name.casefold(): item.code for item in classes}
+    named = np.array([bool(text) for text in labels], bool)
+    unknown = sorted({text for text in labels if text and text.casefold() not in known})
+    if unknown:
+        raise InputError(
+            f"{path}: unknown classes in {label}: {', '.join(unknown[:5])}; the study has "
+            f"{', '.join(item.name for item in classes)}"
+        )
+    for text in splits:
+        if text not in SPLITS:
+            raise InputError(f"{path}: split {text!r} is neither train nor test; correct it")
+    inverse = ~grid.transform
+    column = np.floor(inverse.a * x + inverse.b * y + inverse.c)
+    row = np.floor(inverse.d * x + inverse.e * y + inverse.f)
+    inside = (row >= 0) & (row < grid.height) & (column >= 0) & (column < grid.width)
+    codes = np.array([known.get(text.casefold(), 0) for text in labels], np.int64)
+    kept = inside & named
+    codes = codes[kept]
+    rows, columns = row[kept].astype(np.int64), column[kept].astype(np.int64)
+    is_test = np.array([text == "test" for text in splits], bool)[kept]
+    notes = []
+    if not named.all():
+        notes.append(f"{path.name}: {(~named).sum()} points without a class; left out")
+    if not inside.all():
+        notes.append(f"{path.name}: {(~inside).sum()} points beyond the cube; left out")
+    # Training comes first among the points of a pixel, so that no training pixel is tested.
+    order = np.lexsort((is_test, columns, rows))
+    rows, columns, codes, is_test = (part[order] for part in (rows, columns, codes, is_test))
+    pixel, first, place = np.unique(
+        rows * grid.width + columns, return_index=True, return_inverse=True
+    )
+    disputed = np.zeros(len(pixel), bool)
+    disputed[place[codes != codes[first][place]]] = True
+    if disputed.any():
+        notes.append(f"{path.name}: {disputed.sum()} pixels hold points of two classes; left out")
+    first = first[~disputed]
+    if not len(first):
+        raise InputError(f"{path}: no labelled point lies on the cube; check both places")
+    return Samples(rows, columns, codes, is_test).take(first, *notes)
+
+
+def draw_labels(
+    path: str | Path,
+    classes: Sequence[MapClass],
+    per_class: int,
+    seed: int,
+    *,
+    block_px: int = 512,
+    threads: int = 1,
+) -> Samples:
+    """Training pixels drawn at random from a class raster, `per_class` of each class at most.
+
+    Read block by block; the draw depends on the seed alone. A class of a single pixel is left
+    out, and `notes` say so. Raises InputError for a raster that cannot be read, for a class that
+    `classes` lack, and where less than two classes are left.
+    """
+    known = [item.code for item in classes]
+
+    def draw(codes: np.ndarray) -> tuple[np.ndarray, ...]:
+        row, column = np.nonzero((codes[0] != NODATA) & (codes[0] != UNCLASSIFIED))
+        return row, column, codes[0][row, column].astype(np.int64)
+
+    parts = [np.empty((4, 0), np.uint64)]
+    blocks = iter_blocks(
+        draw, [path], block_px=block_px, threads=threads, scaled=False, progress="labels"
+    )
+    for window, (row, column, code) in blocks:
+        unknown = np.setdiff1d(code, known)
+        if len(unknown):
+            raise InputError(
+                f"{path}: class {unknown[0]} is not in the class table; give the map's own"
+            )
+        row, column = row + window.row_off, column + window.col_off
+        priority = pixel_priorities(row, column, seed)
+        kept = smallest_of_each(priority, code, per_class)
+        parts.append(np.stack([row[kept], column[kept], code[kept], priority[kept]]).astype("u8"))
+    row, column, code, priority = np.concatenate(parts, axis=1)
+    kept = smallest_of_each(priority, code, per_class)
+    found, counts = np.unique(code[kept], return_counts=True)
+    lonely = found[counts < 2]
+    if len(found) - len(lonely) < 2:
+        raise InputError(f"{path}: has less than two classes of two pixels; nothing to learn")
+    kept = np.sort(kept[~np.isin(code[kept], lonely)])
+    order = kept[np.lexsort((column[kept], row[kept]))]
+    names = ", ".join(item.name for item in classes if item.code in lonely)
+    notes = (f"{Path(path).name}: only one pixel is {names}; left out",) if len(lonely) else ()
+    return Samples(
+        *(values[order].astype(np.int64) for values in (row, column, code)),
+        np.zeros(len(order), bool),
+        notes,
+    )
+
+
+def _read_csv(path: Path, label: str) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
+    rows = read_table(path, [label])
+    if not rows:
+        raise InputError(f"{path}: holds no point; give a table of points")
+    found = {name.casefold(): name for name in rows[0] if name}
+    for name in ("x", "y"):
+        if name not in found:
+            raise InputError(f"{path}: lacks the column {name}; add the coordinates")
+    try:
+        x, y = (np.array([float(row[found[name]]) for row in rows]) for name in ("x", "y"))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: a coordinate is no number ({error}); correct it") from error
+    splits = [row["split"] for row in rows] if "split" in rows[0] else ["train"] * len(rows)
+    return x, y, [(row[label] or "").strip() for row in rows], splits
+
+
+def _read_vector(
+    path: Path, grid: Grid, label: str
+) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
+    import geopandas
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    if not path.exists():
+        raise InputError(f"{path}: no such samples; make them first")
+    try:
+        points = geopandas.read_file(path)
+    except (DataLayerError, DataSourceError) as error:
+        raise InputError(f"{path}: no vector file that GDAL reads; give points") from error
+    if label not in points.columns:
+        raise InputError(
+            f"{path}: lacks the attribute {label} (it has: "
+            f"{', '.join(points.columns.drop('geometry', errors='ignore')) or 'none'})"
+        )
+    if getattr(points, "crs", None) is None or grid.crs is None:
+        raise InputError(f"{path}: it or the cube has no coordinate system; assign one")
+    points = points[points.geometry.notna() & ~points.geometry.is_empty]
+    kinds = set(points.geometry.geom_type)
+    if kinds != {"Point"}:
+        raise InputError(f"{path}: holds {', '.join(sorted(kinds)) or 'nothing'}; give points")
+    points = points.to_crs(grid.crs)
+    splits = points["split"].astype(str) if "split" in points.columns else ["train"] * len(points)
+    named = points[label].notna()
+    labels = points[label].where(named, "").map(_plain)
+    return points.geometry.x.to_numpy(), points.geometry.y.to_numpy(), list(labels), list(splits)
+
+
+def _plain(value: object) -> str:
+    """A label as text; whole numbers without decimals, as columns with gaps hold floats."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def require_train(samples: Samples, classes: Sequence[MapClass], what: str) -> Samples:
+    """The training points; InputError, naming `what`, for a class with only one of them."""
+    train = samples.take(~samples.is_test)
+    names = {item.code: item.name for item in classes}
+    found, counts = np.unique(train.codes, return_counts=True)
+    for code, count in zip(found, counts, strict=True):
+        if count < 2:
+            raise InputError(
+                f"{what}: class {names[int(code)]} has one training point; give it two or more, "
+                "or leave it out"
+            )
+    if len(found) < 2:
+        raise InputError(f"{what}: training points of fewer than two classes; give more")
+    return train

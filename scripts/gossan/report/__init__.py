@@ -1,0 +1,1 @@
+"""What a reader of the results sees: figures, sections, pages."""

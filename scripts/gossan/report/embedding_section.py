@@ -1,0 +1,1045 @@
+"""The report of a study of several sensors: maps, methods, sets of sensors, and abstention."""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from gossan.accuracy.scores import MINIMUM_BLOCKS
+from gossan.cube.bands import EXCLUDED_UM, HYPERSPECTRAL, SENSORS
+from gossan.embedding.sensor_scores import (
+    FULL,
+    LIBRARY,
+    MACRO,
+    MAPPED,
+    METHOD_LABELS,
+    ORACLE,
+    SENSOR_LABELS,
+    VALIDATION,
+    Rows,
+    join_words,
+    lacks_hyperspectral,
+    list_minerals,
+    method_label,
+    name_sensors,
+    order_methods,
+    parse_sensors,
+    pick,
+    similarities,
+    subset_scores,
+)
+from gossan.errors import InputError
+from gossan.report.page import (
+    UNPUBLISHED,
+    common_answers,
+    day_of,
+    describe_mask,
+    describe_scene,
+    reference_text,
+    render_page,
+)
+from gossan.tables import number, value_of
+
+FIGURE_TITLES = {
+    "sensors": "Sensors present",
+    "map": "Minerals, abstention and distance",
+    "detection": "F1 by mineral and method",
+    "subsets": "F1 of all sets of sensors",
+    "similarity": "Embeddings with sensors missing",
+    "gain": "Missing sensors filled in",
+    "coverage": "Coverage and abstention",
+    "training": "Training curves",
+    "spectra": "Reference spectra",
+}
+FIGURES_OF = {
+    "areas": ("sensors", "map"),
+    "detection": ("detection",),
+    "subsets": ("subsets",),
+    "similarity": ("similarity",),
+    "filler": ("gain",),
+    "coverage": ("coverage",),
+    "masked": ("training",),
+    "references": ("spectra",),
+}
+"""Figures that come with a table or record of a scene."""
+
+NETWORKS = {
+    "masked": "Network, masking",
+    "unmasked": "Network, no masking",
+    "filler": "Masked autoencoder",
+}
+BASELINES = ("ocsvm", "isolation_forest")
+EXPERTS = ("sam", "shape")
+CLAIMED = ("alunite", "jarosite")
+"""Minerals of which the paper prints scores."""
+CLAIMED_RATIO = 2.0
+SPARSE = "–"
+TRIAL_METHODS = ("network", "sam")
+MOST_SETS = 5
+OVERALL = ("overall_accuracy", "kappa", "macro_f1")
+RECONSTRUCTIONS = {
+    "network": "autoencoder",
+    "interpolation": "straight lines",
+    "mean": "scaled mean spectrum",
+}
+ABSENCES = {"sensors": "it alone", "hyperspectral": "all hyperspectral sensors"}
+COVERAGE_SHARES = ("named", "none", "several", "other_within")
+CALIBRATED_ON = {VALIDATION: "validation pixels", LIBRARY: "library spectra"}
+
+
+@dataclass(frozen=True)
+class SensorScene:
+    """What the report shows of one scene.
+
+    `cube` is the record of the stack, `bands` the rows of its table of bands, `sensors` the record
+    of each sensor's cube, `figures` maps names of FIGURE_TITLES to PNG files, `records` are the
+    scene's accuracy records. `tables` maps what the scene has beside: rows of `areas` and
+    `sensor_areas` (map_embedding), `detection`, `subsets`, `similarity` and `coverage`
+    (assess_detectors), `spectra` (library records that trained), and the records of the networks
+    `masked`, `unmasked` and `filler`.
+
+    Raises InputError for a table of bands without rows.
+    """
+
+    id: str
+    cube: Mapping
+    bands: Rows
+    sensors: Mapping[str, Mapping]
+    figures: Mapping[str, Path]
+    records: Sequence[Mapping]
+    tables: Mapping[str, Sequence | Mapping] = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Refuse a stack without bands."""
+        if not self.bands:
+            raise InputError(f"{self.id}: its table of bands has no rows; stack the sensors again")
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the scene was simulated."""
+        return bool(self.cube.get("synthetic")) or any(item["synthetic"] for item in self.records)
+
+    @property
+    def order(self) -> list[str]:
+        """The sensors of the stack."""
+        return [name for name in SENSORS if pick(self.bands, sensor=name)]
+
+    @property
+    def name(self) -> str:
+        """The scene in words, such as "scene a (EMIT and PRISMA, 2024-07-06 to 2024-08-01)"."""
+        facts = [name_sensors(self.order), self.days, *["SYNTHETIC"] * self.synthetic]
+        return f"scene {self.id} ({', '.join(facts)})"
+
+    @property
+    def days(self) -> str:
+        """When the sensors saw it, first and last day."""
+        days = sorted(
+            {day_of(item) for item in self.cube.get("sensors", [])} or {day_of(self.cube)}
+        )
+        return " to ".join(dict.fromkeys((days[0], days[-1])))
+
+    def rows(self, name: str) -> Rows:
+        """The rows of a table; none where the scene has no such table."""
+        return self.tables.get(name, ())
+
+
+def figure_names(tables: Iterable[str]) -> list[str]:
+    """The figures of a scene with these tables, in the order of the page."""
+    own = {figure for name in tables for figure in FIGURES_OF.get(name, ())}
+    return [name for name in FIGURE_TITLES if name in own]
+
+
+def render_sensor_report(
+    template: str,
+    base: str,
+    style: str,
+    *,
+    study: str,
+    scenes: Sequence[SensorScene],
+    config: Mapping,
+    published: Mapping,
+    files: Sequence[tuple[str, str]] = (),
+    trial: tuple[Rows, Mapping] | None = None,
+    pixels: Mapping[str, Rows] = MappingProxyType({}),
+) -> str:
+    """The study's report as one self-contained HTML page; arguments as of report.render_page.
+
+    `trial` are scores and record of assess_spectra, if there was such a trial; `pixels` the
+    summaries of name_spectra, by collection.
+
+    The study's entry of published.json may hold `detection` (the paper's scores: `mineral`,
+    `method`, `data`, `recall`, `f1`), `similarity` (`mineral`, `missing` sensors, `cosine`) and
+    `bands` (how many it kept of each sensor).
+    """
+    paper = {**UNPUBLISHED, "detection": [], "similarity": [], "bands": {}, **published}
+    shown = list(dict.fromkeys(name for scene in scenes for name in scene.figures))
+    first = scenes[0].figures
+    figures = [
+        row for row in paper["figures"] if row["ours"] in first or row["ours"] not in FIGURE_TITLES
+    ]
+    return render_page(
+        template,
+        base,
+        style,
+        study=study,
+        scenes=[replace(scene, cube=plain_record(scene.cube)) for scene in scenes],
+        contexts=[_scene_context(scene, paper) for scene in scenes],
+        published={**published, "figures": figures} if published else {},
+        summary=summarise(scenes),
+        answers=_answers(scenes),
+        figure_titles={name: FIGURE_TITLES[name] for name in FIGURE_TITLES if name in shown},
+        config=config,
+        files=files,
+        paper=paper,
+        minimum_blocks=MINIMUM_BLOCKS,
+        trial=_trial_context(*trial) if trial else None,
+        pixels={name: _pixel_rows(rows) for name, rows in pixels.items()},
+        ranges=", ".join(
+            f"{low:.2f}–{high:.2f}" for low, high in scenes[0].cube.get("excluded_um", EXCLUDED_UM)
+        ),
+    )
+
+
+def plain_record(cube: Mapping) -> dict:
+    """The record of the stack without what has tables of its own."""
+    own = ("sensors", "combinations", "bands", "excluded_um")
+    return {key: value for key, value in cube.items() if key not in own}
+
+
+def summarise(scenes: Sequence[SensorScene]) -> list[str]:
+    """The page's first sentences: what was found and how well, and how far to trust that."""
+    paragraphs = []
+    for scene in scenes:
+        paragraphs.append(_found(scene))
+        paragraphs += verdicts(scene)
+    return [*paragraphs, _trust(scenes)]
+
+
+def _found(scene: SensorScene) -> str:
+    """How much of the scene has which minerals, and how well they were found."""
+    text = f"In {scene.name}"
+    areas = [row for row in scene.rows("areas") if row["name"] not in ("unclassified", "nodata")]
+    parts = []
+    if areas:
+        whole = sum(int(row["pixels"]) for row in scene.rows("areas") if row["name"] != "nodata")
+        named = sum(int(row["pixels"]) for row in areas)
+        most = sorted(areas, key=lambda row: -int(row["pixels"]))[:3]
+        kinds = join_words(
+            [
+                f"{row['label'].lower()} ({int(row['pixels']) / whole:.1%})"
+                for row in most
+                if int(row["pixels"])
+            ]
+        )
+        share = f"{named / whole:.1%}" if whole else "none"
+        parts.append(
+            f"the network names a single mineral at {share} of {whole:,} pixels"
+            + (f", most of all {kinds}" if kinds else "")
+            + ", and abstains at the others"
+        )
+    row = _macro(scene, "masked")
+    if row is not None:
+        minerals = list_minerals(scene.rows("detection"))
+        parts.append(
+            f"on n = {_count(row)} test pixels, in blocks that chose no threshold, its F1 (the "
+            "harmonic mean of how much of a mineral is found and how much of what is found is "
+            f"right) is {_value(row, 'f1')} on average over {len(minerals)} minerals"
+        )
+        parts += [
+            "as mapped, with abstentions, one class for each pixel, overall accuracy is "
+            f"{_told(item['overall_accuracy'])}"
+            for item in _named_rows(scene.records)
+            if item["method"] == MAPPED
+        ]
+    else:
+        parts.append("no accuracy can be stated, because there is no reference")
+    return f"{text}, {'; '.join(parts)}."
+
+
+def _macro(scene: SensorScene, method: str, kind: str = VALIDATION) -> Mapping[str, str] | None:
+    return _row(scene.rows("detection"), method, MACRO, kind)
+
+
+def _row(rows: Rows, method: str, mineral: str, kind: str = VALIDATION) -> Mapping[str, str] | None:
+    return next(iter(pick(rows, method=method, mineral=mineral, threshold_kind=kind)), None)
+
+
+def _count(row: Mapping[str, str]) -> str:
+    return f"{int(float(row['n'])):,}"
+
+
+def _value(row: Mapping[str, str] | None, name: str) -> str:
+    return _told(value_of(row, name))
+
+
+def _told(value: Mapping[str, float | None]) -> str:
+    """A number with its interval, in words."""
+    if value["value"] is None:
+        return "undefined"
+    if value["low"] is None:
+        return f"{value['value']:.3f} (no interval: too few blocks)"
+    return f"{value['value']:.3f} (95 % interval {value['low']:.3f} to {value['high']:.3f})"
+
+
+def verdicts(scene: SensorScene) -> list[str]:
+    """What the tables allow to say of the methods, whichever way it turns out."""
+    detection, subsets = scene.rows("detection"), scene.rows("subsets")
+    sentences = [
+        describe_winner(detection),
+        describe_ratios(detection),
+        describe_masking(subsets, scene.order),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def describe_winner(rows: Rows) -> str:
+    """Which method has the best mean F1, and where the network, SAM and the shape fit stand."""
+    scored = sorted(
+        (
+            (value, method)
+            for method in order_methods(rows)
+            if (value := number(_row(rows, method, MACRO), "f1")) is not None
+        ),
+        key=lambda item: -item[0],
+    )
+    if not scored:
+        return ""
+    best, winner = scored[0]
+    text = f"The best mean F1 is that of the {_in_text(winner)}, {best:.3f}"
+    if len(scored) > 1:
+        second, other = scored[1]
+        text += f"; next comes the {_in_text(other)}, {second:.3f}{_overlap(rows, winner, other)}"
+    text += "."
+    network = next((value for value, method in scored if method == "masked"), None)
+    experts = [(value, method) for value, method in scored if method in EXPERTS]
+    if network is None or not experts:
+        return text
+    told = [
+        f"the {_in_text(method)} {'beats' if value > network else 'stays below'} the masked "
+        f"network ({value:.3f} against {network:.3f})"
+        for value, method in experts
+    ]
+    said = join_words(told)
+    return f"{text} {said[:1].upper()}{said[1:]}."
+
+
+def _in_text(method: str) -> str:
+    label = method_label(method)
+    if method in ("masked", "unmasked", "filled"):
+        return {
+            "masked": "network with masking",
+            "unmasked": "network without masking",
+            "filled": "network with masking and absent sensors filled in",
+        }[method]
+    return label[:1].lower() + label[1:] if method in ("shape", "ocsvm") else label
+
+
+def _overlap(rows: Rows, one: str, other: str) -> str:
+    """Whether the intervals of two methods' mean F1 tell them apart."""
+    first, second = (value_of(_row(rows, method, MACRO), "f1") for method in (one, other))
+    if first["low"] is None or second["high"] is None:
+        return " (without intervals to judge by)"
+    if first["low"] <= second["high"]:
+        return " (their 95 % intervals overlap)"
+    return ", beyond both 95 % intervals"
+
+
+def describe_ratios(rows: Rows, minerals: Sequence[str] = CLAIMED) -> str:
+    """Whether the network's F1 is at least twice that of the one-class baselines."""
+    sentences = []
+    for mineral in minerals:
+        own = number(_row(rows, "masked", mineral), "f1")
+        others = {
+            method: value
+            for method in BASELINES
+            if (value := number(_row(rows, method, mineral), "f1")) is not None
+        }
+        if own is None or not others:
+            continue
+        told = join_words(
+            [
+                f"{own / value:.2f} times that of the {_in_text(method)} ({value:.3f})"
+                if value
+                else f"beside 0 of the {_in_text(method)}"
+                for method, value in others.items()
+            ]
+        )
+        enough = own > 0 and own >= CLAIMED_RATIO * max(others.values())
+        verdict = "at least twice each" if enough else "less than twice the better of them"
+        sentences.append(
+            f"For {mineral}, the masked network's F1 of {own:.3f} is {told}: {verdict}."
+        )
+    return " ".join(sentences)
+
+
+def describe_masking(rows: Rows, available: Iterable[str] = SENSORS, kind: str = VALIDATION) -> str:
+    """Whether the masked network beats the unmasked one where a spectrometer is missing."""
+    available = list(available)
+    compared = {
+        sensors: (own["masked"], own["unmasked"])
+        for sensors, own in subset_scores(rows, kind=kind).items()
+        if "masked" in own and "unmasked" in own and lacks_hyperspectral(sensors, available)
+    }
+    if not compared:
+        return ""
+    lost = [sensors for sensors, (masked, unmasked) in compared.items() if masked <= unmasked]
+    gains = [masked - unmasked for masked, unmasked in compared.values()]
+    mean = sum(gains) / len(gains)
+    text = (
+        f"Of the {len(compared)} sets of sensors that lack a hyperspectral one, masking in "
+        f"training beats no masking in {len(compared) - len(lost)} (by {mean:+.3f} in mean F1 on "
+        "average)"
+    )
+    if not lost:
+        return f"{text}: in every one."
+    named = "; ".join(name_sensors(sensors) for sensors in lost[:MOST_SETS])
+    more = f"; and {len(lost) - MOST_SETS} more" if len(lost) > MOST_SETS else ""
+    return f"{text}, and does not with {named}{more}."
+
+
+def _trust(scenes: Sequence[SensorScene]) -> str:
+    if all(scene.synthetic for scene in scenes):
+        return (
+            "The data are SYNTHETIC: the numbers show how the methods do on simulated ground and "
+            "say nothing about any real place."
+        )
+    if any(scene.synthetic for scene in scenes):
+        return (
+            "Scenes marked SYNTHETIC show how the methods do on simulated ground; what they show "
+            "does not carry over to the real ones."
+        )
+    if not any(_macro(scene, "masked") for scene in scenes):
+        return (
+            "Read the map as a list of places whose spectrum resembles a mineral's, to be checked "
+            "on the ground, not as a list of what is there."
+        )
+    return "The numbers hold for this scene and this reference, not for other ground or dates."
+
+
+def _scene_context(scene: SensorScene, paper: Mapping) -> dict:
+    return {
+        "cards": _cards(scene),
+        "areas": _area_rows(scene),
+        "combinations": _combination_rows(scene),
+        "sensor_areas": _sensor_area_rows(scene),
+        "detection": detection_table(
+            scene.rows("detection"), paper["detection"], _spectra_seen(scene.tables)
+        ),
+        "verdicts": verdicts(scene),
+        "tested": _tested(scene),
+        "named": _named_rows(scene.records),
+        "subsets": _subset_text(scene),
+        "similarity": similarity_table(scene.rows("similarity"), paper["similarity"]),
+        "filler": _filler_context(scene),
+        "coverage": _coverage_rows(scene.rows("coverage")),
+        "coverage_text": describe_coverage(scene.rows("coverage")),
+        "band_counts": count_bands(scene.bands, paper["bands"]),
+        "networks": [
+            {"title": title, "facts": describe_network(scene.tables[name])}
+            for name, title in NETWORKS.items()
+            if name in scene.tables
+        ],
+        "library": list(scene.rows("spectra")),
+        "products": [
+            {
+                "label": SENSOR_LABELS[name],
+                "facts": describe_scene(
+                    {key: value for key, value in record.items() if key not in ("notes", "bands")}
+                ),
+                "notes": list(record.get("notes", [])),
+                "mask": describe_mask(record),
+            }
+            for name, record in scene.sensors.items()
+        ],
+        "stacked": [
+            {
+                **item,
+                "label": SENSOR_LABELS.get(item["sensor"], item["sensor"]),
+                "day": day_of(item),
+            }
+            for item in scene.cube.get("sensors", [])
+        ],
+    }
+
+
+def _named_rows(records: Sequence[Mapping]) -> list[dict]:
+    """Overall scores of the assessed records, in the order of the methods."""
+    order = [MAPPED, *METHOD_LABELS.values()]
+    rows = [
+        {"method": item["method"], **{name: item["scores"][name] for name in OVERALL}}
+        for item in records
+        if item["assessed"]
+    ]
+    return sorted(
+        rows,
+        key=lambda row: order.index(row["method"]) if row["method"] in order else len(order),
+    )
+
+
+def _cards(scene: SensorScene) -> list[dict]:
+    """The key numbers: mean F1 of the network and of its opponents, and the coverage."""
+    cards = []
+    rows = scene.rows("detection")
+    for method in order_methods(rows):
+        row = _row(rows, method, MACRO)
+        value = value_of(row, "f1")
+        if value["value"] is None:
+            continue
+        note = (
+            "no interval: too few blocks"
+            if value["low"] is None
+            else f"95 % interval {value['low']:.3f} to {value['high']:.3f}"
+        )
+        cards.append(
+            {
+                "name": f"Mean F1, {method_label(method)[:1].lower()}{method_label(method)[1:]}"
+                if method not in ("sam", "isolation_forest")
+                else f"Mean F1, {method_label(method)}",
+                "text": f"{value['value']:.3f}",
+                "note": f"{note}, n = {_count(row)}",
+            }
+        )
+    return cards
+
+
+def _area_rows(scene: SensorScene) -> list[dict]:
+    rows = [row for row in scene.rows("areas") if row["name"] != "nodata"]
+    whole = sum(int(row["pixels"]) for row in rows)
+    return [
+        {
+            "label": "No single mineral" if row["name"] == "unclassified" else row["label"],
+            "pixels": f"{int(row['pixels']):,}",
+            "area": f"{float(row['area_km2']):,.2f}" if row["area_km2"] else SPARSE,
+            "share": f"{int(row['pixels']) / whole:.2%}" if whole else SPARSE,
+        }
+        for row in rows
+    ]
+
+
+def _combination_rows(scene: SensorScene) -> list[dict]:
+    """Which sensors saw how many pixels together, most first."""
+    total = scene.cube.get("pixels", {}).get("total") or 0
+    return [
+        {
+            "sensors": name_sensors(item["sensors"]) or "none (no data)",
+            "pixels": f"{item['pixels']:,}",
+            "share": f"{item['pixels'] / total:.2%}" if total else SPARSE,
+        }
+        for item in sorted(scene.cube.get("combinations", []), key=lambda item: -item["pixels"])
+    ]
+
+
+def _sensor_area_rows(scene: SensorScene) -> list[dict]:
+    """Answers by the sensors present: share named, of none, of several."""
+    rows = scene.rows("sensor_areas")
+    found = []
+    for sensors in dict.fromkeys(row["sensors"] for row in rows):
+        own = pick(rows, sensors=sensors)
+        pixels = {row["name"]: int(row["pixels"]) for row in own}
+        whole = sum(pixels.values())
+        none, several = pixels.get("none", 0), pixels.get("several", 0)
+        found.append(
+            {
+                "sensors": "All pixels"
+                if sensors == "all"
+                else name_sensors(parse_sensors(sensors)),
+                "pixels": whole,
+                "named": _part(whole - none - several, whole),
+                "none": _part(none, whole),
+                "several": _part(several, whole),
+            }
+        )
+    return [
+        {**row, "pixels": f"{row['pixels']:,}"}
+        for row in sorted(found, key=lambda row: (row["sensors"] != "All pixels", -row["pixels"]))
+    ]
+
+
+def _part(number_of: int, whole: int) -> str:
+    return f"{number_of / whole:.1%}" if whole else SPARSE
+
+
+def detection_table(
+    rows: Rows, published: Sequence[Mapping], seen: Mapping[str, int] = MappingProxyType({})
+) -> list[dict]:
+    """Table 1: a group of rows for each mineral, a row per method, with the paper's scores beside.
+
+    The mean of the minerals comes first, then the minerals of the paper; these groups `lead`, as
+    all do where the paper has none. Minerals without a test are left out. `seen` are the spectra
+    of all minerals that a network learned from, by its method.
+    """
+    printed = list(dict.fromkeys(entry["mineral"] for entry in published))
+    minerals = [*printed, *(name for name in list_minerals(rows) if name not in printed)]
+    scores = {(entry["mineral"], entry["method"]): entry for entry in published}
+    groups = []
+    for mineral in [MACRO, *minerals]:
+        lines = [
+            _detection_row(rows, method, mineral, scores.get((mineral, method)), seen.get(method))
+            for method in order_methods(rows)
+            if _row(rows, method, mineral) is not None
+        ]
+        if lines:
+            title = "Mean of the minerals" if mineral == MACRO else mineral.capitalize()
+            leads = mineral == MACRO or mineral in printed or not printed
+            groups.append({"mineral": title, "leads": leads, "rows": lines})
+    return groups
+
+
+def _spectra_seen(tables: Mapping[str, Mapping]) -> dict[str, int]:
+    """Triplets that each network learned from, by its method."""
+    seen = {}
+    for name in ("masked", "unmasked"):
+        training = (tables.get(name) or {}).get("training") or {}
+        if "triplets" in training:
+            seen[name] = training["triplets"] * training["epochs"]
+    return seen | ({"filled": seen["masked"]} if "masked" in seen else {})
+
+
+def _detection_row(
+    rows: Rows, method: str, mineral: str, entry: Mapping | None, seen: int | None
+) -> dict:
+    own = _row(rows, method, mineral)
+    parts = ("precision", "recall")
+    if entry is not None:
+        entry = {**entry, "precision": implied_precision(entry["recall"], entry["f1"])}
+    return {
+        "method": method_label(method),
+        "n": _count(own),
+        "n_mineral": _thousands(number(own, "n_mineral")),
+        "training": _thousands(seen or number(own, "training")),
+        **{name: None if mineral == MACRO else value_of(own, name) for name in parts},
+        "f1": value_of(own, "f1"),
+        "oracle": number(_row(rows, method, mineral, ORACLE), "f1"),
+        "library": number(_row(rows, method, mineral, LIBRARY), "f1"),
+        "paper": entry,
+    }
+
+
+def _thousands(value: float | None) -> str:
+    return SPARSE if value is None else f"{value:,.0f}"
+
+
+def implied_precision(recall: float, f1: float) -> float:
+    """The precision that a recall and an F1 leave: F1 is the harmonic mean of both."""
+    return f1 * recall / (2 * recall - f1)
+
+
+def _tested(scene: SensorScene) -> dict | None:
+    """Split, reference and n of the tests; None where nothing was tested."""
+    record = next((item for item in scene.records if item["assessed"]), None)
+    if record is None:
+        return None
+    return {
+        "split": record["split"],
+        "reference": reference_text(record),
+        "n": f"{record['n']:,}",
+        "bootstrap": f"{record['bootstrap']:,}",
+        "block_px": record["block_px"],
+        "seed": record["seed"],
+    }
+
+
+def _subset_text(scene: SensorScene) -> str:
+    rows = scene.rows("subsets")
+    scores = subset_scores(rows)
+    if not scores:
+        return ""
+    methods = [name for name in order_methods(rows) if name != "filled"]
+    wins = {
+        method: sum(
+            own.get(method, -1.0) == max(own.get(other, -1.0) for other in methods)
+            for own in scores.values()
+        )
+        for method in methods
+    }
+    told = join_words([f"the {_in_text(name)} in {count}" for name, count in wins.items() if count])
+    sentences = [
+        f"Of {len(scores)} sets of sensors, the best mean F1 is that of {told}.",
+        describe_masking(rows, scene.order),
+    ]
+    common = describe_masking(rows, scene.order, FULL)
+    if common:
+        sentences.append(
+            "A map has one threshold for each mineral, whichever sensors saw a pixel. With the "
+            f"thresholds that were chosen with all sensors: {common[:1].lower()}{common[1:]}"
+        )
+    return " ".join(sentences)
+
+
+def similarity_table(rows: Rows, published: Sequence[Mapping]) -> dict | None:
+    """Table 2: the best and worst sets of missing sensors, all of them, and the paper's.
+
+    Sets are ordered by the cosine similarity, averaged over the minerals. None without rows.
+    """
+    cosine, euclid = similarities(rows, "cosine"), similarities(rows, "euclidean")
+    if not cosine:
+        return None
+    minerals = list_minerals(rows)
+
+    def line(missing: tuple[str, ...]) -> dict:
+        own = cosine[missing]
+        return {
+            "missing": name_sensors(missing),
+            "mean": sum(own.values()) / len(own),
+            "cells": [(own.get(name), euclid.get(missing, {}).get(name)) for name in minerals],
+        }
+
+    lines = sorted((line(missing) for missing in cosine), key=lambda item: -item["mean"])
+    n = [int(float(row["n"])) for row in rows]
+    return {
+        "minerals": [name.capitalize() for name in minerals],
+        "sets": len(lines),
+        "n": f"{min(n):,}" if min(n) == max(n) else f"{min(n):,} to {max(n):,}",
+        "best": lines[:MOST_SETS],
+        "worst": lines[-MOST_SETS:] if len(lines) >= 2 * MOST_SETS else [],
+        "all": lines,
+        "paper": [
+            {
+                "mineral": entry["mineral"].capitalize(),
+                "missing": name_sensors(entry["missing"]),
+                "paper": entry["cosine"],
+                "ours": cosine.get(tuple(entry["missing"]), {}).get(entry["mineral"]),
+                "euclidean": euclid.get(tuple(entry["missing"]), {}).get(entry["mineral"]),
+            }
+            for entry in published
+        ],
+    }
+
+
+def _trial_context(rows: Rows, record: Mapping) -> dict:
+    """The trial on real spectra: mean F1 by sensor and by mineral, the network beside SAM."""
+
+    def line(name: str, **wanted: str) -> dict:
+        cells = [
+            value_of(_only(pick(rows, method=method, threshold_kind=kind, **wanted)), "f1")
+            for kind in (VALIDATION, ORACLE)
+            for method in TRIAL_METHODS
+        ]
+        one = _only(pick(rows, method=TRIAL_METHODS[0], threshold_kind=VALIDATION, **wanted))
+        n, n_mineral = (_thousands(number(one, key)) for key in ("n", "n_mineral"))
+        return {"name": name, "n": n, "n_mineral": n_mineral, "cells": cells}
+
+    sets = list(dict.fromkeys(row["sensors"] for row in rows))
+    every = sets[-1]
+    return {
+        "record": record,
+        "sensors": {
+            spectra: [
+                line(
+                    SENSOR_LABELS.get(name, "All five"),
+                    sensors=name,
+                    mineral=MACRO,
+                    spectra=spectra,
+                )
+                for name in sets
+            ]
+            for spectra in ("all", "new")
+        },
+        "minerals": [
+            line(name.capitalize(), sensors=every, mineral=name, spectra="all")
+            for name in list_minerals(rows)
+        ],
+        "shared": len(record["shared_specimens"]),
+    }
+
+
+def _pixel_rows(rows: Rows) -> list[dict]:
+    """Answers of both methods for each mineral, and of none at the end."""
+    lines = []
+    for mineral in dict.fromkeys(row["mineral"] for row in rows if row["mineral"] != "all"):
+        cells = [
+            _thousands(number(_only(pick(rows, method=method, mineral=mineral)), key))
+            for method in dict.fromkeys(row["method"] for row in rows)
+            for key in ("nearest", "within_threshold", "named")
+        ]
+        name = "None or several" if mineral == "unclassified" else mineral.capitalize()
+        lines.append({"name": name, "cells": cells})
+    return lines
+
+
+def _only(rows: Rows) -> Mapping | None:
+    return rows[0] if rows else None
+
+
+def _filler_context(scene: SensorScene) -> dict | None:
+    """What filling in is worth, and how well each sensor is rebuilt; None without a filler."""
+    record = scene.tables.get("filler")
+    if record is None:
+        return None
+    found = record.get("reconstruction") or {}
+    return {
+        "gain": describe_filling(scene.rows("subsets"), scene.order),
+        "n": _thousands(found.get("spectra")),
+        "rebuilt": [
+            {
+                "label": SENSOR_LABELS.get(sensor, sensor),
+                "absent": title,
+                "values": [
+                    (ways.get(way) or {}).get(key)
+                    for key in ("rmse", "angle_rad")
+                    for way in RECONSTRUCTIONS
+                ],
+            }
+            for group, title in ABSENCES.items()
+            for sensor, ways in (found.get(group) or {}).items()
+        ],
+        "ways": list(RECONSTRUCTIONS.values()),
+    }
+
+
+def describe_filling(rows: Rows, available: Iterable[str] = SENSORS) -> str:
+    """What the reconstruction of missing sensors adds to the mean F1, gains and losses alike."""
+    available = list(available)
+    gains = {
+        sensors: own["filled"] - own["masked"]
+        for sensors, own in subset_scores(rows).items()
+        if "masked" in own and "filled" in own and lacks_hyperspectral(sensors, available)
+    }
+    if not gains:
+        return "What it adds to F1 was not tested."
+    better = sum(gain > 0 for gain in gains.values())
+    best = max(gains, key=gains.get)
+    worst = min(gains, key=gains.get)
+    text = (
+        f"Where a hyperspectral sensor is missing ({len(gains)} sets of sensors), filling in "
+        f"changes the masked network's mean F1 by {sum(gains.values()) / len(gains):+.3f} on "
+        f"average; it helps with {better} sets. The most is {gains[best]:+.3f} with "
+        f"{name_sensors(best)}, the least {gains[worst]:+.3f} with {name_sensors(worst)}."
+    )
+    without = [gain for sensors, gain in gains.items() if not set(sensors) & set(HYPERSPECTRAL)]
+    if without:
+        text += (
+            f" With none of the hyperspectral sensors ({len(without)} sets), it is "
+            f"{sum(without) / len(without):+.3f}."
+        )
+    return text
+
+
+def _coverage_rows(rows: Rows) -> list[dict]:
+    return [
+        {
+            "mineral": row["mineral"].capitalize(),
+            "n": f"{int(float(row['n'])):,}",
+            "calibrated": f"{int(float(row['n_calibration'])):,}",
+            "on": CALIBRATED_ON.get(row["calibrated_on"], row["calibrated_on"]),
+            "asked": f"{float(row['asked']):.1%}",
+            "covered": value_of(row, "covered"),
+            **{name: _percent(number(row, name)) for name in COVERAGE_SHARES},
+        }
+        for row in rows
+    ]
+
+
+def _percent(value: float | None) -> str:
+    return SPARSE if value is None else f"{value:.1%}"
+
+
+def describe_coverage(rows: Rows) -> str:
+    """Which minerals get the coverage that was asked for."""
+    single = [row for row in rows if row["covered"]]
+    if not single:
+        return ""
+    asked = sorted({float(row["asked"]) for row in single})
+    beyond, within, untold = [], [], []
+    for row in single:
+        high, wanted = number(row, "covered_high"), float(row["asked"])
+        if float(row["covered"]) < wanted:
+            told = f"{row['mineral']} ({float(row['covered']):.1%})"
+            (untold if high is None else beyond if high < wanted else within).append(told)
+    text = f"Asked for: {join_words([f'{value:.0%}' for value in asked])} of each mineral's pixels."
+    if beyond:
+        text += f" Short of it by more than the 95 % interval: {join_words(beyond)}."
+    if within:
+        text += f" Short of it, but not by more than the interval tells: {join_words(within)}."
+    if untold:
+        text += f" Short of it, in too few blocks for an interval: {join_words(untold)}."
+    rest = len(single) - len(beyond) - len(within) - len(untold)
+    return (
+        f"{text} {'Every mineral' if rest == len(single) else f'{rest} of {len(single)}'} got it."
+    )
+
+
+def count_bands(rows: Rows, published: Mapping[str, int]) -> dict:
+    """Bands that survive, sensor by sensor, beside the paper's; and which ones were left out."""
+    lines = []
+    for sensor in [name for name in SENSORS if pick(rows, sensor=name)]:
+        own = pick(rows, sensor=sensor)
+        kept = sum(row["kept"] == "yes" for row in own)
+        paper = published.get(sensor)
+        lines.append(
+            {
+                "label": SENSOR_LABELS[sensor],
+                "offered": len(own),
+                "kept": kept,
+                "paper": paper,
+                "difference": None if paper is None else kept - paper,
+                "names": ", ".join(row["band"] for row in own),
+                "left_out": describe_excluded(own),
+            }
+        )
+    return {
+        "rows": lines,
+        "kept": sum(line["kept"] for line in lines),
+        "offered": sum(line["offered"] for line in lines),
+        "paper": sum(published.values()) or None,
+        "text": describe_difference(lines),
+    }
+
+
+def describe_excluded(rows: Rows) -> str:
+    """The bands of a sensor that were left out, run by run, with their wavelengths."""
+    groups = itertools.groupby(rows, lambda row: row["kept"])
+    runs = [list(group) for kept, group in groups if kept == "no"]
+    parts = []
+    for run in runs:
+        first, last = run[0], run[-1]
+        low, high = (float(row["wavelength_um"]) for row in (first, last))
+        parts.append(
+            f"{first['band']} ({low:.3f} µm)"
+            if len(run) == 1
+            else f"{first['band']}–{last['band']} ({len(run)}: {low:.3f}–{high:.3f} µm)"
+        )
+    return ", ".join(parts) or "none"
+
+
+def describe_difference(lines: Sequence[Mapping]) -> str:
+    """Where our number of bands differs from the paper's, and what of that can be explained."""
+    differing = [line for line in lines if line["difference"]]
+    if not lines or all(line["paper"] is None for line in lines):
+        return ""
+    if not differing:
+        return "These are the paper's numbers."
+    parts = [f"{line['label']} {line['difference']:+d}" for line in differing]
+    text = f"Beside the paper: {join_words(parts)}."
+    whole = [line for line in differing if line["difference"] == line["kept"] - line["offered"]]
+    for line in whole:
+        text += (
+            f" {line['label']}: the paper counts all {line['paper']} bands, though its own ranges "
+            f"hold {line['left_out']}."
+        )
+    unread = [line for line in differing if line["offered"] < line["paper"]]
+    for line in unread:
+        text += (
+            f" {line['label']}: {line['offered']} bands are read ({line['names']}), fewer than the "
+            f"{line['paper']} that the paper keeps."
+        )
+    names = [line["label"] for line in differing if line not in whole and line not in unread]
+    if names:
+        text += (
+            f" {join_words(names)}: the table says which bands the ranges take from those that "
+            "the product offers. Which ones the paper dropped is not known to us; products also "
+            "differ in the bands that they call bad."
+        )
+    return text
+
+
+LONGEST_FACT = 300
+SETTINGS = ("training", "augmentation")
+"""Parts of a network's record whose entries are rows of their own."""
+IN_SECTIONS = ("reconstruction", "references", "layers")
+
+
+def describe_network(record: Mapping) -> list[tuple[str, str]]:
+    """The record of a training as rows of name and text; of long lists, how long they are."""
+    plain: dict[str, object] = {}
+    for key, value in record.items():
+        if key in IN_SECTIONS:
+            continue
+        if key == "bands":
+            # describe_scene knows bands as a list with centres.
+            key = "bands by sensor"
+        if key in SETTINGS and isinstance(value, Mapping):
+            plain |= {f"{key}: {name}": item for name, item in value.items()}
+        elif isinstance(value, Mapping):
+            plain[key] = {name: _shortened(item) for name, item in value.items()}
+        else:
+            plain[key] = _shortened(value)
+    return [row for key, value in plain.items() for row in describe_scene({key: value})]
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, list) and len(str(value)) > LONGEST_FACT:
+        return len(value)
+    return value
+
+
+def _answers(scenes: Sequence[SensorScene]) -> dict[str, str]:
+    """This run's side of the published set-up."""
+
+    def joined(parts: Iterable[str]) -> str:
+        return "; ".join(dict.fromkeys(part for part in parts if part)) or "not part of this run"
+
+    def of_network(describe) -> str:
+        return joined(
+            describe(scene.tables["masked"]) for scene in scenes if "masked" in scene.tables
+        )
+
+    return {
+        **common_answers(scenes),
+        "sensors": joined(name_sensors(scene.order) for scene in scenes),
+        "bands": joined(_band_words(scene) for scene in scenes),
+        "grid": joined(_grid_words(scene.cube) for scene in scenes),
+        "minerals": joined(
+            ", ".join(list_minerals(scene.rows("detection")))
+            or ", ".join(
+                row["name"]
+                for row in scene.rows("areas")
+                if row["name"] not in ("unclassified", "nodata")
+            )
+            for scene in scenes
+        ),
+        "library": of_network(_library_words),
+        "network": of_network(_network_words),
+        "masking": of_network(_masking_words),
+        "threshold": joined(
+            "best F1 on validation pixels; the best on the test pixels stands beside it"
+            for scene in scenes
+            if scene.rows("detection")
+        ),
+        "methods": joined(
+            join_words([method_label(name) for name in order_methods(scene.rows("detection"))])
+            for scene in scenes
+            if scene.rows("detection")
+        ),
+        "reference": joined(
+            reference_text(record)
+            for scene in scenes
+            for record in scene.records[:1]
+            if record["assessed"]
+        ),
+    }
+
+
+def _band_words(scene: SensorScene) -> str:
+    counts = count_bands(scene.bands, {})
+    parts = " + ".join(str(row["kept"]) for row in counts["rows"])
+    return f"{parts} = {counts['kept']}"
+
+
+def _grid_words(cube: Mapping) -> str:
+    pixel = (cube.get("grid") or {}).get("pixel_m")
+    return "" if pixel is None else f"{pixel:g} m"
+
+
+def _library_words(record: Mapping) -> str:
+    libraries = record.get("libraries") or []
+    names = ", ".join(Path(str(name)).name for name in libraries)
+    return names + (" (with modelled spectra)" if record.get("modelled") else "")
+
+
+def _network_words(record: Mapping) -> str:
+    training = record.get("training") or {}
+    parts = ["two dense layers"]
+    if "hidden" in training and "embedding" in training:
+        parts[0] += f" of {training['hidden']} and {training['embedding']} units"
+    if training.get("networks", 1) > 1:
+        parts.append(f"{training['networks']} networks side by side")
+    if "mining" in training:
+        parts.append(f"triplet loss, {training['mining']} mining")
+    return ", ".join(parts)
+
+
+def _masking_words(record: Mapping) -> str:
+    most = (record.get("training") or {}).get("max_masked")
+    return "" if most is None else f"0 to {most} sensors set to 0, drawn anew for each spectrum"

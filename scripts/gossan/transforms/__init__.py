@@ -1,0 +1,1 @@
+"""Transforms of bands that know of no mineral: wavelets, noise fractions, ratios, continua."""

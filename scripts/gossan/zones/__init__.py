@@ -1,0 +1,1 @@
+"""Alteration zones: robust anomalies, wavelets, confidence, score."""

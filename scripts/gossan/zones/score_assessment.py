@@ -1,0 +1,1097 @@
+"""The alteration score of a scene: sample, train, map, and compare on the same test blocks.
+
+Two passes over the scene, block by block: one draws the training pixels, one writes the maps and
+counts, per spatial block, how often every method reaches each of its thresholds inside and outside
+the zone. Everything that is reported follows from these counts.
+"""
+
+import math
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rasterio.windows import Window
+
+from gossan.accuracy.scores import Scores, resample_blocks, score_confusion
+from gossan.accuracy.truth import CONFLICT
+from gossan.errors import InputError
+from gossan.library.readers import References, read_references
+from gossan.minerals.spectral_angle import align_references, map_angles
+from gossan.raster import (
+    Grid,
+    Layer,
+    RasterInfo,
+    find_bands,
+    is_synthetic,
+    iter_blocks,
+    map_blocks,
+    read_info,
+)
+from gossan.transforms.band_ratios import (
+    BandRatio,
+    band_ratio,
+    list_ratios,
+    zone_ratios,
+)
+from gossan.zones.alteration_score import (
+    CLIP,
+    HALO_PX,
+    INVERSE_PENALTY,
+    PROBABILITY_EDGES,
+    RATIO_FLOOR,
+    Model,
+    Standardisation,
+    TrainingSample,
+    ZoneModels,
+    assign_folds,
+    average_precision,
+    best_threshold,
+    choose_edges,
+    draw_training,
+    feature_names,
+    interval,
+    make_features,
+    merge_training,
+    place_scores,
+    predict,
+    resample_counts,
+    standardise,
+    sweep_thresholds,
+    touched_folds,
+    train_zone,
+)
+from gossan.zones.confidence import HIGH, MEDIUM, low_pass_places
+from gossan.zones.zone_assessment import (
+    LEVELS,
+    ZoneReference,
+    read_zone_map,
+    require_numbers,
+    require_zone,
+    zone_record,
+)
+
+METHOD = "Alteration score"
+DETAILS = ("LH", "HL", "HH")
+WINDOW_PX = 256
+UNTESTED = -1
+
+CURVE_COLUMNS = (
+    "zone",
+    "method",
+    "kind",
+    "threshold",
+    "n",
+    "n_reference",
+    "found",
+    "right",
+    "precision",
+    "precision_low",
+    "precision_high",
+    "recall",
+    "recall_low",
+    "recall_high",
+    "f1",
+)
+
+RULES = {
+    "split": (
+        "The scene is cut into square blocks, the blocks are dealt into folds, and the pixels of "
+        "a fold are scored by a model that learned from the other folds, without the pixels "
+        "within the buffer of the fold's blocks. Every block is tested once."
+    ),
+    "threshold": (
+        "In each fold the score, the spectral angle and each band ratio are cut at the threshold "
+        "with the best F1 on the other folds. The threshold of the map is the one with the best "
+        "F1 over all held-out scores; it has no test of its own."
+    ),
+    "rule": (
+        "The published rule has no training. 'best on training blocks' takes, in each fold, the "
+        "band and level with the best F1 on the other folds; 'best in hindsight' the one with "
+        "the best F1 on the test blocks themselves, which flatters it."
+    ),
+    "average_precision": (
+        "Step sum under the precision-recall curve over all tested pixels; a score without skill "
+        "gets the zone's share of pixels."
+    ),
+    "interval": (
+        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null where "
+        "fewer than five blocks carry the value. Comparisons redraw the same blocks for both "
+        "methods. The intervals do not hold the uncertainty of training."
+    ),
+}
+"""How the numbers of a score's record are to be read; written into each record."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The rasters of a scene, and what is computed from their blocks.
+
+    `bands` are the study's bands; `spectra` (the reflectance cube, or else the cube) is what
+    ratios and angles are taken of.
+    """
+
+    cube: RasterInfo
+    subbands: RasterInfo
+    spectra: RasterInfo
+    bands: tuple[str, ...]
+
+    @classmethod
+    def open(
+        cls,
+        cube: Path,
+        subbands: Path,
+        reflectance: Path | None,
+        bands: Sequence[str],
+    ) -> "Scene":
+        """Open the rasters; InputError for bands or sub-bands that they lack."""
+        opened = cls(
+            read_info(cube),
+            read_info(subbands),
+            read_info(reflectance or cube),
+            tuple(bands),
+        )
+        low_pass_places(opened.subbands.bands.names, bands, str(subbands))
+        for info in (opened.cube, opened.spectra):
+            find_bands(info, bands)
+        for band in bands:
+            detail_places(opened.subbands, band)
+        return opened
+
+    @property
+    def sources(self) -> list[Path]:
+        """The files to read, in the order in which `features` takes their blocks."""
+        paths = [self.cube.path, self.subbands.path]
+        return paths if self.spectra.path == self.cube.path else [*paths, self.spectra.path]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the cube says that it was simulated."""
+        return is_synthetic(self.cube.tags)
+
+    @property
+    def ratios(self) -> list[BandRatio]:
+        """The ratios that the features use."""
+        return list_ratios(self.spectra.bands.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return feature_names(self.bands, self.ratios)
+
+    def spectra_of(self, blocks: Sequence[np.ndarray], inner: tuple[slice, slice]) -> np.ndarray:
+        """The block that ratios and angles are taken of, without its surroundings."""
+        return blocks[len(self.sources) - 1 if len(self.sources) > 2 else 0][(slice(None), *inner)]
+
+    def features(self, blocks: Sequence[np.ndarray], inner: tuple[slice, slice]) -> np.ndarray:
+        """Features (features, rows, columns), NaN where there are none."""
+        cube, subbands = blocks[:2]
+        spectra = blocks[2] if len(self.sources) > 2 else cube
+        places = [detail_places(self.subbands, band) for band in self.bands]
+        return make_features(
+            cube[find_bands(self.cube, self.bands)],
+            subbands[low_pass_places(self.subbands.bands.names, self.bands, "")],
+            np.stack([subbands[own] for own in places]),
+            dict(zip(self.spectra.bands.names, spectra, strict=True)),
+            self.ratios,
+            inner,
+        )
+
+
+def detail_places(subbands: RasterInfo, band: str) -> list[int]:
+    """Where the detail sub-bands of a band stand ("4 LH", or "4 LH1" … with several levels)."""
+    named = re.compile(rf"{re.escape(band)} ({'|'.join(DETAILS)})[0-9]*")
+    places = [place for place, name in enumerate(subbands.bands.names) if named.fullmatch(name)]
+    if len(places) < len(DETAILS):
+        raise InputError(
+            f"{subbands.path}: lacks a detail sub-band ({' '.join(DETAILS)}) of band {band}; "
+            "transform the band again"
+        )
+    return places
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A fixed map that the score is compared with: larger values speak for the zone.
+
+    `values` turns the spectra (bands, rows, columns) of a block into (rows, columns).
+    """
+
+    name: str
+    values: Callable[[np.ndarray], np.ndarray]
+
+
+def list_rivals(
+    scene: Scene, zone: str, references: References | None, minerals: Sequence[str]
+) -> list[Rival]:
+    """The band ratios of a zone and, with references, the spectral angle to its minerals."""
+    names = scene.spectra.bands.names
+    rivals = [
+        Rival(f"ratio {ratio.formula}", lambda block, ratio=ratio: band_ratio(block, names, ratio))
+        for ratio in zone_ratios(scene.spectra.bands.names, zone)
+    ]
+    if references is not None and minerals:
+        places = find_bands(scene.spectra, scene.bands)
+        spectra = _align(references, scene, minerals)
+
+        def nearness(block: np.ndarray) -> np.ndarray:
+            return -map_angles(np.ascontiguousarray(block[places]), spectra)[1]
+
+        rivals.append(Rival("SAM", nearness))
+    return rivals
+
+
+def _align(references: References, scene: Scene, minerals: Sequence[str]) -> np.ndarray:
+    table = scene.spectra.bands
+    places = find_bands(scene.spectra, scene.bands)
+    own = replace(
+        table,
+        names=scene.bands,
+        centre_um=tuple(table.centre_um[place] for place in places) if table.centre_um else (),
+        fwhm_um=tuple(table.fwhm_um[place] for place in places) if table.fwhm_um else (),
+    )
+    kept = [place for place, band in enumerate(references.band) if band in scene.bands]
+    part = References(
+        references.names,
+        tuple(references.band[place] for place in kept),
+        references.wavelength_um[kept],
+        references.fwhm_um[kept],
+        references.reflectance[:, kept],
+    )
+    return align_references(part, minerals, own, "references")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a score is trained and tested; see the tool's flags."""
+
+    block_px: int = 32
+    folds: int = 5
+    buffer_px: int = 8
+    per_class: int = 6000
+    replicates: int = 1000
+    seed: int = 42
+    threads: int = 1
+
+    def check(self) -> None:
+        """Raise InputError for numbers that cannot be used."""
+        require_numbers(block_px=self.block_px, bootstrap=self.replicates, seed=self.seed)
+        for name, number, least in (("folds", self.folds, 2), ("per-class", self.per_class, 50)):
+            if number < least:
+                raise InputError(f"{name}: {number} is too small; give at least {least}")
+        if not 0 <= self.buffer_px <= self.block_px:
+            raise InputError(
+                f"buffer-px: {self.buffer_px} is not between 0 and block-px ({self.block_px}); "
+                "widen the blocks or narrow the buffer"
+            )
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What the first pass gives: the sample, and tested pixels per spatial block and class.
+
+    `sample.features` holds the features, then the values of every rival of every zone.
+    """
+
+    sample: TrainingSample
+    counts: np.ndarray
+    conflicts: int
+
+
+def _block_shape(grid: Grid, block_px: int) -> tuple[int, int]:
+    return math.ceil(grid.height / block_px), math.ceil(grid.width / block_px)
+
+
+def _inner_window(grown: Window, inner: tuple[slice, slice]) -> Window:
+    rows, columns = inner
+    return Window(
+        int(grown.col_off) + columns.start,
+        int(grown.row_off) + rows.start,
+        columns.stop - columns.start,
+        rows.stop - rows.start,
+    )
+
+
+def _codes(truth: np.ndarray, features: np.ndarray, inner: tuple[slice, slice]) -> tuple:
+    """Codes of the pixels that can be tested, UNTESTED elsewhere; and how many were disputed."""
+    truth = truth[0][inner]
+    valid = np.isfinite(features).all(axis=0)
+    return np.where(valid & (truth >= 0), truth, UNTESTED), int((valid & (truth == CONFLICT)).sum())
+
+
+def _survey(
+    scene: Scene,
+    reference: ZoneReference,
+    rivals: Mapping[str, Sequence[Rival]],
+    options: Options,
+) -> _Survey:
+    strata = len(reference.names) + 1
+    counts = np.zeros((*_block_shape(scene.cube.grid, options.block_px), strata), np.int64)
+
+    def look(inner: tuple[slice, slice], *arrays: np.ndarray) -> tuple:
+        *blocks, truth, grown = arrays
+        window = _inner_window(grown, inner)
+        features = scene.features(blocks, inner)
+        codes, disputed = _codes(truth, features, inner)
+        spectra = scene.spectra_of(blocks, inner)
+        others = [rival.values(spectra) for own in rivals.values() for rival in own]
+        row, column = int(window.row_off), int(window.col_off)
+        sample = draw_training(
+            [features, *[other[None] for other in others]],
+            codes,
+            options.per_class,
+            options.seed,
+            row,
+            column,
+        )
+        place = _block_places(codes.shape, row, column, options.block_px)
+        tested = codes >= 0
+        found = np.bincount(
+            place.local[tested] * strata + codes[tested], minlength=place.number * strata
+        )
+        return place, found.reshape(*place.shape, strata), sample, disputed
+
+    sample, conflicts = None, 0
+    for _, (place, found, drawn, disputed) in iter_blocks(
+        look,
+        [*scene.sources, reference.read, lambda window: window],
+        block_px=WINDOW_PX,
+        threads=options.threads,
+        halo=HALO_PX,
+        progress="training pixels",
+    ):
+        counts[place.slices] += found
+        conflicts += disputed
+        sample = drawn if sample is None else merge_training([sample, drawn], options.per_class)
+    return _Survey(sample, counts, conflicts)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the pixels of a window lie among the spatial blocks.
+
+    `local` (rows, columns) numbers the blocks that the window touches, `shape` of them; `slices`
+    finds those blocks in an array of all blocks of the scene.
+    """
+
+    local: np.ndarray
+    shape: tuple[int, int]
+    slices: tuple[slice, slice]
+
+    @property
+    def number(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+
+def _block_places(shape: tuple[int, int], row: int, column: int, block_px: int) -> _Places:
+    rows = (np.arange(shape[0]) + row) // block_px
+    columns = (np.arange(shape[1]) + column) // block_px
+    size = (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
+    local = (rows - rows[0])[:, None] * size[1] + (columns - columns[0])[None, :]
+    slices = (
+        slice(int(rows[0]), int(rows[0]) + size[0]),
+        slice(int(columns[0]), int(columns[0]) + size[1]),
+    )
+    return _Places(local, size, slices)
+
+
+@dataclass(frozen=True)
+class _ZonePlan:
+    """A zone's code, models, folds per spatial block, and its methods' thresholds."""
+
+    zone: str
+    code: int
+    models: ZoneModels
+    fold: np.ndarray
+    edges: dict[str, np.ndarray]
+
+
+def _train(
+    scene: Scene,
+    reference: ZoneReference,
+    survey: _Survey,
+    zones: Sequence[str],
+    rivals: Mapping[str, Sequence[Rival]],
+    rules: Mapping[str, Sequence[str]],
+    options: Options,
+) -> tuple[Standardisation, list[_ZonePlan]]:
+    sample = survey.sample
+    population = survey.counts.sum(axis=(0, 1))
+    sampled = np.bincount(sample.stratum, minlength=len(population))
+    weight = (population / np.maximum(sampled, 1))[sample.stratum]
+    size = len(scene.names)
+    standardisation = standardise(sample.features[:, :size], weight)
+    standardised = standardisation.apply(sample.features[:, :size].T.copy())
+    plans, first = [], size
+    for zone in zones:
+        code = reference.code(zone)
+        zone_counts, tested = survey.counts[..., code], survey.counts.sum(axis=-1)
+        require_zone(int(zone_counts.sum()), int(tested.sum()), zone, reference)
+        holding = int((zone_counts > 0).sum())
+        folds = min(options.folds, holding)
+        if folds < 2:
+            raise InputError(
+                f"{reference.file}: the zone '{zone}' lies in one spatial block of "
+                f"{options.block_px} pixels, so none is left to test on; choose smaller blocks"
+            )
+        fold = assign_folds(zone_counts, tested, folds)
+        touched = touched_folds(
+            sample.row, sample.column, fold, options.block_px, options.buffer_px, folds
+        )
+        own = fold[sample.row // options.block_px, sample.column // options.block_px]
+        try:
+            models = train_zone(
+                standardised, sample.stratum == code, weight, touched, own, options.threads
+            )
+        except InputError as error:
+            raise InputError(f"zone {zone}: {error}") from error
+        edges = {"score": PROBABILITY_EDGES}
+        for rival in rivals[zone]:
+            edges[rival.name] = choose_edges(sample.features[:, first])
+            first += 1
+        for band in rules[zone]:
+            edges[f"codes {band}"] = np.array([MEDIUM, HIGH], np.float32)
+        plans.append(_ZonePlan(zone, code, models, fold, edges))
+    return standardisation, plans
+
+
+def rule_name(band: str, level: str) -> str:
+    """Name of the published rule of a band and level among the methods."""
+    return f"rule {band} {level}"
+
+
+class _Tally:
+    """Counts per zone and method: (block rows, block columns, thresholds reached, 2)."""
+
+    def __init__(self, plans: Sequence[_ZonePlan], shape: tuple[int, int], block_px: int):
+        kind = np.uint16 if block_px <= 255 else np.uint32
+        self.counts = {
+            (plan.zone, name): np.zeros((*shape, len(edges) + 1, 2), kind)
+            for plan in plans
+            for name, edges in plan.edges.items()
+        }
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        key: tuple[str, str],
+        values: np.ndarray,
+        edges: np.ndarray,
+        inside: np.ndarray,
+        tested: np.ndarray,
+        places: _Places,
+    ) -> None:
+        """Add the tested pixels of a window; values that are not finite reach no threshold."""
+        steps = len(edges) + 1
+        found = values[tested]
+        found = np.where(np.isfinite(found), found, -np.inf)
+        cell = (places.local[tested] * steps + place_scores(found, edges)) * 2 + inside[tested]
+        counts = np.bincount(cell, minlength=places.number * steps * 2)
+        counts = counts.reshape(*places.shape, steps, 2)
+        # Whole numbers: their sum does not depend on the order in which threads come.
+        with self._lock:
+            self.counts[key][places.slices] += counts.astype(self.counts[key].dtype)
+
+
+def _score_layers(scene: Scene, zones: Sequence[str], outputs: Sequence[Path], held_out: bool):
+    return [
+        Layer(
+            path,
+            "float32",
+            np.nan,
+            (zone, f"{zone} held out") if held_out else (zone,),
+            tags={**scene.cube.tags, "METHOD": METHOD, "ZONE": zone},
+        )
+        for zone, path in zip(zones, outputs, strict=True)
+    ]
+
+
+def _map(
+    scene: Scene,
+    reference: ZoneReference,
+    standardisation: Standardisation,
+    plans: Sequence[_ZonePlan],
+    rivals: Mapping[str, Sequence[Rival]],
+    confidence: Mapping[str, Path],
+    rules: Mapping[str, Sequence[str]],
+    outputs: Sequence[Path],
+    options: Options,
+) -> dict[tuple[str, str], np.ndarray]:
+    """Write the score rasters and return the counts of all methods."""
+    tally = _Tally(plans, _block_shape(scene.cube.grid, options.block_px), options.block_px)
+    models = [model for plan in plans for model in (plan.models.final, *plan.models.folds)]
+    maps = {zone: read_zone_map(path) for zone, path in confidence.items()}
+
+    def make(inner: tuple[slice, slice], *arrays: np.ndarray) -> list[np.ndarray]:
+        number = len(scene.sources)
+        blocks, levels = arrays[:number], arrays[number : number + len(maps)]
+        *_, truth, grown = arrays
+        window = _inner_window(grown, inner)
+        features = scene.features(blocks, inner)
+        codes, _ = _codes(truth, features, inner)
+        tested = codes >= 0
+        places = _block_places(
+            codes.shape, int(window.row_off), int(window.col_off), options.block_px
+        )
+        scores = predict_block(features, standardisation, models)
+        spectra = scene.spectra_of(blocks, inner)
+        results, first = [], 0
+        for plan in plans:
+            inside = codes == plan.code
+            final = scores[first]
+            folds = scores[first + 1 : first + 1 + len(plan.models.folds)]
+            first += 1 + len(plan.models.folds)
+            fold = plan.fold[places.slices].ravel()[places.local]
+            # A block without a reference trained no model, so the final one is held out from it.
+            held = np.take_along_axis(folds, np.maximum(fold, 0)[None].astype(np.intp), 0)[0]
+            held = np.where(fold >= 0, held, final)
+            results.append(np.stack([final, held]))
+
+            def add(name: str, values: np.ndarray, plan=plan, inside=inside) -> None:
+                tally.add((plan.zone, name), values, plan.edges[name], inside, tested, places)
+
+            add("score", held)
+            for rival in rivals[plan.zone]:
+                add(rival.name, rival.values(spectra))
+            if plan.zone in maps:
+                level_block = levels[list(maps).index(plan.zone)][(slice(None), *inner)]
+                for band in rules[plan.zone]:
+                    add(f"codes {band}", level_block[maps[plan.zone].bands.index(band)])
+        return results
+
+    map_blocks(
+        make,
+        [
+            *scene.sources,
+            *[item.path for item in maps.values()],
+            reference.read,
+            lambda window: window,
+        ],
+        _score_layers(scene, [plan.zone for plan in plans], outputs, held_out=True),
+        block_px=WINDOW_PX,
+        threads=options.threads,
+        halo=HALO_PX,
+        progress="score",
+    )
+    return tally.counts
+
+
+def predict_block(
+    features: np.ndarray, standardisation: Standardisation, models: Sequence[Model]
+) -> np.ndarray:
+    """Probabilities (models, rows, columns) of a block of features, which are overwritten.
+
+    NaN where there are no features.
+    """
+    flat = standardisation.apply(features.reshape(len(features), -1))
+    return predict(flat, models).reshape(len(models), *features.shape[1:])
+
+
+def score_scene(
+    scene: Scene,
+    reference: ZoneReference,
+    zones: Sequence[str],
+    outputs: Sequence[Path],
+    *,
+    name: str,
+    references: References | None,
+    minerals: Mapping[str, Sequence[str]],
+    confidence: Mapping[str, Path],
+    options: Options,
+) -> tuple[dict, list[dict], dict[str, dict]]:
+    """Train, write and test the score of each zone.
+
+    `minerals` are the reference spectra of each zone for SAM, `confidence` the rasters of the
+    published rule by zone; both may lack zones. Returns the record, the rows of the curves
+    (CURVE_COLUMNS) and the accuracy records by file name.
+    """
+    options.check()
+    rivals = {zone: list_rivals(scene, zone, references, minerals.get(zone, ())) for zone in zones}
+    rules = {
+        zone: read_zone_map(confidence[zone]).bands if zone in confidence else () for zone in zones
+    }
+    for zone in zones:
+        reference.code(zone)
+    survey = _survey(scene, reference, rivals, options)
+    tested = survey.counts.sum(axis=(0, 1))
+    if not tested.sum():
+        raise InputError(
+            f"{reference.file}: no clear pixel of {scene.cube.path} has a reference; check both"
+        )
+    standardisation, plans = _train(scene, reference, survey, zones, rivals, rules, options)
+    counts = _map(
+        scene,
+        reference,
+        standardisation,
+        plans,
+        rivals,
+        confidence,
+        rules,
+        outputs,
+        options,
+    )
+    record = {
+        "scene": name,
+        "method": METHOD,
+        "assessed": True,
+        "synthetic": scene.synthetic or bool(reference.synthetic),
+        "bands": list(scene.bands),
+        "spectra": scene.spectra.path.name,
+        "reference": {
+            "file": reference.file,
+            "kind": reference.kind,
+            "note": reference.note,
+            "n_conflicting": survey.conflicts,
+        },
+        "block_px": options.block_px,
+        "buffer_px": options.buffer_px,
+        "per_class": options.per_class,
+        "seed": options.seed,
+        "bootstrap": options.replicates,
+        "features": list(scene.names),
+        "standardisation": {
+            "mean": standardisation.mean.tolist(),
+            "scale": standardisation.scale.tolist(),
+            "clip": CLIP,
+        },
+        "ratio_floor": RATIO_FLOOR,
+        "inverse_penalty": INVERSE_PENALTY,
+        "rules": RULES,
+        "zones": [],
+    }
+    rows: list[dict] = []
+    records: dict[str, dict] = {}
+    for plan in plans:
+        own = {
+            method: found.reshape(-1, *found.shape[2:])
+            for (zone, method), found in counts.items()
+            if zone == plan.zone
+        }
+        comparison = _Comparison(plan, own, options)
+        record["zones"].append(comparison.describe())
+        rows += comparison.curve_rows()
+        records |= comparison.accuracy_records(
+            scene=name,
+            reference=reference,
+            synthetic=scene.synthetic,
+            conflicts=survey.conflicts,
+        )
+    return record, rows, records
+
+
+class _Comparison:
+    """Scores of all methods on the tested pixels of one zone."""
+
+    def __init__(self, plan: _ZonePlan, counts: Mapping[str, np.ndarray], options: Options):
+        self.plan = plan
+        self.options = options
+        fold = plan.fold.ravel()
+        kept = fold >= 0
+        self.fold = fold[kept]
+        self.counts = {name: found[kept] for name, found in counts.items()}
+        self.folds = len(plan.models.folds)
+        self._read_rules()
+        names = list(self.counts)
+        self.ratios = [name for name in names if name.startswith("ratio ")]
+        self.rules = [name for name in names if name.startswith("rule ")]
+        self.confusion: dict[str, np.ndarray] = {}
+        self.thresholds: dict[str, list[float] | None] = {}
+        self.chosen: dict[str, list[str]] = {}
+        self._curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._cut()
+
+    def _read_rules(self) -> None:
+        """Turn the counts of confidence codes (0, 1, 2) into counts of levels (no, yes)."""
+        for name in [name for name in self.counts if name.startswith("codes ")]:
+            codes = self.counts.pop(name)
+            for level, members in LEVELS.items():
+                found = codes[:, list(members)].sum(axis=1, dtype=np.int64)
+                missed = codes.sum(axis=1, dtype=np.int64) - found
+                self.counts[rule_name(name.removeprefix("codes "), level)] = np.stack(
+                    [missed, found], axis=1
+                )
+
+    def _training(self, name: str, fold: int) -> np.ndarray:
+        return self.counts[name][self.fold != fold].sum(axis=0, dtype=np.int64)
+
+    def _curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Counts of a method over all blocks, and those of the bootstrap samples."""
+        if name not in self._curves:
+            self._curves[name] = (
+                self.counts[name].sum(axis=0, dtype=np.int64),
+                resample_counts(self.counts[name], self.options.replicates, self.options.seed),
+            )
+        return self._curves[name]
+
+    def _samples(self, name: str) -> Scores:
+        """Scores of a method's map in the bootstrap samples."""
+        drawn = resample_blocks(self.confusion[name], self.options.replicates, self.options.seed)
+        return score_confusion(drawn)
+
+    def _cut(self) -> None:
+        edges = self.plan.edges
+        learned = {"score": self.plan.models.thresholds}
+        for name in [*self.ratios, *(["SAM"] if "SAM" in self.counts else [])]:
+            learned[name] = np.array(
+                [edges[name][best_threshold(self._training(name, k))] for k in range(self.folds)]
+            )
+        for name, thresholds in learned.items():
+            steps = np.searchsorted(edges[name], thresholds, side="right")
+            self.confusion[name] = cut_counts(self.counts[name], steps[self.fold])
+            self.thresholds[name] = [float(value) for value in thresholds]
+        for name in self.rules:
+            self.confusion[name] = cut_counts(self.counts[name], np.ones(len(self.fold), int))
+            self.thresholds[name] = None
+        for name, among in (("best ratio", self.ratios), ("best rule", self.rules)):
+            if among:
+                self._choose(f"{name} on training blocks", among)
+        if self.rules:
+            hindsight = max(self.rules, key=lambda rule: self._f1(self.confusion[rule]))
+            self.confusion["best rule in hindsight"] = self.confusion[hindsight]
+            self.thresholds["best rule in hindsight"] = None
+            self.chosen["best rule in hindsight"] = [hindsight]
+
+    @staticmethod
+    def _f1(blocks: np.ndarray) -> float:
+        value = float(score_confusion(blocks.sum(axis=0)).f1[1])
+        return value if math.isfinite(value) else 0.0
+
+    def _choose(self, name: str, among: Sequence[str]) -> None:
+        """In each fold the method of best F1 on the other folds."""
+        picked = []
+        blocks = np.empty((len(self.fold), 2, 2), np.int64)
+        for fold in range(self.folds):
+            best = [self._training_f1(item, fold) for item in among]
+            picked.append(among[int(np.argmax(best))])
+            here = self.fold == fold
+            blocks[here] = self.confusion[picked[-1]][here]
+        self.confusion[name] = blocks
+        self.thresholds[name] = None
+        self.chosen[name] = picked
+
+    def _training_f1(self, name: str, fold: int) -> float:
+        f1 = np.nan_to_num(sweep_thresholds(self._training(name, fold)).f1)
+        return float(f1.max())
+
+    def describe(self) -> dict:
+        """The zone's part of the record."""
+        models = self.plan.models
+        place = best_threshold(self._curve("score")[0])
+        score = score_confusion(self.confusion["score"].sum(axis=0))
+        confusion = self.confusion["score"]
+        return {
+            "zone": self.plan.zone,
+            "code": self.plan.code,
+            "n": int(confusion.sum()),
+            "n_reference": int(confusion[:, 1].sum()),
+            "n_blocks": int(confusion.any(axis=(1, 2)).sum()),
+            "n_zone_blocks": int(confusion[:, 1].any(axis=1).sum()),
+            "folds": self.folds,
+            "threshold": float(PROBABILITY_EDGES[place]),
+            "model": _describe_model(models.final),
+            "fold_models": [
+                {
+                    **_describe_model(model),
+                    "threshold": float(models.thresholds[k]),
+                    "training_pixels": models.pixels[k],
+                    "training_zone_pixels": models.zone_pixels[k],
+                }
+                for k, model in enumerate(models.folds)
+            ],
+            "methods": [self._describe_method(name) for name in self.confusion],
+            "comparisons": [
+                self._compare(name, float(score.f1[1]))
+                for name in self.confusion
+                if name == "SAM" or name.startswith("best ")
+            ],
+        }
+
+    def _describe_method(self, name: str) -> dict:
+        blocks = self.confusion[name]
+        carried = count_carrying(blocks)
+        point = score_confusion(blocks.sum(axis=0))
+        spread = self._samples(name)
+
+        def value(pick: Callable, kind: str = "all") -> dict:
+            low, high = interval(pick(spread), carried[kind])
+            return {"value": _number(pick(point)), "low": low, "high": high}
+
+        total = blocks.sum(axis=0)
+        average = None
+        if name == "score" or name == "SAM" or name in self.ratios:
+            counts, samples = self._curve(name)
+            low, high = interval(average_precision(samples), carried["recall"])
+            average = {"value": _number(average_precision(counts)), "low": low, "high": high}
+        return {
+            "method": name,
+            "chosen": self.chosen.get(name),
+            "thresholds": self.thresholds[name],
+            "n": int(total.sum()),
+            "n_reference": int(total[1].sum()),
+            "found": int(total[:, 1].sum()),
+            "right": int(total[1, 1]),
+            "precision": value(lambda scores: scores.precision[..., 1], "precision"),
+            "recall": value(lambda scores: scores.recall[..., 1], "recall"),
+            "f1": value(lambda scores: scores.f1[..., 1], "f1"),
+            "kappa": value(lambda scores: scores.kappa),
+            "overall_accuracy": value(lambda scores: scores.overall),
+            "average_precision": average,
+        }
+
+    def _compare(self, other: str, f1: float) -> dict:
+        """The score's F1 beside another method's, from the same redrawn blocks."""
+        samples = [self._samples(name).f1[:, 1] for name in ("score", other)]
+        theirs = self._f1(self.confusion[other])
+        n_blocks = min(count_carrying(self.confusion[name])["f1"] for name in ("score", other))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = interval(samples[0] / samples[1], n_blocks)
+        difference = interval(samples[0] - samples[1], n_blocks)
+        return {
+            "other": other,
+            "f1_ratio": {
+                "value": _number(f1 / theirs if theirs > 0 else math.nan),
+                "low": ratio[0],
+                "high": ratio[1],
+            },
+            "f1_difference": {
+                "value": _number(f1 - theirs),
+                "low": difference[0],
+                "high": difference[1],
+            },
+        }
+
+    def curve_rows(self) -> list[dict]:
+        """Rows of the curves: each threshold, the operating points and the rule's points."""
+        rows = []
+        for name in self.counts:
+            if name in self.rules:
+                continue
+            total, samples = self._curve(name)
+            curve, spread = sweep_thresholds(total), sweep_thresholds(samples)
+            of_blocks = sweep_thresholds(self.counts[name])
+            finding = (of_blocks.found > 0).sum(axis=0)
+            holding = int(np.isfinite(of_blocks.recall[:, 0]).sum())
+            for place, edge in enumerate(self.plan.edges[name]):
+                rows.append(
+                    self._row(
+                        name,
+                        "curve",
+                        float(edge),
+                        total,
+                        int(curve.found[place]),
+                        int(curve.right[place]),
+                        [spread.precision[:, place], spread.recall[:, place]],
+                        (int(finding[place]), holding),
+                    )
+                )
+        for name, blocks in self.confusion.items():
+            total = blocks.sum(axis=0)
+            spread, carried = self._samples(name), count_carrying(blocks)
+            rows.append(
+                self._row(
+                    name,
+                    "rule" if name in self.rules else "operating",
+                    None,
+                    total,
+                    int(total[:, 1].sum()),
+                    int(total[1, 1]),
+                    [spread.precision[:, 1], spread.recall[:, 1]],
+                    (carried["precision"], carried["recall"]),
+                )
+            )
+        return rows
+
+    def _row(
+        self,
+        name: str,
+        kind: str,
+        threshold: float | None,
+        total: np.ndarray,
+        found: int,
+        right: int,
+        spread: Sequence[np.ndarray],
+        carried: Sequence[int],
+    ) -> dict:
+        inside = int(total[..., 1].sum()) if kind == "curve" else int(total[1].sum())
+        precision, recall = map(interval, spread, carried)
+        return {
+            "zone": self.plan.zone,
+            "method": name,
+            "kind": kind,
+            "threshold": threshold,
+            "n": int(total.sum()),
+            "n_reference": inside,
+            "found": found,
+            "right": right,
+            "precision": _number(right / found) if found else None,
+            "precision_low": precision[0],
+            "precision_high": precision[1],
+            "recall": _number(right / inside),
+            "recall_low": recall[0],
+            "recall_high": recall[1],
+            "f1": _number(2 * right / (found + inside)),
+        }
+
+    def accuracy_records(
+        self, *, scene: str, reference: ZoneReference, synthetic: bool, conflicts: int
+    ) -> dict[str, dict]:
+        """Accuracy records of the score and of what it is compared with, by file name."""
+        split = (
+            f"spatial blocks of {self.options.block_px} pixels in {self.folds} folds; each block "
+            "is tested with what was learned on the other folds"
+        )
+        named = {
+            "score": (
+                METHOD,
+                f"{split}, without the pixels within {self.options.buffer_px} pixels of it",
+            ),
+            "SAM": ("Spectral Angle Mapper, threshold learned", split),
+            "best ratio on training blocks": ("Band ratio, chosen and cut by learning", split),
+            "best rule on training blocks": ("Published rule, band and level learned", split),
+        }
+        return {
+            f"{self.plan.zone}-{name.split(' on ')[0].replace(' ', '-').lower()}.json": zone_record(
+                self.confusion[name],
+                scene=scene,
+                method=f"{title}, {self.plan.zone}",
+                zone=self.plan.zone,
+                code=self.plan.code,
+                reference=reference,
+                synthetic=synthetic,
+                conflicts=conflicts,
+                block_px=self.options.block_px,
+                replicates=self.options.replicates,
+                seed=self.options.seed,
+                split=part,
+            )
+            for name, (title, part) in named.items()
+            if name in self.confusion
+        }
+
+
+def count_carrying(blocks: np.ndarray) -> dict[str, int]:
+    """How many of the blocks (n, 2, 2) carry the zone's precision, recall and F1, and all scores.
+
+    Rows of a block's matrix are the reference, columns the map, as in `accuracy.assess_blocks`.
+    """
+    holds, found = blocks[:, 1].any(axis=1), blocks[:, :, 1].any(axis=1)
+    return {
+        "precision": int(found.sum()),
+        "recall": int(holds.sum()),
+        "f1": int((holds | found).sum()),
+        "all": int(blocks.any(axis=(1, 2)).sum()),
+    }
+
+
+def cut_counts(counts: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Confusion matrices (blocks, 2, 2) of "at least `steps` thresholds reached".
+
+    `counts` (blocks, edges + 1, 2) as from `count_scores`, `steps` (blocks,).
+    """
+    above = np.arange(counts.shape[1])[None, :] >= steps[:, None]
+    found = np.where(above[..., None], counts, 0).sum(axis=1, dtype=np.int64)
+    missed = counts.sum(axis=1, dtype=np.int64) - found
+    return np.stack([missed, found], axis=-1)
+
+
+def _describe_model(model: Model) -> dict:
+    return {"intercept": model.intercept, "coefficients": model.coefficients.tolist()}
+
+
+def _number(value: float | np.ndarray) -> float | None:
+    value = float(value)
+    return round(value, 6) if math.isfinite(value) else None
+
+
+# ---- a model from another scene --------------------------------------------------------------
+
+
+def apply_record(
+    scene: Scene,
+    record: Mapping,
+    path: Path,
+    zones: Sequence[str],
+    outputs: Sequence[Path],
+    *,
+    name: str,
+    threads: int,
+) -> dict:
+    """Write the scores of a scene by the models of another scene's record; return its record.
+
+    Nothing can be tested here, and the record says so. Raises InputError for a record without
+    models of the zones, or made of other features.
+    """
+    try:
+        known = {item["zone"]: item for item in record["zones"]}
+        features = tuple(record["features"])
+        standardisation = Standardisation(
+            np.array(record["standardisation"]["mean"], float),
+            np.array(record["standardisation"]["scale"], float),
+        )
+        items = [
+            {key: known[zone][key] for key in ("zone", "code", "threshold", "model")}
+            for zone in zones
+            if zone in known
+        ]
+        models = [
+            Model(float(item["model"]["intercept"]), np.array(item["model"]["coefficients"], float))
+            for item in items
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a record of score_alteration.py; train one") from error
+    missing = [zone for zone in zones if zone not in known]
+    if missing:
+        raise InputError(
+            f"{path}: has no model of the zone {', '.join(missing)} (it has: {', '.join(known)})"
+        )
+    if features != scene.names or any(len(m.coefficients) != len(features) for m in models):
+        raise InputError(
+            f"{path}: its model reads other features than the bands {' '.join(scene.bands)} "
+            "give; train it on the same bands"
+        )
+
+    def make(inner: tuple[slice, slice], *blocks: np.ndarray) -> list[np.ndarray]:
+        scores = predict_block(scene.features(blocks, inner), standardisation, models)
+        return list(scores[:, None])
+
+    map_blocks(
+        make,
+        scene.sources,
+        _score_layers(scene, zones, outputs, held_out=False),
+        block_px=WINDOW_PX,
+        threads=threads,
+        halo=HALO_PX,
+        progress="score",
+    )
+    return {
+        "scene": name,
+        "method": METHOD,
+        "assessed": False,
+        "synthetic": scene.synthetic,
+        "reason": (
+            f"The models were trained on the scene {record.get('scene', '?')}; this scene has no "
+            "reference, so no accuracy can be stated and the probabilities are not calibrated "
+            "for it."
+        ),
+        "bands": list(scene.bands),
+        "features": list(features),
+        "standardisation": record["standardisation"],
+        "zones": items,
+    }
+
+
+def read_minerals(path: Path | None, minerals: Mapping[str, Sequence[str]]) -> References | None:
+    """The reference spectra for SAM; InputError for a mineral that the table lacks."""
+    if path is None:
+        return None
+    references = read_references(path)
+    for zone, names in minerals.items():
+        missing = [name for name in names if name not in references.names]
+        if missing:
+            raise InputError(
+                f"{path}: has no spectrum {', '.join(missing)}, a mineral of the zone {zone}; take "
+                "it out of the zone or add it to the references"
+            )
+    return references

@@ -1,0 +1,456 @@
+"""Test maps of alteration zones against polygons of the zones: zone or not zone, with intervals.
+
+Every record counts both kinds of pixels, so the precision of the few pixels that a rule finds
+never stands without its recall and without the number of pixels behind it.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rasterio.windows import Window
+
+from gossan.accuracy.class_map import RULES, SPLIT
+from gossan.accuracy.scores import EXCLUDED, assess_blocks, count_blocks
+from gossan.accuracy.truth import (
+    CLASS_ATTRIBUTE,
+    CONFLICT,
+    NO_REFERENCE,
+    OTHER_NAMES,
+    Reference,
+    open_reference,
+)
+from gossan.errors import InputError
+from gossan.legend import NODATA, UNCLASSIFIED, MapClass
+from gossan.raster import Grid, is_synthetic, iter_blocks, read_info
+from gossan.zones.confidence import HIGH, MEDIUM
+
+OUTSIDE = ("other", "untested")
+"""What a pixel outside all polygons is: ground that is known to be no zone, or unknown ground."""
+
+SOURCE_ATTRIBUTE = "source"
+SIMULATED_BY = "simulated by gossan"
+
+LEVELS: Mapping[str, tuple[int, ...]] = {
+    "medium": (MEDIUM,),
+    "high": (HIGH,),
+    "either": (MEDIUM, HIGH),
+}
+"""Name of a level -> codes of a confidence raster that count as the zone."""
+
+ESTIMATES = ("precision", "recall", "f1", "kappa", "overall_accuracy")
+TABLE_COLUMNS = (
+    "zone",
+    "method",
+    "band",
+    "level",
+    "n",
+    "n_reference",
+    "found",
+    "right",
+    *(f"{name}{part}" for name in ESTIMATES for part in ("", "_low", "_high")),
+    "n_blocks",
+    "synthetic",
+)
+
+ZONE_RULES = {
+    "two_classes": (
+        "Each record compares one zone with everything else. 'found' is the number of pixels that "
+        "the map gives to the zone, 'right' those of them that the reference gives to it. "
+        "Precision says how many of the found pixels are right and nothing about the zone's "
+        "pixels that were missed; recall says how many of the zone's pixels were found."
+    ),
+    "interval": RULES["interval"],
+}
+
+
+@dataclass(frozen=True)
+class ZoneReference:
+    """Zones on the grid of a map.
+
+    `names` are the classes of the reference, in the order of their codes 1, 2, …; `read` returns
+    the (1, rows, columns) int32 codes of a window: 0 other ground, NO_REFERENCE, CONFLICT.
+    `note` says how the reference came onto the grid; `file` is the file's name.
+    """
+
+    file: str
+    names: tuple[str, ...]
+    note: str
+    kind: str
+    read: Callable[[Window], np.ndarray]
+    synthetic: bool | None
+
+    def code(self, zone: str) -> int:
+        """The code of a zone, matched without regard to case; InputError when it has none."""
+        known = [name.casefold() for name in self.names]
+        if zone.casefold() not in known:
+            raise InputError(
+                f"{self.file}: no feature has the class '{zone}' (it has: "
+                f"{', '.join(self.names) or 'only other ground'}); correct the zone's name or the "
+                "reference"
+            )
+        return known.index(zone.casefold()) + 1
+
+
+def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneReference:
+    """Open a vector file of zones (any format that OGR reads) on a grid, reprojected if need be.
+
+    Its attribute `class` names the zones; "other" names ground that is no zone. A pixel belongs
+    to the polygon that its centre lies in; pixels that two classes claim are left out. `outside`
+    "other" takes the polygons as a complete map: all ground outside them is no zone.
+
+    Raises InputError for a missing or unreadable file, one that is a raster, lacks the attribute
+    or a coordinate system, or does not overlap the grid.
+    """
+    if outside not in OUTSIDE:
+        raise InputError(f"outside: {outside!r} is unknown; choose {' or '.join(OUTSIDE)}")
+    path = Path(path)
+    names, synthetic = _read_attributes(path)
+    classes = _number(names)
+    opened: Reference = open_reference(path, grid, classes)
+
+    def read(window: Window) -> np.ndarray:
+        codes = opened.read(window)
+        codes[codes == NO_REFERENCE] = UNCLASSIFIED
+        return codes
+
+    complete = outside == "other"
+    what = (
+        "ground outside all polygons counts as no zone"
+        if complete
+        else "ground outside all polygons is not tested"
+    )
+    return ZoneReference(
+        file=path.name,
+        names=names,
+        note=f"{opened.note}; {what}",
+        kind=opened.kind,
+        read=read if complete else opened.read,
+        synthetic=synthetic,
+    )
+
+
+def read_zone_classes(path: str | Path) -> list[MapClass]:
+    """The zones that a vector file names in its attribute `class`, numbered in their order.
+
+    Raises InputError as `open_zones` does for the file.
+    """
+    return _number(_read_attributes(Path(path))[0])
+
+
+def _number(names: Sequence[str]) -> list[MapClass]:
+    return [MapClass(code, name, name, "#000000") for code, name in enumerate(names, start=1)]
+
+
+def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:
+    """Class names of a vector file in alphabetical order, and whether it is simulated.
+
+    "other" is left out. The attribute `source` of a simulated reference says so; None where the
+    file has no such attribute.
+    """
+    import pyogrio
+    import rasterio
+    from pyogrio.errors import DataLayerError, DataSourceError
+    from rasterio.errors import RasterioIOError
+
+    if not path.exists():
+        raise InputError(f"{path}: no such reference; correct the path or leave the reference out")
+    try:
+        with rasterio.open(path) as source:
+            bands = source.count
+    except RasterioIOError:
+        bands = 0
+    if bands:
+        raise InputError(f"{path}: is a raster; give polygons of the zones as a vector file")
+    try:
+        features = pyogrio.read_dataframe(path, read_geometry=False)
+    except (DataLayerError, DataSourceError) as error:
+        raise InputError(f"{path}: not a vector file that GDAL reads; give polygons") from error
+    if CLASS_ATTRIBUTE not in features.columns:
+        raise InputError(
+            f"{path}: the reference lacks the attribute '{CLASS_ATTRIBUTE}' "
+            f"(it has: {', '.join(map(str, features.columns)) or 'none'})"
+        )
+    found = {str(name) for name in features[CLASS_ATTRIBUTE] if name is not None}
+    names = tuple(sorted(name for name in found if name.casefold() not in OTHER_NAMES))
+    if SOURCE_ATTRIBUTE not in features.columns:
+        return names, None
+    said = [str(value).casefold() for value in features[SOURCE_ATTRIBUTE]]
+    return names, any(SIMULATED_BY in value for value in said)
+
+
+def zone_labels(zone: str, code: int) -> list[dict]:
+    """The two classes of a zone's confusion matrix: not the zone, the zone."""
+    title = zone.replace("-", " ")
+    return [
+        {"code": 0, "name": "other", "label": f"Not {title}"},
+        {"code": code, "name": zone, "label": title.capitalize()},
+    ]
+
+
+def zone_record(
+    blocks: np.ndarray,
+    *,
+    scene: str,
+    method: str,
+    zone: str,
+    code: int,
+    reference: ZoneReference,
+    synthetic: bool,
+    conflicts: int,
+    block_px: int,
+    replicates: int,
+    seed: int,
+    split: str = SPLIT,
+) -> dict:
+    """The accuracy record of one map of a zone.
+
+    `blocks` (n, 2, 2) are confusion counts per spatial block: rows reference, columns map; index
+    0 other ground, 1 the zone. The record is a `record` of workflow/schemas/accuracy.schema.json.
+    """
+    labels = zone_labels(zone, code)
+    study_blocks = blocks.copy()
+    study_blocks[:, 0, :] = 0
+    study = assess_blocks(study_blocks, labels, replicates, seed)
+    study["classes"] = study["classes"][1:]
+    return {
+        "scene": scene,
+        "method": method,
+        "assessed": True,
+        "synthetic": synthetic or bool(reference.synthetic),
+        "reference": {
+            "file": reference.file,
+            "kind": reference.kind,
+            "note": reference.note,
+            "synthetic": synthetic if reference.synthetic is None else reference.synthetic,
+            "n_conflicting": conflicts,
+        },
+        "n": int(blocks.sum()),
+        "split": split,
+        "design": "census",
+        "per_class": None,
+        "seed": seed,
+        "bootstrap": replicates,
+        "block_px": block_px,
+        "rules": ZONE_RULES,
+        "confusion_matrix": {
+            "rows": "reference",
+            "columns": "map",
+            "labels": labels,
+            "counts": blocks.sum(axis=0).tolist(),
+        },
+        "scores": assess_blocks(blocks, labels, replicates, seed),
+        "scores_study_classes": study,
+        "stratified": None,
+    }
+
+
+def unassessed_zone_record(*, scene: str, method: str, synthetic: bool) -> dict:
+    """The record of a map of a zone without a reference."""
+    return {
+        "scene": scene,
+        "method": method,
+        "assessed": False,
+        "synthetic": synthetic,
+        "reason": "The scene has no reference, so no accuracy can be stated.",
+    }
+
+
+@dataclass(frozen=True)
+class ZoneMap:
+    """A confidence raster and what it says of itself."""
+
+    path: Path
+    zone: str
+    bands: tuple[str, ...]
+    synthetic: bool
+
+
+def read_zone_map(path: str | Path) -> ZoneMap:
+    """Describe a confidence raster of map_confidence.py; InputError when it is none."""
+    info = read_info(path)
+    if info.dtype != "uint8":
+        raise InputError(f"{path}: {info.dtype}, not uint8; give a raster of map_confidence.py")
+    return ZoneMap(
+        Path(path),
+        info.tags.get("ZONE", Path(path).stem),
+        info.bands.names,
+        is_synthetic(info.tags),
+    )
+
+
+def _require_levels(confidence: np.ndarray, path: Path) -> None:
+    other = confidence[(confidence > HIGH) & (confidence != NODATA)]
+    if other.size:
+        raise InputError(
+            f"{path}: code {other[0]} is no level of confidence (0, {MEDIUM}, {HIGH} or {NODATA}); "
+            "give a raster of map_confidence.py"
+        )
+
+
+def count_confidence(
+    confidence: np.ndarray, truth: np.ndarray, code: int, block_px: int, row: int, column: int
+) -> tuple[int, int, np.ndarray]:
+    """Confusion counts of every band and level in the spatial blocks of a window.
+
+    `confidence` (bands, rows, columns) holds codes 0, 1, 2 and 255; `truth` (rows, columns) the
+    reference's codes, of which `code` is the zone. The window starts at `row`, `column`. Returns
+    the row and column of the first block and counts (block rows, block columns, bands, levels,
+    2, 2), int64.
+    """
+    untested = (truth == NO_REFERENCE) | (truth == CONFLICT)
+    reference = np.where(untested, EXCLUDED, (truth == code).astype(np.int64))
+    first_row = first_column = 0
+    counts = []
+    for band in confidence:
+        mapped = np.where(band == NODATA, EXCLUDED, band.astype(np.int64))
+        first_row, first_column, blocks = count_blocks(
+            reference, mapped, HIGH + 1, block_px, row, column
+        )
+        tested = blocks[..., :2, :].sum(axis=-1)
+        for codes in LEVELS.values():
+            found = blocks[..., :2, list(codes)].sum(axis=-1)
+            counts.append(np.stack([tested - found, found], axis=-1))
+    stacked = np.stack(counts, axis=2)
+    shape = (*stacked.shape[:2], len(confidence), len(LEVELS), 2, 2)
+    return first_row, first_column, stacked.reshape(shape)
+
+
+def assess_confidence(
+    zone_map: ZoneMap,
+    reference: ZoneReference,
+    *,
+    scene: str,
+    block_px: int,
+    replicates: int,
+    seed: int,
+    window_px: int = 512,
+    threads: int = 1,
+) -> dict[tuple[str, str], dict]:
+    """Accuracy records of a confidence raster by (band, level); levels as in LEVELS.
+
+    Raises InputError for unusable numbers, other codes in the raster, a reference without the
+    zone, and a zone without a tested pixel.
+    """
+    require_numbers(block_px=block_px, bootstrap=replicates, seed=seed)
+    code = reference.code(zone_map.zone)
+    grid = read_info(zone_map.path).grid
+    blocks_shape = (-(-grid.height // block_px), -(-grid.width // block_px))
+    shape = (*blocks_shape, len(zone_map.bands), len(LEVELS), 2, 2)
+    counts = np.zeros(shape, np.int32)
+    conflicts = 0
+
+    def tally(confidence: np.ndarray, truth: np.ndarray, window: Window) -> tuple:
+        _require_levels(confidence, zone_map.path)
+        found = count_confidence(
+            confidence, truth[0], code, block_px, int(window.row_off), int(window.col_off)
+        )
+        clear = (confidence != NODATA).any(axis=0)
+        return found, int(((truth[0] == CONFLICT) & clear).sum())
+
+    for _, ((row, column, found), lost) in iter_blocks(
+        tally,
+        [zone_map.path, reference.read, lambda window: window],
+        grid=grid,
+        block_px=window_px,
+        threads=threads,
+        scaled=False,
+    ):
+        counts[row : row + found.shape[0], column : column + found.shape[1]] += found.astype("i4")
+        conflicts += lost
+    flat = counts.reshape(-1, *shape[2:])
+    require_zone(int(flat[:, 0, 0, 1].sum()), int(flat[:, 0, 0].sum()), zone_map.zone, reference)
+    return {
+        (band, level): zone_record(
+            flat[:, band_place, level_place],
+            scene=scene,
+            method=rule_method(zone_map.zone, band, level),
+            zone=zone_map.zone,
+            code=code,
+            reference=reference,
+            synthetic=zone_map.synthetic,
+            conflicts=conflicts,
+            block_px=block_px,
+            replicates=replicates,
+            seed=seed,
+        )
+        for band_place, band in enumerate(zone_map.bands)
+        for level_place, level in enumerate(LEVELS)
+    }
+
+
+def require_zone(n_zone: int, n: int, zone: str, reference: ZoneReference) -> None:
+    """Raise InputError unless both the zone and other ground have tested pixels."""
+    if not n:
+        raise InputError(f"{reference.file}: no clear pixel of the map has a reference; check both")
+    if not n_zone:
+        raise InputError(
+            f"{reference.file}: no clear pixel lies in the zone '{zone}'; correct its polygons or "
+            "leave the zone out"
+        )
+    if n_zone == n:
+        raise InputError(
+            f"{reference.file}: every tested pixel lies in the zone '{zone}', so nothing can be "
+            "told apart; add polygons of other ground, or take ground outside them as other"
+        )
+
+
+def require_numbers(*, block_px: int, bootstrap: int, seed: int) -> None:
+    """Raise InputError for numbers that no assessment can use."""
+    for name, number, least in (
+        ("block-px", block_px, 1),
+        ("bootstrap", bootstrap, 100),
+        ("seed", seed, 0),
+    ):
+        if number < least:
+            raise InputError(f"{name}: {number} is too small; give at least {least}")
+
+
+def rule_method(zone: str, band: str, level: str) -> str:
+    """What a record calls the published rule for a zone, band and level."""
+    return f"Published rule, {zone}, band {band}, {level} confidence"
+
+
+def record_name(zone: str, *parts: str) -> str:
+    """File name of a record, such as phyllic-4-medium.json."""
+    return f"{'-'.join(re.sub(r'[^A-Za-z0-9]+', '-', part) for part in (zone, *parts))}.json"
+
+
+def table_row(record: Mapping, zone: str, method: str, band: str = "", level: str = "") -> dict:
+    """A row of the table of zones from an assessed record; empty cells where undefined."""
+    scores = record["scores"]
+    own = scores["classes"][1]
+    row = {
+        "zone": zone,
+        "method": method,
+        "band": band,
+        "level": level,
+        "n": record["n"],
+        "n_reference": own["n_reference"],
+        "found": own["n_map"],
+        "right": record["confusion_matrix"]["counts"][1][1],
+        "n_blocks": scores["n_blocks"],
+        "synthetic": "yes" if record["synthetic"] else "no",
+    }
+    for name in ESTIMATES:
+        value = own[name] if name in own else scores[name]
+        row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+    return row
+
+
+def count_levels(path: str | Path, *, window_px: int = 512, threads: int = 1) -> np.ndarray:
+    """Pixels of each band and code of a confidence raster: (bands, 3) for none, medium, high.
+
+    Raises InputError for other codes.
+    """
+
+    def tally(confidence: np.ndarray) -> np.ndarray:
+        _require_levels(confidence, Path(path))
+        return np.stack(
+            [np.bincount(band.ravel(), minlength=256)[: HIGH + 1] for band in confidence]
+        )
+
+    blocks = iter_blocks(tally, [path], block_px=window_px, threads=threads, scaled=False)
+    return sum(found for _, found in blocks)

@@ -1,0 +1,10 @@
+"""Wavelet sub-bands of a whole band at once, which those of its blocks must equal."""
+
+import numpy as np
+
+from gossan.transforms.wavelets import Transform, split_block
+
+
+def split_band(band: np.ndarray, transform: Transform) -> np.ndarray:
+    """(rows, columns) -> (sub-bands, rows, columns)."""
+    return split_block(band[np.newaxis], np.s_[:, :], transform)

@@ -1,0 +1,404 @@
+"""Readers of spectral libraries: one small golden file per format, and damaged ones."""
+
+import numpy as np
+import pytest
+
+from gossan.errors import InputError
+from gossan.library.readers import (
+    References,
+    read_envi_wavelengths,
+    read_library,
+    read_references,
+    select_from_libraries,
+    select_spectrum,
+    write_references,
+)
+from gossan.library.spectrum import Spectrum
+
+DELETED = "-1.2300000e+034"
+
+
+def write_usgs(folder, count=4):
+    """A miniature splib07: two spectrometers, records in a sub-folder."""
+    chapter = folder / "ChapterM_Minerals"
+    chapter.mkdir(parents=True)
+
+    def put(path, title, values):
+        path.write_text(f" splib07a Record=1: {title}\r\n" + "".join(f" {v}\r\n" for v in values))
+
+    beckman = [0.5 + 0.5 * i for i in range(count)]
+    put(folder / "splib07a_Wavelengths_BECK_x.txt", "Wavelengths BECK Beckman", beckman)
+    put(folder / "splib07a_Wavelengths_ASD_x.txt", "Wavelengths ASD 0.35-2.5", [0.5, 1.0, 2.0])
+    put(folder / "splib07a_Bandpass_(FWHM)_BECK_x.txt", "Bandpass (FWHM) BECK", [0.01] * count)
+    put(
+        chapter / "splib07a_Alunite_GDS82_BECKb_AREF.txt",
+        "Alunite GDS82            BECKb AREF",
+        [DELETED, 0.25, 0.5, 0.75][:count],
+    )
+    put(chapter / "splib07a_Calcite_WS272_ASDFRa.txt", "Calcite WS272 ASDFRa AREF", [0.1, 0.2, 0.3])
+    put(chapter / "errorbars_for_alunite.txt", "error bars to previous", [0.01] * count)
+    return chapter
+
+
+def write_envi(folder, values, names, wavelength, extra="", dtype="<f4", kind=4):
+    values = np.asarray(values, dtype=dtype)
+    (folder / "lib.sli").write_bytes(values.tobytes())
+    header = (
+        f"ENVI\nsamples = {values.shape[1]}\nlines = {values.shape[0]}\nbands = 1\n"
+        f"header offset = 0\nfile type = ENVI Spectral Library\ndata type = {kind}\n"
+        f"byte order = {int(dtype.startswith('>'))}\n{extra}"
+        f"spectra names = {{\n {', '.join(names)}}}\n"
+        f"wavelength = {{\n {', '.join(map(str, wavelength))}}}\n"
+    )
+    (folder / "lib.hdr").write_text(header)
+    return folder / "lib.sli"
+
+
+ECOSTRESS = """Name: Chalcocite Cu_2S
+Type: mineral
+X Units: Wavelength (micrometers)
+Y Units: Reflectance (percent)
+Number of X Values: 3
+
+2.5\t30.0
+1.5\t20.0
+0.4\t10.0
+"""
+
+
+def test_usgs_folder_takes_the_record_spectrometers_wavelengths(tmp_path):
+    write_usgs(tmp_path)
+    alunite, calcite = read_library(tmp_path)
+    assert alunite.name == "Alunite GDS82 BECKb AREF"
+    np.testing.assert_allclose(alunite.wavelength_um, [0.5, 1.0, 1.5, 2.0])
+    np.testing.assert_allclose(alunite.reflectance, [np.nan, 0.25, 0.5, 0.75])
+    np.testing.assert_allclose(calcite.wavelength_um, [0.5, 1.0, 2.0])
+
+
+def test_one_usgs_file_finds_its_wavelengths_in_the_folder_above(tmp_path):
+    chapter = write_usgs(tmp_path)
+    (found,) = read_library(chapter / "splib07a_Calcite_WS272_ASDFRa.txt")
+    assert found.name == "Calcite WS272 ASDFRa AREF"
+
+
+def test_usgs_damage_is_named(tmp_path):
+    chapter = write_usgs(tmp_path)
+    file = chapter / "splib07a_Alunite_GDS82_BECKb_AREF.txt"
+    whole = file.read_text()
+    for damaged, message in [
+        (whole + "0.5\n", "5 channels"),
+        (whole.replace("0.25", "0.2x5"), "not a number"),
+        (whole.replace("0.25", "0.25 0.3"), "more than one column"),
+        (whole.split("\n")[0] + "\n", "no channels"),
+        (whole.replace("0.25", "25.0"), "fraction"),
+        ("", "empty"),
+        (whole[:60] + "\0\0\0" + whole[60:], "not a text file"),
+        (" splib07a Record=1: Alunite BECKb\n" + f"{DELETED}\n" * 4, "no valid channel"),
+    ]:
+        file.write_text(damaged)
+        with pytest.raises(InputError, match=f"{file.name}.*{message}"):
+            read_library(tmp_path)
+
+
+def test_usgs_without_wavelengths_says_what_is_missing(tmp_path):
+    chapter = write_usgs(tmp_path)
+    for file in tmp_path.glob("*Wavelengths*"):
+        file.unlink()
+    with pytest.raises(InputError, match="no wavelength file"):
+        read_library(chapter)
+
+
+def test_envi_masks_sorts_converts_and_drops_what_is_no_spectrum(tmp_path):
+    path = write_envi(
+        tmp_path,
+        [[700, 500, 600, 800], [0.3, 0.1, -2e33, 0.4], [0.01] * 4, [0.6, 0.5, 0.0, -1.23e34]],
+        ["Wavelengths in nm", "Alunite  GDS82 BECKb", "error bars to preceding", "Calcite WS272"],
+        [700, 500, 600, 800],
+        extra="wavelength units = Nanometers\n",
+    )
+    for source in (path, tmp_path / "lib.hdr", tmp_path):
+        alunite, calcite = read_library(source)
+        assert alunite.name == "Alunite GDS82 BECKb"
+        np.testing.assert_allclose(alunite.wavelength_um, [0.5, 0.6, 0.7, 0.8])
+        np.testing.assert_allclose(alunite.reflectance, [0.1, np.nan, 0.3, 0.4])
+        np.testing.assert_allclose(calcite.reflectance, [0.5, 0.0, 0.6, np.nan])
+
+
+def test_envi_zero_is_deleted_where_nothing_else_is(tmp_path):
+    path = write_envi(
+        tmp_path, [[0.0, 0.2, 0.4]], ["alunite1.spc Alunite GDS84"], [0.4, 0.5, 0.6], dtype=">f4"
+    )
+    (alunite,) = read_library(path)
+    np.testing.assert_allclose(alunite.reflectance, [np.nan, 0.2, 0.4])
+    assert select_spectrum([alunite], "alunite") is alunite
+
+
+def test_envi_scale_and_ignore_value(tmp_path):
+    path = write_envi(
+        tmp_path,
+        [[1000, 9999, 4000]],
+        ["A"],
+        [0.4, 0.5, 0.6],
+        extra="reflectance scale factor = 10000\ndata ignore value = 9999\n",
+        dtype="<i2",
+        kind=2,
+    )
+    (spectrum,) = read_library(path)
+    np.testing.assert_allclose(spectrum.reflectance, [0.1, np.nan, 0.4])
+
+
+def test_envi_damage_is_named(tmp_path):
+    path = write_envi(tmp_path, [[0.1, 0.2, 0.4]], ["A"], [0.4, 0.5, 0.6])
+    header = (tmp_path / "lib.hdr").read_text()
+    for old, new, message in [
+        ("ENVI\n", "VNIE\n", "ENVI"),
+        ("samples = 3", "samples = three", "samples"),
+        ("samples = 3\n", "", "samples"),
+        ("lines = 1", "lines = 2", "spectra names"),
+        ("0.4, 0.5, 0.6", "0.4, 0.5", "wavelengths"),
+        ("0.4, 0.5, 0.6", "0.4, x, 0.6", "repair"),
+        ("data type = 4", "data type = 6", "data type"),
+        ("data type = 4", "data type = 5", "bytes"),
+    ]:
+        (tmp_path / "lib.hdr").write_text(header.replace(old, new))
+        with pytest.raises(InputError, match=f"lib.*{message}"):
+            read_library(path)
+    (tmp_path / "lib.hdr").unlink()
+    with pytest.raises(InputError, match=r"header lib.hdr is missing"):
+        read_library(path)
+
+
+def test_ecostress_percent_descending(tmp_path):
+    (tmp_path / "a.spectrum.txt").write_text(ECOSTRESS)
+    (tmp_path / "a.ancillary.txt").write_text("Sample collected in a mine\n")
+    (chalcocite,) = read_library(tmp_path)
+    assert chalcocite.name == "Chalcocite Cu_2S"
+    np.testing.assert_allclose(chalcocite.wavelength_um, [0.4, 1.5, 2.5])
+    np.testing.assert_allclose(chalcocite.reflectance, [0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("1.5\t20.0", "1.5\t20.0\t3.0", "line 8: 3 columns"),
+        ("1.5\t20.0", "1.5\ttwenty", "line 8"),
+        ("0.4\t10.0\n", "", "2 rows"),
+        ("Reflectance (percent)", "Transmittance (percent)", "Transmittance"),
+        ("Wavelength (micrometers)", "Wavenumber (cm-1)", "Wavenumber"),
+        ("2.5\t30.0\n1.5\t20.0\n0.4\t10.0\n", "", "no data"),
+        ("0.4\t", "nan\t", "wavelengths must be finite"),
+    ],
+)
+def test_ecostress_damage_is_named(tmp_path, old, new, message):
+    file = tmp_path / "a.spectrum.txt"
+    file.write_text(ECOSTRESS.replace(old, new))
+    with pytest.raises(InputError, match=f"a.spectrum.txt.*{message}"):
+        read_library(tmp_path)
+
+
+PLOT = """ENVI ASCII Plot File [Wed Jan 07 23:05:22 2026]
+Column 1: Wavelength
+Column 2: Reflectance (scene.nc) (248,269)~~2##255,0,0
+Column 3: dolomit2.spc  Dolomite COD2005~~1
+   381.005585   0.375461   0.5
+   388.409210   -1.23e34   0.6
+"""
+
+
+def test_envi_plot_holds_a_spectrum_per_column(tmp_path):
+    path = tmp_path / "plot.txt"
+    path.write_text(PLOT.replace("\n", "\r\n"))
+    pixel, dolomite = read_library(path)
+    assert pixel.name == "Reflectance (scene.nc) (248,269)"
+    assert dolomite.name == "dolomit2.spc Dolomite COD2005"
+    assert pixel.wavelength_um == pytest.approx([0.381005585, 0.38840921])
+    assert pixel.reflectance == pytest.approx([0.375461, np.nan], nan_ok=True)
+    assert dolomite.reflectance.tolist() == [0.5, 0.6]
+    path.write_text(PLOT.replace("381.0", "0.3810").replace("388.4", "0.3884"))
+    assert read_library(path)[0].wavelength_um == pytest.approx([0.381005585, 0.388409210])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0.375461   0.5", "0.375461", "line 5: 2 numbers for 3 columns"),
+        ("0.375461", "abc", "line 5: could not convert"),
+        ("   381.005585   0.375461   0.5\n   388.409210   -1.23e34   0.6\n", "", "without spectra"),
+        ("0.5\n", "50\n", "must be a fraction"),
+    ],
+)
+def test_envi_plot_damage_is_named(tmp_path, old, new, message):
+    path = tmp_path / "plot.txt"
+    path.write_text(PLOT.replace(old, new))
+    with pytest.raises(InputError, match=rf"plot\.txt.*{message}"):
+        read_library(path)
+
+
+def test_envi_wavelengths_keep_the_order_of_the_channels(tmp_path):
+    path = tmp_path / "lib.hdr"
+    path.write_text("ENVI\nsamples = 3\nwavelength = {400, 700, 650}\n")
+    assert read_envi_wavelengths(path).tolist() == [0.4, 0.7, 0.65]
+    path.write_text("ENVI\nsamples = 4\nwavelength = {400, 700, 650}\n")
+    with pytest.raises(InputError, match=r"lib\.hdr: 3 wavelengths for 4 samples"):
+        read_envi_wavelengths(path)
+    path.write_text("ENVI\nsamples = 2\nwavelength = {400, x}\n")
+    with pytest.raises(InputError, match=r"lib\.hdr: could not convert"):
+        read_envi_wavelengths(path)
+
+
+def test_csv_with_several_spectra_gaps_and_comments(tmp_path):
+    file = tmp_path / "own.csv"
+    file.write_text("# mine\nwavelength_um,fwhm_um,a b,c\n0.6,0.1,0.3,0.4\n0.5,0.1,,0.2\n")
+    first, second = read_library(file)
+    assert (first.name, second.name) == ("a b", "c")
+    np.testing.assert_allclose(first.wavelength_um, [0.5, 0.6])
+    np.testing.assert_allclose(first.reflectance, [np.nan, 0.3])
+    np.testing.assert_allclose(second.reflectance, [0.2, 0.4])
+
+
+def test_csv_of_one_reflectance_takes_the_files_name(tmp_path):
+    (tmp_path / "sulfide.none.s08a.csv").write_text("wavelength_um,reflectance\n0.5,0.1\n0.6,0.2\n")
+    (spectrum,) = read_library(tmp_path)
+    assert spectrum.name == "sulfide.none.s08a"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("wavelength_um,a\n0.5,0.1,0.2\n", "line 2: 3 columns"),
+        ("wavelength_um,a\n0.5,x\n", "column 'a'"),
+        ("wavelength_um,a\n", "without rows"),
+        ("wavelength_um,a,a\n0.5,0.1,0.2\n", "stands twice"),
+        ("wavelength_um\n0.5\n", "no column of reflectance"),
+        ("wavelength_um,a\n0.5,\n0.6,nan\n", "no valid channel"),
+        ("wavelength_um,a\n-0.5,0.1\n", "above 0"),
+        ("wavelength_um,a\n0.5,37\n", "percent"),
+        ("nanometres,a\n500,0.1\n", "not a spectrum"),
+        ("", "empty"),
+    ],
+)
+def test_csv_damage_is_named(tmp_path, text, message):
+    (tmp_path / "own.csv").write_text(text)
+    with pytest.raises(InputError, match=f"own.csv.*{message}"):
+        read_library(tmp_path / "own.csv")
+
+
+def test_binary_junk_and_missing_libraries_are_named(tmp_path):
+    (tmp_path / "junk.txt").write_bytes(np.random.default_rng(0).bytes(400))
+    with pytest.raises(InputError, match=r"junk.txt.*not a text file"):
+        read_library(tmp_path)
+    (tmp_path / "junk.txt").write_text("only a note\n")
+    with pytest.raises(InputError, match="no spectrum found"):
+        read_library(tmp_path)
+    with pytest.raises(InputError, match=r"absent.*no such file"):
+        read_library(tmp_path / "absent")
+
+
+def named(*names):
+    values = np.array([0.1, 0.2])
+    return [
+        Spectrum(n, np.array([0.5, 0.6]), values, f"lib/{n.replace(' ', '_')}.txt") for n in names
+    ]
+
+
+def test_select_prefers_record_then_exact_name_then_first_word():
+    spectra = named("Alunite GDS82 Na82 BECKb", "Alunite GDS83", "calcite", "Calcite WS272")
+    assert select_spectrum(spectra, "x", "alunite_gds82_na82").name == "Alunite GDS82 Na82 BECKb"
+    assert select_spectrum(spectra, "calcite").name == "calcite"
+    assert select_spectrum(spectra, "calcite", "not there").name == "calcite"
+    assert select_spectrum(spectra[:1], "alunite").name == "Alunite GDS82 Na82 BECKb"
+
+
+def test_select_lists_what_there_is():
+    spectra = named("Alunite GDS82", "Alunite GDS83", "Calcite WS272")
+    with pytest.raises(InputError, match=r"alunite.*fits 2.*GDS82.*GDS83"):
+        select_spectrum(spectra, "alunite")
+    with pytest.raises(InputError, match=r"record 'alunite'.*fits 2"):
+        select_spectrum(spectra, "alunite", "alunite")
+    with pytest.raises(InputError, match=r"'calcit'.*close names: calcite"):
+        select_spectrum(spectra, "calcit")
+    with pytest.raises(InputError, match=r"record 'GDS99'\) fits 2"):
+        select_spectrum(spectra, "alunite", "GDS99")
+
+
+def test_the_first_library_that_has_a_mineral_gives_it():
+    own, usgs = named("alunite"), named("Alunite GDS82 Na82", "Alunite GDS83", "Calcite WS272")
+    assert select_from_libraries([own, usgs], "alunite", "GDS82") == (0, own[0])
+    assert select_from_libraries([usgs, own], "alunite", "GDS82") == (0, usgs[0])
+    assert select_from_libraries([own, usgs], "calcite") == (1, usgs[2])
+    with pytest.raises(InputError, match="fits 2"):
+        select_from_libraries([usgs, own], "alunite")
+    with pytest.raises(InputError, match=r"'quartz' is not in the library of 4 spectra"):
+        select_from_libraries([own, usgs], "quartz")
+
+
+def test_wavelengths_in_nanometres_are_told(tmp_path):
+    path = tmp_path / "field.csv"
+    path.write_text("wavelength_um,alunite\n350,0.2\n351,0.3\n")
+    with pytest.raises(InputError, match="look like nanometres"):
+        read_library(path)
+
+
+def test_references_come_back_in_the_order_of_the_bands(tmp_path):
+    references = References(
+        names=("alunite", "calcite"),
+        band=("B9", "B1"),
+        wavelength_um=np.array([1.0, 0.9]),
+        fwhm_um=np.array([0.01, 0.02]),
+        reflectance=np.array([[0.1, 0.2], [0.3, 0.4]]),
+    )
+    write_references(tmp_path / "r.csv", references)
+    back = read_references(tmp_path / "r.csv")
+    assert (back.names, back.band) == (references.names, references.band)
+    np.testing.assert_array_equal(back.wavelength_um, references.wavelength_um)
+    np.testing.assert_array_equal(back.fwhm_um, references.fwhm_um)
+    np.testing.assert_array_equal(back.reflectance, references.reflectance)
+    assert [s.name for s in read_library(tmp_path / "r.csv")] == ["alunite", "calcite"]
+    (tmp_path / "r.csv").write_text("band,wavelength_um,fwhm_um,a\nB1,0.5,0.1,\n")
+    with pytest.raises(InputError, match=r"r.csv.*'a'"):
+        read_references(tmp_path / "r.csv")
+
+
+def test_shipped_library_has_every_class(root):
+    spectra = read_library(root / "resources/static/analytic_library.csv")
+    table = (root / "resources/static/minerals.csv").read_text().splitlines()[1:]
+    names = [line.split(",")[1] for line in table]
+    assert [s.name for s in spectra] == names
+    for spectrum in spectra:
+        valid = spectrum.wavelength_um >= 0.4
+        assert np.isfinite(spectrum.reflectance[valid]).all(), spectrum.name
+        assert np.nanmin(spectrum.reflectance) > 0, spectrum.name
+        assert np.nanmax(spectrum.reflectance) < 1.05, spectrum.name
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "first"),
+    [
+        ("usgs_splib07/native_ascii_splib07a", 199, "Actinolite HS116.3B BECKb AREF"),
+        ("usgs_splib07/envi_sli/s07_AV95_envi.sli", 2457, "Acmite NMNH133746 Pyroxene BECKa AREF"),
+        ("usgs_splib07/envi_sli/USGS_Mineral_Spectral_Library.sli", 481, "a-alunit.spc"),
+        ("jpl_beckman", 6, "sulfide.none.coarse.s09a"),
+    ],
+)
+def test_real_libraries(shared_data, name, count, first):
+    spectra = read_library(shared_data(name))
+    assert len(spectra) == count
+    assert spectra[0].name.startswith(first)
+    for spectrum in spectra:
+        assert np.all(np.diff(spectrum.wavelength_um) > 0)
+        assert np.nanmin(spectrum.reflectance) > -0.01
+        assert np.nanmax(spectrum.reflectance) < 1.3
+
+
+def test_ascii_and_envi_hold_the_same_alunite(shared_data):
+    ascii_record = select_spectrum(
+        read_library(shared_data("usgs_splib07/native_ascii_splib07a")), "", "Alunite_GDS82_Na82"
+    )
+    envi = select_spectrum(
+        read_library(shared_data("usgs_splib07/envi_sli/USGS_Mineral_Spectral_Library.sli")),
+        "",
+        "Alunite GDS82",
+    )
+    at = envi.wavelength_um
+    there = np.interp(at, ascii_record.wavelength_um, ascii_record.reflectance)
+    np.testing.assert_allclose(there, envi.reflectance, atol=2e-3)

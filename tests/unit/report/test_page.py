@@ -1,0 +1,512 @@
+import dataclasses
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from gossan.errors import InputError
+from gossan.legend import MapClass
+from gossan.report.minerals_section import (
+    FIGURE_TITLES,
+    Scene,
+    describe_library,
+    describe_weakest,
+    reading_notes,
+    render_report,
+    summarise,
+)
+from gossan.report.page import (
+    describe_bands,
+    describe_mask,
+    describe_scene,
+    headlines,
+    installed_versions,
+    records_of,
+    relative_link,
+)
+
+PNG = (
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00"
+    b"\x90wS\xde"
+)
+CLASSES = [
+    MapClass(2, "chalcocite", "Chalcocite", "#00FE00", max_angle_rad=0.1),
+    MapClass(12, "feldspar", "<Feldspar>", "#FE00FE", max_angle_rad=0.15),
+]
+
+
+def value(number, low=None, high=None):
+    return {"value": number, "low": low, "high": high, "n_blocks": 9}
+
+
+def scores(n):
+    return {
+        "n": n,
+        "n_blocks": 9,
+        "overall_accuracy": value(0.7, 0.65, 0.75),
+        "kappa": value(0.6),
+        "macro_f1": value(0.5, 0.4, 0.6),
+        "classes": [
+            {
+                "code": 2,
+                "name": "chalcocite",
+                "label": "Chalcocite",
+                "n_reference": 40,
+                "n_map": 0,
+                "precision": value(None),
+                "recall": value(0.0, 0.0, 0.0),
+                "f1": value(0.0, 0.0, 0.0),
+            }
+        ],
+    }
+
+
+def accuracy(scene="tiny", synthetic=False, stratified=None):
+    return {
+        "scene": scene,
+        "method": "Spectral Angle Mapper",
+        "assessed": True,
+        "synthetic": synthetic,
+        "reference": {
+            "file": "field.gpkg",
+            "kind": "points",
+            "note": "on the map's grid",
+            "synthetic": synthetic,
+            "n_conflicting": 3,
+        },
+        "n": 12_345,
+        "split": "none: the method has no training pixels",
+        "design": "census",
+        "per_class": None,
+        "seed": 42,
+        "bootstrap": 1000,
+        "block_px": 32,
+        "rules": {"other": "How other pixels count."},
+        "confusion_matrix": {
+            "rows": "reference",
+            "columns": "map",
+            "labels": [
+                {"code": 0, "name": "other", "label": "Other"},
+                {"code": 2, "name": "chalcocite", "label": "Chalcocite"},
+            ],
+            "counts": [[12_000, 5], [300, 40]],
+        },
+        "scores": scores(12_345),
+        "scores_study_classes": scores(340),
+        "stratified": stratified,
+    }
+
+
+def unassessed(scene="tiny", synthetic=False):
+    return {
+        "scene": scene,
+        "method": "Spectral Angle Mapper",
+        "assessed": False,
+        "synthetic": synthetic,
+        "reason": "The scene has no reference, so no accuracy can be stated.",
+    }
+
+
+@pytest.fixture
+def figures(tmp_path):
+    found = {name: tmp_path / f"{name}.png" for name in FIGURE_TITLES}
+    for path in found.values():
+        path.write_bytes(PNG)
+    return found
+
+
+def make_scene(figures, record, synthetic=False, **cube):
+    facts = {
+        "product_id": "LC08",
+        "sensor": "Landsat-8 OLI_TIRS",
+        "acquired": "2024-07-19T05:38:12Z",
+        "synthetic": synthetic,
+        "atmosphere": "dos1",
+    }
+    return Scene(
+        id=record["scene"],
+        cube=facts | cube,
+        figures=figures,
+        areas={0: (60, 0.054), 2: (40, 0.036)},
+        accuracy=record,
+        records=[
+            {"name": "chalcocite", "library": "analytic", "record": "chalcocite"},
+            {"name": "feldspar", "library": "splib07a", "record": "Microcline_HS151"},
+        ],
+    )
+
+
+def page(root, scenes, **changes):
+    static = root / "resources/static"
+    options = {
+        "study": "gilgit",
+        "scenes": scenes,
+        "classes": CLASSES,
+        "config": {"library": {"sources": ["analytic"]}, "studies": {"gilgit": {"zones": {}}}},
+        "published": {},
+        **changes,
+    }
+    texts = [(static / name).read_text() for name in ("report.html.j2", "base.html.j2")]
+    return render_report(*texts, (static / "report.css").read_text(), **options)
+
+
+class Page(HTMLParser):
+    """Collects tags, sources, links, ids and visible text."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr")
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.sources, self.links, self.ids, self.words = [], [], [], [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        attributes = dict(attributes)
+        self.sources += [attributes[name] for name in ("src", "srcset") if name in attributes]
+        self.links += [attributes["href"]] if "href" in attributes else []
+        self.ids += [attributes["id"]] if "id" in attributes else []
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def test_the_page_is_whole_and_loads_nothing_from_outside(root, figures):
+    html = page(root, [make_scene(figures, accuracy())])
+    parsed = Page(html)
+    assert len(parsed.sources) == len(FIGURE_TITLES)
+    assert all(source.startswith("data:image/png;base64,") for source in parsed.sources)
+    assert all(link.startswith("#") for link in parsed.links)
+    assert {link[1:] for link in parsed.links} <= set(parsed.ids)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    for word in ("http://", "https://", "//cdn", "@import", "url(", "<script"):
+        assert word not in html
+
+
+def test_the_published_study_is_shown_and_its_links_lead_somewhere(root, figures):
+    published = json.loads((root / "resources/static/published.json").read_text())["gilgit"]
+    parsed = Page(page(root, [make_scene(figures, accuracy())], published=published))
+    assert {link[1:] for link in parsed.links} <= set(parsed.ids)
+    for text in ("5.27", "2.72", "92.87", "95.09", "0.2595 %", "4 297 825", "Munzareen"):
+        assert text in parsed.text
+    assert "cannot be set against each other" in parsed.text
+    assert published["tables"][0]["rows"][-1][1] == "93.33"
+
+
+@pytest.mark.parametrize("record", [accuracy, unassessed])
+def test_synthetic_scenes_are_marked_everywhere_and_others_nowhere(root, figures, record):
+    real = page(root, [make_scene(figures, record())])
+    assert "synthetic" not in real.lower().replace("synthetic</th><td>no", "")
+    twin = page(root, [make_scene(figures, record(synthetic=True), synthetic=True)])
+    parsed = Page(twin)
+    assert parsed.text.startswith("SYNTHETIC: ")
+    assert "SYNTHETIC DATA." in parsed.text
+    assert twin.count('<figcaption><span class="label">SYNTHETIC</span>') == twin.count(
+        "<figcaption>"
+    )
+
+
+def test_the_summary_has_number_interval_and_n(figures):
+    sentences = summarise([make_scene(figures, accuracy(synthetic=True), synthetic=True)], CLASSES)
+    assert len(sentences) == 4
+    assert "looked for 2 minerals and mapped 1 of them in scene tiny" in sentences[0]
+    assert "70.0%" in sentences[1]
+    assert "65.0% to 75.0%" in sentences[1]
+    assert "n = 12,345" in sentences[1]
+    assert "no tested pixel was mapped" in sentences[2]
+    assert "SYNTHETIC" in sentences[3]
+    assert "any real place" in sentences[3]
+    real = summarise([make_scene(figures, accuracy())], CLASSES)
+    assert "SYNTHETIC" not in " ".join(real)
+    assert "not for other ground" in real[3]
+
+
+def with_precisions(*precisions):
+    record = accuracy()
+    record["scores"]["classes"] = [
+        {"code": place, "label": label, "n_map": n, "precision": value(number, *interval)}
+        for place, (label, number, interval, n) in enumerate(precisions)
+    ]
+    return record
+
+
+def test_the_weakest_classes_are_named_worst_first():
+    record = with_precisions(
+        ("Other", 0.1, (0.0, 0.2), 90),
+        ("Chlorite", 0.9, (0.8, 1.0), 90),
+        ("Pyrite", 0.4, (0.2, 0.6), 90),
+        ("Alunite", 0.0, (), 2),
+        ("Calcite", None, (), 0),
+    )
+    assert "alunite 0.00 (of 2 tested), pyrite 0.40;" in describe_weakest(record)
+    good = with_precisions(("Other", 0.1, (), 9), ("Chlorite", 0.9, (), 9))
+    assert "right more often than wrong" in describe_weakest(good)
+
+
+def test_precision_stands_beside_the_mapped_areas(root, figures):
+    record = accuracy()
+    record["scores"]["classes"][0]["precision"] = value(0.25, 0.1, 0.4)
+    text = Page(page(root, [make_scene(figures, record)])).text
+    assert "Chalcocite 0.04 0.250 [0.100, 0.400] 40 40.00%" in text
+    text = Page(page(root, [make_scene(figures, unassessed())])).text
+    assert "Chalcocite 0.04 40 40.00%" in text
+    assert "How much of it is true is not known" in text
+
+
+def test_without_intervals_no_caption_promises_them(root, figures):
+    record = accuracy()
+    for scope in ("scores", "scores_study_classes"):
+        for name in ("overall_accuracy", "macro_f1"):
+            record[scope][name] = value(0.7)
+    record["scores"]["n_blocks"] = 2
+    text = Page(page(root, [make_scene(figures, record)])).text
+    assert "95 % interval" not in text
+    assert "bootstrap" not in text.split("How it was made")[0]
+    assert "lie in 2 spatial blocks of 32 × 32 pixels" in text
+    assert "1,000 bootstrap samples" in Page(page(root, [make_scene(figures, accuracy())])).text
+
+
+def test_notes_say_only_what_applies():
+    notes = " ".join(reading_notes(accuracy()))
+    assert "1,000 times" in notes
+    for word in ("scores_study_classes", "null", "Olofsson"):
+        assert word not in notes
+    assert "Olofsson" in " ".join(reading_notes(accuracy(stratified={"classes": []})))
+
+
+def test_numbers_of_another_place_are_not_compared(root, figures):
+    published = json.loads((root / "resources/static/published.json").read_text())["gilgit"]
+    real = Page(page(root, [make_scene(figures, accuracy())], published=published)).text
+    assert "Numbers of different ground cannot be compared." in real
+    assert "Unless that is the same scene, whether they agree" in real
+    assert "who worked at Gilgit" in real
+    twin = make_scene(figures, accuracy(synthetic=True), synthetic=True)
+    assert "of simulated ground. Whether" in Page(page(root, [twin], published=published)).text
+    assert "Beside the paper" not in Page(page(root, [twin])).text
+
+
+def test_without_a_reference_no_accuracy_is_stated(root, figures):
+    scene = make_scene(figures, unassessed())
+    assert "No accuracy can be stated" in summarise([scene], CLASSES)[1]
+    text = Page(page(root, [scene])).text
+    assert "No accuracy can be stated for tiny." in text
+    assert "Overall accuracy" not in text
+
+
+def test_values_come_with_intervals_and_undefined_ones_say_so(root, figures):
+    text = Page(page(root, [make_scene(figures, accuracy())])).text
+    assert "0.700 [0.650, 0.750]" in text
+    assert "undefined" in text
+    assert "no interval: too few blocks" in text
+    assert "3 pixels claimed by two classes were left out" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_several_scenes_share_a_page(root, figures):
+    scenes = [
+        make_scene(figures, accuracy("one", synthetic=True), synthetic=True),
+        make_scene(figures, unassessed("two")),
+    ]
+    parsed = Page(page(root, scenes))
+    assert len(parsed.sources) == 2 * len(FIGURE_TITLES) - 2
+    assert "No accuracy can be stated for two." in parsed.text
+    assert "does not carry over" in parsed.text
+
+
+def test_stratified_estimates_have_their_table(root, figures):
+    estimate = {"value": 0.5, "standard_error": 0.1, "low": 0.3, "high": 0.7}
+    undefined = dict.fromkeys(estimate)
+    stratified = {
+        "population_pixels": 99_999,
+        "overall_accuracy": estimate,
+        "classes": [
+            {
+                "code": 2,
+                "name": "chalcocite",
+                "label": "Chalcocite",
+                "mapped_pixels": 10,
+                "sampled_pixels": 5,
+                "users_accuracy": undefined,
+                "producers_accuracy": estimate,
+                "area_share": estimate,
+                "area_km2": None,
+            }
+        ],
+    }
+    text = Page(page(root, [make_scene(figures, accuracy(stratified=stratified))])).text
+    assert "Olofsson et al. (2014)" in text
+    assert "99,999" in text
+    assert "0.500 [0.300, 0.700]" in text
+
+
+def test_words_of_data_are_escaped(root, figures):
+    html = page(root, [make_scene(figures, accuracy(), notes=["<script>alert(1)</script>"])])
+    assert "<script>" not in html
+    assert "&lt;Feldspar&gt;" in html
+
+
+def test_the_page_is_the_same_every_time(root, figures):
+    scenes = [make_scene(figures, accuracy())]
+    assert page(root, scenes) == page(root, scenes)
+
+
+def test_each_class_names_its_spectrum_and_residuals_only_where_it_is_modelled(root, figures):
+    residuals = [
+        {"name": "chalcocite", "record": "jpl S-16A", "rms": "0.0021", "angle_rad": "0.0041"},
+        {"name": "feldspar", "record": "HS117", "rms": "0.5", "angle_rad": "0.4"},
+    ]
+    scene = make_scene(figures, accuracy())
+    text = Page(page(root, [scene], residuals=residuals)).text
+    assert "Chalcocite 0.1 analytic (modelled) jpl S-16A 0.0021 0.0041" in text
+    assert "<Feldspar> 0.15 splib07a Microcline_HS151 – –" in text
+    assert "HS117" not in text
+    measured = dataclasses.replace(scene, records=scene.records[1:])
+    text = Page(page(root, [measured], residuals=residuals)).text
+    assert "RMS residual" not in text
+    assert "not recorded" in text
+    other = dataclasses.replace(
+        scene, id="b", records=[{**row, "library": "own"} for row in scene.records]
+    )
+    record = accuracy("b")
+    text = Page(page(root, [scene, dataclasses.replace(other, accuracy=record)])).text
+    assert "own Microcline_HS151 in b" in text
+
+
+def test_files_are_links_with_what_they_are(root, figures):
+    files = [
+        ("results/a/class.tif", "../../a/class.tif"),
+        ("results/a/zones/potassic-phyllic.tif", "../../a/zones/potassic-phyllic.tif"),
+        ("results/a/x.bin", "../../a/x.bin"),
+    ]
+    parsed = Page(page(root, [make_scene(figures, accuracy())], files=files))
+    assert "results/a/class.tif : class map" in parsed.text
+    assert "map of the potassic and phyllic zone" in parsed.text
+    assert "../../a/x.bin" in parsed.links
+
+
+def test_a_missing_or_broken_figure_is_named(root, figures):
+    figures["areas"].write_bytes(b"text")
+    with pytest.raises(InputError, match=r"areas\.png: not a PNG"):
+        page(root, [make_scene(figures, accuracy())])
+    figures["areas"].unlink()
+    with pytest.raises(InputError, match=r"areas\.png: no such figure"):
+        page(root, [make_scene(figures, accuracy())])
+
+
+CUBE = {
+    "product_id": "LC08",
+    "synthetic": True,
+    "pixels": {"total": 200_000, "observed": 100_000, "valid": 98_500},
+    "masked": {
+        "cloud": {"pixels": 1200, "share_of_observed": 0.012},
+        "cloud_shadow": {"pixels": 400, "share_of_observed": 0.004},
+    },
+    "bands": [
+        {"name": "B1", "centre_um": 0.443, "fwhm_um": 0.016},
+        {"name": "B2", "centre_um": 0.483, "fwhm_um": 0.06},
+    ],
+    "corrections": [
+        {
+            "method": "dos1",
+            "dark_object": {"B1": 0.1, "B2": 0.2},
+            "path_held_by_shorter_bands": [],
+            "transmittance": 0.9,
+        }
+    ],
+    "own_key": 1.5,
+    "notes": [],
+}
+
+
+def test_records_of_preprocessing_become_rows():
+    assert dict(describe_scene(CUBE)) == {
+        "Product": "LC08",
+        "Synthetic": "yes",
+        "Pixels": "200,000 in the frame, 100,000 observed, 98,500 clear",
+        "Transmittance": "0.9",
+        "Own key": "1.5",
+    }
+
+
+def test_what_corrections_found_stands_per_band():
+    assert describe_bands(CUBE) == {
+        "columns": ["Band", "Centre, µm", "FWHM, µm", "Dark object, reflectance"],
+        "rows": [["B1", "0.443", "0.016", "0.1000"], ["B2", "0.483", "0.060", "0.2000"]],
+    }
+    held = {**CUBE["corrections"][0], "path_held_by_shorter_bands": ["B2"], "dark_object": {}}
+    two = describe_bands({**CUBE, "corrections": [held, {"method": "own", "gain": {"B1": 2}}]})
+    assert two["columns"][3:] == [
+        "dos1: Dark object, reflectance",
+        "dos1: Path held down by a shorter band",
+        "own: Gain",
+    ]
+    assert [row[3:] for row in two["rows"]] == [["–", "no", "2.0000"], ["–", "yes", "–"]]
+    assert describe_bands({})["rows"] == []
+
+
+def test_what_is_not_of_bands_stands_among_the_facts():
+    own = {"method": "own", "materials": ["soil", "quartz"], "cells": {"total": 9, "dark": 1}}
+    cube = {**CUBE, "corrections": [own]}
+    assert describe_bands(cube)["columns"] == ["Band", "Centre, µm", "FWHM, µm"]
+    facts = dict(describe_scene(cube))
+    assert facts["Materials"] == "soil; quartz"
+    assert facts["Cells"] == "total 9, dark 1"
+
+
+def test_masks_overlap_and_their_sum_is_told():
+    mask = describe_mask(CUBE)
+    assert mask["rows"] == [("cloud", "1,200", "1.20%"), ("cloud shadow", "400", "0.40%")]
+    assert "add up to more than the 1,500 pixels (1.50%) that were masked" in mask["note"]
+    assert describe_mask({})["rows"] == []
+
+
+def test_the_library_is_told_as_modelled_or_named():
+    assert "modelled" in describe_library({"library": {"sources": ["analytic"]}})
+    assert "my/usgs" in describe_library({"library": {"sources": ["my/usgs", "analytic"]}})
+    assert "not recorded" in describe_library({})
+
+
+def test_versions_are_those_installed():
+    versions = dict(installed_versions())
+    assert versions["python"].startswith("3.")
+    assert "numpy" in versions
+
+
+def test_links_are_relative_to_the_page():
+    assert relative_link("results/studies/gilgit/report.html", "results/index.html") == (
+        "studies/gilgit/report.html"
+    )
+    assert relative_link("results/a b/x.tif", "results/s/r.html") == "../a%20b/x.tif"
+
+
+def test_a_scene_without_a_record_is_named():
+    records = [unassessed("a"), accuracy("a")]
+    assert records_of({"records": [unassessed("c"), *records]}, "a") == records
+    with pytest.raises(InputError, match=r"no record of scene 'b' \(it has: a\)"):
+        records_of({"records": records}, "b")
+
+
+def test_a_scene_with_many_maps_is_told_by_the_best_of_each_kind():
+    def record(scene, zone, f1):
+        made = accuracy(scene) if f1 is not None else unassessed(scene)
+        if f1 is not None:
+            made["confusion_matrix"]["labels"][1]["name"] = zone
+            made["scores"]["macro_f1"] = value(f1)
+        return made
+
+    phyllic = [record("a", "phyllic", f1) for f1 in (0.3, 0.8, 0.2)]
+    propylitic = [record("a", "propylitic", f1) for f1 in (0.9, 0.4)]
+    few = [record("b", "phyllic", f1) for f1 in (0.1, 0.2)]
+    none = [record("c", "", None) for _ in range(6)]
+    kept, left_out = headlines([*phyllic, *propylitic, *few, *none])
+    assert kept == [phyllic[1], propylitic[0], *few, none[0]]
+    assert left_out == 8

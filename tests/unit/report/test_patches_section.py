@@ -1,0 +1,211 @@
+import dataclasses
+import json
+
+import pytest
+from network_runs import PROPORTIONS, make_runs
+from patch_scenes import CHALCOCITE, FELDSPAR, split_table
+
+from gossan.errors import InputError
+from gossan.report.patches_section import (
+    NETWORK_FIGURES,
+    Networks,
+    network_answers,
+    network_context,
+    published_accuracies,
+    published_epoch,
+    published_shares,
+    read_proportions,
+    read_run,
+    summarise_networks,
+    without_networks,
+)
+
+NAMES = {"chalcocite": "Chalcocite", "feldspar": "Feldspar (microcline)"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("runs")
+    make_runs(made, split_table(), [CHALCOCITE, FELDSPAR])
+    (made / "proportions.csv").write_text(PROPORTIONS)
+    return made
+
+
+@pytest.fixture
+def networks(folder):
+    order = ("paper-blocked", "paper-paper", "compact-blocked", "reflectance-blocked")
+    return Networks(
+        [read_run(name, folder / name) for name in order],
+        read_proportions(folder / "proportions.csv"),
+    )
+
+
+@pytest.fixture
+def published(root):
+    return json.loads((root / "resources/static/published.json").read_text())["gilgit"]
+
+
+def with_accuracy(run, value, low=None, high=None):
+    scores = {**run.accuracy["scores"]}
+    scores["overall_accuracy"] = {**run.overall, "value": value, "low": low, "high": high}
+    return dataclasses.replace(run, accuracy={**run.accuracy, "scores": scores})
+
+
+def findings(networks, published, **changes):
+    runs = [
+        with_accuracy(run, *changes[key]) if (key := run.name.replace("-", "_")) in changes else run
+        for run in networks.runs
+    ]
+    context = network_context(Networks(runs, networks.proportions), published, NAMES)
+    return " ".join(context["findings"])
+
+
+def test_runs_are_named_by_network_input_and_classes(networks):
+    assert [run.label for run in networks.runs] == [
+        *("Paper's network", "Paper's network", "Compact network", "Compact network, reflectance"),
+    ]
+    classes = [{"code": code, "name": str(code)} for code in range(13)]
+    many = dataclasses.replace(
+        networks.runs[2], record={**networks.runs[2].record, "classes": classes}
+    )
+    assert many.label == "Compact network, 13 classes"
+    assert networks.find("compact", "blocked").name == "compact-blocked"
+    assert Networks([many], []).find("compact", "blocked") is None
+
+
+def test_the_gap_between_protocols_is_called_chance_where_intervals_overlap(networks, published):
+    text = findings(networks, published, paper_blocked=(0.8, 0.7, 0.9), paper_paper=(0.95, 0.85, 1))
+    assert "The gap is +15.0 percentage points. The intervals overlap" in text
+    text = findings(networks, published, paper_blocked=(0.8, 0.7, 0.9), paper_paper=(0.95, 0.91, 1))
+    assert "The intervals lie apart." in text
+    text = findings(networks, published, paper_blocked=(0.9,), paper_paper=(0.85, 0.8, 0.9))
+    assert "The gap is −5.0 percentage points. Without both intervals" in text
+
+
+def test_the_leak_is_told_as_counts(networks, published):
+    leak = networks.find("paper", "paper").record["leak"]
+    text = findings(networks, published)
+    assert leak["crossing"] > 0
+    assert f"In the paper protocol, {leak['crossing']:,} of {leak['source_patches']:,}" in text
+    assert f"also trains is {leak['test_copies_of_training_patches']:,};" in text
+    assert "In the blocked protocol, 0 of " in text
+
+
+def test_networks_of_colours_are_measured_against_counting(networks, published):
+    text = findings(networks, published, paper_blocked=(1.0,), paper_paper=(0.99,))
+    below = sum(run.overall["value"] < 1 for run in networks.runs if run.name == "compact-blocked")
+    assert "is right in 100.0% of the test images, by the making of the labels" in text
+    assert f"{1 + below} of 3 such networks fall short of the rule" in text
+
+
+def test_less_than_published_says_what_differs(networks, published):
+    text = findings(networks, published, paper_blocked=(0.85, 0.7, 0.95))
+    for words in (
+        "92.87 % (Table 2) and 95.09 % (text), the 85.00%",
+        "Its interval reaches 92.87%",
+        "140 images train it, against about 2,122",
+        "8 × 8 pixels, the paper's of 302 × 302",
+        "right in 87.5% of the training",
+    ):
+        assert words in text
+    text = findings(networks, published, paper_blocked=(0.85, 0.8, 0.9))
+    assert "too small to call it worse" not in text
+    text = findings(networks, published, paper_blocked=(0.93, 0.9, 0.95))
+    assert "are not less" in text
+    assert "What differs" not in text
+    assert "published" not in findings(networks, {}).replace("as published", "")
+
+
+def test_the_compact_network_is_set_against_the_paper_s(networks, published):
+    for ours, words in ((0.8, "worse than the paper's by 10.0"), (0.95, "better than the paper's")):
+        text = findings(networks, published, paper_blocked=(0.9,), compact_blocked=(ours,))
+        assert words in text
+        assert "46,849 parameters, the paper's 4,297,825, which is 92 times as many" in text
+    text = findings(networks, published, paper_blocked=(0.9,), compact_blocked=(0.9,))
+    assert "as good as the paper's:" in text
+
+
+def test_a_page_with_other_networks_only_says_what_it_can(networks, published):
+    alone = Networks(networks.runs[3:], networks.proportions)
+    context = network_context(alone, published, NAMES)
+    text = " ".join(context["findings"])
+    assert "given the 2 bands of reflectance" in text
+    assert "Leak" not in text
+    assert context["lines"] == []
+    assert context["layers"] is None
+    assert summarise_networks("tiny", alone) == ""
+
+
+def test_the_training_table_has_a_column_group_for_each_protocol(networks, published):
+    runs = [
+        dataclasses.replace(run, history=run.history[:2]) if run.name == "paper-paper" else run
+        for run in networks.runs
+    ]
+    lines = network_context(Networks(runs, []), published, NAMES)["lines"]
+    assert [line[0] for line in lines] == ["1", "2", "3"]
+    assert lines[0][1:5] == lines[0][5:] == ["70.00%", "0.6000", "60.00%", "0.7000"]
+    assert lines[2][5:] == ["–"] * 4
+
+
+def test_proportions_stand_beside_the_published_ones(networks, published):
+    rows = network_context(networks, published, NAMES)["proportions"]
+    told = {row["label"]: (row["pixels"], row["share"], row["paper"]) for row in rows}
+    assert told["Chalcocite"] == (500, 0.05, 0.0527)
+    assert told["Background"] == (5500, 0.55, None)
+
+
+def test_the_head_of_the_page_has_both_protocols_and_no_claim_of_truth(networks):
+    sentence = summarise_networks("tiny", networks)
+    for run in networks.runs[:2]:
+        assert f"{run.overall['value']:.1%} (n = {run.accuracy['n']:,};" in sentence
+    assert "SYNTHETIC" in sentence
+    assert "not that the map is right" in sentence
+
+
+def test_published_numbers_are_those_of_the_paper(published):
+    assert published_accuracies(published) == pytest.approx(
+        {"Published, Table 2": 0.9287, "Published, text": 0.9509}
+    )
+    assert published_epoch(published) == pytest.approx({"accuracy": 0.9688, "val_accuracy": 0.9333})
+    assert published_shares(published) == pytest.approx({"chalcocite": 0.0527, "feldspar": 0.0272})
+    assert published_accuracies({}) == published_epoch({}) == published_shares({}) == {}
+
+
+def test_without_networks_nothing_points_at_them(published):
+    page = without_networks(published)
+    assert not {row["ours"] for row in page["figures"]} & set(NETWORK_FIGURES)
+    assert {row["ours"] for row in published["figures"]} >= set(NETWORK_FIGURES)
+    told = [row["ours"] for row in page["deviations"] if row.get("network")]
+    assert len(told) == 3
+    assert set(told) == {"Concerns the networks only. Not part of this run."}
+    assert network_answers([])["split"] == "Not part of this run."
+
+
+def test_this_run_stands_beside_the_published_set_up(networks):
+    answers = network_answers([networks])
+    assert "Paper's network: 4,297,825 parameters, 3 epochs" in answers["network"]
+    assert "Paper's network, paper: " in answers["patches"]
+    assert "copies of one patch are on both sides" in answers["split"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("record.json", '"leak"', '"other"', "lacks 'leak'"),
+        ("accuracy.json", '"assessed": true', '"assessed": false', "has no scores"),
+        ("history.csv", "0.7", "much", "column accuracy holds no number"),
+        ("history.csv", "val_loss", "loss2", "lacks the column val_loss"),
+    ],
+)
+def test_what_a_training_lacks_is_named(folder, tmp_path, file, old, new, message):
+    for path in (folder / "paper-blocked").iterdir():
+        text = path.read_text()
+        (tmp_path / path.name).write_text(text.replace(old, new, 1) if path.name == file else text)
+    with pytest.raises(InputError, match=f"{file}: .*{message}"):
+        read_run("a", tmp_path)
+
+
+def test_proportions_without_numbers_are_named(tmp_path):
+    (tmp_path / "p.csv").write_text(PROPORTIONS.replace("1500", "many"))
+    with pytest.raises(InputError, match=r"p\.csv: the column pixels holds no number"):
+        read_proportions(tmp_path / "p.csv")
