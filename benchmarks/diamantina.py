@@ -55,7 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(folder: Path, seed: int) -> list[dict]:
     """The scores of all plans in both tests (`compare_tests`)."""
-    options = Options(block_px=24, folds=8, per_class=150, seed=seed, threads=2)
+    options = Options(
+        spatial_block_px=24, folds=8, per_class=150, replicates=1000, seed=seed, threads=2
+    )
     plans = [parse_plan(plan, plan["name"]) for plan in PLANS]
     cube, extra = ([folder / "raster" / f"{name}.tif" for name in names] for names in (CUBE, EXTRA))
     with Stack(cube, extra) as stack:

@@ -49,17 +49,17 @@ RULES = {
 class Options:
     """How plans are tested: sides of blocks, folds, points per class that train a fold at most."""
 
-    block_px: int = 24
-    folds: int = 8
-    per_class: int = 150
-    replicates: int = 1000
-    seed: int = 42
-    threads: int = 1
+    spatial_block_px: int
+    folds: int
+    per_class: int
+    replicates: int
+    seed: int
+    threads: int
 
     def __post_init__(self):
         """Raise InputError for numbers that cannot be used."""
         for name, number, least in (
-            ("block-px", self.block_px, 1),
+            ("spatial-block-px", self.spatial_block_px, 1),
             ("folds", self.folds, 2),
             ("per-class", self.per_class, 2),
             ("bootstrap", self.replicates, 100),
@@ -100,9 +100,31 @@ class Ground:
     blocks: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Labelled points, and the features of every plan by its name, (n, features) each.
+
+    `names` and `layers` are those of each plan's features.
+    """
+
+    samples: Samples
+    values: dict[str, np.ndarray]
+    names: dict[str, tuple[str, ...]]
+    layers: dict[str, tuple[str, ...]]
+
+
 def read_ground(
     stack: Stack, samples: Samples, plans: Sequence[Plan], options: Options, block_px: int = 512
 ) -> Ground:
+    """Read every plan's features, as `read_plan_features`, and number the spatial blocks."""
+    read = read_plan_features(stack, samples, plans, block_px=block_px, threads=options.threads)
+    blocks = read.samples.blocks(options.spatial_block_px, stack.grid)
+    return Ground(read.samples, read.values, read.names, read.layers, blocks)
+
+
+def read_plan_features(
+    stack: Stack, samples: Samples, plans: Sequence[Plan], *, block_px: int, threads: int
+) -> Features:
     """Read every plan's features; points on nodata of any layer of any plan are left out.
 
     All plans are then tested on the same points. Raises InputError where none is left.
@@ -120,16 +142,19 @@ def read_ground(
             samples.rows,
             samples.columns,
             block_px=block_px,
-            threads=options.threads,
+            threads=threads,
         )
         names[plan.name], layers[plan.name] = plan.recipe.names(own), plan.recipe.layers_of(own)
         whole &= np.isfinite(features[plan.name]).all(axis=1)
     if not whole.any():
         raise InputError("samples: all points lie on nodata; check the cube and extra rasters")
-    notes = () if whole.all() else (f"{(~whole).sum()} points lie on nodata; left out",)
-    samples = samples.take(whole, *notes)
+    notes = [] if whole.all() else [f"{(~whole).sum()} points lie on nodata; left out"]
+    for plan in plans:
+        note = plan.recipe.note([stack.layers[place] for place in plan_layers(stack, plan)])
+        if note:
+            notes.append(f"{plan.name}: {note}")
     kept = {name: values[whole] for name, values in features.items()}
-    return Ground(samples, kept, names, layers, samples.blocks(options.block_px, stack.grid))
+    return Features(samples.take(whole, *notes), kept, names, layers)
 
 
 def plan_layers(stack: Stack, plan: Plan) -> tuple[int, ...]:
@@ -316,8 +341,8 @@ def make_record(
     how = {
         "random": f"the samples' own split; {test.trained[0]} points trained",
         "blocked": (
-            f"whole blocks of {options.block_px} pixels in {len(test.members)} folds; at most "
-            f"{options.per_class} points per class trained each, {min(test.trained)} to "
+            f"whole blocks of {options.spatial_block_px} pixels in {len(test.members)} folds; "
+            f"at most {options.per_class} points per class trained each, {min(test.trained)} to "
             f"{max(test.trained)} in all"
         ),
     }[test.protocol]
@@ -339,7 +364,7 @@ def make_record(
         "per_class": None,
         "seed": options.seed,
         "bootstrap": options.replicates,
-        "block_px": options.block_px,
+        "block_px": options.spatial_block_px,
         "rules": RULES,
         "confusion_matrix": {
             "rows": "reference",

@@ -88,8 +88,8 @@ def read_sites(
     path: str | Path,
     grid: Grid,
     name: str,
-    substances: Sequence[str] | None = None,
-    attribute: str = "substance",
+    substances: Sequence[str] | None,
+    attribute: str,
 ) -> Sites:
     """Read points or polygons, those of `substances` only, without regard to case.
 
@@ -258,14 +258,14 @@ def resample_means(
 class Bootstrap:
     """How intervals are made: side of a spatial block, number of samples, seed."""
 
-    block_px: int = 128
-    replicates: int = 1000
-    seed: int = 42
+    spatial_block_px: int
+    replicates: int
+    seed: int
 
     def __post_init__(self) -> None:
         """Raise InputError for numbers without sense."""
-        if self.block_px < 1:
-            raise InputError(f"block-px: {self.block_px} is less than 1 pixel")
+        if self.spatial_block_px < 1:
+            raise InputError(f"spatial-block-px: {self.spatial_block_px} is less than 1 pixel")
         if self.replicates < 100:
             raise InputError(f"bootstrap: {self.replicates} samples are too few; use 100 or more")
         if self.seed < 0:
@@ -273,7 +273,7 @@ class Bootstrap:
 
     def blocks_of(self, sites: Sites) -> np.ndarray:
         """Number of the spatial block of each site, (n,)."""
-        row, column = sites.row // self.block_px, sites.column // self.block_px
+        row, column = sites.row // self.spatial_block_px, sites.column // self.spatial_block_px
         row, column = row - row.min(), column - column.min()
         return row * (column.max() + 1) + column
 
