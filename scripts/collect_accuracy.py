@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
+from gossan.accuracy.record import list_records
 from gossan.config import schema_faults
 from gossan.errors import InputError
-from gossan.files import write_json
-from gossan.records import list_records, read_json
+from gossan.files import read_json, write_json
 from toolkit import run
 
 SCHEMA = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "accuracy.schema.json"

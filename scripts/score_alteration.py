@@ -86,9 +86,8 @@ def main(arguments: argparse.Namespace) -> None:
     from threadpoolctl import threadpool_limits
 
     from gossan.errors import InputError
-    from gossan.files import write_json
+    from gossan.files import read_json, write_json
     from gossan.legend import write_continuous_style
-    from gossan.records import read_json
     from gossan.tables import write_rows
     from gossan.zones.score_assessment import (
         CURVE_COLUMNS,

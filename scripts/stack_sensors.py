@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from gossan.cube.bands import EXCLUDED_UM, SENSORS, lay_out, sensors_present, write_bands
 from gossan.cube.stack import UNION, SensorStack, pixel_size_m, read_cubes, stack_grid
 from gossan.errors import InputError
-from gossan.files import write_json
+from gossan.files import read_json, write_json
 from gossan.raster import (
     BLOCK_BYTES,
     CUBE_NODATA,
@@ -21,7 +21,6 @@ from gossan.raster import (
     is_synthetic,
     map_blocks,
 )
-from gossan.records import read_json
 from toolkit import add_blocks, run
 
 # A pixel of a block is in memory as float32 of all bands, and as much again on its way there.

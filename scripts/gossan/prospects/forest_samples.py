@@ -13,8 +13,8 @@ from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.prospects.features import Recipe
 from gossan.prospects.forest import ForestSettings
 from gossan.raster import Grid, iter_blocks
-from gossan.records import read_table
 from gossan.sampling import pixel_priorities, smallest_of_each
+from gossan.tables import read_table
 
 SPLITS = ("train", "test")
 LAYERS = ("cube", "all")
