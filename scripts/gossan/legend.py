@@ -163,7 +163,7 @@ def merge_classes(
         taken = {item.code for item in merged.values()}
         free = next(code for code in range(FIRST_OWN_CODE, NODATA) if code not in taken)
         start = (
-            {"code": str(free)}
+            {"code": str(free), "label": name}
             if before is None
             else {
                 "code": str(before.code),

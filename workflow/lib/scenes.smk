@@ -78,7 +78,9 @@ def libraries_for(method):
 
     def find(wildcards):
         named = CONFIG.libraries_of(settings_of(wildcards), method)
-        return [static("analytic_library.csv") if name == CONFIG.ANALYTIC else name for name in named]
+        return [
+            static("analytic_library.csv") if name == CONFIG.ANALYTIC else name for name in named
+        ]
 
     return find
 
