@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         "class is a zone)",
     )
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
     )
     parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
     parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
@@ -64,19 +64,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Compare the wavelets and write the table."""
-    from gossan.errors import InputError
+    from gossan.accuracy.blocks import Bootstrap
     from gossan.legend import read_classes
     from gossan.tables import write_table
     from gossan.transforms.wavelets import Transform
     from gossan.zones.wavelet_comparison import compare_wavelets, zone_codes
     from gossan.zones.zone_assessment import read_zone_classes
 
-    for name, least in (("block_px", 1), ("bootstrap", 100), ("seed", 0)):
-        number = getattr(arguments, name)
-        if number < least:
-            raise InputError(
-                f"{name.replace('_', '-')}: {number} is too small; give at least {least}"
-            )
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     classes, codes = [], None
     if arguments.reference is not None:
         if arguments.classes is None:
@@ -95,9 +90,7 @@ def main(arguments: argparse.Namespace) -> None:
         reference=arguments.reference,
         classes=classes,
         codes=codes,
-        block_px=arguments.block_px,
-        replicates=arguments.bootstrap,
-        seed=arguments.seed,
+        bootstrap=bootstrap,
         window_px=WINDOW_PX,
         threads=arguments.threads,
     )

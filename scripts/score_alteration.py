@@ -62,13 +62,18 @@ def build_parser() -> argparse.ArgumentParser:
         help="a zone, then its minerals for SAM; once per zone",
     )
     add("--scene", required=True, help="scene id")
-    add("--block-px", type=int, default=32, help="side of a spatial block of folds and bootstrap")
+    add(
+        "--spatial-block-px",
+        type=int,
+        default=32,
+        help="side of a spatial block of folds and bootstrap",
+    )
     add("--folds", type=int, default=5, help="folds that the blocks are dealt into")
     add(
         "--buffer-px",
         type=int,
         help="pixels so near to a fold's blocks do not train its model (default: a quarter of "
-        "block-px)",
+        "spatial-block-px)",
     )
     add("--per-class", type=int, default=6000, help="training pixels per class at most")
     add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
@@ -85,6 +90,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Train or take the models, write the scores, the record and the curves."""
     from threadpoolctl import threadpool_limits
 
+    from gossan.accuracy.blocks import Bootstrap
     from gossan.errors import InputError
     from gossan.files import read_json, write_json
     from gossan.legend import write_continuous_style
@@ -137,16 +143,14 @@ def main(arguments: argparse.Namespace) -> None:
                     item.zone: item.path for item in map(read_zone_map, arguments.confidence)
                 },
                 options=Options(
-                    block_px=arguments.block_px,
+                    Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed),
                     folds=arguments.folds,
                     buffer_px=(
-                        arguments.block_px // 4
+                        arguments.spatial_block_px // 4
                         if arguments.buffer_px is None
                         else arguments.buffer_px
                     ),
                     per_class=arguments.per_class,
-                    replicates=arguments.bootstrap,
-                    seed=arguments.seed,
                     threads=arguments.threads,
                 ),
             )

@@ -169,7 +169,7 @@ def test_threads_do_not_change_a_byte(folder):
         (("--zone", "a", "pyrite", "--zone", "b", "pyrite"), "class pyrite is named twice"),
         (("--zone", "pyrite", "--zone", "pyrite"), "zone pyrite is named twice"),
         (("--bootstrap", 10), "bootstrap: 10 is too small"),
-        (("--block-px", 0), "block-px: 0 is too small"),
+        (("--spatial-block-px", 0), "block-px: 0 is too small"),
     ],
 )
 def test_bad_settings_are_named_and_leave_nothing(folder, more, message):

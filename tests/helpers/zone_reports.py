@@ -34,7 +34,14 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
             "compare_wavelets",
             (
                 *(*bands, "--wavelets", "haar", "sym4", *vector),
-                *("--block-px", 16, "--bootstrap", 100, "--output", folder / "comparison.csv"),
+                *(
+                    "--spatial-block-px",
+                    16,
+                    "--bootstrap",
+                    100,
+                    "--output",
+                    folder / "comparison.csv",
+                ),
             ),
         ),
     ):
@@ -44,7 +51,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
         assert map_zone(folder, zone).returncode == 0
     done = run_tool(
         "assess_zones",
-        *("--confidence", *maps, *vector, "--scene", SCENE, "--block-px", 16),
+        *("--confidence", *maps, *vector, "--scene", SCENE, "--spatial-block-px", 16),
         *("--bootstrap", 100, "--table", folder / "confidence.csv"),
         *("--record-dir", folder / "accuracy"),
     )
@@ -56,7 +63,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
             *("--reflectance", folder / "reflectance.tif", "--zone", *ZONES, *vector),
             *("--confidence", *maps, "--references", folder / "references.csv"),
             *("--minerals", "phyllic", "muscovite", "--minerals", "propylitic", "chlorite"),
-            *("--scene", SCENE, "--block-px", 16, "--folds", 3, "--per-class", 400),
+            *("--scene", SCENE, "--spatial-block-px", 16, "--folds", 3, "--per-class", 400),
             *(
                 "--bootstrap",
                 100,

@@ -1,5 +1,6 @@
 import numpy as np
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.scores import assess_blocks
 from gossan.zones.alteration_score import PROBABILITY_EDGES, Model, ZoneModels
 from gossan.zones.score_assessment import Options, _Comparison, _ZonePlan, count_carrying
@@ -11,7 +12,11 @@ def compare(counts):
     models = ZoneModels(model, (model, model), np.full(2, 0.5, np.float32), (9, 9), (9, 9))
     fold = np.arange(len(counts))[None] % 2
     plan = _ZonePlan("phyllic", 1, models, fold, {"score": PROBABILITY_EDGES})
-    return _Comparison(plan, {"score": counts}, Options(replicates=200))
+    return _Comparison(
+        plan,
+        {"score": counts},
+        Options(Bootstrap(32, 200, 42), folds=2, buffer_px=8, per_class=6000),
+    )
 
 
 def counts_of(blocks, zone_blocks):
