@@ -61,10 +61,6 @@ class Product(ABC):
     def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
         """Quality flags of a window, (flags, rows, columns) bool, in the order asked for."""
 
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
-        return self.read_flags(window, flags).any(axis=0)
-
     def require_flags(self, flags: Sequence[str]) -> None:
         """Raise InputError for a flag that is unknown or that this product cannot tell."""
         for flag in flags:
