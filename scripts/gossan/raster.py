@@ -33,9 +33,6 @@ from gossan.files import staged
 GDAL_CACHE_BYTES = 64 * 2**20
 BLOCK_BYTES = 64 * 2**20
 COG_BLOCK_PX = 512
-# How a cube of reflectance is stored.
-CUBE_SCALE = 1e-4
-CUBE_NODATA = -32768
 COG_TILE_BYTES = 16 * 2**20
 TIFF_TILE_STEP_PX = 16
 # Blocks that must see far around themselves are not cut smaller than this by their memory:
