@@ -122,6 +122,23 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """Add `--window` and `--polygon`, the part of the product that becomes the cube."""
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument(
+        "--window",
+        nargs=4,
+        type=int,
+        metavar=("COLUMN", "ROW", "WIDTH", "HEIGHT"),
+        help="part of the product to use, in pixels (default: all)",
+    )
+    part.add_argument(
+        "--polygon",
+        type=Path,
+        help="vector file of the area to use; pixels outside become nodata",
+    )
+
+
 def add_blocks(parser: argparse.ArgumentParser) -> None:
     """Add `--block-px`, the side of a block, and `--threads`."""
     parser.add_argument(

@@ -22,7 +22,7 @@ from rasterio.windows import Window
 
 from gossan.cube.bands import SENSORS, StackBands, sensor_bits
 from gossan.errors import InputError
-from gossan.raster import BLOCK_BYTES, BandTable, Grid, RasterInfo, decode, read_info
+from gossan.raster import BLOCK_BYTES, BandTable, Datasets, Grid, RasterInfo, decode, read_info
 
 UNION, INTERSECTION = "union", "intersection"
 # The sensors whose grid a stack takes over where their pixels are of its size.
@@ -297,9 +297,8 @@ class SensorStack:
             )
             for sensor in self.sensors
         }
-        self._local = threading.local()
         self._lock = threading.Lock()
-        self._opened: list[rasterio.DatasetReader] = []
+        self._datasets = Datasets(rasterio.open)
         self.combinations = np.zeros(1 << len(SENSORS), np.int64)
 
     @property
@@ -364,7 +363,8 @@ class SensorStack:
             return nothing
         values = np.full((len(layer.bands), reach.height, reach.width), np.nan, np.float32)
         try:
-            stored = self._open(layer.info.path).read(layer.bands, window=window)
+            with self._datasets.borrow(layer.info.path) as dataset:
+                stored = dataset.read(layer.bands, window=window)
         except RasterioError as error:
             raise InputError(
                 f"{layer.info.path}: broken or truncated near row {window.row_off}; make it again"
@@ -375,14 +375,6 @@ class SensorStack:
         values[:, row : row + window.height, column : column + window.width] = read
         transform = source.transform @ Affine.translation(reach.col_off, reach.row_off)
         return resample(values, transform, source.crs, target, layer.average)
-
-    def _open(self, path: Path) -> rasterio.DatasetReader:
-        handles = self._local.__dict__.setdefault("handles", {})
-        if path not in handles:
-            handles[path] = dataset = rasterio.open(path)
-            with self._lock:
-                self._opened.append(dataset)
-        return handles[path]
 
     def _require_sensors(self) -> None:
         for sensor, pixels in self.pixels.items():
@@ -395,8 +387,7 @@ class SensorStack:
 
     def close(self) -> None:
         """Close the cubes' files."""
-        for dataset in self._opened:
-            dataset.close()
+        self._datasets.close()
 
     def __enter__(self) -> "SensorStack":
         """The stack itself."""

@@ -8,10 +8,8 @@ of a STAC item; `Rasters` reads the files of both, on disk or over HTTP.
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -24,7 +22,7 @@ from rasterio.windows import Window
 from gossan.errors import InputError
 from gossan.products.containers import Container, Folder, Rules, Zip
 from gossan.products.xml_metadata import XML_MAX_BYTES, XmlMetadata
-from gossan.raster import Grid
+from gossan.raster import Datasets, Grid
 
 # Bands in the order of the metadata's band_id, 0 to 12, and their native pixels (m).
 BAND_IDS = (*(f"B{n:02d}" for n in range(1, 9)), "B8A", *(f"B{n:02d}" for n in range(9, 13)))
@@ -105,38 +103,13 @@ class Description:
 # ---- rasters ------------------------------------------------------------------------------------
 
 
-class Rasters:
-    """Open rasters of any number of dates, each lent to one reader at a time.
-
-    A GDAL dataset must serve one thread at a time; those at rest are kept open, the longest unused
-    closed first.
-    """
+class Rasters(Datasets[RasterFile]):
+    """Open rasters of any number of dates; `borrow` may raise RasterioError."""
 
     def __init__(self, most_idle: int = MOST_IDLE_FILES):
         """No file is open yet."""
-        self._most_idle = most_idle
-        self._lock = threading.Lock()
-        self._idle: list[tuple[RasterFile, rasterio.DatasetReader]] = []
-
-    @contextmanager
-    def borrow(self, file: RasterFile) -> Iterator[rasterio.DatasetReader]:
-        """The file's dataset; what raised is not lent again. May raise RasterioError."""
-        with self._lock:
-            place = next((i for i, (known, _) in enumerate(self._idle) if known == file), None)
-            dataset = None if place is None else self._idle.pop(place)[1]
-        if dataset is None:
-            # Only the format that is due: a file of another one could point anywhere.
-            dataset = rasterio.open(file.path, driver=file.driver)
-        try:
-            yield dataset
-        except BaseException:
-            dataset.close()
-            raise
-        with self._lock:
-            self._idle.append((file, dataset))
-            surplus = self._idle.pop(0)[1] if len(self._idle) > self._most_idle else None
-        if surplus is not None:
-            surplus.close()
+        # Only the format that is due: a file of another one could point anywhere.
+        super().__init__(lambda file: rasterio.open(file.path, driver=file.driver), most_idle)
 
     def describe(self, file: RasterFile) -> tuple[Grid, int]:
         """Grid and count of bands; InputError if it is no raster of whole numbers on a map."""
@@ -170,14 +143,6 @@ class Rasters:
                 what = f"cannot be read at row {window.row_off}, column {window.col_off}"
                 _fail_or_wait(file, attempt, what, error)
         raise AssertionError("the last attempt returns or raises")
-
-    def close(self, files: Sequence[RasterFile] | None = None) -> None:
-        """Close those of `files` (None: all) that rest."""
-        with self._lock:
-            closing = [entry for entry in self._idle if files is None or entry[0] in files]
-            self._idle = [entry for entry in self._idle if entry not in closing]
-        for _, dataset in closing:
-            dataset.close()
 
 
 def _attempts(file: RasterFile) -> range:
