@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from toolkit import add_threads, run
+from toolkit import add_threads, add_wavelets, run
 
 WINDOW_PX = 512
 
@@ -12,25 +12,13 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cube", type=Path, required=True, help="cube to transform (int16)")
-    parser.add_argument("--bands", nargs="+", metavar="NAME", help="bands (default: all)")
+    add_wavelets(parser)
     parser.add_argument(
         "--wavelets",
         nargs="+",
-        default=["haar", "db2", "sym4", "coif1"],
+        required=True,
         metavar="NAME",
-        help="PyWavelets' names of discrete wavelets (default: haar db2 sym4 coif1)",
-    )
-    parser.add_argument("--level", type=int, default=1, help="number of levels (default: 1)")
-    parser.add_argument(
-        "--mode",
-        default="symmetric",
-        help="how a band goes on beyond its edges (default: symmetric)",
-    )
-    parser.add_argument(
-        "--transform",
-        choices=("dwt", "swt"),
-        default="dwt",
-        help="decimated (default), or stationary, which moves with any shift",
+        help="PyWavelets' names of discrete wavelets, such as haar db2 sym4",
     )
     parser.add_argument(
         "--reference",
@@ -55,8 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--spatial-block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
     )
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     add_threads(parser)
     return parser
@@ -82,9 +70,8 @@ def main(arguments: argparse.Namespace) -> None:
         codes = zone_codes(classes, arguments.zone, str(named_by))
     rows = compare_wavelets(
         arguments.cube,
-        arguments.bands,
         [
-            Transform(wavelet, arguments.level, arguments.mode, arguments.transform)
+            Transform(wavelet, arguments.level, arguments.mode, arguments.transform, arguments.gaps)
             for wavelet in dict.fromkeys(arguments.wavelets)
         ],
         reference=arguments.reference,

@@ -138,7 +138,7 @@ WIDEST = {
     "map_embedding": 22,
     "classify_patches": 16,
     "rank_targets": 16,
-    "collect_accuracy": 8,
+    "collect_accuracy": 10,
     "render_index": 10,
 }
 

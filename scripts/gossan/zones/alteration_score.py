@@ -96,7 +96,10 @@ def make_features(
       two absorptions together is told from one that deepens a single one.
     """
     used = sorted({band for ratio in ratios for band in ratio.bands})
-    stack = np.stack([spectra[band] for band in used])
+    # Without ratios there is no band to stack, but its shape is needed.
+    stack = np.empty((len(used), *values.shape[1:]), np.float32)
+    for plane, band in zip(stack, used, strict=True):
+        plane[:] = spectra[band]
     valid = np.isfinite(values).all(axis=0) & np.isfinite(low_pass).all(axis=0)
     valid &= np.isfinite(details).all(axis=(0, 1)) & np.isfinite(stack).all(axis=0)
     smooth = _Smoother(valid)
@@ -112,16 +115,20 @@ def make_features(
     stack_4 = smooth(stack_3, 8)
     planes = [values, low_pass, low_pass_2, low_pass_3, deviation, low_deviation]
     planes = [plane[(slice(None), *inner)] for plane in planes]
-    at_scale = [
-        log_ratios(dict(zip(used, scale[(slice(None), *inner)], strict=True)), ratios, RATIO_FLOOR)
-        for scale in (stack, stack_2, stack_3, stack_4)
-    ]
-    deep = [place for place, ratio in enumerate(ratios) if ratio.depth]
-    products = [
-        (first * second)[None]
-        for scale in (at_scale[1], at_scale[3])
-        for first, second in _pairs(scale[deep])
-    ]
+    at_scale, products = [], []
+    if ratios:
+        at_scale = [
+            log_ratios(
+                dict(zip(used, scale[(slice(None), *inner)], strict=True)), ratios, RATIO_FLOOR
+            )
+            for scale in (stack, stack_2, stack_3, stack_4)
+        ]
+        deep = [place for place, ratio in enumerate(ratios) if ratio.depth]
+        products = [
+            (first * second)[None]
+            for scale in (at_scale[1], at_scale[3])
+            for first, second in _pairs(scale[deep])
+        ]
     features = np.concatenate([*planes, *at_scale, *products])
     if not valid[inner].all():
         features[:, ~valid[inner]] = np.nan

@@ -30,6 +30,7 @@ from gossan.errors import InputError
 from gossan.library.readers import References, read_references
 from gossan.minerals.spectral_angle import align_references, map_angles
 from gossan.raster import (
+    BandTable,
     Layer,
     RasterInfo,
     find_bands,
@@ -42,8 +43,10 @@ from gossan.transforms.band_ratios import (
     BandRatio,
     band_ratio,
     list_ratios,
+    missing_ratios,
     zone_ratios,
 )
+from gossan.transforms.band_search import same_wavelength
 from gossan.zones.alteration_score import (
     CLIP,
     HALO_PX,
@@ -71,6 +74,7 @@ from gossan.zones.alteration_score import (
     train_zone,
 )
 from gossan.zones.confidence import HIGH, MEDIUM, low_pass_places
+from gossan.zones.cube_limits import require_few_bands
 from gossan.zones.zone_assessment import (
     LEVELS,
     ZoneReference,
@@ -135,36 +139,41 @@ RULES = {
 class Scene:
     """The rasters of a scene, and what is computed from their blocks.
 
-    `bands` are the study's bands; `spectra` (the reflectance cube, or else the cube) is what
+    `cube` has the bands to learn from; `spectra` (the reflectance cube, or else the cube) is what
     ratios and angles are taken of.
     """
 
     cube: RasterInfo
     subbands: RasterInfo
     spectra: RasterInfo
-    bands: tuple[str, ...]
 
     @classmethod
-    def open(
-        cls,
-        cube: Path,
-        subbands: Path,
-        reflectance: Path | None,
-        bands: Sequence[str],
-    ) -> "Scene":
-        """Open the rasters; InputError for bands or sub-bands that they lack."""
-        opened = cls(
-            read_info(cube),
-            read_info(subbands),
-            read_info(reflectance or cube),
-            tuple(bands),
-        )
-        low_pass_places(opened.subbands.bands.names, bands, str(subbands))
+    def open(cls, cube: Path, subbands: Path, reflectance: Path | None) -> "Scene":
+        """Open the rasters.
+
+        Raises InputError for too many bands, bands that share a name, sub-bands that are missing,
+        and for different grids.
+        """
+        opened = cls(read_info(cube), read_info(subbands), read_info(reflectance or cube))
+        require_few_bands(opened.cube)
         for info in (opened.cube, opened.spectra):
-            find_bands(info, bands)
-        for band in bands:
+            find_bands(info, info.bands.names)
+        for info in (opened.subbands, opened.spectra):
+            opened.cube.grid.require_same(info.grid, str(info.path))
+        low_pass_places(opened.subbands.bands.names, opened.bands, str(subbands))
+        for band in opened.bands:
             detail_places(opened.subbands, band)
         return opened
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands that are learned from."""
+        return self.cube.bands.names
+
+    @property
+    def angle_bands(self) -> tuple[str, ...]:
+        """Names of the bands that angles are taken on: those that the spectra have, too."""
+        return tuple(name for name in self.bands if name in self.spectra.bands.names)
 
     @property
     def sources(self) -> list[Path]:
@@ -180,7 +189,21 @@ class Scene:
     @property
     def ratios(self) -> list[BandRatio]:
         """The ratios that the features use."""
-        return list_ratios(self.spectra.bands.names)
+        return list_ratios(self.spectra.bands)
+
+    @property
+    def used_bands(self) -> dict[str, dict[str, float]]:
+        """Centre and width (µm) of each band that a feature rests on.
+
+        Bands to learn from go by their name, those of a ratio by the ratio and the place in it.
+        """
+        table = self.cube.bands
+        used = {f"band {name}": _wavelength(table, place) for place, name in enumerate(table.names)}
+        table = self.spectra.bands
+        for ratio in self.ratios:
+            for place, name in enumerate(ratio.bands, start=1):
+                used[f"{ratio.name} {place}"] = _wavelength(table, table.names.index(name))
+        return used
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -197,13 +220,21 @@ class Scene:
         spectra = blocks[2] if len(self.sources) > 2 else cube
         places = [detail_places(self.subbands, band) for band in self.bands]
         return make_features(
-            cube[find_bands(self.cube, self.bands)],
+            cube,
             subbands[low_pass_places(self.subbands.bands.names, self.bands, "")],
             np.stack([subbands[own] for own in places]),
             dict(zip(self.spectra.bands.names, spectra, strict=True)),
             self.ratios,
             inner,
         )
+
+
+def _wavelength(table: BandTable, place: int) -> dict[str, float | None]:
+    """Centre and width of a band, None where it has none."""
+    return {
+        "centre_um": table.centre_um[place] if table.centre_um else None,
+        "fwhm_um": table.fwhm_um[place] if table.fwhm_um else None,
+    }
 
 
 def detail_places(subbands: RasterInfo, band: str) -> list[int]:
@@ -236,10 +267,10 @@ def list_rivals(
     names = scene.spectra.bands.names
     rivals = [
         Rival(f"ratio {ratio.formula}", lambda block, ratio=ratio: band_ratio(block, names, ratio))
-        for ratio in zone_ratios(scene.spectra.bands.names, zone)
+        for ratio in zone_ratios(scene.spectra.bands, zone)
     ]
-    if references is not None and minerals:
-        places = find_bands(scene.spectra, scene.bands)
+    if references is not None and minerals and len(scene.angle_bands) > 1:
+        places = find_bands(scene.spectra, scene.angle_bands)
         spectra = _align(references, scene, minerals)
 
         def nearness(block: np.ndarray) -> np.ndarray:
@@ -251,14 +282,15 @@ def list_rivals(
 
 def _align(references: References, scene: Scene, minerals: Sequence[str]) -> np.ndarray:
     table = scene.spectra.bands
-    places = find_bands(scene.spectra, scene.bands)
+    names = scene.angle_bands
+    places = find_bands(scene.spectra, names)
     own = replace(
         table,
-        names=scene.bands,
+        names=names,
         centre_um=tuple(table.centre_um[place] for place in places) if table.centre_um else (),
         fwhm_um=tuple(table.fwhm_um[place] for place in places) if table.fwhm_um else (),
     )
-    kept = [place for place, band in enumerate(references.band) if band in scene.bands]
+    kept = [place for place, band in enumerate(references.band) if band in names]
     part = References(
         references.names,
         tuple(references.band[place] for place in kept),
@@ -269,7 +301,7 @@ def _align(references: References, scene: Scene, minerals: Sequence[str]) -> np.
     return align_references(part, minerals, own, "references")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """How a score is trained and tested; see the tool's flags."""
 
@@ -277,7 +309,7 @@ class Options:
     folds: int
     buffer_px: int
     per_class: int
-    threads: int = 1
+    threads: int
 
     def check(self) -> None:
         """Raise InputError for numbers that cannot be used."""
@@ -460,14 +492,24 @@ class _Tally:
             self.counts[key][places.slices] += counts.astype(self.counts[key].dtype)
 
 
-def _score_layers(scene: Scene, zones: Sequence[str], outputs: Sequence[Path], held_out: bool):
+def _score_layers(
+    scene: Scene,
+    zones: Sequence[str],
+    outputs: Sequence[Path],
+    held_out: bool,
+    origin: Mapping | None = None,
+) -> list[Layer]:
+    tags = {**scene.cube.tags, "METHOD": METHOD}
+    if origin is not None:
+        tags["TRAINED_ON"] = origin["scene"]
+        tags["TRAINED_ON_SYNTHETIC"] = "yes" if origin["synthetic"] else "no"
     return [
         Layer(
             path,
             "float32",
             np.nan,
             (zone, f"{zone} held out") if held_out else (zone,),
-            tags={**scene.cube.tags, "METHOD": METHOD, "ZONE": zone},
+            tags={**tags, "ZONE": zone},
         )
         for zone, path in zip(zones, outputs, strict=True)
     ]
@@ -603,6 +645,7 @@ def score_scene(
         "synthetic": scene.synthetic or bool(reference.synthetic),
         "bands": list(scene.bands),
         "spectra": scene.spectra.path.name,
+        **_describe_ground(scene),
         "reference": {
             "file": reference.file,
             "kind": reference.kind,
@@ -643,6 +686,25 @@ def score_scene(
             conflicts=survey.conflicts,
         )
     return record, rows, records
+
+
+def _describe_ground(scene: Scene) -> dict:
+    """What the features of a scene rest on, for its record and for scenes that use its models."""
+    return {
+        "angle_bands": list(scene.angle_bands),
+        "ratios": {ratio.name: ratio.formula for ratio in scene.ratios},
+        "ratios_left_out": missing_ratios(scene.spectra.bands),
+        "wavelengths": scene.used_bands,
+        "corrections": {
+            "cube": _corrections(scene.cube),
+            "spectra": _corrections(scene.spectra),
+        },
+    }
+
+
+def _corrections(info: RasterInfo) -> dict[str, str | None]:
+    """How a cube was corrected, as its tags say."""
+    return {name.lower(): info.tags.get(name) for name in ("ATMOSPHERE", "NORMALISATION")}
 
 
 class _Comparison:
@@ -970,7 +1032,7 @@ def apply_record(
     """Write the scores of a scene by the models of another scene's record; return its record.
 
     Nothing can be tested here, and the record says so. Raises InputError for a record without
-    models of the zones, or made of other features.
+    models of the zones, made of other features, at other wavelengths or after other corrections.
     """
     try:
         known = {item["zone"]: item for item in record["zones"]}
@@ -988,7 +1050,17 @@ def apply_record(
             Model(float(item["model"]["intercept"]), np.array(item["model"]["coefficients"], float))
             for item in items
         ]
-    except (KeyError, TypeError, ValueError) as error:
+        wavelengths = {
+            key: (item["centre_um"], item["fwhm_um"]) for key, item in record["wavelengths"].items()
+        }
+        corrections = {key: dict(item) for key, item in record["corrections"].items()}
+        bands = tuple(record["bands"])
+        origin = record.get("trained_on") or {
+            "scene": str(record["scene"]),
+            "synthetic": bool(record["synthetic"]),
+        }
+        origin = {"scene": str(origin["scene"]), "synthetic": bool(origin["synthetic"])}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a record of score_alteration.py; train one") from error
     missing = [zone for zone in zones if zone not in known]
     if missing:
@@ -996,10 +1068,12 @@ def apply_record(
             f"{path}: has no model of the zone {', '.join(missing)} (it has: {', '.join(known)})"
         )
     if features != scene.names or any(len(m.coefficients) != len(features) for m in models):
+        theirs = " ".join(bands)
         raise InputError(
             f"{path}: its model reads other features than the bands {' '.join(scene.bands)} "
-            "give; train it on the same bands"
+            f"give (it was trained on {theirs}); train it on the same bands"
         )
+    _require_same_ground(scene, wavelengths, corrections, path)
 
     def make(inner: tuple[slice, slice], *blocks: np.ndarray) -> list[np.ndarray]:
         scores = predict_block(scene.features(blocks, inner), standardisation, models)
@@ -1008,23 +1082,53 @@ def apply_record(
     map_blocks(
         make,
         scene.sources,
-        _score_layers(scene, zones, outputs, held_out=False),
+        _score_layers(scene, zones, outputs, held_out=False, origin=origin),
         block_px=WINDOW_PX,
         threads=threads,
         halo=HALO_PX,
         progress="score",
     )
     reason = (
-        f"The models were trained on the scene {record.get('scene', '?')}; this scene has no "
+        f"The models were trained on the scene {origin['scene']}; this scene has no "
         "reference, so no accuracy can be stated and the probabilities are not calibrated for it."
     )
     return {
         **unassessed_record(scene=name, method=METHOD, synthetic=scene.synthetic, reason=reason),
+        "trained_on": {**origin, "file": path.name},
         "bands": list(scene.bands),
+        **_describe_ground(scene),
         "features": list(features),
         "standardisation": record["standardisation"],
         "zones": items,
     }
+
+
+def _require_same_ground(
+    scene: Scene,
+    wavelengths: Mapping[str, tuple[float | None, float | None]],
+    corrections: Mapping[str, Mapping],
+    path: Path,
+) -> None:
+    """InputError where features of one name rest on other wavelengths or other corrections."""
+    for key, own in scene.used_bands.items():
+        centre, width = wavelengths.get(key, (None, None))
+        if not same_wavelength(own["centre_um"], centre, width):
+            here, there = (
+                "no wavelength" if value is None else f"{value:g} µm"
+                for value in (own["centre_um"], centre)
+            )
+            raise InputError(
+                f"{path}: its {key} is at {there}, here at {here}; train it on a scene of the same "
+                "sensor"
+            )
+    for cube, said in _describe_ground(scene)["corrections"].items():
+        for step, value in said.items():
+            theirs = corrections.get(cube, {}).get(step)
+            if theirs != value:
+                raise InputError(
+                    f"{path}: was trained on a {cube} with {step} {theirs or 'unknown'}, here it "
+                    f"is {value or 'unknown'}; correct both scenes alike"
+                )
 
 
 def read_minerals(path: Path | None, minerals: Mapping[str, Sequence[str]]) -> References | None:

@@ -16,9 +16,10 @@ from gossan.accuracy.separability import rank_area, rank_interval
 from gossan.accuracy.truth import NO_REFERENCE, Reference, open_reference
 from gossan.errors import InputError
 from gossan.legend import MapClass
-from gossan.raster import RasterInfo, decode, find_bands, iter_blocks, read_info
+from gossan.raster import RasterInfo, decode, iter_blocks, read_info
 from gossan.transforms.wavelets import Transform, split_block
 from gossan.zones.anomalies import count_levels
+from gossan.zones.cube_limits import require_few_bands
 
 LEVELS = 2**16
 LOWEST = -(2**15)
@@ -252,7 +253,6 @@ def zone_codes(
 
 def compare_wavelets(
     cube: str | Path,
-    bands: Sequence[str] | None,
     transforms: Sequence[Transform],
     *,
     reference: str | Path | None = None,
@@ -271,15 +271,14 @@ def compare_wavelets(
     info = read_info(cube)
     if np.dtype(info.dtype) != np.int16:
         raise InputError(f"{cube}: stored as {info.dtype}; store the cube as int16")
-    places = find_bands(info, bands)
-    names = [info.bands.names[place] for place in places]
+    require_few_bands(info)
+    names = info.bands.names
     for transform in transforms:
         transform.require_fit(info.grid.shape, str(cube))
     options = {"block_px": window_px, "threads": threads, "scaled": False}
 
     def count(block: np.ndarray) -> np.ndarray:
-        stored = block[places]
-        return count_levels(stored, None if info.nodata is None else stored != info.nodata)
+        return count_levels(block, None if info.nodata is None else block != info.nodata)
 
     counts = sum(part for _, part in iter_blocks(count, [cube], **options))
     for name, own in zip(names, counts, strict=True):
@@ -300,7 +299,7 @@ def compare_wavelets(
         def measure(
             inner: tuple[slice, slice], stored: np.ndarray, window: Window, *truth: np.ndarray
         ) -> list[BlockPart]:
-            block = decode(stored[places], info)
+            block = decode(stored, info)
             subbands = split_block(block, inner, transform)
             labelled = None
             if zones is not None:

@@ -5,10 +5,12 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from gossan.accuracy.blocks import SpatialBlocks, resample
 from gossan.errors import InputError
+from gossan.raster import BandTable
 from gossan.transforms.band_ratios import list_ratios
 from gossan.zones import alteration_score as score
 
 BANDS = ("4", "5", "6", "7", "8", "9")
+TABLE = BandTable(BANDS, (1.656, 2.167, 2.209, 2.262, 2.336, 2.400))
 
 
 def inputs(rows=80, columns=90, seed=0):
@@ -26,14 +28,14 @@ def features(values, low_pass, details, inner=None):
         low_pass,
         details,
         dict(zip(BANDS, values, strict=True)),
-        list_ratios(BANDS),
+        list_ratios(TABLE),
         inner or (slice(0, rows), slice(0, columns)),
     )
 
 
 def test_every_feature_has_a_name():
     found = features(*inputs())
-    names = score.feature_names(BANDS, list_ratios(BANDS))
+    names = score.feature_names(BANDS, list_ratios(TABLE))
     assert len(found) == len(names) == len(set(names))
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
