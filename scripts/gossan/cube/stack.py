@@ -24,9 +24,11 @@ from gossan.cube.bands import SENSORS, StackBands, sensor_bits
 from gossan.errors import InputError
 from gossan.raster import BLOCK_BYTES, BandTable, Datasets, Grid, RasterInfo, decode, read_info
 
+# The sensor whose bands may be any numbers.
+RASTERS = "rasters"
 UNION, INTERSECTION = "union", "intersection"
-# The sensors whose grid a stack takes over where their pixels are of its size.
-_GRID_SENSORS = ("enmap", "prisma")
+# The sensors whose grid a stack takes over where their pixels are of its size, first ones first.
+_GRID_SENSORS = ("enmap", "prisma", "landsat", "aster", "sentinel2", "worldview3", "rasters")
 # Share of a pixel that finer ones with data must cover.
 _LEAST_COVER = 0.5
 # Relative difference of pixel sizes that counts as none.
@@ -39,8 +41,8 @@ _UTM_SOUTH_LIMIT, _UTM_NORTH_LIMIT = -80.0, 84.0
 def read_cubes(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:
     """What the cubes say of themselves, in the order of SENSORS.
 
-    Raises InputError for an unknown sensor and for a cube without reference system, wavelengths or
-    nodata value.
+    Raises InputError for an unknown sensor, and for a cube without reference system or, but for
+    rasters, without wavelengths.
     """
     unknown = [name for name in paths if name not in SENSORS]
     if unknown:
@@ -52,7 +54,8 @@ def read_cubes(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:
         info = read_info(paths[sensor])
         if info.grid.crs is None:
             raise InputError(f"{info.path}: has no reference system; make the cube again")
-        if not info.bands.centre_um or not info.bands.fwhm_um:
+        told = bool(info.bands.centre_um), bool(info.bands.fwhm_um)
+        if told != (True, True) and (sensor != RASTERS or any(told)):
             raise InputError(
                 f"{info.path}: its bands have no wavelengths; give a cube of preprocess_scene"
             )
@@ -63,10 +66,10 @@ def read_cubes(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:
 def stack_grid(grids: Mapping[str, Grid], pixel_m: float, extent: str = UNION) -> Grid:
     """The grid of a stack: pixels of pixel_m metres, in UTM, over `extent` of the cubes' grids.
 
-    Pixels are those of EnMAP, else of PRISMA, where these are of that size, so that they need not
-    be resampled; else they are multiples of pixel_m in the UTM zone of the middle of all. extent:
-    UNION, INTERSECTION, or one sensor; the grid is the smallest that covers it. Raises InputError
-    for a sensor that is not there and where nothing is common to all.
+    Pixels are those of the first of _GRID_SENSORS whose pixels are of that size, so that they need
+    not be resampled; else they are multiples of pixel_m in the UTM zone of the middle of all.
+    extent: UNION, INTERSECTION, or one sensor; the grid is the smallest that covers it. Raises
+    InputError for a sensor that is not there and where nothing is common to all.
     """
     if extent not in (UNION, INTERSECTION, *grids):
         raise InputError(
