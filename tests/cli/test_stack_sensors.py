@@ -194,7 +194,7 @@ def test_bad_input_is_named_and_leaves_nothing(cubes, tmp_path):
         ("prisma", far, ("--extent", "intersection"), "no ground in common"),
         ("prisma", tmp_path / "none.tif", (), "none.tif: no such raster file"),
         ("prisma", far, ("--extent", "aster"), "extent aster: is none of the cubes"),
-        ("landsat", back, (), "'landsat' is unknown"),
+        ("aviris", back, (), "'aviris' is unknown"),
     ):
         done = stack(tmp_path / "out", cubes | {sensor: path}, *more)
         assert done.returncode == 1
