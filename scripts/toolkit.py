@@ -85,36 +85,26 @@ def add_embedding(parser: argparse.ArgumentParser) -> None:
         "--masking",
         dest="max_masked",
         type=int,
-        default=4,
-        help="sensors masked at most; 0: never (default: 4)",
+        required=True,
+        help="sensors masked at most; 0: never. One is always left, however large the number",
     )
-    add(
-        "--triplets",
-        type=int,
-        default=6144,
-        help="triplets per epoch, made as they are needed (default: 6144)",
-    )
-    add("--epochs", type=int, default=16, help="epochs (default: 16)")
-    add("--batch", type=int, default=256, help="triplets per step (default: 256)")
-    add("--rate", type=float, default=1e-3, help="Adam's first learning rate (default: 0.001)")
+    add("--triplets", type=int, required=True, help="triplets per epoch, made as they are needed")
+    add("--epochs", type=int, required=True, help="epochs")
     add(
         "--mining",
         choices=("random", "semi-hard"),
-        default="semi-hard",
+        required=True,
         help="negatives of the triplets: as drawn, or the nearest one of the batch that is "
-        "farther than the positive (default: semi-hard)",
+        "farther than the positive",
     )
-    add("--margin", type=float, default=0.3, help="margin of the loss (default: 0.3)")
-    add("--hidden", type=int, default=256, help="units of the first layer (default: 256)")
-    add("--embedding", type=int, default=32, help="units of the second layer (default: 32)")
+    add("--margin", type=float, required=True, help="margin of the loss")
+    add("--hidden", type=int, required=True, help="units of the first layer")
+    add("--embedding", type=int, required=True, help="units of the second layer")
+    add("--networks", type=int, required=True, help="networks side by side, each of its own seed")
+    add("--seed", type=int, required=True, help="seed of weights, spectra and masks")
     add(
-        "--networks",
-        type=int,
-        default=1,
-        help="networks side by side, each from its own seed (default: 1)",
+        "--threads", type=int, required=True, help="TensorFlow's threads; they change the last bits"
     )
-    add("--seed", type=int, default=42, help="seed of weights, spectra and masks")
-    add("--threads", type=int, default=2, help="TensorFlow's threads; they change the last bits")
 
 
 def add_wavelets(parser: argparse.ArgumentParser) -> None:
