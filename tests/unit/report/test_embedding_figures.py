@@ -15,7 +15,7 @@ from gossan.cube.bands import read_bands
 from gossan.legend import MapClass, read_classes
 from gossan.raster import BandTable, Grid
 from gossan.report import embedding_figures as figures
-from gossan.report.minerals_figures import Raster, read_small, save_figure
+from gossan.report.drawing import Raster, read_small, save_figure
 from gossan.tables import read_references
 
 GRID = Grid(CRS.from_epsg(32611), from_origin(480_000, 4_160_000, 30, 30), 40, 30)
