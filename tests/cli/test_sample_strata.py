@@ -32,7 +32,7 @@ def test_points_and_table_agree(folder, tmp_path):
     rows = table(tmp_path / "strata.csv")
     assert list(rows[0]) == [
         *("mine", "mineral", "stratum", "from_m", "to_m", "class", "pixels", "asked", "drawn"),
-        *("train", "test", "labelled_by", "synthetic"),
+        *("train", "test", "labelled_by", "synthetic", "index_bands"),
     ]
     for row in rows:
         own = points[
@@ -43,6 +43,7 @@ def test_points_and_table_agree(folder, tmp_path):
         assert len(own) == int(row["drawn"]) == int(row["asked"])
         assert (own["split"] == "test").sum() == int(row["test"])
         assert row["synthetic"] == "yes"
+        assert row["index_bands"] == "B02 B04 B08 B11"
     assert sum(int(row["drawn"]) for row in rows) == len(points) == 236
     assert [rows[0][name] for name in ("stratum", "from_m", "to_m")] == ["ore", "0", "0"]
     assert [rows[-1][name] for name in ("stratum", "from_m", "to_m")] == [
