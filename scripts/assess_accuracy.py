@@ -3,9 +3,12 @@
 import argparse
 from pathlib import Path
 
-from gossan.accuracy.class_map import assess_map, unassessed_record
+from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.class_map import assess_map
+from gossan.accuracy.record import unassessed_record
 from gossan.files import write_json
 from gossan.legend import read_classes
+from gossan.raster import is_synthetic, read_info
 from toolkit import add_threads, run
 
 WINDOW_PX = 512
@@ -33,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
     )
     parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
     parser.add_argument("--seed", type=int, default=42, help="seed of bootstrap and sample")
@@ -54,9 +57,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Assess the map and write the record."""
     classes = read_classes(arguments.classes)
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     if arguments.reference is None:
         record = unassessed_record(
-            arguments.class_map, scene=arguments.scene, method=arguments.method
+            scene=arguments.scene,
+            method=arguments.method,
+            synthetic=is_synthetic(read_info(arguments.class_map).tags),
         )
         write_json(arguments.output, record)
         return
@@ -67,9 +73,7 @@ def main(arguments: argparse.Namespace) -> None:
         scene=arguments.scene,
         method=arguments.method,
         split=arguments.split,
-        block_px=arguments.block_px,
-        replicates=arguments.bootstrap,
-        seed=arguments.seed,
+        bootstrap=bootstrap,
         per_class=arguments.per_class if arguments.design == "stratified" else None,
         window_px=WINDOW_PX,
         threads=arguments.threads,

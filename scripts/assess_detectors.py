@@ -78,7 +78,8 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _assess(arguments: argparse.Namespace) -> None:
-    from gossan.accuracy.class_map import unassessed_record
+    from gossan.accuracy.blocks import Bootstrap
+    from gossan.accuracy.record import unassessed_record
     from gossan.accuracy.truth import open_reference
     from gossan.cube.bands import read_bands
     from gossan.embedding.detection import DETECTION_COLUMNS, Protocol, accuracy_record, read_pixels
@@ -122,11 +123,9 @@ def _assess(arguments: argparse.Namespace) -> None:
         filler = read_filler(arguments.filler)
         header.require_bands(filler.header.bands, str(arguments.filler))
     protocol = Protocol(
-        arguments.spatial_block_px,
+        Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed),
         arguments.validation_share,
         arguments.per_class,
-        arguments.bootstrap,
-        arguments.seed,
     )
     info = read_info(arguments.stack)
     synthetic = is_synthetic(info.tags)
@@ -198,7 +197,7 @@ def _assess(arguments: argparse.Namespace) -> None:
     tested += [(method, method_label(method), item.named) for method, item in examined.items()]
     for method, label, classes in tested:
         if ground is None:
-            record = unassessed_record(arguments.stack, scene=arguments.scene, method=label)
+            record = unassessed_record(scene=arguments.scene, method=label, synthetic=synthetic)
         else:
             record = accuracy_record(
                 classes,

@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
     )
     parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
     parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
@@ -51,6 +51,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Assess each band and level of each zone; write the table and the records."""
+    from gossan.accuracy.blocks import Bootstrap
+    from gossan.accuracy.record import unassessed_record
     from gossan.errors import InputError
     from gossan.files import write_json
     from gossan.raster import read_info
@@ -65,9 +67,9 @@ def main(arguments: argparse.Namespace) -> None:
         record_name,
         rule_method,
         table_row,
-        unassessed_zone_record,
     )
 
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     maps = [read_zone_map(path) for path in arguments.confidence]
     for place, item in enumerate(maps):
         if item.zone in [other.zone for other in maps[:place]]:
@@ -78,7 +80,7 @@ def main(arguments: argparse.Namespace) -> None:
             counts = count_levels(item.path, window_px=WINDOW_PX, threads=arguments.threads)
             for place, band in enumerate(item.bands):
                 for level, codes in LEVELS.items():
-                    records[item.zone, band, level] = unassessed_zone_record(
+                    records[item.zone, band, level] = unassessed_record(
                         scene=arguments.scene,
                         method=rule_method(item.zone, band, level),
                         synthetic=item.synthetic,
@@ -101,9 +103,7 @@ def main(arguments: argparse.Namespace) -> None:
             item,
             reference,
             scene=arguments.scene,
-            block_px=arguments.block_px,
-            replicates=arguments.bootstrap,
-            seed=arguments.seed,
+            bootstrap=bootstrap,
             window_px=WINDOW_PX,
             threads=arguments.threads,
         )

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gossan.files import staged
+from gossan.files import read_json, staged
 from gossan.legend import read_classes
-from gossan.records import read_areas, read_json, read_references, read_signatures
+from gossan.minerals.class_tables import read_areas, read_signatures
 from gossan.report.minerals_figures import (
     draw_accuracy,
     draw_angles,
@@ -18,6 +18,7 @@ from gossan.report.minerals_figures import (
     read_small,
     save_figure,
 )
+from gossan.tables import read_references
 from toolkit import run
 
 

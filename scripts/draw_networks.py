@@ -47,11 +47,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
-    from gossan.files import staged
+    from gossan.files import read_json, staged
     from gossan.legend import read_classes
     from gossan.patches.cutting import read_images, read_patches
     from gossan.raster import is_synthetic, read_info
-    from gossan.records import read_json
     from gossan.report.minerals_figures import read_small, save_figure
     from gossan.report.patches_figures import (
         draw_network_map,

@@ -134,6 +134,8 @@ def validation_figures(
     arguments: argparse.Namespace, paper: Mapping, synthetic: bool
 ) -> dict[str, Callable]:
     """What is drawn of the forests' tests."""
+    from gossan.accuracy.record import list_records
+    from gossan.files import read_json
     from gossan.legend import read_classes
     from gossan.prospects.prospect_tests import (
         BLOCKED,
@@ -148,13 +150,13 @@ def validation_figures(
         split_name,
         title_of,
     )
-    from gossan.records import list_records, read_json, read_table
     from gossan.report.prospects_figures import (
         draw_confusions,
         draw_importance,
         draw_shap,
         draw_splits,
     )
+    from gossan.tables import read_table
 
     records = [read_json(path) for path in list_records(arguments.accuracy)]
     tests = forest_tests(read_table(arguments.scores, SCORE_COLUMNS), records)
@@ -188,8 +190,8 @@ def validation_figures(
 
 def sample_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str, Callable]:
     """What is drawn of looks, samples and noise, as far as it is given."""
+    from gossan.files import read_json
     from gossan.legend import read_classes
-    from gossan.records import read_json, read_references, read_table
     from gossan.report.minerals_figures import read_small
     from gossan.report.prospects_figures import (
         NO_SHAPES,
@@ -200,6 +202,7 @@ def sample_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str, 
         read_classed_points,
         read_shapes,
     )
+    from gossan.tables import read_references, read_table
 
     draw: dict[str, Callable] = {}
     if arguments.looks is not None:
@@ -233,10 +236,10 @@ def map_figures(
     arguments: argparse.Namespace, paper: Mapping, synthetic: bool
 ) -> dict[str, Callable]:
     """What is drawn of labels, the forest's map, potential and targets, as far as it is given."""
+    from gossan.files import read_json
     from gossan.legend import read_classes
     from gossan.prospects.potential import HOST_ATTRIBUTE
     from gossan.prospects.strata import MINERALS
-    from gossan.records import read_json, read_table
     from gossan.report.minerals_figures import draw_classes, read_small
     from gossan.report.prospects_figures import (
         NO_SHAPES,
@@ -250,6 +253,7 @@ def map_figures(
         draw_success,
         read_shapes,
     )
+    from gossan.tables import read_table
 
     classes = read_classes(arguments.map_classes or arguments.classes)
     draw: dict[str, Callable] = {}
@@ -308,8 +312,7 @@ def map_figures(
 
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
-    from gossan.files import staged
-    from gossan.records import read_json
+    from gossan.files import read_json, staged
     from gossan.report.minerals_figures import draw_composite, read_small, save_figure
 
     check_groups(arguments)

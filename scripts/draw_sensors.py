@@ -118,7 +118,6 @@ def method_figures(
     """What is drawn of the methods' tests, as far as it is given."""
     from gossan.embedding.sensor_scores import NEEDED_COLUMNS
     from gossan.legend import read_classes
-    from gossan.records import read_table
     from gossan.report.embedding_figures import (
         draw_coverage,
         draw_detection,
@@ -126,6 +125,7 @@ def method_figures(
         draw_similarity,
         draw_subsets,
     )
+    from gossan.tables import read_table
 
     labels = {item.name: item.label for item in read_classes(arguments.classes)}
     # All tables are read before the first figure is drawn, so that a bad one costs no time.
@@ -151,8 +151,8 @@ def network_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str,
     """What is drawn of training and references, as far as it is given."""
     from gossan.cube.bands import read_bands
     from gossan.legend import read_classes
-    from gossan.records import read_references, read_table
     from gossan.report.embedding_figures import draw_spectra, draw_training
+    from gossan.tables import read_references, read_table
 
     draw: dict[str, Callable] = {}
     if arguments.networks:
@@ -172,8 +172,7 @@ def network_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str,
 
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
-    from gossan.files import staged
-    from gossan.records import read_json
+    from gossan.files import read_json, staged
     from gossan.report.minerals_figures import save_figure
 
     check_flags(arguments)

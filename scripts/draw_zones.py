@@ -51,8 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.errors import InputError
-    from gossan.files import staged
-    from gossan.records import read_json, read_table
+    from gossan.files import read_json, staged
     from gossan.report.minerals_figures import draw_composite, read_small, save_figure
     from gossan.report.zones_figures import (
         draw_anomalies,
@@ -67,6 +66,7 @@ def main(arguments: argparse.Namespace) -> None:
         draw_wavelets,
         read_outlines,
     )
+    from gossan.tables import read_table
 
     record = read_json(arguments.record)
     synthetic = bool(record.get("synthetic", False))

@@ -12,18 +12,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--subbands", type=Path, required=True, help='wavelet sub-bands; bands named "4 LL", …'
     )
-    parser.add_argument(
-        "--bands", nargs="+", required=True, metavar="BAND", help="bands to read the LL of"
-    )
     parser.add_argument("--zone", required=True, help="name of the zone")
-    for level, published in (("medium", "0.6 0.7"), ("high", "0.7 1")):
+    for level in ("medium", "high"):
         parser.add_argument(
             f"--{level}",
             type=float,
             nargs=2,
+            required=True,
             metavar=("LOW", "HIGH"),
             help=f"scaled LL of {level} confidence, lower end included, upper end not unless it "
-            f"is 1; the default is the published range of the zone (phyllic: {published})",
+            "is 1",
         )
     parser.add_argument("--output", type=Path, required=True, help="confidence raster to write")
     add_blocks(parser)
@@ -34,13 +32,12 @@ def main(arguments: argparse.Namespace) -> None:
     """Find the extremes of each LL, scale it and write its confidence."""
     import numpy as np
 
-    from gossan.errors import InputError
     from gossan.legend import NODATA
     from gossan.raster import Layer, iter_blocks, map_blocks, read_info
     from gossan.zones.confidence import (
-        PUBLISHED,
         Levels,
         find_extremes,
+        low_pass_bands,
         low_pass_places,
         map_confidence,
         require_contrast,
@@ -48,16 +45,10 @@ def main(arguments: argparse.Namespace) -> None:
         write_confidence_style,
     )
 
-    published = PUBLISHED.get(arguments.zone)
-    if published is None and None in (arguments.medium, arguments.high):
-        raise InputError(
-            f"zone {arguments.zone}: no ranges are published for it; give --medium and --high"
-        )
-    levels = Levels(
-        tuple(arguments.medium or published.medium), tuple(arguments.high or published.high)
-    )
+    levels = Levels(tuple(arguments.medium), tuple(arguments.high))
     info = read_info(arguments.subbands)
-    places = low_pass_places(info.bands.names, arguments.bands, str(arguments.subbands))
+    bands = low_pass_bands(info.bands.names, str(arguments.subbands))
+    places = low_pass_places(info.bands.names, bands, str(arguments.subbands))
     options = {"block_px": arguments.block_px, "threads": arguments.threads}
     extremes = [
         found
@@ -70,12 +61,12 @@ def main(arguments: argparse.Namespace) -> None:
     ]
     low = np.min([found[0] for found in extremes], axis=0)
     high = np.max([found[1] for found in extremes], axis=0)
-    require_contrast(low, high, arguments.bands, str(arguments.subbands))
+    require_contrast(low, high, bands, str(arguments.subbands))
     layer = Layer(
         arguments.output,
         "uint8",
         NODATA,
-        tuple(arguments.bands),
+        bands,
         overviews="mode",
         tags={
             **info.tags,
@@ -92,7 +83,7 @@ def main(arguments: argparse.Namespace) -> None:
         progress=arguments.zone,
         **options,
     )
-    write_confidence_style(arguments.output, len(arguments.bands))
+    write_confidence_style(arguments.output, len(bands))
 
 
 if __name__ == "__main__":

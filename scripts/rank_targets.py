@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.errors import InputError
 from gossan.files import write_json
 from gossan.prospects.potential import POTENTIAL
 from gossan.prospects.sites import (
     CURVE_COLUMNS,
     OVERLAY_COLUMNS,
-    Bootstrap,
     compare_sites,
     read_sites,
 )
@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="smaller patches are no targets, in hectares (default: 1)",
     )
     add(
-        "--block-px",
+        "--spatial-block-px",
         type=int,
         default=128,
         help="side of a spatial block of the bootstrap (default: 128)",
@@ -98,7 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Find the targets, count the sites, and write targets, tables and the record."""
-    bootstrap = Bootstrap(arguments.block_px, arguments.bootstrap, arguments.seed)
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     info = read_info(arguments.potential)
     if info.dtype != "uint8":
         raise InputError(f"{arguments.potential}: {info.dtype}, not uint8; give a map of potential")
@@ -142,7 +142,7 @@ def main(arguments: argparse.Namespace) -> None:
         "targets": len(targets),
         "curves": [item for c in compared for item in c[2]],
         "bootstrap": arguments.bootstrap,
-        "block_px": arguments.block_px,
+        "block_px": arguments.spatial_block_px,
         "seed": arguments.seed,
     }
     title = f"Iron targets, {arguments.scene}" + (" (SYNTHETIC)" if synthetic else "")

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gossan.files import write_text
-from gossan.records import read_json
+from gossan.files import read_json, write_text
 from gossan.report.page import UNPUBLISHED, relative_link, render_index
 from toolkit import run
 

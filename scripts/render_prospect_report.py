@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gossan.errors import InputError
-from gossan.files import write_text
+from gossan.files import read_json, write_text
 from gossan.prospects.prospect_tests import SCORE_COLUMNS
-from gossan.records import read_json, read_table
 from gossan.report.page import records_of, relative_link
 from gossan.report.prospects_section import ProspectScene, figure_names, render_prospect_report
+from gossan.tables import read_table
 from toolkit import add_page, run
 
 # Name -> columns of a table, None for a record (JSON).

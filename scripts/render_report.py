@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 
 from gossan.errors import InputError
-from gossan.files import write_text
+from gossan.files import read_json, write_text
 from gossan.legend import read_classes
-from gossan.records import read_areas, read_json, read_table
+from gossan.minerals.class_tables import read_areas
 from gossan.report.minerals_section import FIGURE_TITLES, Scene, render_report
 from gossan.report.page import records_of, relative_link
 from gossan.report.patches_section import NETWORK_FIGURES, Networks, read_proportions, read_run
+from gossan.tables import read_table
 from toolkit import add_page, run
 
 

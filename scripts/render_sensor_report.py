@@ -7,10 +7,10 @@ from pathlib import Path
 from gossan.cube.bands import COLUMNS, SENSORS
 from gossan.embedding.sensor_scores import NEEDED_COLUMNS
 from gossan.errors import InputError
-from gossan.files import write_text
-from gossan.records import read_json, read_table
+from gossan.files import read_json, write_text
 from gossan.report.embedding_section import SensorScene, figure_names, render_sensor_report
 from gossan.report.page import records_of, relative_link
+from gossan.tables import read_table
 from toolkit import add_page, run
 
 # Name -> columns of a table, None for a record (JSON).

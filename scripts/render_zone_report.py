@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from gossan.errors import InputError
-from gossan.files import write_text
-from gossan.records import read_json, read_table
+from gossan.files import read_json, write_text
 from gossan.report.page import records_of, relative_link
 from gossan.report.zones_section import ZoneScene, figure_titles, render_zone_report, zone_names
+from gossan.tables import read_table
 from toolkit import add_page, run
 
 ANOMALY_COLUMNS = ["band", "median", "mad", "n", "centre", "side", "anomalies", "pixels", "share"]

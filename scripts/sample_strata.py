@@ -74,7 +74,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--test-share", type=float, default=0.3, help="share of each class that is test points"
     )
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of the spatial blocks of blocked folds"
+        "--spatial-block-px",
+        type=int,
+        default=32,
+        help="side of the spatial blocks of blocked folds",
     )
     parser.add_argument("--seed", type=int, default=42, help="seed of the draw and of the split")
     parser.add_argument("--samples", type=Path, required=True, help="points to write (.gpkg)")
@@ -102,7 +105,7 @@ def main(arguments: argparse.Namespace) -> None:
             ore_count=arguments.ore_count,
             min_distance_m=arguments.min_distance_m,
             test_share=arguments.test_share,
-            block_px=arguments.block_px,
+            spatial_block_px=arguments.spatial_block_px,
             seed=arguments.seed,
             allow_fewer=arguments.allow_fewer,
         ),

@@ -117,6 +117,31 @@ def add_embedding(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, default=2, help="TensorFlow's threads; they change the last bits")
 
 
+def add_wavelets(parser: argparse.ArgumentParser) -> None:
+    """Add how bands are transformed, whatever the wavelet: `--level` to `--gaps`."""
+    add = parser.add_argument
+    add("--level", type=int, required=True, help="number of levels")
+    add(
+        "--mode",
+        required=True,
+        help="how a band goes on beyond its edges: symmetric, reflect, constant, zero, smooth, "
+        "antisymmetric or antireflect",
+    )
+    add(
+        "--transform",
+        choices=("dwt", "swt"),
+        required=True,
+        help="decimated, or stationary, which moves with any shift",
+    )
+    add(
+        "--gaps",
+        choices=("fill", "nodata"),
+        required=True,
+        help="what becomes of valid pixels within the filter's reach of nodata: their values rest "
+        "in part on nodata filled from its surroundings, or they are nodata, too",
+    )
+
+
 def one_line(error: Exception) -> str:
     """The message of an exception, with line breaks folded."""
     return " ".join(str(error).split())

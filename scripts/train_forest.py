@@ -62,7 +62,7 @@ def main(arguments: argparse.Namespace) -> None:
         read_samples,
         require_train,
     )
-    from gossan.prospects.forest_validation import Options, plan_layers, read_ground
+    from gossan.prospects.forest_validation import plan_layers, read_ground
     from gossan.raster import is_synthetic, read_info
 
     plans = [Plan()] if arguments.plan is None else read_plans(arguments.plan)
@@ -89,8 +89,8 @@ def main(arguments: argparse.Namespace) -> None:
             stack,
             samples.take(~samples.is_test),
             [plan],
-            Options(threads=arguments.threads),
-            arguments.block_px,
+            block_px=arguments.block_px,
+            threads=arguments.threads,
         )
         layers = [stack.layers[place] for place in plan_layers(stack, plan)]
         notes, synthetic = stack.notes, is_synthetic(stack.tags)

@@ -68,6 +68,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Read the patches, train, compare both stored forms, write files and records."""
     import numpy as np
 
+    from gossan.accuracy.blocks import Bootstrap
     from gossan.files import staged, write_json
     from gossan.legend import class_colours, read_classes
     from gossan.networks.onnx_export import export_network
@@ -106,6 +107,7 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.seed,
         arguments.threads,
     )
+    bootstrap = Bootstrap(arguments.split_block_px, arguments.bootstrap, arguments.seed)
     table = read_patches(arguments.table)
     images, bands = read_images(arguments.patches, table)
     everything = read_classes(arguments.classes)
@@ -155,9 +157,7 @@ def main(arguments: argparse.Namespace) -> None:
             method=method,
             protocol=arguments.protocol,
             file=arguments.table.name,
-            block_px=arguments.split_block_px,
-            replicates=arguments.bootstrap,
-            seed=arguments.seed,
+            bootstrap=bootstrap,
         ),
     )
     write_table(arguments.history, fit.history)

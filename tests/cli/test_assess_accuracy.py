@@ -19,7 +19,7 @@ def assess(folder, *flags, reference="truth.tif", output="record.json", threads=
         "assess_accuracy",
         *("--class-map", folder / "class.tif", "--classes", folder / "classes.csv"),
         *(() if reference is None else ("--reference", folder / reference)),
-        *("--method", "Spectral Angle Mapper", "--scene", "tiny", "--block-px", 8),
+        *("--method", "Spectral Angle Mapper", "--scene", "tiny", "--spatial-block-px", 8),
         *("--bootstrap", 200, "--output", folder / output, "--threads", threads, *flags),
     )
 
@@ -280,7 +280,7 @@ def test_a_map_with_foreign_classes_is_refused(folder):
 
 @pytest.mark.parametrize(
     ("flag", "value"),
-    [("--block-px", 0), ("--bootstrap", 10), ("--seed", -1)],
+    [("--spatial-block-px", 0), ("--bootstrap", 10), ("--seed", -1)],
 )
 def test_senseless_numbers_are_refused(folder, flag, value):
     assert flag[2:] in fault(folder, flag, value)

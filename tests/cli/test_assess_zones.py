@@ -24,7 +24,7 @@ def assess(folder, out, *flags, reference="zones.gpkg", threads=2):
         "--confidence",
         *(folder / "confidence" / f"{zone}.tif" for zone in ZONES),
         *(() if reference is None else ("--reference", folder / reference)),
-        *("--scene", "tiny", "--block-px", 16, "--bootstrap", 200, "--threads", threads),
+        *("--scene", "tiny", "--spatial-block-px", 16, "--bootstrap", 200, "--threads", threads),
         *("--table", out / "confidence.csv", "--record-dir", out / "accuracy", *flags),
     )
 
@@ -185,7 +185,11 @@ def test_only_the_zone_in_the_reference_cannot_be_tested(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("flags", "said"),
-    [(("--block-px", 0), "block-px"), (("--bootstrap", 10), "bootstrap"), (("--seed", -1), "seed")],
+    [
+        (("--spatial-block-px", 0), "block-px"),
+        (("--bootstrap", 10), "bootstrap"),
+        (("--seed", -1), "seed"),
+    ],
 )
 def test_senseless_numbers_are_refused(folder, tmp_path, flags, said):
     assert said in fault(folder, tmp_path, *flags)

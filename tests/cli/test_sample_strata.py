@@ -70,7 +70,7 @@ def test_a_reference_labels_the_points(folder, tmp_path):
 def test_rules_and_rings_can_be_set(folder, tmp_path):
     rings = ("--distances-m", 150, 900, "--counts", 5, 7, "--ore-count", 3)
     rules = ("--soil-ndvi", 0.25, "--vegetation-ndvi", 0.6, "--soil-bsi", 0.05)
-    split = ("--test-share", 0.5, "--block-px", 10, "--seed", 7)
+    split = ("--test-share", 0.5, "--spatial-block-px", 10, "--seed", 7)
     done = run_tool("sample_strata", *sampling(folder, tmp_path, *rings, *rules, *split))
     assert done.returncode == 0, done.stderr
     points = geopandas.read_file(tmp_path / "samples.gpkg")

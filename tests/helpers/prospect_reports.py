@@ -181,7 +181,7 @@ def map_iron(folder: Path) -> None:
         *("--potential", folder / "potential.tif", "--score", folder / "score.tif"),
         *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),
         *("--mines", folder / "mines.gpkg", "--substances", "iron", "--scene", SCENE),
-        *("--min-area-ha", 0.1, "--block-px", 16, "--bootstrap", 100),
+        *("--min-area-ha", 0.1, "--spatial-block-px", 16, "--bootstrap", 100),
         *("--targets", folder / "targets.gpkg", "--kml", folder / "targets.kml"),
         *("--overlay", folder / "overlay.csv", "--curves", folder / "curves.csv"),
         *("--record", folder / "targets.json"),

@@ -114,7 +114,7 @@ def rank_targets(folder: Path, out: Path, *flags: object):
         *("--potential", folder / "potential.tif", "--score", folder / "score.tif"),
         *("--uncertainty", folder / "uncertainty.tif", "--claims", folder / "claims.gpkg"),
         *("--occurrences", folder / "occurrences.gpkg", "--mines", folder / "mines.gpkg"),
-        *("--substances", "iron", "--scene", "tiny", "--block-px", 16, "--bootstrap", 200),
+        *("--substances", "iron", "--scene", "tiny", "--spatial-block-px", 16, "--bootstrap", 200),
         *("--targets", out / "targets.gpkg", "--kml", out / "targets.kml"),
         *("--overlay", out / "overlay.csv", "--curves", out / "curves.csv"),
         *("--record", out / "targets.json", "--threads", 1, *flags),

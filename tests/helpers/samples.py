@@ -185,7 +185,7 @@ def make_record(folder: Path, *flags: object) -> Path:
         "assess_accuracy",
         *("--class-map", folder / "class.tif", "--reference", folder / "truth.tif"),
         *("--classes", folder / "classes.csv", "--method", "Spectral Angle Mapper"),
-        *("--scene", "tiny", "--block-px", 8, "--bootstrap", 200, "--threads", 1),
+        *("--scene", "tiny", "--spatial-block-px", 8, "--bootstrap", 200, "--threads", 1),
         *("--output", folder / "sam.json", *flags),
     )
     assert done.returncode == 0, done.stderr

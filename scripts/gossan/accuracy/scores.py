@@ -4,25 +4,16 @@ Confusion matrices hold reference classes in rows and map classes in columns. In
 in the reference and "unclassified" in the map; indices 1 to K - 1 are the classes of the study.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
+from gossan.accuracy.blocks import MINIMUM_BLOCKS, BlockWindow, estimate, resample, rounded
 from gossan.sampling import smallest_of_each
 
 EXCLUDED = -1
 """Index of a pixel that is not tested."""
-
-MINIMUM_BLOCKS = 5
-"""Fewest spatial blocks that a value must rest on before an interval is stated.
-
-Resampling fewer blocks repeats the same few numbers, and the interval looks far too narrow.
-"""
-
-KEPT_DRAWS = 16_000_000
-"""Draws up to this many are kept, because one scene's maps all need the same: 32 MB of them."""
 
 Z_95 = 1.959963984540054
 
@@ -43,32 +34,31 @@ def encode_classes(values: np.ndarray, codes: Sequence[int], excluded: np.ndarra
 
 
 def count_blocks(
-    reference: np.ndarray,
-    mapped: np.ndarray,
-    classes: int,
-    block_px: int,
-    row_offset: int = 0,
-    column_offset: int = 0,
-) -> tuple[int, int, np.ndarray]:
+    reference: np.ndarray, mapped: np.ndarray, classes: int, window: BlockWindow
+) -> np.ndarray:
     """Confusion counts of each spatial block that a window of the scene touches.
 
-    `reference` and `mapped` (rows, columns) hold indices below `classes`, or EXCLUDED; the
-    window starts at `row_offset`, `column_offset` of the scene. Blocks are squares of
-    `block_px` pixels counted from the scene's upper left corner, so a block cut by a window's
-    edge is completed by adding the counts of the next window. Returns the row and column of
-    the first block and the counts (block rows, block columns, classes, classes) as int64.
+    `reference` and `mapped` (rows, columns) hold indices below `classes`, or EXCLUDED. Returns
+    counts (block rows, block columns, classes, classes) as int64, of the blocks of `window`.
     """
-    rows, columns = reference.shape
-    first_row, first_column = row_offset // block_px, column_offset // block_px
-    block_rows = (row_offset + rows - 1) // block_px - first_row + 1
-    block_columns = (column_offset + columns - 1) // block_px - first_column + 1
-    row = (np.arange(rows) + row_offset) // block_px - first_row
-    column = (np.arange(columns) + column_offset) // block_px - first_column
-    block = row[:, None] * block_columns + column[None, :]
     tested = (reference != EXCLUDED) & (mapped != EXCLUDED)
-    cell = (block[tested] * classes + reference[tested]) * classes + mapped[tested]
-    counts = np.bincount(cell, minlength=block_rows * block_columns * classes**2)
-    return first_row, first_column, counts.reshape(block_rows, block_columns, classes, classes)
+    cell = (window.number[tested] * classes + reference[tested]) * classes + mapped[tested]
+    counts = np.bincount(cell, minlength=window.count * classes**2)
+    return counts.reshape(*window.shape, classes, classes)
+
+
+def count_pixels(
+    block: np.ndarray, reference: np.ndarray, mapped: np.ndarray, classes: int
+) -> np.ndarray:
+    """Confusion counts (blocks, classes, classes) int64 of pixels, each (n,).
+
+    `block` numbers their spatial blocks, `reference` and `mapped` hold indices below `classes`.
+    Blocks come in the order of their numbers, those without a pixel are left out.
+    """
+    used, place = np.unique(block, return_inverse=True)
+    counts = np.zeros((len(used), classes, classes), np.int64)
+    np.add.at(counts, (place, reference, mapped), 1)
+    return counts
 
 
 @dataclass(frozen=True)
@@ -115,52 +105,6 @@ def score_confusion(confusion: np.ndarray) -> Scores:
     )
 
 
-def resample_blocks(blocks: np.ndarray, replicates: int, seed: int) -> np.ndarray:
-    """Confusion matrices of `replicates` bootstrap samples of whole spatial blocks.
-
-    `blocks` (n, K, K) holds integer counts. Each sample draws n blocks with replacement
-    (Efron 1979; blocks instead of pixels because neighbouring pixels are not independent).
-    Returns (replicates, K, K) float64 holding whole numbers: the sums are exact, so the result
-    does not depend on the order of summation or on threads.
-    """
-    n, classes, _ = blocks.shape
-    flat = blocks.reshape(n, classes * classes)
-    used = np.flatnonzero(flat.any(axis=0))
-    counts = flat[:, used].astype(np.float64)
-    totals = np.zeros((replicates, classes * classes))
-    for start, drawn in draw_blocks(n, replicates, seed):
-        totals[start : start + len(drawn), used] = drawn.astype(np.float64) @ counts
-    return totals.reshape(replicates, classes, classes)
-
-
-def draw_blocks(n: int, replicates: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first sample, how often each sample draws each of n blocks: (samples, n)).
-
-    The same numbers of blocks, samples and seed give the same draws, so results of several maps
-    of one scene can be compared sample by sample.
-    """
-    if n * replicates <= KEPT_DRAWS:
-        yield 0, _keep_draws(n, replicates, seed)
-        return
-    generator = np.random.default_rng(seed)
-    step = max(1, 4_000_000 // n)
-    for start in range(0, replicates, step):
-        size = min(step, replicates - start)
-        yield start, generator.multinomial(n, np.full(n, 1 / n), size=size)
-
-
-@lru_cache(maxsize=2)
-def _keep_draws(n: int, replicates: int, seed: int) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    drawn = np.empty((replicates, n), np.uint16 if n < 2**16 else np.uint32)
-    step = max(1, 4_000_000 // n)
-    for start in range(0, replicates, step):
-        size = min(step, replicates - start)
-        drawn[start : start + size] = generator.multinomial(n, np.full(n, 1 / n), size=size)
-    drawn.setflags(write=False)
-    return drawn
-
-
 def assess_blocks(
     blocks: np.ndarray,
     labels: Sequence[dict],
@@ -172,10 +116,9 @@ def assess_blocks(
 
     `blocks` (n, K, K) are counts per spatial block, `labels` K dictionaries that identify the
     classes and are repeated in the answer. `column_weights` (K,) weighs the pixels of each map
-    class, for a sample that was stratified by map class. The interval runs from the 2.5th to
-    the 97.5th percentile of the bootstrap samples; it is None, as is any undefined value,
-    where fewer than MINIMUM_BLOCKS blocks carry the value; macro-F1 rests on the blocks of the
-    class of the reference that has the fewest. Blocks without pixels are dropped.
+    class, for a sample that was stratified by map class. Undefined values and intervals
+    (`blocks.interval`) are None; macro-F1 rests on the blocks of the class of the reference that
+    has the fewest. Blocks without pixels are dropped.
     """
     classes = len(labels)
     blocks = blocks[blocks.any(axis=(1, 2))]
@@ -183,7 +126,7 @@ def assess_blocks(
     point = score_confusion(blocks.sum(axis=0) * weights)
     spread = None
     if len(blocks) >= MINIMUM_BLOCKS:
-        spread = score_confusion(resample_blocks(blocks, replicates, seed) * weights)
+        spread = score_confusion(resample(blocks, replicates, seed) * weights)
     row_blocks = (blocks.sum(axis=2) > 0).sum(axis=0)
     column_blocks = (blocks.sum(axis=1) > 0).sum(axis=0)
     either_blocks = ((blocks.sum(axis=2) + blocks.sum(axis=1)) > 0).sum(axis=0)
@@ -193,16 +136,9 @@ def assess_blocks(
 
     def value(name: str, carried_by: int, place: int | None = None) -> dict:
         pick = (lambda array: array) if place is None else (lambda array: array[..., place])
-        low = high = None
-        if spread is not None and carried_by >= MINIMUM_BLOCKS:
-            samples = pick(getattr(spread, name))
-            samples = samples[np.isfinite(samples)]
-            if len(samples):
-                low, high = (_number(edge) for edge in np.percentile(samples, [2.5, 97.5]))
+        samples = np.empty(0) if spread is None else pick(getattr(spread, name))
         return {
-            "value": _number(pick(getattr(point, name))),
-            "low": low,
-            "high": high,
+            **estimate(pick(getattr(point, name)), samples, carried_by),
             "n_blocks": int(carried_by),
         }
 
@@ -354,10 +290,10 @@ def describe_stratified(
     def estimate(value: float, error: float, upper: float | None = 1.0) -> dict:
         low, high = value - Z_95 * error, value + Z_95 * error
         return {
-            "value": _number(value),
-            "standard_error": _number(error),
-            "low": _number(max(low, 0.0) if np.isfinite(low) else low),
-            "high": _number(min(high, upper) if upper is not None and np.isfinite(high) else high),
+            "value": rounded(value),
+            "standard_error": rounded(error),
+            "low": rounded(max(low, 0.0) if np.isfinite(low) else low),
+            "high": rounded(min(high, upper) if upper is not None and np.isfinite(high) else high),
         }
 
     def classes() -> Iterable[dict]:
@@ -392,9 +328,3 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     result = np.full(numerator.shape, np.nan)
     np.divide(numerator, denominator, out=result, where=denominator > 0)
     return result
-
-
-def _number(value: float | np.ndarray) -> float | None:
-    """A float of six decimals, or None where undefined."""
-    value = float(value)
-    return round(value, 6) if np.isfinite(value) else None

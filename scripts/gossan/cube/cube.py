@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.files import write_json
+from gossan.files import read_json, write_json
 from gossan.raster import BandTable, Layer, RasterInfo, is_synthetic
-from gossan.records import read_json
 
 SCALE = 1e-4
 NODATA = -32768

@@ -12,14 +12,9 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.accuracy.class_map import RULES
-from gossan.accuracy.scores import (
-    EXCLUDED,
-    MINIMUM_BLOCKS,
-    assess_blocks,
-    draw_blocks,
-    encode_classes,
-)
+from gossan.accuracy.blocks import Bootstrap, gather, interval, require_least, resample
+from gossan.accuracy.record import TruthSource, class_labels, make_record
+from gossan.accuracy.scores import EXCLUDED, count_pixels, encode_classes
 from gossan.accuracy.truth import CONFLICT, NO_REFERENCE, Reference
 from gossan.cube.bands import SENSORS, StackBands, sensors_present
 from gossan.embedding.sensor_scores import MACRO
@@ -41,27 +36,18 @@ DETECTION_COLUMNS = (
 class Protocol:
     """How pixels are divided and drawn.
 
-    Square blocks of `block_px` pixels go to validation or test, so that each mineral has about
+    The spatial blocks of `bootstrap` go to validation or test, so that each mineral has about
     `validation_share` of its pixels in validation. At most `per_class` pixels of a class are drawn
     on each side.
     """
 
-    block_px: int = 16
-    validation_share: float = 0.5
-    per_class: int = 10_000
-    replicates: int = 1000
-    seed: int = 42
+    bootstrap: Bootstrap
+    validation_share: float
+    per_class: int
 
     def __post_init__(self):
         """Raise InputError for numbers without meaning."""
-        for name, number, least in (
-            ("block-px", self.block_px, 1),
-            ("per-class", self.per_class, 10),
-            ("bootstrap", self.replicates, 100),
-            ("seed", self.seed, 0),
-        ):
-            if number < least:
-                raise InputError(f"{name}: {number} is too small; give at least {least}")
+        require_least("per-class", self.per_class, 10)
         if not 0 < self.validation_share < 1:
             raise InputError(
                 f"validation-share: {self.validation_share:g} leaves one side empty; give a number "
@@ -120,7 +106,7 @@ class Ground:
         own = self.protocol
         pixels = self.pixels
         text = (
-            f"blocked: blocks of {own.block_px} pixels divided into validation "
+            f"blocked: blocks of {own.bootstrap.spatial_block_px} pixels divided into validation "
             f"({np.count_nonzero(~pixels.is_test)} pixels), which chose the thresholds, and test "
             f"({np.count_nonzero(pixels.is_test)} pixels), which the numbers are of; the methods "
             "learned from library spectra, not from pixels"
@@ -190,7 +176,7 @@ def read_pixels(
     mask = read_info(sensor_mask)
     info.grid.require_same(mask.grid, str(sensor_mask))
     codes = [item.code for item in minerals]
-    across = -(-info.grid.width // protocol.block_px)
+    spatial = protocol.bootstrap.over(info.grid.shape)
     size = len(codes) + 1
 
     def look(bits: np.ndarray, codes_read: np.ndarray, window: Window) -> tuple:
@@ -208,7 +194,7 @@ def read_pixels(
                 f"{sensor_mask}: names a sensor that {stack} lacks; give the mask made with it"
             )
         row, column = row + int(window.row_off), column + int(window.col_off)
-        block = row // protocol.block_px * across + column // protocol.block_px
+        block = spatial.number(row, column)
         return own, row, column, block, unseen, conflicts
 
     sources = [sensor_mask, reference.read, lambda window: window]
@@ -233,7 +219,7 @@ def read_pixels(
         )
     numbers = np.array(sorted(counts))
     table = np.stack([counts[number] for number in numbers.tolist()])
-    is_test = deal_sides(table, protocol.validation_share, protocol.seed)
+    is_test = deal_sides(table, protocol.validation_share, protocol.bootstrap.seed)
     _require_sides(table, is_test, minerals, protocol)
 
     best = None
@@ -242,7 +228,7 @@ def read_pixels(
         drawn = np.stack([own, row, column, block, side]).astype(np.int64)
         best = drawn if best is None else np.concatenate([best, drawn], axis=1)
         stratum = best[4] * size + best[0]
-        priority = pixel_priorities(best[1], best[2], protocol.seed)
+        priority = pixel_priorities(best[1], best[2], protocol.bootstrap.seed)
         best = best[:, smallest_of_each(priority, stratum, protocol.per_class)]
     truth, row, column, block, side = best[:, np.lexsort((best[2], best[1]))]
     spectra, present = _read_spectra(stack, sensor_mask, bands, row, column, threads)
@@ -275,16 +261,17 @@ def _require_sides(
     table: np.ndarray, is_test: np.ndarray, minerals: Sequence[MapClass], protocol: Protocol
 ) -> None:
     validation = table[~is_test].sum(axis=0)
+    side = protocol.bootstrap.spatial_block_px
     for place, item in enumerate(minerals, start=1):
         if table[:, place].any() and not validation[place]:
             raise InputError(
-                f"block-px: {item.name} lies in one block of {protocol.block_px} pixels, so no "
-                "pixel of it is left for validation; give a smaller number"
+                f"spatial-block-px: {item.name} lies in one block of {side} pixels, so no pixel "
+                "of it is left for validation; give a smaller number"
             )
     if not table[~is_test].any():
         raise InputError(
-            f"block-px: all reference pixels lie in one block of {protocol.block_px} pixels; give "
-            "a smaller number"
+            f"spatial-block-px: all reference pixels lie in one block of {side} pixels; give a "
+            "smaller number"
         )
 
 
@@ -388,47 +375,33 @@ def rate(
 ) -> Rates:
     """Rates of minerals found (n, K) bool against truth (n,), one mineral against all the rest.
 
-    The interval runs from the 2.5th to the 97.5th percentile of a bootstrap that redraws whole
-    blocks; it is NaN where fewer than accuracy.MINIMUM_BLOCKS blocks carry the value. Macro-F1 is
-    the plain mean over the minerals that the reference has; it rests on the blocks of the mineral
-    that has the fewest.
+    Intervals are those of `gossan.accuracy.blocks`. Macro-F1 is the plain mean over the minerals
+    that the reference has; it rests on the blocks of the mineral that has the fewest.
     """
     minerals = found.shape[1]
-    used, place = np.unique(block, return_inverse=True)
     positive = truth[:, None] == np.arange(1, minerals + 1)
-    # Right, found and positive: (3, blocks, K).
-    counts = np.zeros((3, len(used), minerals))
-    for number, kind in enumerate((found & positive, found, positive)):
-        np.add.at(counts[number], place, kind * weight[:, None])
-    value = _rates(counts.sum(axis=1))
-    flat = counts.transpose(1, 0, 2).reshape(len(used), -1)
-    drawn = [
-        _rates(
-            (draws.astype(np.float64) @ flat).reshape(len(draws), 3, minerals).transpose(1, 0, 2)
-        )
-        for _, draws in draw_blocks(len(used), replicates, seed)
-    ]
-    there = (counts[2] > 0).sum(axis=0)
+    # Right, found and positive: (blocks, 3, K).
+    counts = gather(
+        block, np.stack([found & positive, found, positive], axis=1) * weight[:, None, None]
+    )
+    value = _rates(counts.sum(axis=0))
+    drawn = _rates(np.moveaxis(resample(counts, replicates, seed), 1, 0))
+    there = (counts[:, 2] > 0).sum(axis=0)
     # A sample without a block of some mineral is a mean over the others: with few such blocks the
     # spread would be that of different means.
-    fewest = there[there > 0].min(initial=len(used))
+    fewest = there[there > 0].min(initial=len(counts))
     carried = (
-        (counts[1] > 0).sum(axis=0),
+        (counts[:, 1] > 0).sum(axis=0),
         there,
-        ((counts[1] + counts[2]) > 0).sum(axis=0),
-        np.array(fewest),
+        ((counts[:, 1] + counts[:, 2]) > 0).sum(axis=0),
+        fewest,
     )
-    rates = []
-    for number, blocks in enumerate(carried):
-        samples = np.concatenate([item[number] for item in drawn])
-        edges = np.full((2, *samples.shape[1:]), np.nan)
-        for own in np.ndindex(samples.shape[1:]):
-            usable = samples[(slice(None), *own)]
-            usable = usable[np.isfinite(usable)]
-            if len(usable) and blocks[own] >= MINIMUM_BLOCKS:
-                edges[(slice(None), *own)] = np.percentile(usable, [2.5, 97.5])
-        rates.append(np.concatenate([value[number][None], edges]))
-    return Rates(*rates)
+    return Rates(
+        *(
+            np.concatenate([own[None], interval(samples, blocks)])
+            for own, samples, blocks in zip(value, drawn, carried, strict=True)
+        )
+    )
 
 
 def _rates(counts: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -487,52 +460,22 @@ def accuracy_record(
     `named` (n,) are the classes of the test pixels, 0 = none, in the order of the ground's.
     """
     pixels = ground.pixels.take(ground.pixels.is_test)
-    protocol = ground.protocol
     size = len(minerals) + 1
-    used, place = np.unique(pixels.block, return_inverse=True)
-    counts = np.zeros((len(used), size, size), np.int64)
-    np.add.at(counts, (place, pixels.truth, named), 1)
     # One weight per row of the matrix, because pixels were drawn by class of the reference.
     weight = np.ones(size)
     weight[pixels.truth] = pixels.weight
-    blocks = counts * weight[:, None]
-    labels = [
-        {"code": 0, "name": "other", "label": "Other / unclassified"},
-        *({"code": item.code, "name": item.name, "label": item.label} for item in minerals),
-    ]
-    study_blocks = blocks.copy()
-    study_blocks[:, 0] = 0
-    scores = assess_blocks(blocks, labels, protocol.replicates, protocol.seed)
-    study = assess_blocks(study_blocks, labels, protocol.replicates, protocol.seed)
-    study["classes"] = study["classes"][1:]
     reference = ground.reference
-    return {
-        "scene": scene,
-        "method": method,
-        "assessed": True,
-        "synthetic": synthetic or bool(reference.synthetic),
-        "reference": {
-            "file": file,
-            "kind": reference.kind,
-            "note": reference.note,
-            "synthetic": synthetic if reference.synthetic is None else reference.synthetic,
-            "n_conflicting": ground.conflicts,
-        },
-        "n": int(counts.sum()),
-        "split": ground.split,
-        "design": "stratified" if ground.sampled else "census",
-        "per_class": protocol.per_class if ground.sampled else None,
-        "seed": protocol.seed,
-        "bootstrap": protocol.replicates,
-        "block_px": protocol.block_px,
-        "rules": RULES,
-        "confusion_matrix": {
-            "rows": "reference",
-            "columns": "map",
-            "labels": labels,
-            "counts": counts.sum(axis=0).tolist(),
-        },
-        "scores": scores,
-        "scores_study_classes": study,
-        "stratified": None,
-    }
+    return make_record(
+        count_pixels(pixels.block, pixels.truth, named, size),
+        class_labels(minerals),
+        scene=scene,
+        method=method,
+        synthetic=synthetic,
+        truth=TruthSource(
+            file, reference.kind, reference.note, reference.synthetic, ground.conflicts
+        ),
+        split=ground.split,
+        bootstrap=ground.protocol.bootstrap,
+        per_class=ground.protocol.per_class if ground.sampled else None,
+        truth_weights=weight,
+    )

@@ -18,9 +18,9 @@ from numba import njit
 from gossan.cube.bands import SENSORS, StackBands, sensors_present
 from gossan.embedding.model import BATCH
 from gossan.errors import InputError
+from gossan.files import read_json
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import RasterInfo
-from gossan.records import read_json
 
 NAMED, NONE, SEVERAL = 1, 2, 3
 ANSWERS = (

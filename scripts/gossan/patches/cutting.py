@@ -19,7 +19,7 @@ from gossan.errors import InputError
 from gossan.files import DAMAGED_ARCHIVE, staged
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import Grid, RasterInfo, bound_gdal_cache, decode, is_synthetic, read_info
-from gossan.records import read_table
+from gossan.tables import read_table
 
 UNLABELLED = -1
 """Label of a patch in which no class is the largest."""

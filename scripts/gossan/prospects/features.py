@@ -79,7 +79,7 @@ class Recipe:
         """The wavelet transform, or None."""
         if not self.wavelet:
             return None
-        return Transform(self.wavelet, self.wavelet_level, kind="swt")
+        return Transform(self.wavelet, self.wavelet_level, "symmetric", "swt", "fill")
 
     @property
     def halo(self) -> int:

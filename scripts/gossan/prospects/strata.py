@@ -27,6 +27,7 @@ from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
+from gossan.accuracy.blocks import SpatialBlocks, require_least
 from gossan.accuracy.truth import open_reference
 from gossan.errors import InputError
 from gossan.files import staged
@@ -85,8 +86,8 @@ class Design:
     """How many points of each class lie where, how far apart, and how they are dealt out.
 
     `distances_m` are the outer limits of the rings around a mine and `counts` the points of each
-    cover in them; `ore_count` points lie in the mine. `block_px` is the side of the spatial blocks
-    that a point's block number refers to.
+    cover in them; `ore_count` points lie in the mine. `spatial_block_px` is the side of the
+    blocks that a point's block number refers to.
     """
 
     distances_m: tuple[float, ...] = (100.0, 200.0, 500.0, 10_000.0)
@@ -94,7 +95,7 @@ class Design:
     ore_count: int = 20
     min_distance_m: float = 30.0
     test_share: float = 0.3
-    block_px: int = 32
+    spatial_block_px: int = 32
     seed: int = 42
     allow_fewer: bool = False
 
@@ -114,8 +115,8 @@ class Design:
             raise InputError(f"min-distance-m: {self.min_distance_m:g} is negative; correct it")
         if not 0 < self.test_share <= SHARE_LIMIT:
             raise InputError(f"test-share: {self.test_share:g} is not above 0 and at most 0.9")
-        if self.block_px < 1 or self.seed < 0:
-            raise InputError("block-px, seed: give a side of 1 or more and a seed of 0 or more")
+        require_least("spatial-block-px", self.spatial_block_px, 1)
+        require_least("seed", self.seed, 0)
 
     @property
     def strata(self) -> tuple[str, ...]:
@@ -660,7 +661,7 @@ def _make_samples(
     labelled_by: str,
 ) -> Samples:
     names = ("", *COVERS)
-    columns = -(-grid.width // design.block_px)
+    spatial = SpatialBlocks(grid.shape, design.spatial_block_px)
     parts = []
     for mine, stratum, cover, points in sorted(chosen, key=lambda item: item[:3]):
         order = np.lexsort((points.column, points.row))
@@ -675,8 +676,8 @@ def _make_samples(
                 cover=np.full(n, (ORE, *COVERS)[cover], object),
                 mineral=np.array(minerals, object),
                 split=np.full(n, SPLITS[0], object),
-                block=(points.row // design.block_px) * columns + points.column // design.block_px,
-                block_px=np.full(n, design.block_px),
+                block=spatial.number(points.row, points.column),
+                block_px=np.full(n, design.spatial_block_px),
                 row=points.row,
                 column=points.column,
                 ndvi=points.ndvi,

@@ -25,8 +25,8 @@ from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from rasterio.enums import Resampling
 
 from gossan.legend import MapClass
+from gossan.minerals.class_tables import Signature
 from gossan.raster import BandTable, Grid, read_info
-from gossan.records import Signature
 
 WIDTH_IN = 10.0
 DPI = 144

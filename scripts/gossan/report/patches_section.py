@@ -6,7 +6,8 @@ from pathlib import Path
 
 from gossan.accuracy.scores import MINIMUM_BLOCKS
 from gossan.errors import InputError
-from gossan.records import read_json, read_table
+from gossan.files import read_json
+from gossan.tables import read_table
 
 NETWORK_FIGURES = {
     "patches": "Patches",

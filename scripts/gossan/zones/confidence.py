@@ -8,10 +8,9 @@ belong to the scene that they were found on.
 
 import copy
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -53,13 +52,16 @@ class Levels:
             )
 
 
-PUBLISHED: Mapping[str, Levels] = MappingProxyType(
-    {
-        "phyllic": Levels((0.6, 0.7), (0.7, 1.0)),
-        "propylitic": Levels((0.3, 0.5), (0.5, 0.65)),
-    }
-)
-"""The ranges of the Zafarghand study."""
+def low_pass_bands(names: Sequence[str], what: str) -> tuple[str, ...]:
+    """The bands of a sub-band file that have an LL; InputError, naming `what`, if none has."""
+    ending = f" {LOW_PASS}"
+    bands = tuple(name.removesuffix(ending) for name in names if name.endswith(ending))
+    if not bands:
+        raise InputError(
+            f"{what}: has no {LOW_PASS} of any band (it has: {', '.join(names)}); give what "
+            "transform_wavelets.py wrote"
+        )
+    return bands
 
 
 def low_pass_places(names: Sequence[str], bands: Sequence[str], what: str) -> list[int]:

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.accuracy.class_map import RULES, SPLIT
-from gossan.accuracy.scores import EXCLUDED, assess_blocks, count_blocks
+from gossan.accuracy.blocks import BlockWindow, Bootstrap
+from gossan.accuracy.class_map import SPLIT
+from gossan.accuracy.record import RULES, TruthSource, make_record
+from gossan.accuracy.scores import EXCLUDED, count_blocks
 from gossan.accuracy.truth import (
     CLASS_ATTRIBUTE,
     CONFLICT,
@@ -200,9 +202,7 @@ def zone_record(
     reference: ZoneReference,
     synthetic: bool,
     conflicts: int,
-    block_px: int,
-    replicates: int,
-    seed: int,
+    bootstrap: Bootstrap,
     split: str = SPLIT,
 ) -> dict:
     """The accuracy record of one map of a zone.
@@ -210,52 +210,19 @@ def zone_record(
     `blocks` (n, 2, 2) are confusion counts per spatial block: rows reference, columns map; index
     0 other ground, 1 the zone. The record is a `record` of workflow/schemas/accuracy.schema.json.
     """
-    labels = zone_labels(zone, code)
-    study_blocks = blocks.copy()
-    study_blocks[:, 0, :] = 0
-    study = assess_blocks(study_blocks, labels, replicates, seed)
-    study["classes"] = study["classes"][1:]
-    return {
-        "scene": scene,
-        "method": method,
-        "assessed": True,
-        "synthetic": synthetic or bool(reference.synthetic),
-        "reference": {
-            "file": reference.file,
-            "kind": reference.kind,
-            "note": reference.note,
-            "synthetic": synthetic if reference.synthetic is None else reference.synthetic,
-            "n_conflicting": conflicts,
-        },
-        "n": int(blocks.sum()),
-        "split": split,
-        "design": "census",
-        "per_class": None,
-        "seed": seed,
-        "bootstrap": replicates,
-        "block_px": block_px,
-        "rules": ZONE_RULES,
-        "confusion_matrix": {
-            "rows": "reference",
-            "columns": "map",
-            "labels": labels,
-            "counts": blocks.sum(axis=0).tolist(),
-        },
-        "scores": assess_blocks(blocks, labels, replicates, seed),
-        "scores_study_classes": study,
-        "stratified": None,
-    }
-
-
-def unassessed_zone_record(*, scene: str, method: str, synthetic: bool) -> dict:
-    """The record of a map of a zone without a reference."""
-    return {
-        "scene": scene,
-        "method": method,
-        "assessed": False,
-        "synthetic": synthetic,
-        "reason": "The scene has no reference, so no accuracy can be stated.",
-    }
+    return make_record(
+        blocks,
+        zone_labels(zone, code),
+        scene=scene,
+        method=method,
+        synthetic=synthetic,
+        truth=TruthSource(
+            reference.file, reference.kind, reference.note, reference.synthetic, conflicts
+        ),
+        split=split,
+        bootstrap=bootstrap,
+        rules=ZONE_RULES,
+    )
 
 
 @dataclass(frozen=True)
@@ -291,31 +258,26 @@ def _require_levels(confidence: np.ndarray, path: Path) -> None:
 
 
 def count_confidence(
-    confidence: np.ndarray, truth: np.ndarray, code: int, block_px: int, row: int, column: int
-) -> tuple[int, int, np.ndarray]:
+    confidence: np.ndarray, truth: np.ndarray, code: int, window: BlockWindow
+) -> np.ndarray:
     """Confusion counts of every band and level in the spatial blocks of a window.
 
     `confidence` (bands, rows, columns) holds codes 0, 1, 2 and 255; `truth` (rows, columns) the
-    reference's codes, of which `code` is the zone. The window starts at `row`, `column`. Returns
-    the row and column of the first block and counts (block rows, block columns, bands, levels,
-    2, 2), int64.
+    reference's codes, of which `code` is the zone. Returns counts (block rows, block columns,
+    bands, levels, 2, 2), int64, of the blocks of `window`.
     """
     untested = (truth == NO_REFERENCE) | (truth == CONFLICT)
     reference = np.where(untested, EXCLUDED, (truth == code).astype(np.int64))
-    first_row = first_column = 0
     counts = []
     for band in confidence:
         mapped = np.where(band == NODATA, EXCLUDED, band.astype(np.int64))
-        first_row, first_column, blocks = count_blocks(
-            reference, mapped, HIGH + 1, block_px, row, column
-        )
+        blocks = count_blocks(reference, mapped, HIGH + 1, window)
         tested = blocks[..., :2, :].sum(axis=-1)
         for codes in LEVELS.values():
             found = blocks[..., :2, list(codes)].sum(axis=-1)
             counts.append(np.stack([tested - found, found], axis=-1))
     stacked = np.stack(counts, axis=2)
-    shape = (*stacked.shape[:2], len(confidence), len(LEVELS), 2, 2)
-    return first_row, first_column, stacked.reshape(shape)
+    return stacked.reshape(*window.shape, len(confidence), len(LEVELS), 2, 2)
 
 
 def assess_confidence(
@@ -323,34 +285,30 @@ def assess_confidence(
     reference: ZoneReference,
     *,
     scene: str,
-    block_px: int,
-    replicates: int,
-    seed: int,
+    bootstrap: Bootstrap,
     window_px: int = 512,
     threads: int = 1,
 ) -> dict[tuple[str, str], dict]:
     """Accuracy records of a confidence raster by (band, level); levels as in LEVELS.
 
-    Raises InputError for unusable numbers, other codes in the raster, a reference without the
-    zone, and a zone without a tested pixel.
+    Raises InputError for other codes in the raster, a reference without the zone, and a zone
+    without a tested pixel.
     """
-    require_numbers(block_px=block_px, bootstrap=replicates, seed=seed)
     code = reference.code(zone_map.zone)
     grid = read_info(zone_map.path).grid
-    blocks_shape = (-(-grid.height // block_px), -(-grid.width // block_px))
-    shape = (*blocks_shape, len(zone_map.bands), len(LEVELS), 2, 2)
+    spatial = bootstrap.over(grid.shape)
+    shape = (*spatial.counts, len(zone_map.bands), len(LEVELS), 2, 2)
     counts = np.zeros(shape, np.int32)
     conflicts = 0
 
     def tally(confidence: np.ndarray, truth: np.ndarray, window: Window) -> tuple:
         _require_levels(confidence, zone_map.path)
-        found = count_confidence(
-            confidence, truth[0], code, block_px, int(window.row_off), int(window.col_off)
-        )
+        place = spatial.window(truth[0].shape, int(window.row_off), int(window.col_off))
+        found = count_confidence(confidence, truth[0], code, place)
         clear = (confidence != NODATA).any(axis=0)
-        return found, int(((truth[0] == CONFLICT) & clear).sum())
+        return place, found, int(((truth[0] == CONFLICT) & clear).sum())
 
-    for _, ((row, column, found), lost) in iter_blocks(
+    for _, (place, found, lost) in iter_blocks(
         tally,
         [zone_map.path, reference.read, lambda window: window],
         grid=grid,
@@ -358,7 +316,7 @@ def assess_confidence(
         threads=threads,
         scaled=False,
     ):
-        counts[row : row + found.shape[0], column : column + found.shape[1]] += found.astype("i4")
+        counts[place.slices] += found.astype("i4")
         conflicts += lost
     flat = counts.reshape(-1, *shape[2:])
     require_zone(int(flat[:, 0, 0, 1].sum()), int(flat[:, 0, 0].sum()), zone_map.zone, reference)
@@ -372,9 +330,7 @@ def assess_confidence(
             reference=reference,
             synthetic=zone_map.synthetic,
             conflicts=conflicts,
-            block_px=block_px,
-            replicates=replicates,
-            seed=seed,
+            bootstrap=bootstrap,
         )
         for band_place, band in enumerate(zone_map.bands)
         for level_place, level in enumerate(LEVELS)
@@ -395,17 +351,6 @@ def require_zone(n_zone: int, n: int, zone: str, reference: ZoneReference) -> No
             f"{reference.file}: every tested pixel lies in the zone '{zone}', so nothing can be "
             "told apart; add polygons of other ground, or take ground outside them as other"
         )
-
-
-def require_numbers(*, block_px: int, bootstrap: int, seed: int) -> None:
-    """Raise InputError for numbers that no assessment can use."""
-    for name, number, least in (
-        ("block-px", block_px, 1),
-        ("bootstrap", bootstrap, 100),
-        ("seed", seed, 0),
-    ):
-        if number < least:
-            raise InputError(f"{name}: {number} is too small; give at least {least}")
 
 
 def rule_method(zone: str, band: str, level: str) -> str:

@@ -3,18 +3,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gossan.accuracy.blocks import MINIMUM_BLOCKS, SpatialBlocks
 from gossan.accuracy.scores import (
     EXCLUDED,
-    MINIMUM_BLOCKS,
     Z_95,
     assess_blocks,
     count_blocks,
+    count_pixels,
     describe_stratified,
     draw_sample,
     encode_classes,
     estimate_stratified,
     merge_samples,
-    resample_blocks,
     score_confusion,
 )
 
@@ -100,33 +100,26 @@ def test_scores_stay_in_their_ranges(matrix):
 def test_blocks_counted_by_windows_equal_blocks_counted_at_once(block_px, seed, rows, columns):
     generator = np.random.default_rng(seed)
     reference, mapped = generator.integers(-1, 3, (2, 17, 19))
-    _, _, whole = count_blocks(reference, mapped, 3, block_px)
+    spatial = SpatialBlocks((17, 19), block_px)
+    whole = count_blocks(reference, mapped, 3, spatial.window((17, 19), 0, 0))
     pieces = np.zeros_like(whole)
     for row in range(0, 17, rows):
         for column in range(0, 19, columns):
             part = np.s_[row : row + rows, column : column + columns]
-            top, left, counts = count_blocks(
-                reference[part], mapped[part], 3, block_px, row, column
-            )
-            pieces[top : top + counts.shape[0], left : left + counts.shape[1]] += counts
+            window = spatial.window(mapped[part].shape, row, column)
+            pieces[window.slices] += count_blocks(reference[part], mapped[part], 3, window)
     np.testing.assert_array_equal(pieces, whole)
+    tested = (reference >= 0) & (mapped >= 0)
+    number = spatial.number(*np.nonzero(tested))
+    counts = count_pixels(number, reference[tested], mapped[tested], 3)
+    flat = whole.reshape(-1, 3, 3)
+    np.testing.assert_array_equal(counts, flat[flat.any(axis=(1, 2))])
     assert whole.sum() == ((reference >= 0) & (mapped >= 0)).sum()
 
 
 def block_counts(n=30, classes=3, seed=5):
     generator = np.random.default_rng(seed)
     return generator.integers(0, 20, (n, classes, classes)) + 30 * np.eye(classes, dtype=int)
-
-
-def test_the_bootstrap_is_seeded_and_keeps_whole_blocks():
-    blocks = block_counts()
-    first = resample_blocks(blocks, 50, seed=1)
-    np.testing.assert_array_equal(first, resample_blocks(blocks, 50, seed=1))
-    assert not np.array_equal(first, resample_blocks(blocks, 50, seed=2))
-    one_kind = np.repeat(blocks[:1], 7, axis=0)
-    np.testing.assert_array_equal(
-        resample_blocks(one_kind, 3, seed=1), np.repeat(7 * blocks[:1], 3, 0)
-    )
 
 
 @given(st.integers(0, 10_000), st.integers(10, 60))

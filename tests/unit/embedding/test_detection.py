@@ -1,6 +1,7 @@
 """Detection: thresholds, the division of the ground, rates with intervals, what is read."""
 
 import json
+from dataclasses import replace
 
 import geopandas
 import jsonschema
@@ -14,6 +15,7 @@ from samples import write_raster
 from shapely.geometry import box
 from sklearn.metrics import f1_score, precision_score, recall_score
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.truth import open_reference
 from gossan.cube.bands import read_bands, sensors_present
 from gossan.embedding.detection import (
@@ -246,20 +248,20 @@ def test_without_pixels_there_are_thresholds_and_no_rates():
     assert all(own["conformal"] > 0 for own in found.thresholds.values())
 
 
+PROTOCOL = Protocol(Bootstrap(16, 1000, 42), validation_share=0.5, per_class=10_000)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("block_px", 0),
         ("validation_share", 0.0),
         ("validation_share", 1.0),
         ("per_class", 9),
-        ("replicates", 99),
-        ("seed", -1),
     ],
 )
 def test_numbers_without_meaning_are_refused(key, value):
     with pytest.raises(InputError):
-        Protocol(**{key: value})
+        replace(PROTOCOL, **{key: value})
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +279,10 @@ def read(folder, **options):
         read_bands(folder / "bands.csv"),
         open_reference(reference, read_info(folder / "stack.tif").grid, classes),
         options.pop("minerals", classes),
-        Protocol(**{"block_px": 6, **options}),
+        Protocol(
+            Bootstrap(options.pop("spatial_block_px", 6), 1000, options.pop("seed", 42)),
+            **{"validation_share": 0.5, "per_class": 10_000, **options},
+        ),
         threads=2,
     )
 
@@ -353,12 +358,12 @@ def test_a_mineral_in_one_block_is_refused_by_name(folder, tmp_path):
     write_raster(tmp_path / "truth.tif", truth, nodata=255)
     with pytest.raises(InputError, match=r"block-px: hematite lies in one block of 6 pixels"):
         read(folder, reference=tmp_path / "truth.tif")
-    assert read(folder, reference=tmp_path / "truth.tif", block_px=2).pixels.is_test.any()
+    assert read(folder, reference=tmp_path / "truth.tif", spatial_block_px=2).pixels.is_test.any()
 
 
 def test_a_reference_in_one_block_is_refused(folder):
     with pytest.raises(InputError, match="in one block"):
-        read(folder, block_px=SIZE)
+        read(folder, spatial_block_px=SIZE)
 
 
 def test_a_mineral_that_the_reference_lacks_is_no_fault(folder, tmp_path):
@@ -390,7 +395,7 @@ def test_a_table_of_other_bands_is_refused(folder):
             other,
             open_reference(folder / "truth.tif", read_info(folder / "stack.tif").grid, classes),
             classes,
-            Protocol(),
+            PROTOCOL,
         )
 
 

@@ -27,10 +27,11 @@ from sentinel2_products import (
 )
 
 from gossan.errors import InputError
+from gossan.products.raster_files import Rasters
 from gossan.products.readers import READERS
 from gossan.products.readers import open_product as open_any
 from gossan.products.sentinel2 import FLAGS, open_dates, open_product
-from gossan.products.sentinel2_files import Rasters, describe_safe
+from gossan.products.sentinel2_files import describe_safe
 
 WHOLE = Window(0, 0, SIZE_60M[0] * 6, SIZE_60M[1] * 6)
 CLASSES = ("fill", "saturation", "cloud_shadow", "water", "cloud", "cirrus", "snow")

@@ -270,7 +270,7 @@ def test_ore_points_outside_of_all_mines_do_not_count(folder, tmp_path):
         ({"counts": (0, 0, 0, 0)}, "counts, ore-count"),
         ({"min_distance_m": -1.0}, "min-distance-m: -1"),
         ({"test_share": 1.0}, "test-share: 1"),
-        ({"block_px": 0}, "block-px"),
+        ({"spatial_block_px": 0}, "spatial-block-px"),
     ],
 )
 def test_designs_that_cannot_be_drawn_are_refused(folder, change, message):

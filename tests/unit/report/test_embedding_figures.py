@@ -14,9 +14,9 @@ from rasterio.transform import from_origin
 from gossan.cube.bands import SENSORS, read_bands
 from gossan.legend import MapClass, read_classes
 from gossan.raster import BandTable, Grid
-from gossan.records import read_references
 from gossan.report import embedding_figures as figures
 from gossan.report.minerals_figures import Raster, read_small, save_figure
+from gossan.tables import read_references
 
 GRID = Grid(CRS.from_epsg(32611), from_origin(480_000, 4_160_000, 30, 30), 40, 30)
 PUBLISHED = [

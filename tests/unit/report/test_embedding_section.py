@@ -7,7 +7,7 @@ import sensor_reports
 from gossan.cube.bands import SENSORS
 from gossan.embedding.sensor_scores import METHOD_LABELS
 from gossan.errors import InputError
-from gossan.records import read_json, read_table
+from gossan.files import read_json
 from gossan.report.embedding_section import (
     FIGURE_TITLES,
     FIGURES_OF,
@@ -29,6 +29,7 @@ from gossan.report.embedding_section import (
     verdicts,
 )
 from gossan.report.page import UNPUBLISHED
+from gossan.tables import read_table
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TABLES = sensor_reports.TABLES | sensor_reports.TESTS

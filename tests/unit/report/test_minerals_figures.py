@@ -9,8 +9,8 @@ from rasterio.transform import Affine, from_origin
 from samples import CENTRES_UM, FWHM_UM, make_scene, write_raster
 
 from gossan.legend import MapClass
+from gossan.minerals.class_tables import Signature
 from gossan.raster import BandTable, Grid
-from gossan.records import Signature
 from gossan.report import minerals_figures as figures
 from gossan.report.minerals_figures import Raster, read_small, save_figure
 
