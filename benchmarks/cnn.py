@@ -88,8 +88,9 @@ def make_windows(codes: np.ndarray) -> np.ndarray:
 
 def make_network(network: str, folder: Path) -> object:
     """An untrained model with weights of some size, stored in both forms; speed is the same."""
+    from gossan.networks.keras_files import set_up_tensorflow, write_keras
     from gossan.networks.onnx_export import export_network
-    from gossan.patches.architecture import build_network, set_up_tensorflow, write_keras
+    from gossan.patches.architecture import build_network
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     set_up_tensorflow(sam.THREADS, sam.SEED)

@@ -38,26 +38,26 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--validation-share",
         type=float,
-        default=0.5,
+        required=True,
         help="share of each mineral's pixels whose blocks choose the thresholds",
     )
     add(
         "--per-class",
         type=int,
-        default=10_000,
+        required=True,
         help="pixels of a reference class that validate, and that test, at most",
     )
-    add("--coverage", type=float, default=0.9, help="coverage asked of the answers, 0 to 1")
+    add("--coverage", type=float, required=True, help="coverage asked of the answers, 0 to 1")
     add(
         "--training-spectra",
         type=int,
-        default=2000,
+        required=True,
         help="augmented spectra per mineral that one-class models learn from",
     )
-    add("--svm-nu", type=float, default=0.1, help="share that a one-class SVM may leave out")
-    add("--trees", type=int, default=100, help="trees of an Isolation Forest")
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of blocks, draws, forests and bootstrap")
+    add("--svm-nu", type=float, required=True, help="share that a one-class SVM may leave out")
+    add("--trees", type=int, required=True, help="trees of an Isolation Forest")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of blocks, draws, forests and bootstrap")
     add("--detection", type=Path, required=True, help="table of methods and minerals (CSV)")
     add("--thresholds", type=Path, required=True, help="thresholds and limits to write (JSON)")
     add("--similarity", type=Path, required=True, help="table of embeddings moved (CSV)")

@@ -71,6 +71,12 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.accuracy.blocks import Bootstrap
     from gossan.files import staged, write_json
     from gossan.legend import class_colours, read_classes
+    from gossan.networks.keras_files import (
+        describe_layers,
+        read_keras,
+        set_up_tensorflow,
+        write_keras,
+    )
     from gossan.networks.onnx_export import export_network
     from gossan.networks.onnx_session import METADATA
     from gossan.patches.architecture import (
@@ -79,12 +85,8 @@ def main(arguments: argparse.Namespace) -> None:
         Training,
         build_network,
         compare_answers,
-        describe_layers,
         predict_logits,
-        read_keras,
-        set_up_tensorflow,
         train_network,
-        write_keras,
     )
     from gossan.patches.cutting import SIDES, read_images, read_patches
     from gossan.patches.inference import Header, read_network

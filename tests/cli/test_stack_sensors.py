@@ -203,7 +203,7 @@ def test_bad_input_is_named_and_leaves_nothing(cubes, tmp_path):
         ("prisma", far, ("--extent", "intersection"), "no ground in common"),
         ("prisma", tmp_path / "none.tif", (), "none.tif: no such raster file"),
         ("prisma", far, ("--extent", "aster"), "extent aster: is none of the cubes"),
-        ("modis", back, (), "'modis' is unknown"),
+        ("aviris", back, (), "'aviris' is unknown"),
         ("landsat", bare, (), "bare.tif: its bands have no wavelengths"),
         ("prisma", far, ("--pixel-m", 0), "pixel_m 0 is no size"),
     ):

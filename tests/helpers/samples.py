@@ -107,7 +107,7 @@ def make_maps(folder: Path, synthetic: bool = True) -> Path:
 
 
 def make_scene(folder: Path, synthetic: bool = True) -> Path:
-    """Write everything that draw_figures reads beside an accuracy record."""
+    """Write everything that draw_minerals reads beside an accuracy record."""
     make_maps(folder, synthetic)
     with rasterio.open(folder / "class.tif") as dataset:
         mapped = dataset.read(1)

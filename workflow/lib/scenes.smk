@@ -15,8 +15,11 @@ def section(method, *keys):
     """A function of the wildcards: a method's settings, or a section of them."""
 
     def find(wildcards):
-        found = settings_of(wildcards)[method]
-        for key in keys:
+        found = settings_of(wildcards)
+        if method not in found:
+            study = study_of(wildcards)
+            raise WorkflowError(f"studies.{study} has no section {method}; add it to run {method}")
+        for key in (method, *keys):
             found = found[key]
         return found
 

@@ -52,23 +52,15 @@ def read_table(settings, row_schema):
 def flags(**values):
     """Command-line flags of these names, each with its value or values, quoted for the shell.
 
-    What is None, false or an empty text gives no flag, an empty list the flag alone; names may end
-    in an underscore where Python keeps them for itself.
+    What is None, false or empty gives no flag, what is true the flag alone.
     """
     parts = []
     for name, value in values.items():
-        if value is None or value is False or value == "":
-            continue
-        parts.append(f"--{name.strip('_').replace('_', '-')}")
-        if value is not True:
-            items = value if isinstance(value, (list, tuple)) else [value]
-            parts += [shlex.quote(str(item)) for item in items]
+        items = list(value) if isinstance(value, (list, tuple)) else [value]
+        if items not in ([], [None], [False], [""]):
+            parts.append(f"--{name.replace('_', '-')}")
+            parts += [shlex.quote(str(item)) for item in items if item is not True]
     return " ".join(parts)
-
-
-def given(**values):
-    """As `flags`, without the flags of empty lists."""
-    return flags(**{name: value for name, value in values.items() if value != []})
 
 
 def pick(settings, *names):

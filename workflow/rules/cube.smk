@@ -13,20 +13,26 @@ def block_px_of(wildcards):
 
 def area_of(wildcards):
     """The part of a product that goes into its cube, as flags."""
-    return given(**pick(settings_of(wildcards)["cube"], "window", "polygon"))
+    return flags(**pick(settings_of(wildcards)["cube"], "window", "polygon"))
 
 
 def cube_of(wildcards):
     """How a product becomes a cube, as flags."""
     cube = settings_of(wildcards)["cube"]
-    own = given(bands=cube["bands"].get(wildcards.sensor, []), ndvi_max=cube["ndvi_max"])
-    return f"{own} {area_of(wildcards)} {flags(**pick(cube, 'normalisation', 'mask'))}"
+    own = flags(bands=cube["bands"].get(wildcards.sensor), normalisation=cube["normalisation"])
+    return f"{own} {area_of(wildcards)} {masks_of(wildcards)}"
+
+
+def masks_of(wildcards):
+    """What becomes nodata, as flags; without a name after it, `--mask` masks nothing."""
+    cube = settings_of(wildcards)["cube"]
+    return f"--mask {shlex.join(cube['mask'])} {flags(ndvi_max=cube['ndvi_max'])}"
 
 
 def wavelengths_of(wildcards):
     """The wavelengths of a raster stack that does not tell them, as a flag."""
     cube = settings_of(wildcards)["cube"]
-    return given(wavelengths_um=cube["wavelengths_um"]) if wildcards.sensor == PLAN.RASTERS else ""
+    return flags(wavelengths_um=cube["wavelengths_um"]) if wildcards.sensor == PLAN.RASTERS else ""
 
 
 def spectra_for_quac(atmosphere):
@@ -131,7 +137,7 @@ rule stack_sensors:
             flags(cube=[sensor, path])
             for sensor, path in zip(SCENES[wildcards.scene]["stack"], input.cubes)
         ),
-        grid=lambda wildcards: given(**pick(settings_of(wildcards)["stack"], "pixel_m", "extent")),
+        grid=lambda wildcards: flags(**pick(settings_of(wildcards)["stack"], "pixel_m", "extent")),
         excluded_um=lambda wildcards: " ".join(
             flags(exclude_um=span) for span in settings_of(wildcards)["stack"]["excluded_um"]
         ),

@@ -137,9 +137,7 @@ rule assess_detectors:
         mem_mb=4000,
     params:
         digest=digest("assess_detectors"),
-        more=lambda wildcards, input: flags(
-            truth=input.get("truth") or None, filler=input.get("filler") or None
-        ),
+        more=lambda wildcards, input: flags(truth=input.get("truth"), filler=input.get("filler")),
         detection=lambda wildcards: flags(
             **section("embedding", "detection")(wildcards),
             **pick(SETTINGS["accuracy"], "bootstrap", "seed"),

@@ -55,7 +55,7 @@ def reference_flags(settings, method):
     if method == "minerals":
         own = settings[method]["max_angle_rad_of"]
         chosen["max_angle_rad"] = settings[method]["max_angle_rad"]
-        chosen["max_angle_rad_of"] = [f"{name}={angle}" for name, angle in own.items()] or None
+        chosen["max_angle_rad_of"] = [f"{name}={angle}" for name, angle in own.items()]
     return chosen
 
 

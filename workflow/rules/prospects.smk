@@ -108,7 +108,7 @@ rule label_iron:
     params:
         digest=digest("label_iron"),
         geology=lambda wildcards, input: flags(geology=input.get("geology")),
-        labels=lambda wildcards: given(
+        labels=lambda wildcards: flags(
             max_angle_rad=[
                 f"{name}={angle}"
                 for name, angle in section("prospects", "max_angle_rad_of")(wildcards).items()
@@ -157,7 +157,7 @@ rule validate_forest:
         mem_mb=3000,
     params:
         digest=digest("validate_forest"),
-        more=lambda wildcards, input: given(extra=list(input.rasters), test=input.get("test")),
+        more=lambda wildcards, input: flags(extra=list(input.rasters), test=input.get("test")),
         validation=lambda wildcards: flags(
             label=section("prospects", "points", "label")(wildcards),
             spatial_block_px=section("prospects", "strata", "spatial_block_px")(wildcards),
@@ -198,7 +198,7 @@ rule train_forest:
         mem_mb=1500,
     params:
         digest=digest("train_forest"),
-        labels=lambda wildcards, input: given(
+        labels=lambda wildcards, input: flags(
             extra=list(input.rasters),
             **{"label_map" if wildcards.target == "iron" else "samples": input.labels},
             label=section("prospects", "points", "label")(wildcards),
@@ -247,7 +247,7 @@ rule map_forest:
         mem_mb=block_memory(700, 800),
     params:
         digest=digest("map_forest"),
-        extra=lambda wildcards, input: given(extra=list(input.rasters)),
+        extra=lambda wildcards, input: flags(extra=list(input.rasters)),
         block_px=block_px_of,
     message:
         "Mapping {wildcards.target} of {wildcards.scene} by its forest"

@@ -62,7 +62,7 @@ rule draw_minerals:
     params:
         digest=digest("draw_minerals"),
         folder=folder_drawn,
-        zones=lambda wildcards: given(zones=list(zones_of(settings_of(wildcards)))),
+        zones=lambda wildcards: flags(zones=list(zones_of(settings_of(wildcards)))),
     message:
         "Drawing the minerals of {wildcards.scene}"
     shell:
@@ -132,7 +132,7 @@ rule draw_patches:
     params:
         digest=digest("draw_patches"),
         folder=folder_drawn,
-        networks=lambda wildcards: given(networks=networks_of(wildcards)),
+        networks=lambda wildcards: flags(networks=networks_of(wildcards)),
         paper=paper_flag,
     message:
         "Drawing the patches of {wildcards.scene}"
@@ -284,7 +284,7 @@ rule draw_embedding:
         digest=digest("draw_embedding"),
         folder=folder_drawn,
         truth=truth_flag,
-        networks=lambda wildcards: given(networks=embeddings_of(wildcards)),
+        networks=lambda wildcards: flags(networks=embeddings_of(wildcards)),
         paper=paper_flag,
     message:
         "Drawing the sensors and the map of {wildcards.scene}"
@@ -345,8 +345,8 @@ def prospect_flags(wildcards, input):
         map_classes=input.iron if graded else None,
         sampled=holds("sampled", "prospects")(wildcards),
         targets=Path(targets[0]).parent if targets else None,
-        **{name: input.get(name) or None for name in ("mines", "geology", "claims", "occurrences")},
-        substances=settings.get("targets", {}).get("substances") or None,
+        **{name: input.get(name) for name in ("mines", "geology", "claims", "occurrences")},
+        substances=settings.get("targets", {}).get("substances"),
     )
 
 

@@ -46,7 +46,7 @@ rule map_agreement:
         ),
         levels=lambda wildcards: flags(
             **pick(section("targets")(wildcards), "medium", "high"),
-            favourable=section("targets", "minerals")(wildcards) or None,
+            favourable=section("targets", "minerals")(wildcards),
         ),
         block_px=SETTINGS["block_px"],
     message:
@@ -106,10 +106,9 @@ rule rank_targets:
         digest=digest("rank_targets"),
         more=lambda wildcards, input: flags(
             **{
-                name: input.get(name) or None
-                for name in ("uncertainty", "claims", "occurrences", "mines")
+                name: input.get(name) for name in ("uncertainty", "claims", "occurrences", "mines")
             },
-            substances=section("targets", "substances")(wildcards) or None,
+            substances=section("targets", "substances")(wildcards),
         ),
         ranking=lambda wildcards: flags(
             min_area_ha=section("targets", "min_area_ha")(wildcards),

@@ -45,8 +45,7 @@ def part_for_zones(wildcards):
     """Area and masks as the cube has them, as flags; a cube that has been made has them already."""
     if wildcards.sensor in READ_AS_RASTERS:
         return "--mask"
-    masks = flags(**pick(settings_of(wildcards)["cube"], "mask", "ndvi_max"))
-    return f"{area_of(wildcards)} {wavelengths_of(wildcards)} {masks}"
+    return f"{area_of(wildcards)} {wavelengths_of(wildcards)} {masks_of(wildcards)}"
 
 
 # The bands that the method looks at, with corrections of their own, beside the cube of all methods.

@@ -10,22 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.errors import InputError
 from gossan.raster import BandTable
 from gossan.tables import write_rows
 
-SENSORS = (
-    "emit",
-    "enmap",
-    "prisma",
-    "sentinel2",
-    "worldview3",
-    "landsat",
-    "aster",
-    "rasters",
-)
+SENSORS = (*INSTRUMENTS, "rasters")
 """Sensors in the order of a stack; the place of each is its bit in the mask of those present."""
-HYPERSPECTRAL = ("emit", "enmap", "prisma")
+HYPERSPECTRAL = tuple(name for name, item in INSTRUMENTS.items() if item.imaging)
 # Ranges (µm) without use: the ends of the detectors, and water vapour.
 # Jabłońska and Zięba drop these from all sensors.
 EXCLUDED_UM = (

@@ -69,6 +69,13 @@ NETWORKS = {
     "unmasked": "Network, no masking",
     "filler": "Masked autoencoder",
 }
+
+
+def network_folder(name: str) -> str:
+    """Where a network of NETWORKS lies in the folder of the embedding."""
+    return name if name == "filler" else f"networks/{name}"
+
+
 BASELINES = ("ocsvm", "isolation_forest")
 EXPERTS = ("sam", "shape")
 CLAIMED = ("alunite", "jarosite")

@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from gossan.errors import InputError
+from gossan.networks.keras_files import (
+    describe_layers,
+    read_keras,
+    set_up_tensorflow,
+    write_keras,
+)
 from gossan.networks.onnx_export import export_network
 from gossan.networks.onnx_session import METADATA
 from gossan.patches.architecture import (
     PAPER_PARAMETERS,
     Training,
     build_network,
-    describe_layers,
-    read_keras,
-    set_up_tensorflow,
-    write_keras,
 )
 from gossan.patches.inference import Header, read_network, to_input, to_probabilities
 

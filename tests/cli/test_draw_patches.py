@@ -1,9 +1,12 @@
+import shutil
+
 import numpy as np
 import pytest
 import rasterio
 from network_runs import PROPORTIONS, make_runs
 from patch_scenes import CHALCOCITE, FELDSPAR, make_ground
 from PIL import Image
+from places import PUBLISHED, put_in_place
 from samples import run_command, run_tool, write_raster
 
 from gossan.patches.cutting import read_patches
@@ -35,25 +38,37 @@ def folder(tmp_path_factory):
     return made
 
 
-def flags(folder, output):
-    runs = [
-        part
-        for path in sorted((folder / "networks").iterdir())
-        for part in ("--run", path.name, path)
-    ]
+def flags(scene, output, *paper):
+    networks = sorted(path.name for path in (scene / "patches/networks").iterdir())
     return [
-        *("--study", "gilgit", "--patches", folder / "colour.npz"),
-        *("--table", folder / "patches.csv", "--classes", folder / "classes.csv", *runs),
-        *("--class-map", folder / "answers.tif", "--probability", folder / "probability.tif"),
-        *("--proportions", folder / "proportions.csv", "--output-dir", output),
+        *("--scene-dir", scene, "--classes", scene / "classes.csv", "--output-dir", output),
+        *("--networks", *networks, *paper),
     ]
+
+
+PAPER = ("--paper", "gilgit", "--published", PUBLISHED)
 
 
 @pytest.fixture(scope="module")
-def drawn(folder):
-    done = run_command("draw_networks", *flags(folder, folder / "figures"))
+def scene(folder, tmp_path_factory):
+    files = {
+        "classes.csv": "classes.csv",
+        "patches.csv": "patches/cut/pair/patches.csv",
+        "colour.npz": "patches/cut/pair/colour.npz",
+        "networks": "patches/networks",
+        "answers.tif": "patches/map/class.tif",
+        "probability.tif": "patches/map/probability.tif",
+        "proportions.csv": "patches/map/proportions.csv",
+    }
+    return put_in_place(folder, tmp_path_factory.mktemp("scene") / "landsat", files)
+
+
+@pytest.fixture(scope="module")
+def drawn(scene):
+    output = scene / "patches/figures"
+    done = run_command("draw_patches", *flags(scene, output, *PAPER))
     assert done.returncode == 0, done.stderr
-    return folder / "figures"
+    return output
 
 
 def test_all_figures_are_written(drawn):
@@ -63,16 +78,14 @@ def test_all_figures_are_written(drawn):
             assert image.width > 1000
 
 
-def test_figures_are_the_same_bytes_again(folder, drawn, tmp_path):
-    assert run_tool("draw_networks", *flags(folder, tmp_path)).returncode == 0
+def test_figures_are_the_same_bytes_again(scene, drawn, tmp_path):
+    assert run_tool("draw_patches", *flags(scene, tmp_path, *PAPER)).returncode == 0
     for name in FIGURES:
         assert (drawn / f"{name}.png").read_bytes() == (tmp_path / f"{name}.png").read_bytes()
 
 
-def test_another_study_has_no_published_lines(folder, drawn, tmp_path):
-    changed = flags(folder, tmp_path)
-    changed[1] = "other"
-    assert run_tool("draw_networks", *changed).returncode == 0
+def test_a_study_without_a_paper_has_no_published_lines(scene, drawn, tmp_path):
+    assert run_tool("draw_patches", *flags(scene, tmp_path)).returncode == 0
     differ = {
         name
         for name in FIGURES
@@ -81,20 +94,23 @@ def test_another_study_has_no_published_lines(folder, drawn, tmp_path):
     assert differ == {"training", "protocols", "proportions"}
 
 
+def test_without_trained_networks_the_map_alone_is_drawn(scene, tmp_path):
+    done = run_tool("draw_patches", *flags(scene, tmp_path)[:6])
+    assert done.returncode == 0, done.stderr
+    assert {path.stem for path in tmp_path.iterdir()} == {"network-map", "proportions"}
+
+
 @pytest.mark.parametrize(
-    "flag",
-    ["patches", "table", "classes", "class-map", "probability", "proportions"],
+    "file",
+    [
+        *("cut/pair/colour.npz", "cut/pair/patches.csv", "map/class.tif", "map/probability.tif"),
+        *("map/proportions.csv", "networks/paper-paper/record.json"),
+    ],
 )
-def test_a_missing_file_is_named(folder, tmp_path, flag):
-    changed = flags(folder, tmp_path / "figures")
-    changed[changed.index(f"--{flag}") + 1] = tmp_path / "gone.x"
-    done = run_tool("draw_networks", *changed)
+def test_a_missing_file_is_named(scene, tmp_path, file):
+    changed = shutil.copytree(scene, tmp_path / "landsat")
+    (changed / "patches" / file).unlink()
+    done = run_tool("draw_patches", *flags(changed, tmp_path / "figures"))
     assert done.returncode == 1
-    assert "gone.x" in done.stderr
-
-
-def test_a_missing_training_is_named(folder, tmp_path):
-    done = run_tool("draw_networks", *flags(folder, tmp_path), "--run", "x", tmp_path / "gone")
-    assert done.returncode == 1
-    assert "gone/record.json: no such file" in done.stderr
-    assert not list(tmp_path.iterdir())
+    assert str(changed / "patches" / file) in done.stderr
+    assert not list(tmp_path.glob("figures/.*part*"))
