@@ -232,7 +232,10 @@ def plan(part: Subset, recipe: Recipe) -> tuple[list[str], str, list[str]]:
     """
     product = part.product
     methods, notes = plan_methods(
-        recipe.atmosphere, product.surface_reflectance, product.sun_elevation_deg
+        recipe.atmosphere,
+        product.surface_reflectance,
+        product.sun_elevation_deg,
+        len(part.bands.names),
     )
     if part.bands.centre_um:
         check_normalisation(recipe.normalisation, is_relative(methods))

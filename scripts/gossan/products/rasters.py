@@ -37,8 +37,6 @@ NUMBERS_NOTE = (
     "numbers as they stand in the rasters: nothing is known of sensor, date or calibration"
 )
 REFLECTANCE_NOTE = "taken as reflectance as it stands: the rasters do not tell how it was made"
-# Only these: other formats (VRT) may point anywhere.
-DRIVERS = ("GTiff", "ENVI")
 _UM_PER_UNIT = {
     **dict.fromkeys(("micrometers", "micrometer", "microns", "um", "µm", "μm"), 1.0),
     **dict.fromkeys(("nanometers", "nanometer", "nm"), 1e-3),
@@ -248,9 +246,17 @@ class RastersProduct(Product):
 
 
 def _open(path: Path) -> rasterio.DatasetReader:
+    with path.open("rb") as file:
+        is_tiff = file.read(2) in (b"II", b"MM")
     try:
-        return rasterio.open(path, driver=DRIVERS)
+        # Only these formats: others (VRT) may point anywhere.
+        return rasterio.open(path, driver="GTiff" if is_tiff else "ENVI")
     except RasterioError as error:
+        if is_tiff:
+            raise InputError(
+                f"{path}: cannot be opened as GeoTIFF; the file is damaged or cut short, get it "
+                "again"
+            ) from error
         raise InputError(
             f"{path}: neither a GeoTIFF nor an ENVI image with its header beside it (name the "
             "image, not the .hdr); convert it with gdal_translate"
