@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="confidence rasters of map_confidence.py, one per zone",
     )
     parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="vector file of the zones with the attribute `class`; without it the table counts "
         "what was found and the records say that the maps were not assessed",
@@ -76,7 +76,7 @@ def main(arguments: argparse.Namespace) -> None:
             raise InputError(f"{item.path}: zone {item.zone} is given twice; give each zone once")
     rows, records = [], {}
     for item in maps:
-        if arguments.reference is None:
+        if arguments.truth is None:
             counts = count_levels(item.path, window_px=WINDOW_PX, threads=arguments.threads)
             for place, band in enumerate(item.bands):
                 for level, codes in LEVELS.items():
@@ -96,12 +96,10 @@ def main(arguments: argparse.Namespace) -> None:
                         }
                     )
             continue
-        reference = open_zones(
-            arguments.reference, read_info(item.path).grid, outside=arguments.outside
-        )
+        truth = open_zones(arguments.truth, read_info(item.path).grid, outside=arguments.outside)
         found = assess_confidence(
             item,
-            reference,
+            truth,
             scene=arguments.scene,
             bootstrap=bootstrap,
             window_px=WINDOW_PX,

@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="decimated (default), or stationary, which moves with any shift",
     )
     parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="class raster in global codes, or points or polygons with the attribute `class`; "
         "without it nothing is said about zones. Outside polygons is the rest; pixels where a "
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--classes",
         type=Path,
-        help="class table (CSV) of the reference (default: the classes that polygons name)",
+        help="class table (CSV) of the truth (default: the classes that polygons name)",
     )
     parser.add_argument(
         "--zone",
@@ -73,12 +73,12 @@ def main(arguments: argparse.Namespace) -> None:
 
     bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     classes, codes = [], None
-    if arguments.reference is not None:
+    if arguments.truth is not None:
         if arguments.classes is None:
-            classes = read_zone_classes(arguments.reference)
+            classes = read_zone_classes(arguments.truth)
         else:
             classes = read_classes(arguments.classes)
-        named_by = arguments.classes or arguments.reference
+        named_by = arguments.classes or arguments.truth
         codes = zone_codes(classes, arguments.zone, str(named_by))
     rows = compare_wavelets(
         arguments.cube,
@@ -87,7 +87,7 @@ def main(arguments: argparse.Namespace) -> None:
             Transform(wavelet, arguments.level, arguments.mode, arguments.transform)
             for wavelet in dict.fromkeys(arguments.wavelets)
         ],
-        reference=arguments.reference,
+        truth=arguments.truth,
         classes=classes,
         codes=codes,
         bootstrap=bootstrap,

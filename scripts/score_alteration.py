@@ -28,14 +28,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--zone", nargs="+", required=True, help="zones to score")
     truth = parser.add_mutually_exclusive_group(required=True)
     truth.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="vector file of the zones with the attribute `class`, to learn from and test on",
     )
     truth.add_argument(
         "--model",
         type=Path,
-        help="record of another scene whose models to use where there is no reference; such a "
+        help="record of another scene whose models to use where there is no ground truth; such a "
         "score is not tested",
     )
     add(
@@ -133,7 +133,7 @@ def main(arguments: argparse.Namespace) -> None:
         else:
             record, rows, records = score_scene(
                 scene,
-                open_zones(arguments.reference, scene.cube.grid, outside=arguments.outside),
+                open_zones(arguments.truth, scene.cube.grid, outside=arguments.outside),
                 zones,
                 arguments.output,
                 name=arguments.scene,

@@ -183,7 +183,7 @@ def make_record(folder: Path, *flags: object) -> Path:
     """Assess class.tif against truth.tif into sam.json."""
     done = run_tool(
         "assess_accuracy",
-        *("--class-map", folder / "class.tif", "--reference", folder / "truth.tif"),
+        *("--class-map", folder / "class.tif", "--truth", folder / "truth.tif"),
         *("--classes", folder / "classes.csv", "--method", "Spectral Angle Mapper"),
         *("--scene", "tiny", "--spatial-block-px", 8, "--bootstrap", 200, "--threads", 1),
         *("--output", folder / "sam.json", *flags),

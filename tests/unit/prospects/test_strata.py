@@ -121,7 +121,7 @@ def test_counts_strata_and_distances_are_as_asked(folder):
     assert np.array_equal(samples.block, samples.row // 32 * width + samples.column // 32)
 
 
-def test_without_a_reference_the_indices_say_the_cover(folder):
+def test_without_ground_truth_the_indices_say_the_cover(folder):
     samples, _ = draw(folder)
     cover = samples.cover != "ore"
     assert np.array_equal(samples.rule[cover], samples.cover[cover])
@@ -131,14 +131,14 @@ def test_without_a_reference_the_indices_say_the_cover(folder):
     assert set(samples.labelled_by) == {"ore points", "indices"}
 
 
-def test_a_reference_says_the_cover(folder):
+def test_ground_truth_says_the_cover(folder):
     classes = read_classes(folder / "covers.csv")
-    samples, rows = draw(folder, reference=folder / "truth.tif", classes=classes)
+    samples, rows = draw(folder, truth=folder / "truth.tif", classes=classes)
     truth = truth_codes()
     names = {item.code: item.name for item in classes}
     at = truth[samples.row, samples.column]
     assert [names[code] for code in at] == samples.cover.tolist()
-    assert set(samples.labelled_by) == {"ore points", "reference"}
+    assert set(samples.labelled_by) == {"ore points", "truth"}
     assert (samples.rule != samples.cover).any()
     pixels = sum(row["pixels"] for row in rows if row["class"] == "soil")
     assert pixels == (truth == 2)[6:].sum() + (truth == 2)[:6, 6:].sum()
