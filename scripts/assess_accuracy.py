@@ -36,18 +36,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
-        "--spatial-block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of the bootstrap",
     )
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of bootstrap and sample")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of bootstrap and sample")
     parser.add_argument(
         "--design",
         choices=("census", "stratified"),
-        default="census",
+        required=True,
         help="test every pixel of the truth, or a random sample of each map class",
     )
     parser.add_argument(
-        "--per-class", type=int, default=100, help="pixels per map class of a stratified sample"
+        "--per-class", type=int, required=True, help="pixels per map class of a stratified sample"
     )
     parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")
     add_threads(parser)

@@ -34,30 +34,30 @@ def build_parser() -> argparse.ArgumentParser:
     add("--unmasked", type=Path, help="network trained with all sensors (.onnx)")
     add("--filler", type=Path, help="network that fills in absent sensors (.onnx)")
     add("--scene", required=True, help="scene id")
-    add("--spatial-block-px", type=int, default=16, help="side of a spatial block, in pixels")
+    add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
     add(
         "--validation-share",
         type=float,
-        default=0.5,
+        required=True,
         help="share of each mineral's pixels whose blocks choose the thresholds",
     )
     add(
         "--per-class",
         type=int,
-        default=10_000,
+        required=True,
         help="pixels of a class of the truth that validate, and that test, at most",
     )
-    add("--coverage", type=float, default=0.9, help="coverage asked of the answers, 0 to 1")
+    add("--coverage", type=float, required=True, help="coverage asked of the answers, 0 to 1")
     add(
         "--training-spectra",
         type=int,
-        default=2000,
+        required=True,
         help="augmented spectra per mineral that one-class models learn from",
     )
-    add("--svm-nu", type=float, default=0.1, help="share that a one-class SVM may leave out")
-    add("--trees", type=int, default=100, help="trees of an Isolation Forest")
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of blocks, draws, forests and bootstrap")
+    add("--svm-nu", type=float, required=True, help="share that a one-class SVM may leave out")
+    add("--trees", type=int, required=True, help="trees of an Isolation Forest")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of blocks, draws, forests and bootstrap")
     add("--detection", type=Path, required=True, help="table of methods and minerals (CSV)")
     add("--thresholds", type=Path, required=True, help="thresholds and limits to write (JSON)")
     add("--similarity", type=Path, required=True, help="table of embeddings moved (CSV)")

@@ -27,15 +27,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--outside",
         choices=("other", "untested"),
-        default="other",
+        required=True,
         help="ground outside all polygons is no zone (other), or is not tested (untested)",
     )
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
-        "--spatial-block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of the bootstrap",
     )
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
     parser.add_argument(
         "--table", type=Path, required=True, help="table of zones, bands and levels to write (CSV)"
     )

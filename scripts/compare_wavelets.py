@@ -16,21 +16,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--wavelets",
         nargs="+",
-        default=["haar", "db2", "sym4", "coif1"],
+        required=True,
         metavar="NAME",
-        help="PyWavelets' names of discrete wavelets (default: haar db2 sym4 coif1)",
+        help="PyWavelets' names of discrete wavelets",
     )
-    parser.add_argument("--level", type=int, default=1, help="number of levels (default: 1)")
+    parser.add_argument("--level", type=int, required=True, help="number of levels")
     parser.add_argument(
         "--mode",
-        default="symmetric",
-        help="how a band goes on beyond its edges (default: symmetric)",
+        required=True,
+        help="how a band goes on beyond its edges",
     )
     parser.add_argument(
         "--transform",
         choices=("dwt", "swt"),
-        default="dwt",
-        help="decimated (default), or stationary, which moves with any shift",
+        required=True,
+        help="decimated, or stationary, which moves with any shift",
     )
     parser.add_argument(
         "--truth",
@@ -53,10 +53,13 @@ def build_parser() -> argparse.ArgumentParser:
         "class is a zone)",
     )
     parser.add_argument(
-        "--spatial-block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of the bootstrap",
     )
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     add_threads(parser)
     return parser

@@ -53,13 +53,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--grades",
         type=float,
         nargs=3,
-        default=[0.9, 0.8, 0.7],
+        required=True,
         metavar="S",
-        help="least similarity of high, moderate and low grade (default: 0.9 0.8 0.7)",
+        help="least similarity of high, moderate and low grade",
     )
     parser.add_argument("--scene", required=True, help="scene id")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
     parser.add_argument(
         "--similarity",
         type=Path,

@@ -65,8 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--min-area-ha",
         type=float,
-        default=1.0,
-        help="smaller patches are no targets, in hectares (default: 1)",
+        required=True,
+        help="smaller patches are no targets, in hectares",
     )
     add(
         "--spatial-block-px",
@@ -74,8 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
         default=128,
         help="side of a spatial block of the bootstrap (default: 128)",
     )
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of the bootstrap")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of the bootstrap")
     add("--scene", required=True, help="scene id, the title of the KML file")
     add("--targets", type=Path, required=True, help="targets to write (GeoPackage)")
     add("--kml", type=Path, required=True, help="targets to write (KML)")

@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--outside",
         choices=("other", "untested"),
-        default="other",
+        required=True,
         help="ground outside all polygons is no zone (other), or is neither learned from nor "
         "tested (untested)",
     )
@@ -65,19 +65,19 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--spatial-block-px",
         type=int,
-        default=32,
+        required=True,
         help="side of a spatial block of folds and bootstrap",
     )
-    add("--folds", type=int, default=5, help="folds that the blocks are dealt into")
+    add("--folds", type=int, required=True, help="folds that the blocks are dealt into")
     add(
         "--buffer-px",
         type=int,
         help="pixels so near to a fold's blocks do not train its model (default: a quarter of "
         "spatial-block-px)",
     )
-    add("--per-class", type=int, default=6000, help="training pixels per class at most")
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of sample and bootstrap")
+    add("--per-class", type=int, required=True, help="training pixels per class at most")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of sample and bootstrap")
     add("--output", type=Path, nargs="+", required=True, help="score rasters, one per zone")
     add("--record", type=Path, required=True, help="record of models and scores to write (JSON)")
     add("--curves", type=Path, required=True, help="precision-recall curves to write (CSV)")

@@ -42,11 +42,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="plans to test (JSON, a list); the first is what gains are counted from",
     )
     add("--scene", required=True, help="scene id")
-    add("--spatial-block-px", type=int, default=24, help="side of a spatial block, in pixels")
-    add("--folds", type=int, default=8, help="folds that the blocks are dealt into")
-    add("--per-class", type=int, default=150, help="points per class that train a fold at most")
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of folds, draws and bootstrap")
+    add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
+    add("--folds", type=int, required=True, help="folds that the blocks are dealt into")
+    add("--per-class", type=int, required=True, help="points per class that train a fold at most")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of folds, draws and bootstrap")
     add("--table", type=Path, required=True, help="scores of plans and splits to write (CSV)")
     add(
         "--record-dir",

@@ -287,7 +287,7 @@ def describe_stratified(
     population = int(np.sum(mapped_pixels))
     to_km2 = None if pixel_area_m2 is None else pixel_area_m2 / 1e6
 
-    def estimate(value: float, error: float, upper: float | None = 1.0) -> dict:
+    def with_error(value: float, error: float, upper: float | None = 1.0) -> dict:
         low, high = value - Z_95 * error, value + Z_95 * error
         return {
             "value": rounded(value),
@@ -303,19 +303,19 @@ def describe_stratified(
                 **label,
                 "mapped_pixels": int(mapped_pixels[place]),
                 "sampled_pixels": int(sampled[place]),
-                "users_accuracy": estimate(estimates.users[place], estimates.users_se[place]),
-                "producers_accuracy": estimate(
+                "users_accuracy": with_error(estimates.users[place], estimates.users_se[place]),
+                "producers_accuracy": with_error(
                     estimates.producers[place], estimates.producers_se[place]
                 ),
-                "area_share": estimate(area / population, error / population),
+                "area_share": with_error(area / population, error / population),
                 "area_km2": None
                 if to_km2 is None
-                else estimate(area * to_km2, error * to_km2, None),
+                else with_error(area * to_km2, error * to_km2, None),
             }
 
     return {
         "population_pixels": population,
-        "overall_accuracy": estimate(estimates.overall, estimates.overall_se),
+        "overall_accuracy": with_error(estimates.overall, estimates.overall_se),
         "classes": list(classes()),
     }
 

@@ -66,9 +66,9 @@ SHARE_LIMIT = 0.9
 class Rules:
     """Limits of the indices: soil up to `soil_ndvi` and from `soil_bsi`, else as NDVI says."""
 
-    soil_ndvi: float = 0.2
-    vegetation_ndvi: float = 0.5
-    soil_bsi: float = 0.0
+    soil_ndvi: float
+    vegetation_ndvi: float
+    soil_bsi: float
 
     def check(self) -> None:
         """Raise InputError unless -1 <= soil_ndvi < vegetation_ndvi <= 1 and BSI is in range."""
@@ -90,13 +90,13 @@ class Design:
     blocks that a point's block number refers to.
     """
 
-    distances_m: tuple[float, ...] = (100.0, 200.0, 500.0, 10_000.0)
-    counts: tuple[int, ...] = (20, 20, 20, 40)
-    ore_count: int = 20
-    min_distance_m: float = 30.0
-    test_share: float = 0.3
-    spatial_block_px: int = 32
-    seed: int = 42
+    distances_m: tuple[float, ...]
+    counts: tuple[int, ...]
+    ore_count: int
+    min_distance_m: float
+    test_share: float
+    spatial_block_px: int
+    seed: int
     allow_fewer: bool = False
 
     def check(self) -> None:

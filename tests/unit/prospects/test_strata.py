@@ -1,5 +1,7 @@
 """strata: indices and their rules, rings and the nearest mine, the draw, the split, bad input."""
 
+from dataclasses import replace
+
 import geopandas
 import numpy as np
 import pytest
@@ -29,7 +31,17 @@ from gossan.prospects.strata import (
 )
 from gossan.raster import BandTable, Grid, read_info
 
-SMALL = Design(counts=(8, 8, 8, 12), ore_count=10, min_distance_m=40.0)
+RULES = Rules(soil_ndvi=0.2, vegetation_ndvi=0.5, soil_bsi=0.0)
+DESIGN = Design(
+    distances_m=(100.0, 200.0, 500.0, 10_000.0),
+    counts=(20, 20, 20, 40),
+    ore_count=20,
+    min_distance_m=30.0,
+    test_share=0.3,
+    spatial_block_px=32,
+    seed=42,
+)
+SMALL = replace(DESIGN, counts=(8, 8, 8, 12), ore_count=10, min_distance_m=40.0)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +51,7 @@ def folder(tmp_path_factory):
 
 def draw(folder, design=SMALL, **options):
     files = (folder / "cube.tif", folder / "mines.gpkg", folder / "ore.gpkg")
-    return draw_samples(*files, design=design, rules=options.pop("rules", Rules()), **options)
+    return draw_samples(*files, design=design, rules=options.pop("rules", RULES), **options)
 
 
 def test_bare_soil_index_is_that_of_the_publication():
@@ -53,7 +65,7 @@ def test_rules_leave_water_and_nothing_else_without_a_cover():
     ndvi = np.float32([[0.2, 0.2001, 0.4999, 0.5, 0.1, -0.5, np.nan]])
     bsi = np.float32([[0.1, 0.1, -0.1, -0.3, -0.01, -0.4, np.nan]])
     names = ["", *COVERS]
-    said = [names[code] for code in classify_cover(ndvi, bsi, Rules())[0]]
+    said = [names[code] for code in classify_cover(ndvi, bsi, RULES)[0]]
     assert said == ["soil", "mixed", "mixed", "vegetation", "", "", ""]
 
 
@@ -91,8 +103,11 @@ def test_rings_and_nearest_mines_are_those_of_exact_distances(window):
 
 
 def test_strata_are_named_as_in_the_paper():
-    assert Design().strata == ("ore", "0-100 m", "100-200 m", "200-500 m", "500 m-10 km")
-    assert Design(distances_m=(1000.0, 2500.0), counts=(1, 1)).strata[1:] == ("0-1 km", "1-2.5 km")
+    assert DESIGN.strata == ("ore", "0-100 m", "100-200 m", "200-500 m", "500 m-10 km")
+    assert replace(DESIGN, distances_m=(1000.0, 2500.0), counts=(1, 1)).strata[1:] == (
+        "0-1 km",
+        "1-2.5 km",
+    )
 
 
 def test_counts_strata_and_distances_are_as_asked(folder):
@@ -159,7 +174,7 @@ def test_seed_alone_decides_the_draw(folder, monkeypatch):
     again, _ = draw(folder, threads=2)
     for name in ("row", "column", "split", "cover"):
         assert np.array_equal(getattr(first, name), getattr(again, name))
-    other, _ = draw(folder, Design(**{**SMALL.__dict__, "seed": 43}))
+    other, _ = draw(folder, replace(SMALL, seed=43))
     assert not np.array_equal(first.row, other.row)
 
 
@@ -203,22 +218,22 @@ def test_spectra_of_points_are_those_of_the_cube(folder):
 
 
 def test_short_strata_are_named_with_their_numbers(folder):
-    design = Design(counts=(8, 8, 8, 12), ore_count=50, min_distance_m=40.0)
+    design = replace(DESIGN, counts=(8, 8, 8, 12), ore_count=50, min_distance_m=40.0)
     with pytest.raises(InputError) as caught:
         draw(folder, design)
     assert "mine hematite, stratum ore, ore: 36 of 50 (from 36 pixels)" in str(caught.value)
     assert "mine itabirite, stratum ore" in str(caught.value)
-    fewer, rows = draw(folder, Design(**{**design.__dict__, "allow_fewer": True}))
+    fewer, rows = draw(folder, replace(design, allow_fewer=True))
     assert (fewer.cover == "ore").sum() == 72
     assert next(row for row in rows if row["class"] == "ore")["asked"] == 50
 
 
 def test_a_class_that_is_nowhere_is_named(folder):
-    rules = Rules(soil_bsi=1.0)
+    rules = replace(RULES, soil_bsi=1.0)
     with pytest.raises(InputError, match="stratum 0-100 m, soil: 0 of 8 "):
         draw(folder, rules=rules)
     with pytest.raises(InputError, match="0 points of the class soil in all strata"):
-        draw(folder, Design(**{**SMALL.__dict__, "allow_fewer": True}), rules=rules)
+        draw(folder, replace(SMALL, allow_fewer=True), rules=rules)
 
 
 def mines(folder, tmp_path, **columns):
@@ -227,7 +242,7 @@ def mines(folder, tmp_path, **columns):
     return draw_samples(
         *(folder / "cube.tif", tmp_path / "mines.gpkg", folder / "ore.gpkg"),
         design=SMALL,
-        rules=Rules(),
+        rules=RULES,
     )
 
 
@@ -258,7 +273,7 @@ def test_ore_points_outside_of_all_mines_do_not_count(folder, tmp_path):
         draw_samples(
             *(folder / "cube.tif", folder / "mines.gpkg", tmp_path / "ore.gpkg"),
             design=SMALL,
-            rules=Rules(),
+            rules=RULES,
         )
 
 
@@ -275,10 +290,12 @@ def test_ore_points_outside_of_all_mines_do_not_count(folder, tmp_path):
 )
 def test_designs_that_cannot_be_drawn_are_refused(folder, change, message):
     with pytest.raises(InputError, match=message):
-        draw(folder, Design(**{**SMALL.__dict__, **change}))
+        draw(folder, replace(SMALL, **change))
 
 
-@pytest.mark.parametrize("rules", [Rules(0.5, 0.5), Rules(0.2, 1.5), Rules(soil_bsi=2.0)])
+@pytest.mark.parametrize(
+    "rules", [Rules(0.5, 0.5, 0.0), Rules(0.2, 1.5, 0.0), Rules(0.2, 0.5, 2.0)]
+)
 def test_rules_that_contradict_themselves_are_refused(folder, rules):
     with pytest.raises(InputError, match="soil-"):
         draw(folder, rules=rules)
