@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="vector file of points on ore; its attribute `class`, if there is one, is the mineral",
     )
     parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="cover to label the other points by: class raster in the codes of --classes, or "
         "vector file with the attribute `class` (default: NDVI and BSI of the cube, which "
@@ -74,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--spatial-block-px",
         type=int,
-        default=32,
+        required=True,
         help="side of the spatial blocks of blocked folds",
     )
     parser.add_argument("--seed", type=int, required=True, help="seed of the draw and of the split")
@@ -108,7 +108,7 @@ def main(arguments: argparse.Namespace) -> None:
             allow_fewer=arguments.allow_fewer,
         ),
         rules=Rules(arguments.soil_ndvi, arguments.vegetation_ndvi, arguments.soil_bsi),
-        reference=arguments.reference,
+        truth=arguments.truth,
         classes=read_classes(arguments.classes),
         threads=arguments.threads,
     )

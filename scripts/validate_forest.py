@@ -128,7 +128,7 @@ def main(arguments: argparse.Namespace) -> None:
             classes,
             options,
             scene=arguments.scene,
-            reference=(arguments.test or arguments.samples).name,
+            truth=(arguments.test or arguments.samples).name,
             synthetic=synthetic,
             notes=notes,
         )

@@ -1,4 +1,4 @@
-"""sample_strata: points and table, the reference, determinism, bad input."""
+"""sample_strata: points and table, the truth, determinism, bad input."""
 
 import csv
 
@@ -60,11 +60,11 @@ def test_one_and_two_threads_give_the_same_bytes(folder, tmp_path):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
-def test_a_reference_labels_the_points(folder, tmp_path):
-    flags = sampling(folder, tmp_path, *SMALL, "--reference", folder / "truth.tif")
+def test_ground_truth_labels_the_points(folder, tmp_path):
+    flags = sampling(folder, tmp_path, *SMALL, "--truth", folder / "truth.tif")
     assert run_tool("sample_strata", *flags).returncode == 0
     points = geopandas.read_file(tmp_path / "samples.gpkg")
-    assert set(points["labelled_by"]) == {"ore points", "reference"}
+    assert set(points["labelled_by"]) == {"ore points", "truth"}
     assert np.count_nonzero(points["rule"] != points["class"]) > 20
 
 

@@ -81,7 +81,7 @@ def make_study(folder: Path) -> Path:
     make_district(folder)
     write_ground(folder)
     small = ("--counts", 12, 12, 12, 20, "--ore-count", 15, "--min-distance-m", 40)
-    run("sample_strata", *sampling(folder, folder, *small, "--reference", folder / "truth.tif"))
+    run("sample_strata", *sampling(folder, folder, *small, "--truth", folder / "truth.tif"))
     run(
         "transform_mnf",
         *("--cube", folder / "cube.tif", "--components", 4, "--skewers", 50),

@@ -248,7 +248,7 @@ def _learnable(codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _count(
     codes: np.ndarray, predicted: np.ndarray, found: np.ndarray, blocks: np.ndarray
 ) -> np.ndarray:
-    """Confusion counts (blocks, K, K), rows = reference."""
+    """Confusion counts (blocks, K, K), rows = truth."""
     truth, said = np.searchsorted(found, codes), np.searchsorted(found, predicted)
     return count_pixels(blocks, truth, said, len(found))
 
@@ -322,11 +322,11 @@ def forest_record(
     options: Options,
     *,
     scene: str,
-    reference: str,
+    truth: str,
     synthetic: bool,
     notes: Sequence[str] = (),
 ) -> dict:
-    """The accuracy record of a test against the points of the file `reference`.
+    """The accuracy record of a test against the points of the file `truth`.
 
     `notes` are added to what is said of the points.
     """
@@ -347,7 +347,7 @@ def forest_record(
         method=f"Random forest, {test.name}, {test.protocol} split",
         synthetic=synthetic,
         truth=TruthSource(
-            reference,
+            truth,
             "points",
             "; ".join(("the pixel that holds each point is tested", *ground.samples.notes, *notes)),
         ),
