@@ -47,21 +47,23 @@ def add_paper(parser: argparse.ArgumentParser) -> None:
 
 
 def read_paper(arguments: argparse.Namespace) -> dict:
-    """The entry of the paper in the published numbers; {} where no paper is named."""
+    """What `add_paper` names: the entry of the paper in the published numbers; {} without one."""
+    if arguments.paper and arguments.published is None:
+        raise InputError("--paper: its numbers are not given; give --published, too")
+    return find_paper(arguments.paper, arguments.published) if arguments.paper else {}
+
+
+def find_paper(name: str, published: Path) -> dict:
+    """A paper's entry in the published numbers; {} where no paper is named."""
     from gossan.files import read_json
 
-    if not arguments.paper:
-        return {}
-    if arguments.published is None:
-        raise InputError("--paper: its numbers are not given; give --published, too")
-    published = read_json(arguments.published)
-    if arguments.paper not in published:
-        known = ", ".join(published) or "none"
+    papers = read_json(published)
+    if name and name not in papers:
         raise InputError(
-            f"{arguments.published}: has no paper {arguments.paper!r} (it has: {known}); "
-            "mend the study's key paper"
+            f"{published}: has no paper {name!r} (it has: {', '.join(papers) or 'none'}); mend "
+            "the study's key paper"
         )
-    return published[arguments.paper]
+    return papers[name] if name else {}
 
 
 def add_ground(parser: argparse.ArgumentParser) -> None:
