@@ -113,6 +113,7 @@ rule label_iron:
                 f"{name}={angle}"
                 for name, angle in section("prospects", "max_angle_rad_of")(wildcards).items()
             ],
+            theta_max_rad=section("prospects", "theta_max_rad")(wildcards) or "published",
             grades=section("prospects", "grades")(wildcards),
             **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
         ),

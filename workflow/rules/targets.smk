@@ -111,7 +111,10 @@ rule rank_targets:
             substances=section("targets", "substances")(wildcards),
         ),
         ranking=lambda wildcards: flags(
-            min_area_ha=section("targets", "min_area_ha")(wildcards),
+            **pick(
+                section("targets")(wildcards),
+                *("min_area_ha", "level", "spatial_block_px", "substance_attribute"),
+            ),
             **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
         ),
     message:
