@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="PyWavelets' names of discrete wavelets, such as haar db2 sym4",
     )
     parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="class raster in global codes, or points or polygons with the attribute `class`; "
         "without it nothing is said about zones. Outside polygons is the rest; pixels where a "
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--classes",
         type=Path,
-        help="class table (CSV) of the reference (default: the classes that polygons name)",
+        help="class table (CSV) of the truth (default: the classes that polygons name)",
     )
     parser.add_argument(
         "--zone",
@@ -41,7 +41,10 @@ def build_parser() -> argparse.ArgumentParser:
         "class is a zone)",
     )
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of the bootstrap",
     )
     parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
     parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
@@ -52,26 +55,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Compare the wavelets and write the table."""
-    from gossan.errors import InputError
+    from gossan.accuracy.blocks import Bootstrap
     from gossan.legend import read_classes
     from gossan.tables import write_table
     from gossan.transforms.wavelets import Transform
     from gossan.zones.wavelet_comparison import compare_wavelets, zone_codes
     from gossan.zones.zone_assessment import read_zone_classes
 
-    for name, least in (("block_px", 1), ("bootstrap", 100), ("seed", 0)):
-        number = getattr(arguments, name)
-        if number < least:
-            raise InputError(
-                f"{name.replace('_', '-')}: {number} is too small; give at least {least}"
-            )
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     classes, codes = [], None
-    if arguments.reference is not None:
+    if arguments.truth is not None:
         if arguments.classes is None:
-            classes = read_zone_classes(arguments.reference)
+            classes = read_zone_classes(arguments.truth)
         else:
             classes = read_classes(arguments.classes)
-        named_by = arguments.classes or arguments.reference
+        named_by = arguments.classes or arguments.truth
         codes = zone_codes(classes, arguments.zone, str(named_by))
     rows = compare_wavelets(
         arguments.cube,
@@ -79,12 +77,10 @@ def main(arguments: argparse.Namespace) -> None:
             Transform(wavelet, arguments.level, arguments.mode, arguments.transform, arguments.gaps)
             for wavelet in dict.fromkeys(arguments.wavelets)
         ],
-        reference=arguments.reference,
+        truth=arguments.truth,
         classes=classes,
         codes=codes,
-        block_px=arguments.block_px,
-        replicates=arguments.bootstrap,
-        seed=arguments.seed,
+        bootstrap=bootstrap,
         window_px=WINDOW_PX,
         threads=arguments.threads,
     )

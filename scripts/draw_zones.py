@@ -1,59 +1,40 @@
-"""Draw the figures of one scene's alteration zones, from signal to scores, as PNG files."""
+"""Draw the figures of one sensor's alteration zones, from signal to scores."""
 
 import argparse
 from pathlib import Path
 
-from toolkit import run
+from toolkit import add_drawing, run
 
 NO_SCORE = {"assessed": False, "reason": "The scene has no alteration score.", "zones": []}
+RASTERS = (".tif", ".tiff")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    add_drawing(
+        parser,
+        "folder of the scene's sensor, with zones",
+        "composite, signal, histograms, anomalies, subbands, profile, wavelets, confidence-ZONE "
+        "for each zone, scores, curves and comparison.png",
+    )
     add = parser.add_argument
-    add("--cube", type=Path, required=True, help="normalised cube of the scene")
-    add("--record", type=Path, required=True, help="record of preprocess_scene (cube.json)")
-    add("--anomalies", type=Path, required=True, help="anomaly raster of map_anomalies")
-    add("--anomaly-table", type=Path, required=True, help="table of map_anomalies (CSV)")
-    add("--subbands", type=Path, required=True, help="sub-band raster of transform_wavelets")
-    add("--profile", type=Path, required=True, help="profile of transform_wavelets (CSV)")
-    add("--wavelets", type=Path, required=True, help="table of compare_wavelets (CSV)")
-    add(
-        "--confidence",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="confidence rasters, named after their zones",
-    )
-    add("--confidence-table", type=Path, required=True, help="table of assess_zones (CSV)")
-    add("--reference", type=Path, help="vector file of the zones, drawn as outlines")
-    add(
-        "--scores",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="score rasters, named after their zones",
-    )
-    add("--score-record", type=Path, help="record of score_alteration (JSON)")
-    add("--curves", type=Path, help="curves of score_alteration (CSV)")
-    add("--band", help="band whose sub-bands are drawn (default: the first of the anomalies)")
-    add(
-        "--output-dir",
-        type=Path,
-        required=True,
-        help="folder for composite, signal, histograms, anomalies, subbands, profile, wavelets, "
-        "confidence-ZONE for each zone, scores, curves and comparison.png",
-    )
+    add("--truth", type=Path, help="truth of the zones; a vector file is drawn as outlines")
+    add("--scored", action="store_true", help="the scene has an alteration score")
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
-    from gossan.errors import InputError
-    from gossan.files import staged
-    from gossan.records import read_json, read_table
-    from gossan.report.minerals_figures import draw_composite, read_small, save_figure
+    from gossan.files import read_json
+    from gossan.raster import read_info
+    from gossan.report.drawing import (
+        draw_composite,
+        read_chosen,
+        read_composite,
+        read_small,
+        save_figures,
+    )
     from gossan.report.zones_figures import (
         draw_anomalies,
         draw_comparison,
@@ -67,66 +48,72 @@ def main(arguments: argparse.Namespace) -> None:
         draw_wavelets,
         read_outlines,
     )
+    from gossan.report.zones_section import zone_names
+    from gossan.tables import read_table
 
-    record = read_json(arguments.record)
+    folder = arguments.scene_dir / "zones"
+    record = read_json(folder / "cube.json")
     synthetic = bool(record.get("synthetic", False))
-    anomalies = read_small(arguments.anomalies, classes=True)
-    bands = anomalies.bands.names
-    band = arguments.band or bands[0]
-    if band not in bands:
-        raise InputError(f"band: {band} has no anomalies (there are: {', '.join(bands)})")
-    confidence = {path.stem: read_small(path, classes=True) for path in arguments.confidence}
-    score = NO_SCORE if arguments.score_record is None else read_json(arguments.score_record)
+    bands = read_info(folder / "mad/anomalies.tif").bands.names
+    parts = read_info(folder / "wavelets/subbands.tif").bands.names
+    first = [place for place, name in enumerate(parts) if name.startswith(f"{bands[0]} ")]
+    anomalies = read_table(folder / "mad/anomalies.csv", ["band", "anomalies", "pixels"])
+    profile = read_table(
+        folder / "wavelets/profile.csv", ["band", "subband", "row", "mean", "mean_magnitude"]
+    )
+    wavelets = read_table(
+        folder / "wavelets/comparison.csv", ["wavelet", "band", "share_LL", "entropy_bits"]
+    )
+    rules = read_table(
+        folder / "confidence/confidence.csv", ["zone", "band", "level", "found", "n_reference"]
+    )
+    zones = zone_names(rules)
+    confidence = {
+        zone: read_chosen(folder / f"confidence/{zone}.tif", classes=True) for zone in zones
+    }
+    score, curves = NO_SCORE, []
+    if arguments.scored:
+        score = read_json(folder / "score/score.json")
+        columns = ["zone", "method", "kind", "precision", "recall"]
+        curves = read_table(folder / "score/curves.csv", columns)
+    truth = arguments.truth
+    drawn = truth is not None and truth.suffix.lower() not in RASTERS
     outlines = {
-        zone: read_outlines(arguments.reference, raster.grid, zone) if arguments.reference else []
+        zone: read_outlines(truth, raster.grid, zone) if drawn else []
         for zone, raster in confidence.items()
     }
-    confidence_rows = read_table(
-        arguments.confidence_table, ["zone", "band", "level", "found", "n_reference"]
-    )
-    draw = {
-        "composite": lambda: draw_composite(read_small(arguments.cube), synthetic),
-        "signal": lambda: draw_signal(record.get("stages", []), bands, synthetic),
-        "histograms": lambda: draw_histograms(record.get("histograms", {}), bands, synthetic),
-        "anomalies": lambda: draw_anomalies(
-            anomalies,
-            read_table(arguments.anomaly_table, ["band", "anomalies", "pixels"]),
-            synthetic,
-        ),
-        "subbands": lambda: draw_subbands(read_small(arguments.subbands), band, synthetic),
-        "profile": lambda: draw_profile(
-            read_table(arguments.profile, ["band", "subband", "row", "mean", "mean_magnitude"]),
-            bands,
-            synthetic,
-        ),
-        "wavelets": lambda: draw_wavelets(
-            read_table(arguments.wavelets, ["wavelet", "band", "share_LL", "entropy_bits"]),
-            list(confidence),
-            synthetic,
-        ),
-        **{
-            f"confidence-{zone}": lambda zone=zone: draw_confidence(
-                confidence[zone], zone, outlines[zone], confidence_rows, synthetic
-            )
-            for zone in confidence
+    save_figures(
+        {
+            "composite": lambda: draw_composite(read_composite(folder / "cube.tif"), synthetic),
+            "signal": lambda: draw_signal(record.get("stages", []), bands, synthetic),
+            "histograms": lambda: draw_histograms(record.get("histograms", {}), bands, synthetic),
+            "anomalies": lambda: draw_anomalies(
+                read_chosen(folder / "mad/anomalies.tif", classes=True), anomalies, synthetic
+            ),
+            "subbands": lambda: draw_subbands(
+                read_small(folder / "wavelets/subbands.tif", bands=first), bands[0], synthetic
+            ),
+            "profile": lambda: draw_profile(profile, bands, synthetic),
+            "wavelets": lambda: draw_wavelets(wavelets, zones, synthetic),
+            **{
+                f"confidence-{zone}": lambda zone=zone: draw_confidence(
+                    confidence[zone], zone, outlines[zone], rules, synthetic
+                )
+                for zone in zones
+            },
+            "scores": lambda: draw_scores(
+                {zone: read_small(folder / f"score/{zone}.tif") for zone in zones}
+                if arguments.scored
+                else {},
+                outlines,
+                {item["zone"]: item["threshold"] for item in score["zones"] if "threshold" in item},
+                synthetic,
+            ),
+            "curves": lambda: draw_curves(curves, synthetic),
+            "comparison": lambda: draw_comparison(score, synthetic),
         },
-        "scores": lambda: draw_scores(
-            {path.stem: read_small(path) for path in arguments.scores},
-            outlines,
-            {item["zone"]: item["threshold"] for item in score["zones"] if "threshold" in item},
-            synthetic,
-        ),
-        "curves": lambda: draw_curves(
-            read_table(arguments.curves, ["zone", "method", "kind", "precision", "recall"])
-            if arguments.curves
-            else [],
-            synthetic,
-        ),
-        "comparison": lambda: draw_comparison(score, synthetic),
-    }
-    for name, make in draw.items():
-        with staged(arguments.output_dir / f"{name}.png") as temporary:
-            save_figure(make(), temporary)
+        arguments.output_dir,
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="limits of the distances (thresholds.json of the assessment)",
     )
     add("--filler", type=Path, help="network that fills in absent sensors before (.onnx)")
+    add("--scene", required=True, help="scene id, for the record")
     add("--class-map", type=Path, required=True, help="class raster to write")
     add(
         "--distance",
@@ -43,6 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         help="table of areas to write, by the sensors present (CSV)",
     )
+    add(
+        "--record",
+        type=Path,
+        required=True,
+        help="record to write of where the network came from and what it used (JSON)",
+    )
     add_blocks(parser)
     return parser
 
@@ -58,12 +65,14 @@ def main(arguments: argparse.Namespace) -> None:
         SENSOR_AREA_COLUMNS,
         Mapper,
         area_rows,
+        map_record,
         read_limits,
         require_inputs,
         require_stack,
         sensor_area_rows,
     )
     from gossan.embedding.model import read_model
+    from gossan.files import write_json
     from gossan.legend import (
         NODATA,
         class_colours,
@@ -71,6 +80,7 @@ def main(arguments: argparse.Namespace) -> None:
         write_class_style,
         write_continuous_style,
     )
+    from gossan.networks.headers import describe_origin, origin_tags
     from gossan.raster import Layer, map_blocks, read_info
     from gossan.tables import write_rows
 
@@ -88,12 +98,14 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.filler is not None:
         filler = read_filler(arguments.filler)
         header.require_bands(filler.header.bands, str(arguments.filler))
+    origin = describe_origin(arguments.onnx, header, arguments.scene)
     mapper = Mapper(model, limits, info, bands, arguments.sensors, filler)
     tags = {
         **info.tags,
         "METHOD": METHOD,
         "NETWORK": network,
         "FILLED": "no" if filler is None else "yes",
+        **origin_tags(origin),
     }
     map_blocks(
         mapper,
@@ -133,6 +145,14 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.sensor_areas,
         SENSOR_AREA_COLUMNS,
         sensor_area_rows(mapper.counts, own, area_m2),
+    )
+    record = map_record(header, bands, classes, limits)
+    record["thresholds"] |= {"file": arguments.thresholds.name, "method": network}
+    if filler is not None:
+        record["filler"] = describe_origin(arguments.filler, filler.header, arguments.scene)
+    write_json(
+        arguments.record,
+        {"scene": arguments.scene, "method": METHOD, "network": origin, **record},
     )
 
 

@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.errors import InputError
 from gossan.files import write_json
 from gossan.prospects.potential import IRON_METHOD, POTENTIAL
 from gossan.prospects.sites import (
     CURVE_COLUMNS,
     OVERLAY_COLUMNS,
-    Bootstrap,
     compare_sites,
     read_sites,
 )

@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="vector file of points on ore; its attribute `class`, if there is one, is the mineral",
     )
     parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="cover to label the other points by: class raster in the codes of --classes, or "
         "vector file with the attribute `class` (default: NDVI and BSI of the cube, which "
@@ -72,7 +72,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--test-share", type=float, required=True, help="share of each class that is test points"
     )
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of the spatial blocks of blocked folds"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of the spatial blocks of blocked folds",
     )
     parser.add_argument("--seed", type=int, required=True, help="seed of the draw and of the split")
     parser.add_argument("--samples", type=Path, required=True, help="points to write (.gpkg)")
@@ -100,12 +103,12 @@ def main(arguments: argparse.Namespace) -> None:
             ore_count=arguments.ore_count,
             min_distance_m=arguments.min_distance_m,
             test_share=arguments.test_share,
-            block_px=arguments.block_px,
+            spatial_block_px=arguments.spatial_block_px,
             seed=arguments.seed,
             allow_fewer=arguments.allow_fewer,
         ),
         rules=Rules(arguments.soil_ndvi, arguments.vegetation_ndvi, arguments.soil_bsi),
-        reference=arguments.reference,
+        truth=arguments.truth,
         classes=read_classes(arguments.classes),
         threads=arguments.threads,
     )

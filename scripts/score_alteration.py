@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--zone", nargs="+", required=True, help="zones to score")
     truth = parser.add_mutually_exclusive_group(required=True)
     truth.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="vector file of the zones with the attribute `class`, to learn from and test on",
     )
@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--model",
         type=Path,
         help="record of another scene of the same sensor and corrections, whose models to use "
-        "where there is no reference; such a score is not tested",
+        "where there is no truth; such a score is not tested",
     )
     add(
         "--outside",
@@ -55,7 +55,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="a zone, then its minerals for SAM; once per zone",
     )
     add("--scene", required=True, help="scene id")
-    add("--block-px", type=int, default=32, help="side of a spatial block of folds and bootstrap")
+    add(
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of folds and bootstrap",
+    )
     add("--folds", type=int, required=True, help="folds that the blocks are dealt into")
     add(
         "--buffer-px",
@@ -78,10 +83,10 @@ def main(arguments: argparse.Namespace) -> None:
     """Train or take the models, write the scores, the record and the curves."""
     from threadpoolctl import threadpool_limits
 
+    from gossan.accuracy.blocks import Bootstrap
     from gossan.errors import InputError
-    from gossan.files import write_json
+    from gossan.files import read_json, write_json
     from gossan.legend import write_continuous_style
-    from gossan.records import read_json
     from gossan.tables import write_rows
     from gossan.zones.score_assessment import (
         CURVE_COLUMNS,
@@ -116,7 +121,7 @@ def main(arguments: argparse.Namespace) -> None:
         else:
             record, rows, records = score_scene(
                 scene,
-                open_zones(arguments.reference, scene.cube.grid, outside=arguments.outside),
+                open_zones(arguments.truth, scene.cube.grid, outside=arguments.outside),
                 zones,
                 arguments.output,
                 name=arguments.scene,
@@ -126,12 +131,12 @@ def main(arguments: argparse.Namespace) -> None:
                     item.zone: item.path for item in map(read_zone_map, arguments.confidence)
                 },
                 options=Options(
-                    block_px=arguments.block_px,
+                    bootstrap=Bootstrap(
+                        arguments.spatial_block_px, arguments.bootstrap, arguments.seed
+                    ),
                     folds=arguments.folds,
                     buffer_px=arguments.buffer_px,
                     per_class=arguments.per_class,
-                    replicates=arguments.bootstrap,
-                    seed=arguments.seed,
                     threads=arguments.threads,
                 ),
             )

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from gossan.cube.bands import SENSORS
 from gossan.errors import InputError
+from gossan.twin.sensors import SENSORS, write_sensors
 from toolkit import add_ground, check_ground, run
 
 # As in gossan.twin.sensors, which --help does not wait for.
@@ -49,7 +49,6 @@ def main(arguments: argparse.Namespace) -> None:
     # Imported here, so that --help does not wait for the compiler of the noise.
     from gossan.legend import read_classes
     from gossan.library.readers import read_library
-    from gossan.twin.sensors import write_sensors
 
     write_sensors(
         arguments.output_dir,

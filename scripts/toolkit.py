@@ -32,28 +32,38 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
         sys.exit(f"error: {error.filename}: {error.strerror}")
 
 
-def add_page(parser: argparse.ArgumentParser, template: str) -> None:
-    """Add what every report is rendered from, and `--output`; `template` is the page's own."""
-    static = Path(__file__).resolve().parents[1] / "resources" / "static"
+def add_drawing(parser: argparse.ArgumentParser, scene_dir: str, figures: str) -> None:
+    """Add `--scene-dir`, where a tool of figures finds what it draws, and `--output-dir`."""
     add = parser.add_argument
-    add("--accuracy", type=Path, required=True, help="the study's accuracy.json")
-    add("--config", type=Path, required=True, help="resolved configuration (JSON)")
-    add("--files", nargs="*", default=[], help="paths of products to list")
-    add(
-        "--published",
-        type=Path,
-        default=static / "published.json",
-        help="published figures of the studies (JSON)",
-    )
-    add("--template", type=Path, default=static / template, help="template of the page")
-    add(
-        "--base",
-        type=Path,
-        default=static / "base.html.j2",
-        help="template that the page's template extends",
-    )
-    add("--style", type=Path, default=static / "report.css", help="style sheet of the page")
-    add("--output", type=Path, required=True, help="page to write (HTML)")
+    add("--scene-dir", type=Path, required=True, help=scene_dir)
+    add("--output-dir", type=Path, required=True, help=f"folder for {figures} (PNG)")
+
+
+def add_paper(parser: argparse.ArgumentParser) -> None:
+    """Add `--paper` and `--published`, the published numbers that are drawn beside ours."""
+    add = parser.add_argument
+    add("--paper", default="", help="entry of --published to draw beside ours (default: none)")
+    add("--published", type=Path, help="published numbers of papers (JSON)")
+
+
+def read_paper(arguments: argparse.Namespace) -> dict:
+    """What `add_paper` names: the entry of the paper in the published numbers; {} without one."""
+    if arguments.paper and arguments.published is None:
+        raise InputError("--paper: its numbers are not given; give --published, too")
+    return find_paper(arguments.paper, arguments.published) if arguments.paper else {}
+
+
+def find_paper(name: str, published: Path) -> dict:
+    """A paper's entry in the published numbers; {} where no paper is named."""
+    from gossan.files import read_json
+
+    papers = read_json(published)
+    if name and name not in papers:
+        raise InputError(
+            f"{published}: has no paper {name!r} (it has: {', '.join(papers) or 'none'}); mend "
+            "the study's key paper"
+        )
+    return papers[name] if name else {}
 
 
 def add_ground(parser: argparse.ArgumentParser) -> None:
@@ -85,36 +95,26 @@ def add_embedding(parser: argparse.ArgumentParser) -> None:
         "--masking",
         dest="max_masked",
         type=int,
-        default=4,
-        help="sensors masked at most; 0: never (default: 4)",
+        required=True,
+        help="sensors masked at most; 0: never. One is always left, however large the number",
     )
-    add(
-        "--triplets",
-        type=int,
-        default=6144,
-        help="triplets per epoch, made as they are needed (default: 6144)",
-    )
-    add("--epochs", type=int, default=16, help="epochs (default: 16)")
-    add("--batch", type=int, default=256, help="triplets per step (default: 256)")
-    add("--rate", type=float, default=1e-3, help="Adam's first learning rate (default: 0.001)")
+    add("--triplets", type=int, required=True, help="triplets per epoch, made as they are needed")
+    add("--epochs", type=int, required=True, help="epochs")
     add(
         "--mining",
         choices=("random", "semi-hard"),
-        default="semi-hard",
+        required=True,
         help="negatives of the triplets: as drawn, or the nearest one of the batch that is "
-        "farther than the positive (default: semi-hard)",
+        "farther than the positive",
     )
-    add("--margin", type=float, default=0.3, help="margin of the loss (default: 0.3)")
-    add("--hidden", type=int, default=256, help="units of the first layer (default: 256)")
-    add("--embedding", type=int, default=32, help="units of the second layer (default: 32)")
+    add("--margin", type=float, required=True, help="margin of the loss")
+    add("--hidden", type=int, required=True, help="units of the first layer")
+    add("--embedding", type=int, required=True, help="units of the second layer")
+    add("--networks", type=int, required=True, help="networks side by side, each of its own seed")
+    add("--seed", type=int, required=True, help="seed of weights, spectra and masks")
     add(
-        "--networks",
-        type=int,
-        default=1,
-        help="networks side by side, each from its own seed (default: 1)",
+        "--threads", type=int, required=True, help="TensorFlow's threads; they change the last bits"
     )
-    add("--seed", type=int, default=42, help="seed of weights, spectra and masks")
-    add("--threads", type=int, default=2, help="TensorFlow's threads; they change the last bits")
 
 
 def add_wavelets(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +145,23 @@ def add_wavelets(parser: argparse.ArgumentParser) -> None:
 def one_line(error: Exception) -> str:
     """The message of an exception, with line breaks folded."""
     return " ".join(str(error).split())
+
+
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """Add `--window` and `--polygon`, the part of the product that becomes the cube."""
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument(
+        "--window",
+        nargs=4,
+        type=int,
+        metavar=("COLUMN", "ROW", "WIDTH", "HEIGHT"),
+        help="part of the product to use, in pixels (default: all)",
+    )
+    part.add_argument(
+        "--polygon",
+        type=Path,
+        help="vector file of the area to use; pixels outside become nodata",
+    )
 
 
 def add_blocks(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written aside, then renamed."""
+"""Files that are whole or absent: written aside, then renamed; text and JSON among them."""
 
 import json
 import secrets
@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from gossan.errors import InputError
 
 # zipfile raises RuntimeError for a member that says it is encrypted, NotImplementedError (one of
 # its kind) for a compression that it does not know; NumPy takes an array's header apart as Python.
@@ -42,3 +44,17 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: object) -> None:
     """Write `value` as indented JSON; NaN is refused because JSON has none."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> dict:
+    """The object in a JSON file; InputError when it is missing or holds none."""
+    path = Path(path)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; make it first") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); make the file again") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds no JSON object; make the file again")
+    return value

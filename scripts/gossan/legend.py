@@ -111,6 +111,83 @@ def _parse_class(row: dict[str, str | None], where: str) -> MapClass:
     )
 
 
+OWN_COLUMNS = ("name", "code", "label", "colour", "kind", "record")
+# Codes of a user's minerals that bring none of their own: above those of the shipped table.
+FIRST_OWN_CODE = 200
+
+
+def read_own_classes(path: str | Path) -> list[dict[str, str]]:
+    """Rows of a user's class table: a CSV with the column `name` and any of OWN_COLUMNS.
+
+    Raises InputError for a file that cannot be read, and for a column of another name.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            rows = [
+                {key: (value or "").strip() for key, value in row.items() if key} for row in reader
+            ]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path}: {reason}; give a class table in CSV") from error
+    columns = list(reader.fieldnames or ())
+    unknown = [name for name in columns if name not in OWN_COLUMNS]
+    if "name" not in columns or unknown:
+        what = f"has the column {', '.join(unknown)}" if unknown else "lacks the column name"
+        raise InputError(f"{path}: {what}; its columns may be {', '.join(OWN_COLUMNS)}")
+    return rows
+
+
+def merge_classes(
+    known: Sequence[MapClass], own: Sequence[dict[str, str]]
+) -> tuple[list[MapClass], list[str]]:
+    """The known classes with a user's rows over them, and what is wrong with those rows.
+
+    A row of a known name changes what it fills in; a row of a new name adds a class, with a code
+    from FIRST_OWN_CODE on unless it brings one. Codes, names and colours must be unique.
+    """
+    merged = {item.name: item for item in known}
+    faults, seen = [], set()
+    for row in own:
+        name = row["name"]
+        if not name or name in seen:
+            faults.append(f"{name!r} stands twice; keep one row" if name else "a row has no name")
+            continue
+        seen.add(name)
+        before = merged.get(name)
+        filled = {key: value for key, value in row.items() if value}
+        if before is None and "colour" not in filled:
+            faults.append(f"{name}: a new mineral needs a colour, such as #7E57C2")
+            continue
+        taken = {item.code for item in merged.values()}
+        free = next(code for code in range(FIRST_OWN_CODE, NODATA) if code not in taken)
+        start = (
+            {"code": str(free), "label": name}
+            if before is None
+            else {
+                "code": str(before.code),
+                "label": before.label,
+                "colour": before.colour,
+                "kind": before.kind,
+                "record": before.record,
+            }
+        )
+        try:
+            merged[name] = _parse_class({**start, **filled}, name)
+        except InputError as error:
+            faults.append(str(error))
+    for key in ("code", "colour"):
+        owners: dict[object, str] = {}
+        for item in merged.values():
+            other = owners.setdefault(getattr(item, key), item.name)
+            if other != item.name:
+                faults.append(
+                    f"{item.name}: {key} {getattr(item, key)} is {other}'s too; choose another"
+                )
+    return list(merged.values()), faults
+
+
 def class_colours(classes: Sequence[MapClass]) -> dict[int, str]:
     """Code -> "#RRGGBB", the colour table of a class raster (`raster.Layer.colours`)."""
     return {item.code: item.colour for item in classes}

@@ -1,11 +1,30 @@
-"""CSV tables, written whole or not at all, and the numbers in their rows."""
+"""CSV tables: read, written whole or not at all, and the numbers in their rows."""
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from gossan.errors import InputError
 from gossan.files import write_text
+
+
+def read_table(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of a CSV file that must have `columns`; InputError when it lacks one."""
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such table; make it first") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file; give a CSV table") from error
+    table = csv.DictReader(line for line in lines if line.strip() and not line.startswith("#"))
+    missing = [name for name in columns if name not in (table.fieldnames or [])]
+    if missing:
+        raise InputError(f"{path}: lacks the column {', '.join(missing)}; make the table again")
+    return list(table)
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:
@@ -39,3 +58,28 @@ def value_of(row: Mapping[str, str] | None, name: str) -> dict[str, float | None
         "low": number(row, f"{name}_low"),
         "high": number(row, f"{name}_high"),
     }
+
+
+def read_numbers(path: str | Path, rows: Sequence[dict[str, str]], column: str) -> np.ndarray:
+    """A column of a table's rows as floats; an empty cell is NaN.
+
+    Raises InputError naming the file and the column.
+    """
+    try:
+        return np.array([float(row[column] or "nan") for row in rows])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: the column {column} holds no number ({error})") from error
+
+
+def read_references(path: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Wavelengths (µm) and reference spectra by class name, one value per band.
+
+    The table has the columns `wavelength_um` and one per class; `band` and `fwhm_um` are
+    optional. An empty cell is NaN.
+    """
+    rows = read_table(path, ["wavelength_um"])
+    if not rows:
+        raise InputError(f"{path}: has no rows; make the table again")
+    names = [name for name in rows[0] if name not in ("band", "wavelength_um", "fwhm_um")]
+    columns = {name: read_numbers(path, rows, name) for name in ["wavelength_um", *names]}
+    return columns.pop("wavelength_um"), columns

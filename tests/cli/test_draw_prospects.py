@@ -1,6 +1,20 @@
+import shutil
+
 import pytest
 from PIL import Image
-from prospect_reports import FIGURES, MAPS, VALIDATION, draw_flags, plain_flags, shared_study
+from prospect_reports import (
+    FIGURES,
+    MAPS,
+    MNF_FIGURES,
+    OTHERS,
+    TARGET_FIGURES,
+    VALIDATION,
+    draw_flags,
+    draw_others,
+    lay_out_study,
+    plain_flags,
+    shared_study,
+)
 from samples import run_command, run_tool
 
 
@@ -10,9 +24,14 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def drawn(folder, tmp_path_factory):
+def scene(folder, tmp_path_factory):
+    return lay_out_study(folder, tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def drawn(folder, scene, tmp_path_factory):
     output = tmp_path_factory.mktemp("drawn")
-    done = run_command("draw_prospects", *draw_flags(folder, output))
+    done = run_command("draw_prospects", *draw_flags(folder, scene, output))
     assert done.returncode == 0, done.stderr
     return output
 
@@ -25,50 +44,80 @@ def test_all_figures_are_written(drawn):
             assert image.height > 400
 
 
+def test_noise_fractions_and_targets_have_figures_of_their_own(scene):
+    draw_others(scene)
+    written = [
+        path.stem for place in (MNF_FIGURES, TARGET_FIGURES) for path in (scene / place).iterdir()
+    ]
+    assert sorted(written) == sorted(OTHERS)
+
+
 def test_a_scene_of_points_has_fewer_figures_with_the_same_tests(folder, drawn, tmp_path):
-    done = run_tool("draw_prospects", *plain_flags(folder, tmp_path))
+    scene = lay_out_study(folder, tmp_path / "results", sampled=False)
+    done = run_tool("draw_prospects", *plain_flags(folder, scene, tmp_path / "figures"))
     assert done.returncode == 0, done.stderr
-    assert {path.stem for path in tmp_path.iterdir()} == {*VALIDATION, *MAPS}
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {*VALIDATION, *MAPS}
     for name in ("splits", "composite"):
         # It is real and has three bands, so it says nothing of SYNTHETIC.
-        assert (tmp_path / f"{name}.png").read_bytes() != (drawn / f"{name}.png").read_bytes()
+        other = tmp_path / f"figures/{name}.png"
+        assert other.read_bytes() != (drawn / f"{name}.png").read_bytes()
 
 
-def test_figures_are_the_same_bytes_again(folder, drawn, tmp_path):
-    done = run_tool("draw_prospects", *draw_flags(folder, tmp_path))
+def test_figures_are_the_same_bytes_again(folder, scene, drawn, tmp_path):
+    done = run_tool("draw_prospects", *draw_flags(folder, scene, tmp_path))
     assert done.returncode == 0, done.stderr
     for name in FIGURES:
         assert (drawn / f"{name}.png").read_bytes() == (tmp_path / f"{name}.png").read_bytes()
 
 
+def test_without_targets_and_paper_only_their_figures_differ(folder, scene, drawn, tmp_path):
+    flags = draw_flags(folder, scene, tmp_path)
+    done = run_tool("draw_prospects", *flags[: flags.index("--targets")])
+    assert done.returncode == 0, done.stderr
+    differ = {
+        name
+        for name in FIGURES
+        if (drawn / f"{name}.png").read_bytes() != (tmp_path / f"{name}.png").read_bytes()
+    }
+    assert differ == {"potential", "splits", "scan", "confusions", "importance"}
+
+
 @pytest.mark.parametrize(
-    ("flag", "lacking"),
+    "file",
     [
-        ("strata", "--samples: goes with --strata"),
-        ("endmembers", "--eigenvalues: goes with --endmembers"),
-        ("similarity", "--scan: goes with --similarity"),
-        ("uncertainty", "--class-map: goes with --uncertainty"),
-        ("curves", "--potential: goes with --curves"),
+        *("sentinel2/cube/cube.json", "sentinel2/prospects/forest/validation.csv"),
+        *("sentinel2/prospects/samples/strata.csv", "sentinel2/prospects/labels/iron.tif"),
     ],
 )
-def test_part_of_what_goes_together_is_refused(folder, tmp_path, flag, lacking):
-    flags = draw_flags(folder, tmp_path / "figures")
-    place = flags.index(f"--{flag}")
-    done = run_tool("draw_prospects", *flags[:place], *flags[place + 2 :])
+def test_a_missing_file_is_named(folder, scene, tmp_path, file):
+    changed = shutil.copytree(scene, tmp_path / "scene")
+    (changed / file).unlink()
+    done = run_tool("draw_prospects", *draw_flags(folder, changed, tmp_path / "figures"))
     assert done.returncode == 1
-    assert lacking in done.stderr
+    assert str(changed / file) in done.stderr
     assert not (tmp_path / "figures").exists()
 
 
-@pytest.mark.parametrize(
-    "flag", ["record", "scores", "accuracy", "targets-record", "curves", "published"]
-)
-def test_a_missing_file_is_named(folder, tmp_path, flag):
-    flags = draw_flags(folder, tmp_path / "figures")
-    if f"--{flag}" in flags:
-        flags[flags.index(f"--{flag}") + 1] = tmp_path / "gone.x"
-    else:
-        flags += [f"--{flag}", tmp_path / "gone.x"]
-    done = run_tool("draw_prospects", *flags)
+@pytest.mark.parametrize("name", ["overlay.csv", "curves.csv", "targets.json"])
+def test_a_missing_file_of_targets_is_named(scene, tmp_path, name):
+    changed = shutil.copytree(scene / "targets", tmp_path / "targets")
+    (changed / name).unlink()
+    flags = ("--scene-dir", tmp_path, "--output-dir", tmp_path / "figures")
+    done = run_tool("draw_targets", *flags)
     assert done.returncode == 1
-    assert "gone.x" in done.stderr
+    assert str(changed / name) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("paper", "said"),
+    [
+        (("--paper", "moon"), "give --published"),
+        (("--paper", "moon", "--published", "published"), "has no paper 'moon'"),
+    ],
+)
+def test_a_paper_without_numbers_is_refused(scene, tmp_path, root, paper, said):
+    paper = [root / "resources/static/published.json" if p == "published" else p for p in paper]
+    flags = ("--scene-dir", scene, "--output-dir", tmp_path / "figures", *paper)
+    done = run_tool("draw_targets", *flags)
+    assert done.returncode == 1
+    assert said in done.stderr

@@ -1,19 +1,27 @@
+import shutil
+
 import pytest
 from PIL import Image
 from samples import run_command, run_tool
-from zone_reports import FIGURES, draw_flags, make_study
+from zone_reports import FIGURES, draw_flags, lay_out_study, make_study
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return make_study(tmp_path_factory.mktemp("zones") / "scene")
+    return make_study(tmp_path_factory.mktemp("zones") / "flat")
 
 
 @pytest.fixture(scope="module")
-def drawn(folder):
-    done = run_command("draw_zones", *draw_flags(folder, folder / "figures"))
+def scene(folder, tmp_path_factory):
+    return lay_out_study(folder, tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def drawn(folder, scene):
+    output = scene / "zones/figures"
+    done = run_command("draw_zones", *draw_flags(scene, output, folder / "zones.gpkg"))
     assert done.returncode == 0, done.stderr
-    return folder / "figures"
+    return output
 
 
 def test_all_figures_are_written(drawn):
@@ -23,19 +31,15 @@ def test_all_figures_are_written(drawn):
             assert image.width > 1000
 
 
-def test_figures_are_the_same_bytes_again_but_for_the_chosen_band(folder, drawn, tmp_path):
-    done = run_tool("draw_zones", *draw_flags(folder, tmp_path), "--band", "9")
+def test_figures_are_the_same_bytes_again(folder, scene, drawn, tmp_path):
+    done = run_tool("draw_zones", *draw_flags(scene, tmp_path, folder / "zones.gpkg"))
     assert done.returncode == 0, done.stderr
-    differ = {
-        name
-        for name in FIGURES
-        if (drawn / f"{name}.png").read_bytes() != (tmp_path / f"{name}.png").read_bytes()
-    }
-    assert differ == {"subbands"}
+    for name in FIGURES:
+        assert (drawn / f"{name}.png").read_bytes() == (tmp_path / f"{name}.png").read_bytes()
 
 
-def test_without_a_reference_the_same_figures_are_written(folder, drawn, tmp_path):
-    done = run_tool("draw_zones", *draw_flags(folder, tmp_path, reference=False))
+def test_without_a_truth_the_same_figures_are_written(scene, drawn, tmp_path):
+    done = run_tool("draw_zones", *draw_flags(scene, tmp_path))
     assert done.returncode == 0, done.stderr
     assert {path.stem for path in tmp_path.iterdir()} == set(FIGURES)
     for name in ("scores", "curves", "comparison"):
@@ -46,19 +50,26 @@ def test_without_a_reference_the_same_figures_are_written(folder, drawn, tmp_pat
             assert said.height < full.height / 2
 
 
-def test_an_unknown_band_is_named(folder, tmp_path):
-    done = run_tool("draw_zones", *draw_flags(folder, tmp_path / "x"), "--band", "14")
-    assert done.returncode == 1
-    assert "band: 14" in done.stderr
-    assert not (tmp_path / "x").exists()
+def test_a_truth_that_is_a_raster_has_no_outlines(folder, scene, drawn, tmp_path):
+    flags = draw_flags(scene, tmp_path, folder / "cube.tif")
+    assert run_tool("draw_zones", *flags).returncode == 0
+    for name, same in (("confidence-phyllic", False), ("curves", True)):
+        one, other = (path / f"{name}.png" for path in (drawn, tmp_path))
+        assert (one.read_bytes() == other.read_bytes()) == same
 
 
 @pytest.mark.parametrize(
-    "flag", ["record", "anomalies", "anomaly-table", "confidence-table", "score-record"]
+    "file",
+    [
+        *("cube.json", "mad/anomalies.tif", "mad/anomalies.csv", "confidence/confidence.csv"),
+        *("score/score.json", "wavelets/profile.csv"),
+    ],
 )
-def test_a_missing_file_is_named(folder, tmp_path, flag):
-    flags = draw_flags(folder, tmp_path / "figures")
-    flags[flags.index(f"--{flag}") + 1] = tmp_path / "gone.x"
+def test_a_missing_file_is_named(folder, scene, tmp_path, file):
+    changed = shutil.copytree(scene, tmp_path / "aster")
+    (changed / "zones" / file).unlink()
+    flags = draw_flags(changed, tmp_path / "figures", folder / "zones.gpkg")
     done = run_tool("draw_zones", *flags)
     assert done.returncode == 1
-    assert "gone.x" in done.stderr
+    assert str(changed / "zones" / file) in done.stderr
+    assert not (tmp_path / "figures").exists()

@@ -19,7 +19,7 @@ OUTPUTS += ("scan.csv", "robustness.csv", "spectra.csv", "labels.json", "sam.jso
 def folder(tmp_path_factory):
     made = make_district(tmp_path_factory.mktemp("district"))
     small = ("--counts", 8, 8, 8, 12, "--ore-count", 10, "--min-distance-m", 40)
-    flags = sampling(made, made, *small, "--reference", made / "truth.tif")
+    flags = sampling(made, made, *small, "--truth", made / "truth.tif")
     assert run_tool("sample_strata", *flags).returncode == 0
     return made
 

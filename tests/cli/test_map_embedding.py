@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
     return made
 
 
-FILES = ("class.tif", "distance.tif", "answer.tif", "areas.csv", "sensor_areas.csv")
+FILES = ("class.tif", "distance.tif", "answer.tif", "areas.csv", "sensor_areas.csv", "map.json")
 
 
 def command(folder, out):
@@ -30,7 +30,7 @@ def command(folder, out):
         *("--thresholds", folder / "thresholds.json", "--class-map", out / "class.tif"),
         *("--distance", out / "distance.tif", "--answer", out / "answer.tif"),
         *("--areas", out / "areas.csv", "--sensor-areas", out / "sensor_areas.csv"),
-        *("--threads", 1),
+        *("--scene", "a-hill", "--record", out / "map.json", "--threads", 1),
     )
 
 

@@ -85,7 +85,7 @@ def run(tool, *flags):
 
 
 def sample(folder):
-    run("sample_strata", *sampling(folder, folder, *SMALL, "--reference", folder / "truth.tif"))
+    run("sample_strata", *sampling(folder, folder, *SMALL, "--truth", folder / "truth.tif"))
 
 
 def label(folder):

@@ -164,7 +164,7 @@ def test_no_patch_large_enough_makes_empty_files(folder, tmp_path):
         (("--substances", "copper"), "no feature has the substance copper (there are: Iron, gold)"),
         (("--substance-attribute", "SUBS"), "lack the attribute 'SUBS'"),
         (("--min-area-ha", -1), "min-area-ha"),
-        (("--bootstrap", 5), "bootstrap: 5 samples are too few"),
+        (("--bootstrap", 5), "bootstrap: 5 is too small"),
         (("--score", "gone.tif"), "gone.tif: no such raster"),
     ],
 )

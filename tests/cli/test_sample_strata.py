@@ -1,4 +1,4 @@
-"""sample_strata: points and table, the reference, determinism, bad input."""
+"""sample_strata: points and table, the truth, determinism, bad input."""
 
 import csv
 
@@ -60,18 +60,18 @@ def test_one_and_two_threads_give_the_same_bytes(folder, tmp_path):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
-def test_a_reference_labels_the_points(folder, tmp_path):
-    flags = sampling(folder, tmp_path, *SMALL, "--reference", folder / "truth.tif")
+def test_ground_truth_labels_the_points(folder, tmp_path):
+    flags = sampling(folder, tmp_path, *SMALL, "--truth", folder / "truth.tif")
     assert run_tool("sample_strata", *flags).returncode == 0
     points = geopandas.read_file(tmp_path / "samples.gpkg")
-    assert set(points["labelled_by"]) == {"ore points", "reference"}
+    assert set(points["labelled_by"]) == {"ore points", "truth"}
     assert np.count_nonzero(points["rule"] != points["class"]) > 20
 
 
 def test_rules_and_rings_can_be_set(folder, tmp_path):
     rings = ("--distances-m", 150, 900, "--counts", 5, 7, "--ore-count", 3)
     rules = ("--soil-ndvi", 0.25, "--vegetation-ndvi", 0.6, "--soil-bsi", 0.05)
-    split = ("--test-share", 0.5, "--block-px", 10, "--seed", 7)
+    split = ("--test-share", 0.5, "--spatial-block-px", 10, "--seed", 7)
     done = run_tool("sample_strata", *sampling(folder, tmp_path, *rings, *rules, *split))
     assert done.returncode == 0, done.stderr
     points = geopandas.read_file(tmp_path / "samples.gpkg")

@@ -119,7 +119,7 @@ def test_zones_are_found_on_the_bands_of_any_sensor(folder, sensor):
     )
     run(
         *("compare_wavelets", *cube, "--wavelets", "haar", *TRANSFORM, "--bootstrap", 100),
-        *("--seed", 1, "--reference", folder / "zones.gpkg", "--output", folder / "wavelets.csv"),
+        *("--seed", 1, "--truth", folder / "zones.gpkg", "--output", folder / "wavelets.csv"),
     )
     ranges = ("--medium", 0.2, 0.5, "--high", 0.5, 1)
     confidence = folder / "confidence.tif"
@@ -133,9 +133,9 @@ def test_zones_are_found_on_the_bands_of_any_sensor(folder, sensor):
             assert (dataset.read()[:, :3, :4] == 255).all()
     run(
         *("score_alteration", *cube, "--subbands", subbands, "--zone", "phyllic", "propylitic"),
-        *("--reflectance", folder / "reflectance.tif", "--reference", folder / "zones.gpkg"),
+        *("--reflectance", folder / "reflectance.tif", "--truth", folder / "zones.gpkg"),
         *("--outside", "other", "--confidence", confidence, "--scene", sensor),
-        *("--block-px", 16, "--folds", 4, "--buffer-px", 4, "--per-class", 400),
+        *("--spatial-block-px", 16, "--folds", 4, "--buffer-px", 4, "--per-class", 400),
         *("--bootstrap", 100, "--seed", 1, "--record", folder / "score.json"),
         *("--curves", folder / "curves.csv", "--record-dir", folder / "accuracy"),
         *("--output", folder / "phyllic.tif", folder / "propylitic.tif"),
@@ -189,8 +189,8 @@ def test_a_score_without_wavelengths_has_no_ratios_and_says_so(folder, sensor):
     )
     run(
         *("score_alteration", "--cube", plain, "--subbands", subbands, "--zone", "phyllic"),
-        *("--reference", folder / "zones.gpkg", "--outside", "other", "--scene", sensor),
-        *("--block-px", 16, "--folds", 4, "--buffer-px", 4, "--per-class", 400),
+        *("--truth", folder / "zones.gpkg", "--outside", "other", "--scene", sensor),
+        *("--spatial-block-px", 16, "--folds", 4, "--buffer-px", 4, "--per-class", 400),
         *("--bootstrap", 100, "--seed", 1, "--record", folder / "score.json"),
         *("--curves", folder / "curves.csv", "--output", folder / "phyllic.tif"),
     )

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from gossan.cube.bands import SENSORS, StackBands, lay_out, sensors_present, write_bands
 from gossan.embedding.filler import Header as FillerHeader
-from gossan.embedding.filler import export_filler
+from gossan.embedding.filler_training import export_filler
 from gossan.embedding.model import Branch, Header, read_model, write_model
 from gossan.embedding.spectral_augmentation import Augmentation, Augmenter
 from gossan.embedding.training_spectra import read_training
@@ -68,6 +68,7 @@ def write_network(path: Path, augmenter: Augmenter, classes, max_masked: int):
     names = tuple(item.name for item in classes)
     places = [augmenter.labels == augmenter.names.index(name) for name in names]
     header = Header(
+        "a-hill",
         bands,
         names,
         tuple(item.code for item in classes),
@@ -90,7 +91,7 @@ def write_filler(path: Path, bands: StackBands) -> None:
     model = SimpleNamespace(
         layers=[layer], input_shape=(None, size), output_shape=(None, len(bands))
     )
-    path.write_bytes(export_filler(model, FillerHeader(bands, ("none",), True, 1)))
+    path.write_bytes(export_filler(model, FillerHeader("a-hill", bands, ("none",), True, 1)))
 
 
 def make_scene(folder: Path, sensors=tuple(TABLES), minerals=MINERALS, seed: int = 3) -> Path:

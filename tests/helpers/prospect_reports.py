@@ -19,16 +19,43 @@ from iron_scenes import (
     sampling,
     square,
 )
+from places import PUBLISHED, put_in_place
 from samples import run_tool, write_raster
 
 SCENE = "tiny"
 VALIDATION = ("composite", "splits", "confusions", "importance", "shap")
 MAPS = ("classes", "probability")
 FIGURES = (
-    *("composite", "looks", "strata", "eigenvalues", "endmembers", "scan", "robustness", "labels"),
-    *("splits", "confusions", "importance", "shap", "classes", "probability"),
-    *("potential", "overlay", "success", "prediction-area"),
+    *("composite", "looks", "strata", "scan", "robustness", "labels"),
+    *("splits", "confusions", "importance", "shap", "classes", "probability", "potential"),
 )
+OTHERS = ("eigenvalues", "endmembers", "overlay", "success", "prediction-area")
+MNF_FIGURES = "sentinel2/mnf/figures"
+TARGET_FIGURES = "targets/figures"
+SAMPLED = {
+    "cube.tif": "sentinel2/cube/cube.tif",
+    "cube.json": "sentinel2/cube/cube.json",
+    "looks.tif": "sentinel2/cube/looks.tif",
+    "eigenvalues.csv": "sentinel2/mnf/eigenvalues.csv",
+    "endmembers.csv": "sentinel2/mnf/endmembers.csv",
+    "samples.gpkg": "sentinel2/prospects/samples/samples.gpkg",
+    "strata.csv": "sentinel2/prospects/samples/strata.csv",
+    "scan.csv": "sentinel2/prospects/labels/scan.csv",
+    "robustness.csv": "sentinel2/prospects/labels/robustness.csv",
+    "similarity.tif": "sentinel2/prospects/labels/similarity.tif",
+    "iron.tif": "sentinel2/prospects/labels/iron.tif",
+    "labels.json": "sentinel2/prospects/labels/labels.json",
+    "potential.tif": "sentinel2/prospects/potential/potential.tif",
+    "targets.gpkg": "targets/targets.gpkg",
+    "targets.json": "targets/targets.json",
+    "overlay.csv": "targets/overlay.csv",
+    "curves.csv": "targets/curves.csv",
+}
+FOREST = {
+    "scores.csv": "forest/validation.csv",
+    "importance.csv": "forest/importance.csv",
+    "shap.csv": "forest/shap.csv",
+}
 PLANS = (
     {"name": "pixel", "estimators": 8},
     {"name": "windows", "estimators": 8, "windows_px": [3]},
@@ -50,11 +77,11 @@ def run(name: str, *arguments: object) -> None:
 
 
 def make_study(folder: Path) -> Path:
-    """Write all that draw_prospects and render_prospect_report read, the figures excepted."""
+    """Write all that draw_prospects and render_report read, the figures excepted."""
     make_district(folder)
     write_ground(folder)
     small = ("--counts", 12, 12, 12, 20, "--ore-count", 15, "--min-distance-m", 40)
-    run("sample_strata", *sampling(folder, folder, *small, "--reference", folder / "truth.tif"))
+    run("sample_strata", *sampling(folder, folder, *small, "--truth", folder / "truth.tif"))
     run(
         "transform_mnf",
         *("--cube", folder / "cube.tif", "--components", 4, "--skewers", 50),
@@ -194,88 +221,53 @@ def map_iron(folder: Path) -> None:
     )
 
 
-def flags_of(folder: Path, files: dict[str, str]) -> list:
-    """Flags that name files of a folder."""
-    return [part for name, file in files.items() for part in (f"--{name}", folder / file)]
+def lay_out_study(folder: Path, results: Path, *, sampled: bool = True) -> Path:
+    """Put what `make_study` wrote where the workflow puts it; returns the scene's folder.
+
+    Not `sampled`: as a stack of rasters with points.
+    """
+    scene = results / "scenes" / SCENE
+    if not sampled:
+        plain = {"stack.tif": "rasters/cube/cube.tif", "plain.json": "rasters/cube/cube.json"}
+        put_in_place(folder, scene, plain)
+    else:
+        put_in_place(folder, scene, SAMPLED)
+    sensor, target = ("sentinel2", "iron") if sampled else ("rasters", "cover")
+    prospects = scene / sensor / "prospects"
+    put_in_place(folder, prospects, FOREST)
+    maps = ("class.tif", "probability.tif", "uncertainty.tif")
+    put_in_place(folder, prospects, {name: f"{target}/{name}" for name in maps})
+    put_in_place(folder, prospects, {"forest.json": f"forest/{target}.json"})
+    for path in sorted((folder / "accuracy").iterdir()):
+        if path.stem != "sam":
+            put_in_place(path.parent, prospects / "accuracy/forest", {path.name: path.name})
+        elif sampled:
+            put_in_place(path.parent, prospects / "accuracy", {path.name: "labels.json"})
+    return scene
 
 
-def validation_flags(folder: Path, output: Path, cube: str, record: str) -> list:
-    """What draw_prospects needs of any scene."""
-    tables = {"scores": "scores.csv", "importance": "importance.csv", "shap": "shap.csv"}
-    return [
-        *("--study", "bahia", "--cube", folder / cube, "--record", folder / record),
-        *("--classes", folder / "covers.csv", "--accuracy", folder / "accuracy"),
-        *flags_of(folder, tables),
-        *("--output-dir", output),
-    ]
-
-
-def map_flags(folder: Path) -> list:
-    """The forest's map, for draw_prospects."""
-    rasters = ("class_map", "class.tif"), ("probability", "probability.tif")
-    files = {name.replace("_", "-"): file for name, file in rasters}
-    return flags_of(folder, files | {"uncertainty": "uncertainty.tif", "map-classes": "iron.csv"})
-
-
-def draw_flags(folder: Path, output: Path) -> list:
+def draw_flags(folder: Path, scene: Path, output: Path) -> list:
     """The command line of draw_prospects for all that `make_study` writes."""
-    files = {
-        "looks": "looks.tif",
-        "samples": "samples.gpkg",
-        "strata": "strata.csv",
-        "mines": "mines.gpkg",
-        "eigenvalues": "eigenvalues.csv",
-        "endmembers": "endmembers.csv",
-        "scan": "scan.csv",
-        "robustness": "robustness.csv",
-        "similarity": "similarity.tif",
-        "labels": "iron.tif",
-        "geology": "geology.gpkg",
-        "potential": "potential.tif",
-        "targets": "targets.gpkg",
-        "targets-record": "targets.json",
-        "overlay": "overlay.csv",
-        "curves": "curves.csv",
-        "claims": "claims.gpkg",
-        "occurrences": "occurrences.gpkg",
-    }
     return [
-        *validation_flags(folder, output, "cube.tif", "cube.json"),
-        *map_flags(folder),
-        *flags_of(folder, files),
-        *("--substances", "iron"),
+        *("--scene-dir", scene / "sentinel2", "--output-dir", output, "--sampled"),
+        *("--classes", folder / "covers.csv", "--map-classes", folder / "iron.csv"),
+        *("--mines", folder / "mines.gpkg", "--geology", folder / "geology.gpkg"),
+        *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),
+        *("--substances", "iron", "--targets", scene / "targets"),
+        *("--paper", "bahia", "--published", PUBLISHED),
     ]
 
 
-def plain_flags(folder: Path, output: Path) -> list:
+def plain_flags(folder: Path, scene: Path, output: Path) -> list:
     """The command line of draw_prospects for a stack without wavelengths, and points alone."""
-    return [*validation_flags(folder, output, "stack.tif", "plain.json"), *map_flags(folder)]
-
-
-TABLES = {
-    "strata": "strata.csv",
-    "eigenvalues": "eigenvalues.csv",
-    "labels": "labels.json",
-    "robustness": "robustness.csv",
-    "forest": "forest.json",
-    "targets": "targets.json",
-    "overlay": "overlay.csv",
-}
-
-
-def report_flags(
-    folder: Path,
-    figures: Path,
-    output: Path,
-    *,
-    record: str = "cube.json",
-    tables: tuple[str, ...] = tuple(TABLES),
-    scene: str = SCENE,
-) -> list:
-    """The command line of render_prospect_report for a folder of `make_study`."""
     return [
-        *("--study", "bahia", "--scene", scene, folder / record, figures, folder / "scores.csv"),
-        *(part for name in tables for part in ("--table", name, scene, folder / TABLES[name])),
-        *("--accuracy", folder / "accuracy.json", "--config", folder / "config.json"),
-        *("--output", output),
+        *("--scene-dir", scene / "rasters", "--output-dir", output),
+        *("--classes", folder / "covers.csv", "--map-classes", folder / "iron.csv"),
     ]
+
+
+def draw_others(scene: Path) -> None:
+    """Draw noise fractions and targets."""
+    run("draw_mnf", "--scene-dir", scene / "sentinel2", "--output-dir", scene / MNF_FIGURES)
+    paper = ("--paper", "bahia", "--published", PUBLISHED)
+    run("draw_targets", "--scene-dir", scene, "--output-dir", scene / TARGET_FIGURES, *paper)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from places import PUBLISHED, put_in_place
 from samples import PIXEL_M, write_raster
 
 from gossan.cube.bands import (
     HYPERSPECTRAL,
-    SENSORS,
     StackBands,
     lay_out,
     sensor_bits,
@@ -20,6 +20,7 @@ from gossan.embedding.sensor_scores import METHOD_LABELS
 from gossan.raster import BandTable
 from gossan.tables import write_table
 
+SENSORS = ("emit", "enmap", "prisma", "sentinel2", "worldview3")
 SCENE = "tiny"
 SIZE = 60
 CRS = "EPSG:32611"
@@ -391,7 +392,7 @@ def accuracy_records(synthetic: bool, assessed: bool = True) -> list[dict]:
 
 
 def make_study(folder: Path, synthetic: bool = True, assessed: bool = True) -> Path:
-    """Write all that draw_sensors and render_sensor_report read, the figures excepted."""
+    """Write all that draw_embedding and render_report read, the figures excepted."""
     folder.mkdir(parents=True, exist_ok=True)
     write_ground(folder, synthetic)
     write_networks(folder)
@@ -411,23 +412,6 @@ def shared_study(factory) -> Path:
     return folder
 
 
-def draw_flags(folder: Path, output: Path, *, tests: bool = True, truth: bool = True) -> list:
-    """The command line of draw_sensors."""
-    flags = ["--study", "cuprite", "--record", folder / "stack.json", "--output-dir", output]
-    for name in ("stack", "sensors", "answer", "distance"):
-        flags += [f"--{name}", folder / f"{name}.tif"]
-    flags += ["--class-map", folder / "class.tif"]
-    names = ("bands", "classes", "references")
-    names += ("detection", "subsets", "similarity", "coverage") if tests else ()
-    for name in names:
-        flags += [f"--{name}", folder / f"{name}.csv"]
-    if truth:
-        flags += ["--truth", folder / "truth.tif"]
-    for name in ("masked", "unmasked", "filler"):
-        flags += ["--network", name, folder / f"{name}.csv"]
-    return flags
-
-
 TESTS = {
     "detection": "detection.csv",
     "subsets": "subsets.csv",
@@ -443,23 +427,47 @@ TABLES = {
     "references": "references.csv",
     "spectra": "records.csv",
 }
+FILES = {
+    "stack.tif": "stack/cube/cube.tif",
+    "stack.json": "stack/cube/cube.json",
+    "bands.csv": "stack/cube/bands.csv",
+    "sensors.tif": "stack/cube/sensors.tif",
+    **{f"{name}.json": f"{name}/cube/cube.json" for name in SENSORS},
+    "references.csv": "embedding/library/references.csv",
+    "records.csv": "embedding/library/records.csv",
+    **{
+        f"{name}.{kind}": f"embedding/networks/{name}/{file}"
+        for name in ("masked", "unmasked")
+        for kind, file in (("json", "record.json"), ("csv", "history.csv"))
+    },
+    "filler.json": "embedding/filler/record.json",
+    "filler.csv": "embedding/filler/history.csv",
+    **{
+        name: f"embedding/map/{name}"
+        for name in ("class.tif", "answer.tif", "distance.tif", "areas.csv", "sensor_areas.csv")
+    },
+}
+ASSESSMENT = {
+    f"{name}.csv": f"embedding/assessment/{name}.csv"
+    for name in ("detection", "subsets", "similarity", "coverage")
+}
 
 
-def report_flags(
-    folder: Path,
-    figures: Path,
-    output: Path,
-    *,
-    tables: tuple[str, ...] = (*TABLES, *TESTS),
-    scene: str = SCENE,
-) -> list:
-    """The command line of render_sensor_report for a folder of `make_study`."""
-    files = TABLES | TESTS
+def lay_out_study(folder: Path, results: Path, *, tests: bool = True) -> Path:
+    """Put what `make_study` wrote where the workflow puts it; returns the scene's folder."""
+    scene = put_in_place(folder, results / "scenes" / SCENE, FILES | (ASSESSMENT if tests else {}))
+    records = json.loads((folder / "accuracy.json").read_text())["records"]
+    (scene / "embedding/accuracy").mkdir(parents=True, exist_ok=True)
+    for place, record in enumerate(records):
+        (scene / f"embedding/accuracy/{place}.json").write_text(json.dumps(record))
+    return scene
+
+
+def draw_flags(folder: Path, scene: Path, output: Path, *, tests: bool = True) -> list:
+    """The command line of draw_embedding."""
+    truth = ("--truth", folder / "truth.tif") if tests else ()
     return [
-        *("--study", "cuprite", "--scene", scene, folder / "stack.json", folder / "bands.csv"),
-        figures,
-        *(part for name in SENSORS for part in ("--sensor", name, scene, folder / f"{name}.json")),
-        *(part for name in tables for part in ("--table", name, scene, folder / files[name])),
-        *("--accuracy", folder / "accuracy.json", "--config", folder / "config.json"),
-        *("--output", output),
+        *("--scene-dir", scene, "--output-dir", output, "--classes", folder / "classes.csv"),
+        *("--networks", "masked", "unmasked", "filler", *truth),
+        *("--paper", "cuprite", "--published", PUBLISHED),
     ]

@@ -3,10 +3,22 @@
 import json
 from pathlib import Path
 
+from places import put_in_place
 from samples import run_tool
 from zone_scenes import BANDS, MAD, TRANSFORM, ZONES, make_zones, map_zone
 
 SCENE = "tiny"
+FILES = {
+    "cube.tif": "aster/zones/cube.tif",
+    "cube.json": "aster/zones/cube.json",
+    "anomalies.tif": "aster/zones/mad/anomalies.tif",
+    "anomalies.csv": "aster/zones/mad/anomalies.csv",
+    "subbands.tif": "aster/zones/wavelets/subbands.tif",
+    "profile.csv": "aster/zones/wavelets/profile.csv",
+    "comparison.csv": "aster/zones/wavelets/comparison.csv",
+    "confidence": "aster/zones/confidence",
+    "confidence.csv": "aster/zones/confidence/confidence.csv",
+}
 FIGURES = (
     *("composite", "signal", "histograms", "anomalies", "subbands", "profile", "wavelets"),
     *(f"confidence-{zone}" for zone in ZONES),
@@ -15,10 +27,10 @@ FIGURES = (
 
 
 def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) -> Path:
-    """Write all that draw_zones and render_zone_report read, the figures excepted."""
+    """Write all that draw_zones and render_report read, the figures excepted."""
     make_zones(folder, synthetic=synthetic)
     write_record(folder / "cube.json", synthetic)
-    vector = ("--reference", folder / "zones.gpkg") if reference else ()
+    vector = ("--truth", folder / "zones.gpkg") if reference else ()
     maps = [folder / "confidence" / f"{zone}.tif" for zone in ZONES]
     for tool, arguments in (
         (
@@ -36,7 +48,8 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
             "compare_wavelets",
             (
                 *(*TRANSFORM, "--wavelets", "haar", "sym4", *vector, "--seed", 42),
-                *("--block-px", 16, "--bootstrap", 100, "--output", folder / "comparison.csv"),
+                *("--spatial-block-px", 16, "--bootstrap", 100),
+                *("--output", folder / "comparison.csv"),
             ),
         ),
     ):
@@ -46,7 +59,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
         assert map_zone(folder, zone).returncode == 0
     done = run_tool(
         "assess_zones",
-        *("--confidence", *maps, *vector, "--scene", SCENE, "--block-px", 16),
+        *("--confidence", *maps, *vector, "--scene", SCENE, "--spatial-block-px", 16),
         *("--bootstrap", 100, "--table", folder / "confidence.csv"),
         *("--record-dir", folder / "accuracy"),
     )
@@ -58,7 +71,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
             *("--reflectance", folder / "reflectance.tif", "--zone", *ZONES, *vector),
             *("--confidence", *maps, "--references", folder / "references.csv"),
             *("--minerals", "phyllic", "muscovite", "--minerals", "propylitic", "chlorite"),
-            *("--scene", SCENE, "--block-px", 16, "--folds", 3, "--per-class", 400),
+            *("--scene", SCENE, "--spatial-block-px", 16, "--folds", 3, "--per-class", 400),
             *("--buffer-px", 4, "--seed", 42, "--outside", "other"),
             *(
                 "--bootstrap",
@@ -105,37 +118,19 @@ def write_record(path: Path, synthetic: bool) -> None:
     path.write_text(json.dumps(record))
 
 
-def draw_flags(folder: Path, output: Path, *, reference: bool = True) -> list:
-    """The command line of draw_zones for a folder of `make_study`."""
-    files = {
-        "cube": "cube.tif",
-        "record": "cube.json",
-        "anomalies": "anomalies.tif",
-        "anomaly-table": "anomalies.csv",
-        "subbands": "subbands.tif",
-        "profile": "profile.csv",
-        "wavelets": "comparison.csv",
-        "confidence-table": "confidence.csv",
-    }
-    if reference:
-        files |= {
-            "reference": "zones.gpkg",
-            "score-record": "score/score.json",
-            "curves": "score/curves.csv",
-        }
-    flags = [part for name, file in files.items() for part in (f"--{name}", folder / file)]
-    flags += ["--confidence", *(folder / "confidence" / f"{zone}.tif" for zone in ZONES)]
-    if reference:
-        flags += ["--scores", *(folder / "score" / f"{zone}.tif" for zone in ZONES)]
-    return [*flags, "--output-dir", output]
+def lay_out_study(folder: Path, results: Path, *, reference: bool = True) -> Path:
+    """Put what `make_study` wrote where the workflow puts it; returns the sensor's folder."""
+    score = {"score": "aster/zones/score"} if reference else {}
+    scene = put_in_place(folder, results / "scenes" / SCENE, FILES | score)
+    accuracy = scene / "aster/zones/accuracy"
+    for path in sorted((folder / "accuracy").iterdir()):
+        rule = path.stem.rpartition("-")[2] in ("medium", "high", "either")
+        kind = "confidence" if rule else "score"
+        put_in_place(path.parent, accuracy, {path.name: f"{kind}/{path.name}"})
+    return scene / "aster"
 
 
-def report_flags(folder: Path, output: Path, *, score: bool = True, scene: str = SCENE) -> list:
-    """The command line of render_zone_report for a folder of `make_study` with its figures."""
-    return [
-        *("--study", "zafarghand", "--scene", scene, folder / "cube.json", folder / "figures"),
-        *(folder / "anomalies.csv", folder / "confidence.csv", folder / "comparison.csv"),
-        *(("--score", scene, folder / "score/score.json") if score else ()),
-        *("--accuracy", folder / "accuracy.json", "--config", folder / "config.json"),
-        *("--output", output),
-    ]
+def draw_flags(scene_dir: Path, output: Path, truth: Path | None = None) -> list:
+    """The command line of draw_zones; without a truth, of a scene without a score."""
+    flags = ["--scene-dir", scene_dir, "--output-dir", output]
+    return flags if truth is None else [*flags, "--truth", truth, "--scored"]

@@ -1,14 +1,17 @@
 """The tables of a class map: areas, signatures, and a GeoPackage of pixel centres."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.minerals.class_statistics import ClassSummary, Moments
 from gossan.raster import BandTable, Grid
+from gossan.tables import read_numbers, read_table
 from gossan.vectors import NO_DATE
 
 
@@ -133,3 +136,43 @@ def write_pixels(
             pyogrio.write_dataframe(selection, temporary, layer="classes")
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Spectrum of a class in the scene, per band: mean, standard deviation; and its pixels."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    pixels: int
+
+
+def read_signatures(path: str | Path, bands: int) -> dict[str, Signature]:
+    """Spectra of the mapped classes by name, from rows of class and band in band order."""
+    rows = read_table(path, ["name", "mean", "std", "pixels"])
+    signatures = {}
+    for name in dict.fromkeys(row["name"] for row in rows):
+        own = [row for row in rows if row["name"] == name]
+        if len(own) != bands:
+            raise InputError(
+                f"{path}: class {name} has {len(own)} bands where the references have {bands}; "
+                "make both tables from the same cube"
+            )
+        signatures[name] = Signature(
+            read_numbers(path, own, "mean"),
+            read_numbers(path, own, "std"),
+            int(read_numbers(path, own, "pixels")[0]),
+        )
+    return signatures
+
+
+def read_areas(path: str | Path) -> dict[int, tuple[int, float | None]]:
+    """Class code -> (pixels, km² or None) of a table of class areas; nodata is not a class."""
+    rows = read_table(path, ["code", "pixels", "area_km2"])
+    codes, pixels = (read_numbers(path, rows, name) for name in ("code", "pixels"))
+    areas = read_numbers(path, rows, "area_km2")
+    return {
+        int(code): (int(count), float(area) if np.isfinite(area) else None)
+        for code, count, area in zip(codes, pixels, areas, strict=True)
+        if code != NODATA
+    }

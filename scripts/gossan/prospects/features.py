@@ -10,7 +10,6 @@ same to the last bit however the scene is cut into blocks.
 
 import logging
 import math
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from gossan.errors import InputError
 from gossan.raster import (
     BLOCK_BYTES,
     LEAST_BLOCK_WITH_HALO_PX,
+    Datasets,
     Grid,
     RasterInfo,
     bound_gdal_cache,
@@ -257,9 +257,7 @@ class Stack:
         self.wavelengths = tuple(
             pair for info in (*self._cube, *self._extras) for pair in _wavelengths(info)
         )
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._opened: list = []
+        self._datasets = Datasets(self._open)
 
     def __enter__(self) -> "Stack":
         """The stack itself."""
@@ -271,10 +269,7 @@ class Stack:
 
     def close(self) -> None:
         """Close the files of all threads, none of which may be reading; `read` opens them again."""
-        for dataset in reversed(self._opened):
-            dataset.close()
-        self._opened.clear()
-        self._local = threading.local()
+        self._datasets.close()
 
     def places(self, names: Sequence[str] | None) -> tuple[int, ...]:
         """Places of the layers called `names`; None means all. InputError for an unknown one."""
@@ -295,7 +290,8 @@ class Stack:
         methods = [None] * len(self._cube) + self._methods
         for place, (info, method) in enumerate(zip(infos, methods, strict=True)):
             try:
-                stored = self._handle(place, info, method).read(window=window)
+                with self._datasets.borrow(place) as dataset:
+                    stored = dataset.read(window=window)
             except RasterioError as error:
                 raise InputError(
                     f"{info.path}: broken or truncated near row {window.row_off}; fetch it again"
@@ -305,28 +301,25 @@ class Stack:
             parts.append(decode(stored, info))
         return np.concatenate(parts)
 
-    def _handle(self, place: int, info: RasterInfo, method: Resampling | None):
-        handles = self._local.__dict__.setdefault("handles", {})
-        if place not in handles:
-            opened = [rasterio.open(info.path)]
-            if method is not None:
-                opened.append(
-                    WarpedVRT(
-                        opened[0],
-                        crs=self.grid.crs,
-                        transform=self.grid.transform,
-                        width=self.grid.width,
-                        height=self.grid.height,
-                        resampling=method,
-                        src_nodata=info.nodata,
-                        nodata=math.nan,
-                        dtype="float32",
-                    )
-                )
-            handles[place] = opened[-1]
-            with self._lock:
-                self._opened += opened
-        return handles[place]
+    def _open(self, place: int) -> rasterio.DatasetReader | WarpedVRT:
+        """The file at a place among all, seen on the cube's grid."""
+        if place < len(self._cube):
+            return rasterio.open(self._cube[place].path)
+        info, method = self._extras[place - len(self._cube)], self._methods[place - len(self._cube)]
+        if method is None:
+            return rasterio.open(info.path)
+        # It holds the file that it warps, which is closed with it.
+        return WarpedVRT(
+            rasterio.open(info.path),
+            crs=self.grid.crs,
+            transform=self.grid.transform,
+            width=self.grid.width,
+            height=self.grid.height,
+            resampling=method,
+            src_nodata=info.nodata,
+            nodata=math.nan,
+            dtype="float32",
+        )
 
     def _resampling(self, info: RasterInfo) -> Resampling | None:
         """How an extra raster comes onto the cube's grid; None where it is there already."""

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gossan.accuracy.class_map import RULES as MAP_RULES
-from gossan.accuracy.scores import MINIMUM_BLOCKS, assess_blocks, resample_blocks, score_confusion
+from gossan.accuracy.blocks import Bootstrap, estimate, require_least
+from gossan.accuracy.record import RULES as MAP_RULES
+from gossan.accuracy.record import TruthSource, class_labels, make_record
+from gossan.accuracy.scores import count_pixels, score_confusion
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.prospects.features import Stack, read_point_features, require_fit
@@ -49,24 +51,20 @@ RULES = {
 class Options:
     """How plans are tested: sides of blocks, folds, points per class that train a fold at most."""
 
-    spatial_block_px: int
+    bootstrap: Bootstrap
     folds: int
     per_class: int
-    replicates: int
-    seed: int
     threads: int
 
     def __post_init__(self):
         """Raise InputError for numbers that cannot be used."""
-        for name, number, least in (
-            ("spatial-block-px", self.spatial_block_px, 1),
-            ("folds", self.folds, 2),
-            ("per-class", self.per_class, 2),
-            ("bootstrap", self.replicates, 100),
-            ("seed", self.seed, 0),
-        ):
-            if number < least:
-                raise InputError(f"{name}: {number} is too small; give at least {least}")
+        require_least("folds", self.folds, 2)
+        require_least("per-class", self.per_class, 2)
+
+    @property
+    def seed(self) -> int:
+        """The seed of folds, draws and bootstrap."""
+        return self.bootstrap.seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +112,11 @@ class Features:
 
 
 def read_ground(
-    stack: Stack, samples: Samples, plans: Sequence[Plan], options: Options, block_px: int = 512
+    stack: Stack, samples: Samples, plans: Sequence[Plan], options: Options, *, block_px: int
 ) -> Ground:
     """Read every plan's features, as `read_plan_features`, and number the spatial blocks."""
     read = read_plan_features(stack, samples, plans, block_px=block_px, threads=options.threads)
-    blocks = read.samples.blocks(options.spatial_block_px, stack.grid)
+    blocks = read.samples.blocks(options.bootstrap.spatial_block_px, stack.grid)
     return Ground(read.samples, read.values, read.names, read.layers, blocks)
 
 
@@ -250,12 +248,9 @@ def _learnable(codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _count(
     codes: np.ndarray, predicted: np.ndarray, found: np.ndarray, blocks: np.ndarray
 ) -> np.ndarray:
-    """Confusion counts (blocks, K, K), rows = reference."""
-    used, block = np.unique(blocks, return_inverse=True)
-    counts = np.zeros((len(used), len(found), len(found)), np.int64)
-    where = block, np.searchsorted(found, codes), np.searchsorted(found, predicted)
-    np.add.at(counts, where, 1)
-    return counts
+    """Confusion counts (blocks, K, K), rows = truth."""
+    truth, said = np.searchsorted(found, codes), np.searchsorted(found, predicted)
+    return count_pixels(blocks, truth, said, len(found))
 
 
 def run_tests(ground: Ground, plans: Sequence[Plan], options: Options) -> list[Test]:
@@ -320,62 +315,46 @@ def count_test(ground: Ground, test: Test, classes: Sequence[MapClass]) -> np.nd
     return counts[:, order][:, :, order]
 
 
-def make_record(
+def forest_record(
     ground: Ground,
     test: Test,
     classes: Sequence[MapClass],
     options: Options,
     *,
     scene: str,
-    reference: str,
+    truth: str,
     synthetic: bool,
+    notes: Sequence[str] = (),
 ) -> dict:
-    """The accuracy record of a test (`record` in workflow/schemas/accuracy.schema.json)."""
-    labels = [
-        {"code": 0, "name": "other", "label": "Other / unclassified"},
-        *({"code": item.code, "name": item.name, "label": item.label} for item in classes),
-    ]
+    """The accuracy record of a test against the points of the file `truth`.
+
+    `notes` are added to what is said of the points.
+    """
     blocks = count_test(ground, test, classes)
-    scores = assess_blocks(blocks, labels, options.replicates, options.seed)
     used = ", ".join(dict.fromkeys(plan.name for plan in test.plans))
     how = {
         "random": f"the samples' own split; {test.trained[0]} points trained",
         "blocked": (
-            f"whole blocks of {options.spatial_block_px} pixels in {len(test.members)} folds; "
-            f"at most {options.per_class} points per class trained each, {min(test.trained)} to "
-            f"{max(test.trained)} in all"
+            f"whole blocks of {options.bootstrap.spatial_block_px} pixels in "
+            f"{len(test.members)} folds; at most {options.per_class} points per class trained "
+            f"each, {min(test.trained)} to {max(test.trained)} in all"
         ),
     }[test.protocol]
-    return {
-        "scene": scene,
-        "method": f"Random forest, {test.name}, {test.protocol} split",
-        "assessed": True,
-        "synthetic": synthetic,
-        "reference": {
-            "file": reference,
-            "kind": "points",
-            "note": "; ".join(("the pixel that holds each point is tested", *ground.samples.notes)),
-            "synthetic": synthetic,
-            "n_conflicting": 0,
-        },
-        "n": int(blocks.sum()),
-        "split": f"{test.protocol}: {how}" + (f"; plans: {used}" if test.name == CHOSEN else ""),
-        "design": "census",
-        "per_class": None,
-        "seed": options.seed,
-        "bootstrap": options.replicates,
-        "block_px": options.spatial_block_px,
-        "rules": RULES,
-        "confusion_matrix": {
-            "rows": "reference",
-            "columns": "map",
-            "labels": labels,
-            "counts": blocks.sum(axis=0).tolist(),
-        },
-        "scores": scores,
-        "scores_study_classes": {**scores, "classes": scores["classes"][1:]},
-        "stratified": None,
-    }
+    return make_record(
+        blocks,
+        class_labels(classes),
+        scene=scene,
+        method=f"Random forest, {test.name}, {test.protocol} split",
+        synthetic=synthetic,
+        truth=TruthSource(
+            truth,
+            "points",
+            "; ".join(("the pixel that holds each point is tested", *ground.samples.notes, *notes)),
+        ),
+        split=f"{test.protocol}: {how}" + (f"; plans: {used}" if test.name == CHOSEN else ""),
+        bootstrap=options.bootstrap,
+        rules=RULES,
+    )
 
 
 def compare_tests(
@@ -383,8 +362,8 @@ def compare_tests(
 ) -> list[dict]:
     """One row per test: scores with intervals, and the gain over the protocol's first plan.
 
-    The gain's interval redraws the same blocks for both (a paired bootstrap); "" where fewer than
-    MINIMUM_BLOCKS blocks carry the value. `plans` are those of the folds.
+    The gain's interval redraws the same blocks for both (a paired bootstrap); "" where none
+    can be stated (`blocks.interval`). `plans` are those of the folds.
     """
     rows = []
     for test in tests:
@@ -392,10 +371,7 @@ def compare_tests(
         # Both tests have the same points, so the same blocks in the same order.
         counts = [count_test(ground, item, classes) for item in (test, first)]
         points = [score_confusion(part.sum(axis=0)) for part in counts]
-        draws = [
-            score_confusion(resample_blocks(part, options.replicates, options.seed))
-            for part in counts
-        ]
+        draws = [score_confusion(options.bootstrap.resample(part)) for part in counts]
         blocks = len(counts[0])
         of_class = (counts[0].sum(axis=2) > 0).sum(axis=0)
         # As in assess_blocks, macro-F1 rests on the blocks of the class that has the fewest.
@@ -413,12 +389,10 @@ def compare_tests(
             own, base = (float(getattr(point, field)) for point in points)
             spread = getattr(draws[0], field)
             gain = spread - getattr(draws[1], field)
-            enough = carried.get(name, blocks) >= MINIMUM_BLOCKS
             for title, value, values in ((name, own, spread), (f"gain_{name}", own - base, gain)):
-                row[title] = round(value, 6)
-                edges = np.nanpercentile(values, [2.5, 97.5]) if enough else (None, None)
-                for end, edge in zip(("low", "high"), edges, strict=True):
-                    row[f"{title}_{end}"] = "" if edge is None else round(float(edge), 6)
+                told = estimate(value, values, carried.get(name, blocks))
+                for end, number in zip(("", "_low", "_high"), told.values(), strict=True):
+                    row[f"{title}{end}"] = "" if number is None else number
         rows.append(row)
     return rows
 

@@ -2,7 +2,7 @@
 
 The design is that of Franca-Rocha et al. (2025), Minerals 15, 1119: ore points inside each mine,
 and points of soil, vegetation and mixed cover in rings around it. What counts as which cover is
-said by a reference where there is one, else by two indices of the scene's own spectra:
+said by ground truth where there is any, else by two indices of the scene's own spectra:
 
 - NDVI, with the limits of Sobrino, Jiménez-Muñoz and Paolini (2004), Remote Sensing of Environment
   90, 434-440: up to 0.2 bare soil, from 0.5 on full vegetation, a mixture of the two in between.
@@ -14,7 +14,7 @@ Bands are found by wavelength, of one sensor where a stack has several. A sensor
 (ASTER) gets the index with green in its place; the table of strata says which bands were taken.
 
 Cover that was labelled by indices can be told from the bands by the same indices, so a score on
-such points flatters every classifier. Points labelled by a reference do not have that fault.
+such points flatters every classifier. Points labelled by ground truth do not have that fault.
 """
 
 import math
@@ -30,7 +30,8 @@ from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
-from gossan.accuracy.truth import open_reference
+from gossan.accuracy.blocks import SpatialBlocks, require_least
+from gossan.accuracy.truth import open_truth
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import MapClass
@@ -53,7 +54,7 @@ MINERALS = ("hematite", "itabirite")
 ORE = "ore"
 COVERS = ("soil", "vegetation", "mixed")
 SPLITS = ("train", "test")
-ORE_POINTS, INDICES, REFERENCE = "ore points", "indices", "reference"
+ORE_POINTS, INDICES, TRUTH = "ore points", "indices", "truth"
 BLUE_UM, SHORTWAVE_UM = (0.45, 0.52), (1.55, 1.75)
 CLASS_ATTRIBUTE = "class"
 NAME_ATTRIBUTE = "name"
@@ -90,8 +91,8 @@ class Design:
     """How many points of each class lie where, how far apart, and how they are dealt out.
 
     `distances_m` are the outer limits of the rings around a mine and `counts` the points of each
-    cover in them; `ore_count` points lie in the mine. `block_px` is the side of the spatial blocks
-    that a point's block number refers to.
+    cover in them; `ore_count` points lie in the mine. `spatial_block_px` is the side of the
+    blocks that a point's block number refers to.
     """
 
     distances_m: tuple[float, ...]
@@ -99,7 +100,7 @@ class Design:
     ore_count: int
     min_distance_m: float
     test_share: float
-    block_px: int = 32
+    spatial_block_px: int
     seed: int
     allow_fewer: bool
 
@@ -119,8 +120,8 @@ class Design:
             raise InputError(f"min-distance-m: {self.min_distance_m:g} is negative; correct it")
         if not 0 < self.test_share <= SHARE_LIMIT:
             raise InputError(f"test-share: {self.test_share:g} is not above 0 and at most 0.9")
-        if self.block_px < 1 or self.seed < 0:
-            raise InputError("block-px, seed: give a side of 1 or more and a seed of 0 or more")
+        require_least("spatial-block-px", self.spatial_block_px, 1)
+        require_least("seed", self.seed, 0)
 
     @property
     def strata(self) -> tuple[str, ...]:
@@ -152,7 +153,7 @@ class Samples:
 
     `mineral` is "" for what is no ore; `split` is train or test; `block` numbers square blocks of
     `block_px` pixels row by row; `rule` is the class that the indices alone say, "" for none.
-    `labelled_by` says where the class is from: ORE_POINTS, INDICES or REFERENCE.
+    `labelled_by` says where the class is from: ORE_POINTS, INDICES or TRUTH.
     """
 
     mine: np.ndarray
@@ -451,7 +452,7 @@ def draw_samples(
     *,
     design: Design,
     rules: Rules,
-    reference: str | Path | None = None,
+    truth: str | Path | None = None,
     classes: Sequence[MapClass] = (),
     threads: int = 1,
 ) -> tuple[Samples, list[dict[str, object]]]:
@@ -459,8 +460,8 @@ def draw_samples(
 
     The soil, vegetation and mixed points come from pixels within the rings, outside of all mines,
     that have data in every band; a pixel near several mines belongs to the nearest. With a
-    `reference` (a class raster in the codes of `classes`, or a vector file with the attribute
-    `class`) a pixel is what the reference says, else what `rules` say. Points are drawn one after
+    `truth` (a class raster in the codes of `classes`, or a vector file with the attribute
+    `class`) a pixel is what the truth says, else what `rules` say. Points are drawn one after
     the other at random, none nearer than `design.min_distance_m` to another. Of each class, and of
     each mineral of the ore, `design.test_share` are set aside as test points, at random.
 
@@ -477,10 +478,10 @@ def draw_samples(
     bands = index_bands(info.bands, str(cube))
     ore = _place_ore(ore_points, mines, info, bands.places, rules)
     candidates, found = _gather(
-        info, mines, bands.places, design, rules, reference, classes, threads=threads
+        info, mines, bands.places, design, rules, truth, classes, threads=threads
     )
     chosen, asked, pixels = _choose(ore, candidates, found, mines, design, info.grid)
-    labelled_by = INDICES if reference is None else REFERENCE
+    labelled_by = INDICES if truth is None else TRUTH
     samples = _make_samples(chosen, mines, ore, design, info.grid, labelled_by)
     rows = [
         row | {"index_bands": bands.note}
@@ -493,7 +494,7 @@ def draw_samples(
         if number < 2:
             raise InputError(
                 f"{mines_path}: {number} points of the class {name} in all strata; at least 2 are "
-                "needed to train and to test, so change the rules, the rings or the reference"
+                "needed to train and to test, so change the rules, the rings or the ground truth"
             )
     return samples, rows
 
@@ -577,7 +578,7 @@ def _gather(
     places: Sequence[int],
     design: Design,
     rules: Rules,
-    reference: str | Path | None,
+    truth: str | Path | None,
     classes: Sequence[MapClass],
     *,
     threads: int,
@@ -589,8 +590,8 @@ def _gather(
     most = np.tile(most, len(mines))
     sources: list = [info.path, lambda window: window]
     decode_codes = None
-    if reference is not None:
-        opened = open_reference(reference, info.grid, classes)
+    if truth is not None:
+        opened = open_truth(truth, info.grid, classes)
         decode_codes = _cover_codes(classes)
         sources.append(opened.read)
 
@@ -627,7 +628,7 @@ def _gather(
 
 
 def _cover_codes(classes: Sequence[MapClass]) -> Callable[[np.ndarray], np.ndarray]:
-    """Turns a reference's codes into places in COVERS plus one; 0 for anything else."""
+    """Turns codes of the truth into places in COVERS plus one; 0 for anything else."""
     codes = {item.name: item.code for item in classes}
     missing = [name for name in COVERS if name not in codes]
     if missing:
@@ -708,7 +709,7 @@ def _make_samples(
     labelled_by: str,
 ) -> Samples:
     names = ("", *COVERS)
-    columns = -(-grid.width // design.block_px)
+    spatial = SpatialBlocks(grid.shape, design.spatial_block_px)
     parts = []
     for mine, stratum, cover, points in sorted(chosen, key=lambda item: item[:3]):
         order = np.lexsort((points.column, points.row))
@@ -723,8 +724,8 @@ def _make_samples(
                 cover=np.full(n, (ORE, *COVERS)[cover], object),
                 mineral=np.array(minerals, object),
                 split=np.full(n, SPLITS[0], object),
-                block=(points.row // design.block_px) * columns + points.column // design.block_px,
-                block_px=np.full(n, design.block_px),
+                block=spatial.number(points.row, points.column),
+                block_px=np.full(n, design.spatial_block_px),
                 row=points.row,
                 column=points.column,
                 ndvi=points.ndvi,

@@ -1,7 +1,7 @@
-"""Figures of the study of several sensors and one embedding, in the style of figures.py.
+"""Figures of one embedding of several sensors: map, tests, training and spectra.
 
-Tables are rows of text (records.read_table, see sensor_scores), rasters as figures.read_small gives
-them. Every function returns a matplotlib Figure; save it with figures.save_figure.
+Tables are rows of text (tables.read_table, see sensor_scores), rasters as drawing.read_small gives
+them. Every function returns a matplotlib Figure.
 """
 
 import itertools
@@ -12,12 +12,10 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import rasterio
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from rasterio.enums import Resampling
 
 from gossan.cube.bands import SENSORS, StackBands, sensors_present
 from gossan.embedding.sensor_scores import (
@@ -34,44 +32,53 @@ from gossan.embedding.sensor_scores import (
     subset_scores,
 )
 from gossan.legend import MapClass
-from gossan.raster import BandTable, read_info
-from gossan.report.minerals_figures import (
+from gossan.raster import BandTable
+from gossan.report.drawing import (
+    AMBER,
     BLUE,
     GREEN,
     INK,
-    LONGEST_SIDE_PX,
     NODATA,
     ORANGE,
+    PURPLE,
+    SKY,
+    TRUE_COLOUR_UM,
     UNCLASSIFIED,
     WIDTH_IN,
     Raster,
-    _extent,
-    _frame,
-    _interval,
-    _map_height,
-    _map_panels,
-    _nearest_bands,
-    _paint,
-    _show,
-    _stretch,
-    _styled,
-    _swatch,
-    _title,
+    annotate,
+    colour_bar,
+    draw_interval,
     draw_message,
+    draw_picture,
+    frame_map,
+    hide,
+    list_axes,
+    map_height,
+    map_panels,
+    mark_synthetic,
+    nearest_bands,
+    paint,
+    percentiles,
+    plain_axes,
+    read_small,
+    show_map,
+    show_ramp,
+    styled,
+    swatch,
 )
 from gossan.tables import number, value_of
 
-GRID_COLOUR = "#e3e6e8"
 # Okabe and Ito (2008), told apart with any colour vision, with ink in place of their black.
-SAFE_COLOURS = (ORANGE, GREEN, "#56B4E9", "#E69F00", INK, "#F0E442", BLUE, "#CC79A7")
+SAFE_COLOURS = (ORANGE, GREEN, SKY, AMBER, INK, "#F0E442", BLUE, PURPLE)
 METHOD_COLOURS = {
     "masked": BLUE,
-    "filled": "#56B4E9",
+    "filled": SKY,
     "unmasked": ORANGE,
-    "ocsvm": "#CC79A7",
+    "ocsvm": PURPLE,
     "isolation_forest": GREEN,
     "sam": INK,
-    "shape": "#E69F00",
+    "shape": AMBER,
 }
 ABSENT = "#dfe3e5"
 SPECTRUM_GAP = 0.06
@@ -83,11 +90,9 @@ TRAINING_LINES = {
 ANSWERS = (
     MapClass(1, "named", "One mineral within its limit", BLUE),
     MapClass(2, "none", "No mineral near enough", ABSENT),
-    MapClass(3, "several", "Several minerals near enough", "#E69F00"),
+    MapClass(3, "several", "Several minerals near enough", AMBER),
 )
 """Codes of answer.tif (embedding_map.ANSWERS), in colours of the tables of abstention."""
-# Wavelengths (µm) of red, green and blue.
-TRUE_COLOUR_UM = (0.655, 0.561, 0.482)
 
 
 def safe_classes(classes: Sequence[MapClass]) -> list[MapClass]:
@@ -109,23 +114,10 @@ def read_picture(path: str | Path, bands: StackBands, sensor: str) -> Raster:
     to TRUE_COLOUR_UM, or the sensor's first ones where none is near.
     """
     part = bands.part(sensor)
-    centre = bands.centre_um[part]
-    own = BandTable(bands.names[part], centre, bands.fwhm_um[part])
+    own = BandTable(bands.names[part], bands.centre_um[part], bands.fwhm_um[part])
     last = len(own.names) - 1
-    places = _nearest_bands(own, TRUE_COLOUR_UM) or [min(place, last) for place in range(3)]
-    info = read_info(path)
-    step = max(1.0, max(info.grid.shape) / LONGEST_SIDE_PX)
-    shape = tuple(max(1, round(side / step)) for side in info.grid.shape)
-    with rasterio.open(path) as dataset:
-        stored = dataset.read(
-            [part.start + place + 1 for place in places],
-            out_shape=(3, *shape),
-            masked=True,
-            resampling=Resampling.average,
-        )
-    values = stored.astype(np.float32).filled(np.nan) * info.scale + info.offset
-    names = tuple(own.names[place] for place in places)
-    return Raster(values, info.grid, BandTable(names, tuple(centre[place] for place in places)))
+    places = nearest_bands(own, TRUE_COLOUR_UM) or [min(place, last) for place in range(3)]
+    return read_small(path, bands=[part.start + place for place in places])
 
 
 def widest_sensor(bits: Raster, sensors: Sequence[str]) -> str:
@@ -134,7 +126,7 @@ def widest_sensor(bits: Raster, sensors: Sequence[str]) -> str:
     return sensors[int(present.reshape(-1, len(sensors)).sum(axis=0).argmax())]
 
 
-@_styled
+@styled
 def draw_sensors(picture: Raster, bits: Raster, sensors: Sequence[str], synthetic: bool) -> Figure:
     """The scene in true colour (read_picture), and where each sensor has data (sensors.tif)."""
     codes = np.nan_to_num(bits.values[0]).astype(np.uint8)
@@ -143,40 +135,38 @@ def draw_sensors(picture: Raster, bits: Raster, sensors: Sequence[str], syntheti
     columns = min(3, panels)
     rows = math.ceil(panels / columns)
     figure = Figure(
-        figsize=(WIDTH_IN, rows * (_map_height(bits.grid, 8.4 / columns) - 0.35) + 0.8),
+        figsize=(WIDTH_IN, rows * (map_height(bits.grid, 8.4 / columns) - 0.35) + 0.8),
         layout="compressed",
     )
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    _title(figure, synthetic)
-    colours = np.stack([_stretch(band) for band in picture.values], axis=-1)
-    colours[np.isnan(colours).any(axis=-1)] = matplotlib.colors.to_rgb(NODATA)
-    _show(axes[0], colours, picture.grid)
+    mark_synthetic(figure, synthetic)
+    show_map(axes[0], draw_picture(picture, range(3)), picture.grid)
     axes[0].set_title(f"True colour, {SENSOR_LABELS[picture.bands.names[0].partition(':')[0]]}")
     for place, (axis, sensor) in enumerate(zip(axes[1:], sensors, strict=False)):
         image = np.empty((*codes.shape, 3))
         image[:] = matplotlib.colors.to_rgb(ABSENT)
         image[present[..., place]] = matplotlib.colors.to_rgb(BLUE)
-        _show(axis, image, bits.grid)
+        show_map(axis, image, bits.grid)
         axis.set_title(f"{SENSOR_LABELS[sensor]}: {present[..., place].mean():.1%} of the grid")
     for place, axis in enumerate(axes):
         if place >= panels:
             axis.set_visible(False)
             continue
-        _frame(axis, bits.grid)
+        frame_map(axis, bits.grid)
         if place % columns:
             axis.set_ylabel("")
             axis.tick_params(labelleft=False)
         if place + columns < panels:
             axis.set_xlabel("")
             axis.tick_params(labelbottom=False)
-    handles = [_swatch(BLUE, "Sensor has data"), _swatch(ABSENT, "Absent or masked")]
+    handles = [swatch(BLUE, "Sensor has data"), swatch(ABSENT, "Absent or masked")]
     if np.isnan(picture.values).any():
-        handles.append(_swatch(NODATA, "No picture"))
+        handles.append(swatch(NODATA, "No picture"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
-@_styled
+@styled
 def draw_map(
     class_map: Raster,
     answer: Raster,
@@ -193,16 +183,16 @@ def draw_map(
     classes = safe_classes(classes)
     panels = [("Minerals by the network", class_map)]
     if truth is not None:
-        panels.append(("Truth (simulated)" if synthetic else "Reference", truth))
-    figure, axes = _map_panels(class_map.grid, len(panels) + 2, synthetic, legend_rows=3)
+        panels.append(("Truth (simulated)" if synthetic else "Truth", truth))
+    figure, axes = map_panels(class_map.grid, len(panels) + 2, synthetic, legend_rows=3)
     shown: set[int] = set()
     for axis, (title, raster) in zip(axes, panels, strict=False):
         codes = raster.values[0]
-        _show(axis, _paint(codes, classes, UNCLASSIFIED), raster.grid)
+        show_map(axis, paint(codes, classes, UNCLASSIFIED), raster.grid)
         axis.set_title(title)
         shown |= {item.code for item in classes if (codes == item.code).any()}
     answers = answer.values[0]
-    _show(axes[-2], _paint(answers, ANSWERS, NODATA), answer.grid)
+    show_map(axes[-2], paint(answers, ANSWERS, NODATA), answer.grid)
     clear = np.isfinite(answers)
     named = (answers[clear] == ANSWERS[0].code).mean() if clear.any() else 0.0
     axes[-2].set_title(f"Answer: {named:.1%} of the pixels are named")
@@ -210,37 +200,25 @@ def draw_map(
     # A legend of its own, because some of its colours are those of minerals, too.
     # It lies beside the colour bar, so it needs no place of its own.
     axes[-2].legend(
-        handles=[_swatch(item.colour, item.label) for item in ANSWERS],
+        handles=[swatch(item.colour, item.label) for item in ANSWERS],
         loc="upper left",
         bbox_to_anchor=(0, -0.13 if truth is not None else -0.02),
     ).set_in_layout(False)
-    handles = [_swatch(item.colour, item.label) for item in classes if item.code in shown]
-    handles.append(_swatch(UNCLASSIFIED, "No single mineral"))
-    handles.append(_swatch(NODATA, "No data"))
+    handles = [swatch(item.colour, item.label) for item in classes if item.code in shown]
+    handles.append(swatch(UNCLASSIFIED, "No single mineral"))
+    handles.append(swatch(NODATA, "No data"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
     return figure
 
 
 def _show_distance(axis: Axes, distance: Raster) -> None:
     values = distance.values[0]
-    finite = values[np.isfinite(values)]
-    low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)
-    image = axis.imshow(
-        np.ma.masked_invalid(values),
-        cmap=matplotlib.colormaps["cividis_r"].with_extremes(bad=NODATA),
-        vmin=low,
-        vmax=max(high, low + 1e-6),
-        extent=_extent(distance.grid),
-        interpolation="nearest",
-    )
-    bar = axis.figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.85)
-    bar.set_label("Distance in the embedding; dark = far from all; grey = no data")
-    bar.outline.set_visible(False)
-    bar.ax.xaxis.set_major_locator(MaxNLocator(5))
+    image = show_ramp(axis, values, distance.grid, "cividis_r", *percentiles(values, 2, 98))
+    colour_bar(axis, image, "Distance in the embedding; dark = far from all; grey = no data")
     axis.set_title("Distance to the nearest mineral")
 
 
-@_styled
+@styled
 def draw_spectra(
     bands: StackBands,
     references: Mapping[str, np.ndarray],
@@ -260,7 +238,7 @@ def draw_spectra(
     rows = math.ceil((len(sensors) + 1) / 2)
     figure = Figure(figsize=(WIDTH_IN, 3.6 * rows), layout="constrained")
     axes = figure.subplots(rows, 2, squeeze=False, sharex=True, sharey=True).ravel()
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     shifted = _apart([np.asarray(references[item.name], float) for item in reversed(shown)])
     for axis, sensor in zip(axes, sensors, strict=False):
         part = bands.part(sensor)
@@ -277,8 +255,7 @@ def draw_spectra(
                 mew=0.3,
             )
         axis.set_title(f"{SENSOR_LABELS[sensor]}, {len(centre)} bands")
-        axis.grid(color=GRID_COLOUR, lw=0.6)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain_axes(axis, "both")
     for place, axis in enumerate(axes):
         if place % 2 == 0:
             axis.set_ylabel("Reflectance, shifted apart")
@@ -316,7 +293,7 @@ def _with_gaps(centre: np.ndarray, values: np.ndarray, few: bool) -> tuple[np.nd
     return np.insert(centre, breaks, np.nan), np.insert(values, breaks, np.nan)
 
 
-@_styled
+@styled
 def draw_detection(
     rows: Rows, published: Sequence[Mapping], labels: Mapping[str, str], synthetic: bool
 ) -> Figure:
@@ -329,7 +306,7 @@ def draw_detection(
     minerals = list_minerals(rows)
     methods = order_methods(rows)
     if not minerals:
-        return draw_message("No method was tested: there is no reference.", synthetic)
+        return draw_message("No method was tested: there is no truth.", synthetic)
     if pick(rows, mineral=MACRO):
         minerals = [*minerals, MACRO]
     columns = 2 if len(minerals) > 3 else len(minerals)
@@ -337,7 +314,7 @@ def draw_detection(
     height = deep * (0.23 * len(methods) + 0.75) + 0.8
     figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     axes = figure.subplots(deep, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for place, (axis, mineral) in enumerate(zip(axes, minerals, strict=False)):
         for row, method in enumerate(methods):
             colour = METHOD_COLOURS.get(method, INK)
@@ -347,7 +324,7 @@ def draw_detection(
                 )
                 for kind in (VALIDATION, ORACLE)
             }
-            _interval(axis, row, value_of(found[VALIDATION], "f1"), colour, "o")
+            draw_interval(axis, row, value_of(found[VALIDATION], "f1"), colour, "o")
             oracle = number(found[ORACLE], "f1")
             if oracle is not None:
                 axis.plot(oracle, row, "o", mfc="white", mec=colour, ms=5, clip_on=False)
@@ -356,18 +333,13 @@ def draw_detection(
                     axis.plot(entry["f1"], row, "x", color=INK, ms=6, mew=1.4, clip_on=False)
         name = "Mean of all minerals" if mineral == MACRO else labels.get(mineral, mineral)
         axis.set_title(f"{name}{_counts(rows, mineral)}")
-        axis.grid(axis="x", color=GRID_COLOUR, lw=0.6)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.tick_params(axis="y", length=0)
+        list_axes(axis, len(methods))
         if place + columns >= len(minerals):
             axis.set_xlabel("F1")
             axis.tick_params(labelbottom=True)
     axes[0].set_yticks(range(len(methods)), [method_label(name) for name in methods])
-    axes[0].set_ylim(len(methods) - 0.5, -0.5)
     axes[0].set_xlim(0, 1)
-    for axis in axes[len(minerals) :]:
-        axis.set_visible(False)
+    hide(axes[len(minerals) :])
     handles = [
         Line2D([], [], marker="o", color=INK, lw=2, ms=5, label="Validation threshold, 95 %"),
         Line2D([], [], marker="o", ls="", mfc="white", mec=INK, ms=5, label="Oracle threshold"),
@@ -387,7 +359,7 @@ def _counts(rows: Rows, mineral: str) -> str:
     return "" if n is None else f", {f'{own:,.0f} of ' if own else ''}n = {n:,.0f}"
 
 
-@_styled
+@styled
 def draw_subsets(rows: Rows, synthetic: bool, mineral: str = MACRO) -> Figure:
     """F1 of every set of sensors (rows) and method (columns), at the validation threshold.
 
@@ -395,7 +367,7 @@ def draw_subsets(rows: Rows, synthetic: bool, mineral: str = MACRO) -> Figure:
     """
     scores = subset_scores(rows, mineral)
     if not scores:
-        return draw_message("No set of sensors was tested: there is no reference.", synthetic)
+        return draw_message("No set of sensors was tested: there is no truth.", synthetic)
     sensors = [name for name in SENSORS if any(name in subset for subset in scores)]
     methods = [name for name in order_methods(rows) if any(name in own for own in scores.values())]
     values = np.array([[own.get(name, np.nan) for name in methods] for own in scores.values()])
@@ -414,7 +386,7 @@ def draw_subsets(rows: Rows, synthetic: bool, mineral: str = MACRO) -> Figure:
     )
 
 
-@_styled
+@styled
 def draw_similarity(rows: Rows, labels: Mapping[str, str], synthetic: bool) -> Figure:
     """Cosine similarity and Euclidean distance between embeddings with and without sensors.
 
@@ -473,7 +445,7 @@ def _matrix_figure(
     figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     widths = [0.42 * len(sensors), *(max(1.2, 0.9 * len(block[0])) for block in blocks)]
     axes = figure.subplots(1, 1 + len(blocks), width_ratios=widths, squeeze=False)[0]
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     _dot_matrix(axes[0], sets, sensors, dot_colour)
     axes[0].set_title(dots)
     for axis, places, block in zip(axes[1:], digits, blocks, strict=True):
@@ -557,24 +529,24 @@ def _size_edges(sets: Sequence[Sequence[str]]) -> list[float]:
     ]
 
 
-@_styled
+@styled
 def draw_coverage(rows: Rows, labels: Mapping[str, str], synthetic: bool) -> Figure:
     """How often the true mineral is in the answer, against what was asked; and what was answered.
 
     `rows` are the table `coverage` of assess_detectors.
     """
     if not rows:
-        return draw_message("Abstention was not tested: there is no reference.", synthetic)
+        return draw_message("Abstention was not tested: there is no truth.", synthetic)
     figure = Figure(figsize=(WIDTH_IN, 0.36 * len(rows) + 2.0), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for place, row in enumerate(rows):
-        _interval(left, place, value_of(row, "covered"), BLUE, "o")
+        draw_interval(left, place, value_of(row, "covered"), BLUE, "o")
         left.plot(
             [float(row["asked"])] * 2, [place - 0.38, place + 0.38], color=INK, lw=1.4, ls=":"
         )
         start = 0.0
-        for name, colour in (("named", BLUE), ("several", "#E69F00"), ("none", ABSENT)):
+        for name, colour in (("named", BLUE), ("several", AMBER), ("none", ABSENT)):
             share = number(row, name) or 0.0
             right.barh(place, share, left=start, color=colour, height=0.66)
             if share > 0.08:
@@ -594,21 +566,17 @@ def draw_coverage(rows: Rows, labels: Mapping[str, str], synthetic: bool) -> Fig
         [f"{name}\nn = {int(float(row['n'])):,}" for name, row in zip(names, rows, strict=True)],
         fontsize=7.5,
     )
-    left.set_ylim(len(rows) - 0.5, -0.5)
     left.set_title("True mineral is in the answer; dotted = asked")
     right.set_title("What is answered")
     for axis in (left, right):
         axis.set_xlim(0, 1)
         axis.set_xlabel("Share")
-        axis.grid(axis="x", color=GRID_COLOUR, lw=0.6)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.tick_params(axis="y", length=0)
+        list_axes(axis, len(rows))
     figure.legend(
         handles=[
-            _swatch(BLUE, "One mineral"),
-            _swatch("#E69F00", "Several: abstains"),
-            _swatch(ABSENT, "None: abstains"),
+            swatch(BLUE, "One mineral"),
+            swatch(AMBER, "Several: abstains"),
+            swatch(ABSENT, "None: abstains"),
         ],
         loc="outside lower center",
         ncols=3,
@@ -616,7 +584,7 @@ def draw_coverage(rows: Rows, labels: Mapping[str, str], synthetic: bool) -> Fig
     return figure
 
 
-@_styled
+@styled
 def draw_training(histories: Mapping[str, Sequence[Mapping[str, str]]], synthetic: bool) -> Figure:
     """The columns of TRAINING_LINES by epoch, a panel per network (history.csv)."""
     histories = {name: rows for name, rows in histories.items() if rows}
@@ -626,7 +594,7 @@ def draw_training(histories: Mapping[str, Sequence[Mapping[str, str]]], syntheti
     deep = math.ceil(len(histories) / columns)
     figure = Figure(figsize=(WIDTH_IN, 3.1 * deep + 0.5), layout="constrained")
     axes = figure.subplots(deep, columns, squeeze=False).ravel()
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     handles = {}
     for axis, (name, rows) in zip(axes, histories.items(), strict=False):
         epochs = [number(row, "epoch") for row in rows]
@@ -647,16 +615,14 @@ def draw_training(histories: Mapping[str, Sequence[Mapping[str, str]]], syntheti
         axis.set_xlabel("Epoch")
         axis.set_ylim(bottom=0)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(color=GRID_COLOUR, lw=0.6)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain_axes(axis, "both")
     axes[0].set_ylabel("Loss, share")
-    for axis in axes[len(histories) :]:
-        axis.set_visible(False)
+    hide(axes[len(histories) :])
     figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=len(handles))
     return figure
 
 
-@_styled
+@styled
 def draw_gain(rows: Rows, synthetic: bool, base: str = "masked", other: str = "filled") -> Figure:
     """F1 before and after missing sensors are filled in, for each set of sensors (subsets.csv)."""
     every = subset_scores(rows)
@@ -671,7 +637,7 @@ def draw_gain(rows: Rows, synthetic: bool, base: str = "masked", other: str = "f
     sensors = [name for name in SENSORS if any(name in subset for subset in scores)]
     figure = Figure(figsize=(WIDTH_IN, 0.235 * len(scores) + 2.0), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[0.42 * len(sensors), 6])
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     _dot_matrix(left, list(scores), sensors, BLUE)
     left.set_title("Sensors present")
     for place, own in enumerate(scores.values()):
@@ -680,21 +646,11 @@ def draw_gain(rows: Rows, synthetic: bool, base: str = "masked", other: str = "f
         right.plot([own[base], own[other]], [place, place], color=colour, lw=2)
         right.plot(own[base], place, "o", mfc="white", mec=INK, ms=5)
         right.plot(own[other], place, "o", color=colour, ms=5)
-        right.annotate(
-            f"{gain:+.3f}",
-            (max(own[base], own[other]), place),
-            xytext=(7, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7.5,
-        )
-    right.set_ylim(len(scores) - 0.5, -0.5)
+        annotate(right, f"{gain:+.3f}", (max(own[base], own[other]), place), 7, fontsize=7.5)
+    list_axes(right, len(scores))
     right.set_yticks([])
     right.set_xlim(0, 1.06)
     right.set_xlabel("F1 at the validation threshold, mean over the minerals")
-    right.grid(axis="x", color=GRID_COLOUR, lw=0.6)
-    right.set_axisbelow(True)
-    right.spines[["top", "right", "left"]].set_visible(False)
     figure.legend(
         handles=[
             Line2D([], [], marker="o", ls="", mfc="white", mec=INK, label="As measured"),

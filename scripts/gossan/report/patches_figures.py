@@ -1,44 +1,45 @@
-"""Figures of the classification of patches by networks, in the style of figures.py.
+"""Figures of the classification of patches by networks.
 
-Rasters are as read_small gives them, tables rows of text (records.read_table), scores as
-accuracy.assess_blocks states them. Every function returns a matplotlib Figure; save it with
-figures.save_figure.
+Rasters are as drawing.read_small gives them, tables rows of text (tables.read_table), scores as
+an accuracy record states them. Every function returns a matplotlib Figure.
 """
 
 from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gossan.legend import MapClass
 from gossan.patches.augmentation import RIGHT_ANGLES, count_variants, turn
 from gossan.patches.cutting import PatchTable
-from gossan.report.minerals_figures import (
+from gossan.report.drawing import (
     BLUE,
-    GREEN,
+    COLOURS,
+    EDGE,
+    GRID_COLOUR,
     INK,
-    NODATA,
     ORANGE,
     UNCLASSIFIED,
     WIDTH_IN,
     Raster,
-    _extent,
-    _interval,
-    _map_panels,
-    _paint,
-    _show,
-    _styled,
-    _swatch,
-    _title,
+    annotate,
+    draw_interval,
     draw_message,
+    hide,
+    map_panels,
+    mark_synthetic,
+    paint,
+    plain_axes,
+    present_swatches,
+    show_map,
+    show_ramp,
+    styled,
+    swatch,
 )
+from gossan.report.phrases import UNDEFINED, percent
 
-GRID_COLOUR = "#e3e6e8"
-# Okabe and Ito (2008), after the three colours of figures.py.
-COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", INK, "#8A949B")
 HISTORY = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss")
 
 
@@ -57,7 +58,7 @@ def pick_examples(table: PatchTable, per_class: int) -> list[np.ndarray]:
     return picked
 
 
-@_styled
+@styled
 def draw_patches(
     table: PatchTable,
     images: np.ndarray,
@@ -78,7 +79,7 @@ def draw_patches(
     rows = len(examples) + 1
     figure = Figure(figsize=(WIDTH_IN, 1.18 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for axis in axes.ravel():
         axis.set_xticks([])
         axis.set_yticks([])
@@ -88,7 +89,7 @@ def draw_patches(
         for axis, place in zip(row, places, strict=False):
             axis.imshow(images[place], interpolation="nearest")
             axis.set_title(f"{share[place]:.0%}", fontsize=8, loc="center", pad=2)
-        _hide(row[len(places) :])
+        hide(row[len(places) :])
         count = int((table.labels == table.classes.index(name)).sum())
         row[0].set_ylabel(f"{labels.get(name, name).partition(' (')[0]}\n{count:,}", fontsize=8)
     mixed = examples[0][len(examples[0]) // 4]
@@ -97,7 +98,7 @@ def draw_patches(
         axis.imshow(turned, interpolation="nearest")
         angle = 360 // RIGHT_ANGLES * (variant // 2)
         axis.set_title(f"{angle}°{', mirrored' if variant % 2 else ''}", fontsize=7, loc="center")
-    _hide(axes[-1][variants:])
+    hide(axes[-1][variants:])
     axes[-1][0].set_ylabel("One patch,\naugmented", fontsize=8)
     figure.supxlabel(
         f"Patches of {table.size_px} × {table.size_px} pixels; above each, the share that its "
@@ -107,12 +108,7 @@ def draw_patches(
     return figure
 
 
-def _hide(axes: Sequence[Axes]) -> None:
-    for axis in axes:
-        axis.set_visible(False)
-
-
-@_styled
+@styled
 def draw_training(
     histories: Mapping[str, Sequence[Mapping[str, str]]],
     synthetic: bool,
@@ -129,7 +125,7 @@ def draw_training(
     published = published or {}
     figure = Figure(figsize=(WIDTH_IN, 2.5 * len(histories) + 0.9), layout="constrained")
     axes = figure.subplots(len(histories), 2, squeeze=False, sharex=True, sharey="col")
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for (training, rows), panels in zip(histories.items(), axes, strict=True):
         values = {name: np.array([float(row[name]) for row in rows]) for name in HISTORY}
         for axis, key in zip(panels, ("accuracy", "loss"), strict=True):
@@ -139,7 +135,7 @@ def draw_training(
                     axis.axhline(published[name], color=colour, lw=1, ls=":")
             axis.set_title(f"{key.capitalize()}, {training}")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            _plain(axis, "y")
+            plain_axes(axis, "y")
     axes[0, 0].set_ylim(0, 1.03)
     axes[0, 1].set_ylim(bottom=0)
     for axis in axes[-1]:
@@ -156,13 +152,7 @@ def draw_training(
     return figure
 
 
-def _plain(axis: Axes, grid: str) -> None:
-    axis.grid(axis=grid, color=GRID_COLOUR, lw=0.6)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
-
-
-@_styled
+@styled
 def draw_reliability(tests: Mapping[str, Mapping[str, Mapping]], synthetic: bool) -> Figure:
     """Reliability diagrams, one a network: how often answers of a stated probability are right.
 
@@ -179,7 +169,7 @@ def draw_reliability(tests: Mapping[str, Mapping[str, Mapping]], synthetic: bool
     axes = figure.subplots(
         2 * lines, columns, squeeze=False, sharex=True, height_ratios=[2.2, 1] * lines
     )
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for axis in axes.ravel():
         axis.set_visible(False)
     for place, (name, test) in enumerate(tests.items()):
@@ -210,11 +200,11 @@ def draw_reliability(tests: Mapping[str, Mapping[str, Mapping]], synthetic: bool
         for axis in (above, below):
             axis.set_visible(True)
             axis.tick_params(labelbottom=True)
-            _plain(axis, "both")
+            plain_axes(axis, "both")
     return figure
 
 
-@_styled
+@styled
 def draw_protocols(
     scores: Mapping[tuple[str, str], Mapping],
     synthetic: bool,
@@ -237,7 +227,7 @@ def draw_protocols(
     height = 0.34 * most * len(networks) + 1.6
     figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     axis = figure.add_subplot()
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for row, network in enumerate(networks):
         own = [protocol for protocol in protocols if (network, protocol) in scores]
         for place, protocol in enumerate(own):
@@ -246,18 +236,11 @@ def draw_protocols(
             at = row + (place - (len(own) - 1) / 2) * step
             if value["value"] is not None:
                 axis.barh(at, value["value"], height=0.86 * step, color=colour[protocol], alpha=0.3)
-                _interval(axis, at, value, colour[protocol], "o")
-            axis.annotate(
-                f"{_percent(value['value'])}, n = {item['n']:,}",
-                (1.0, at),
-                xytext=(9, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-                annotation_clip=False,
-            )
+                draw_interval(axis, at, value, colour[protocol], "o")
+            text = f"{percent(value['value'], without=UNDEFINED)}, n = {item['n']:,}"
+            annotate(axis, text, (1.0, at), 9, annotation_clip=False)
     dashes = ("--", ":", "-.")
-    handles = [_swatch(colour[name], f"Split: {name}") for name in protocols]
+    handles = [swatch(colour[name], f"Split: {name}") for name in protocols]
     for place, (name, value) in enumerate(published.items()):
         axis.axvline(value, color=INK, lw=1, ls=dashes[place % len(dashes)])
         handles.append(
@@ -271,16 +254,12 @@ def draw_protocols(
     axis.set_xlabel(score.replace("_", " ").capitalize())
     axis.set_title("Test patches; lines = 95 % intervals of spatial blocks, where known")
     axis.tick_params(axis="y", length=0)
-    _plain(axis, "x")
+    plain_axes(axis, "x")
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
     return figure
 
 
-def _percent(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.1%}"
-
-
-@_styled
+@styled
 def draw_network_map(
     classes_map: Raster,
     probability: Raster,
@@ -290,35 +269,23 @@ def draw_network_map(
 ) -> Figure:
     """The network's answer for the ground, and the probability it states for it."""
     codes = classes_map.values[0]
-    figure, axes = _map_panels(classes_map.grid, 2, synthetic, legend_rows=1 + len(classes) // 6)
-    _show(axes[0], _paint(codes, classes, UNCLASSIFIED), classes_map.grid)
+    figure, axes = map_panels(classes_map.grid, 2, synthetic, legend_rows=1 + len(classes) // 6)
+    show_map(axes[0], paint(codes, classes, UNCLASSIFIED), classes_map.grid)
     axes[0].set_title(f"Class by {network}")
     # Not cividis, whose middle is the grey of missing pixels.
-    ramp = matplotlib.colormaps["viridis"].with_extremes(bad=NODATA)
-    image = axes[1].imshow(
-        np.ma.masked_invalid(probability.values[0]),
-        cmap=ramp,
-        vmin=0,
-        vmax=1,
-        extent=_extent(probability.grid),
-        interpolation="nearest",
-    )
+    image = show_ramp(axes[1], probability.values[0], probability.grid, "viridis", 0, 1)
     # Inside the axes' own height: a bar that takes room from one map would shrink it alone.
     bar = figure.colorbar(image, ax=axes, orientation="vertical", shrink=0.7, pad=0.02)
     bar.outline.set_visible(False)
     bar.set_label("Probability")
     axes[1].set_title("Probability of that class; grey = no answer")
-    handles = [_swatch(item.colour, item.label) for item in classes if (codes == item.code).any()]
-    if (codes == 0).any():
-        handles.append(_swatch(UNCLASSIFIED, "No answer"))
-    if np.isnan(codes).any():
-        handles.append(_swatch(NODATA, "No data (masked)"))
+    handles = present_swatches(classes, codes, (UNCLASSIFIED, "No answer"))
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
     return figure
 
 
-@_styled
+@styled
 def draw_proportions(
     rows: Sequence[Mapping[str, str]],
     classes: Sequence[MapClass],
@@ -338,7 +305,7 @@ def draw_proportions(
     published = published or {}
     figure = Figure(figsize=(WIDTH_IN, 0.31 * len(rows) + 1.4), layout="constrained")
     axis = figure.add_subplot()
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for place, row in enumerate(rows):
         item, share = known.get(row["name"]), 100 * float(row["share"])
         axis.barh(
@@ -346,7 +313,7 @@ def draw_proportions(
             share,
             height=0.72,
             color=UNCLASSIFIED if item is None else item.colour,
-            edgecolor="#5d6a73",
+            edgecolor=EDGE,
             linewidth=0.6,
         )
         text = f"{int(row['pixels']):,} pixels · {share:.2f}%"
@@ -355,14 +322,7 @@ def draw_proportions(
             own = 100 * published[row["name"]]
             axis.plot(own, place, "D", color=INK, mfc="white", ms=5, zorder=3)
             text, shown = f"{text} (published {own:.2f}%)", max(share, own)
-        axis.annotate(
-            text,
-            (shown, place),
-            xytext=(7, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+        annotate(axis, text, (shown, place), 7)
     names = [known[row["name"]].label if row["name"] in known else row["name"] for row in rows]
     axis.set_yticks(range(len(rows)), [name[:1].upper() + name[1:] for name in names])
     axis.set_ylim(len(rows) - 0.5, -0.5)
@@ -373,5 +333,5 @@ def draw_proportions(
         "Pixels of each exact colour" + ("; ◇ = published, of other ground" if published else "")
     )
     axis.tick_params(axis="y", length=0)
-    _plain(axis, "x")
+    plain_axes(axis, "x")
     return figure

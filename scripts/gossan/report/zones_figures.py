@@ -1,15 +1,14 @@
-"""Figures of the study of alteration zones, in the style of figures.py.
+"""Figures of alteration zones: signal, anomalies, wavelets, confidence and score.
 
-Inputs are what the tools wrote: records as mappings, tables as rows of text (records.read_table),
-rasters as read_small gives them. Every function returns a matplotlib Figure; save it with
-figures.save_figure.
+Inputs are what the tools wrote: records as mappings, tables as rows of text (tables.read_table),
+rasters as drawing.read_small gives them. Every function returns a matplotlib Figure. Of many bands,
+some are drawn, chosen evenly, and the figure says so.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,33 +18,38 @@ from matplotlib.ticker import MaxNLocator
 from gossan.accuracy.truth import CLASS_ATTRIBUTE
 from gossan.legend import MapClass
 from gossan.raster import Grid
-from gossan.report.minerals_figures import (
+from gossan.report.drawing import (
     BLUE,
+    COLOURS,
     GREEN,
     INK,
-    NODATA,
     NOT_IN_ZONE,
     ORANGE,
     WIDTH_IN,
     Raster,
-    _extent,
-    _interval,
-    _kilometres,
-    _map_panels,
-    _paint,
-    _show,
-    _styled,
-    _swatch,
-    _title,
+    choose_evenly,
+    colour_bar,
+    draw_interval,
     draw_message,
+    hide,
+    kilometres,
+    list_axes,
+    map_panels,
+    mark_synthetic,
+    nodata_swatch,
+    note_choice,
+    paint,
+    percentiles,
+    plain_axes,
+    show_map,
+    show_ramp,
+    styled,
+    swatch,
 )
 from gossan.zones.confidence import CONFIDENCE
 from gossan.zones.zone_labels import METHOD_LABELS, method_label
 
-GRID_COLOUR = "#e3e6e8"
 ANOMALY = MapClass(1, "anomaly", "Anomaly", ORANGE)
-# Okabe and Ito (2008), after the three colours of figures.py.
-COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", INK, "#8A949B")
 SUBBANDS = {
     "LL": "LL: low-pass, the band's smooth part",
     "LH": "LH: horizontal detail",
@@ -64,7 +68,7 @@ def read_outlines(path: str | Path, grid: Grid, zone: str) -> list[np.ndarray]:
     features = geopandas.read_file(path)
     named = features[CLASS_ATTRIBUTE].astype(str).str.casefold() == zone.casefold()
     shapes = features[named].to_crs(grid.crs).geometry.explode(index_parts=False)
-    scale = _kilometres(grid) or 1.0
+    scale = kilometres(grid) or 1.0
     return [
         np.asarray(ring.coords)[:, :2] * scale
         for shape in shapes
@@ -73,15 +77,16 @@ def read_outlines(path: str | Path, grid: Grid, zone: str) -> list[np.ndarray]:
     ]
 
 
-@_styled
+@styled
 def draw_signal(stages: Sequence[Mapping], bands: Sequence[str], synthetic: bool) -> Figure:
     """Signal-to-noise ratio of each band after each stage (`stages` of the cube's record)."""
-    bands = [band for band in bands if any(band in stage["snr"] for stage in stages)]
+    known = [band for band in bands if any(band in stage["snr"] for stage in stages)]
+    bands = choose_evenly(known)
     if not bands:
         return draw_message("The cube's record holds no stages of these bands.", synthetic)
     figure = Figure(figsize=(WIDTH_IN, 3.9), layout="constrained")
     axis = figure.add_subplot()
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     width = 0.8 / len(stages)
     for place, stage in enumerate(stages):
         values = [stage["snr"].get(band) for band in bands]
@@ -99,26 +104,26 @@ def draw_signal(stages: Sequence[Mapping], bands: Sequence[str], synthetic: bool
     axis.set_xlabel("Band")
     axis.set_ylabel("Mean / noise")
     axis.set_title("Signal-to-noise ratio after each stage; × = undefined")
-    axis.grid(axis="y", color=GRID_COLOUR, lw=0.6)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
+    plain_axes(axis, "y")
     figure.legend(loc="outside lower center", ncols=min(5, len(stages)))
+    note_choice(figure, len(bands), len(known))
     return figure
 
 
-@_styled
+@styled
 def draw_histograms(histograms: Mapping, bands: Sequence[str], synthetic: bool) -> Figure:
     """Histograms of the bands before and after normalisation (`histograms` of the record)."""
-    drawn = [
+    known = [
         band
         for band in bands
         if any(band in histograms[when] and histograms[when][band]["counts"] for when in histograms)
     ]
+    drawn = choose_evenly(known)
     if not drawn:
         return draw_message("The cube's record holds no histograms of these bands.", synthetic)
     figure = Figure(figsize=(WIDTH_IN, 1.35 * len(drawn) + 0.9), layout="constrained")
     axes = figure.subplots(len(drawn), 2, squeeze=False)
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for row, band in zip(axes, drawn, strict=True):
         for axis, when, colour in (
             (row[0], "before", BLUE),
@@ -140,30 +145,31 @@ def draw_histograms(histograms: Mapping, bands: Sequence[str], synthetic: bool) 
     axes[0][1].set_title("After normalisation")
     for axis in axes[-1]:
         axis.set_xlabel("Value")
+    note_choice(figure, len(drawn), len(known))
     return figure
 
 
-@_styled
+@styled
 def draw_anomalies(anomalies: Raster, rows: Sequence[Mapping[str, str]], synthetic: bool) -> Figure:
     """Anomalies of each band, with the counts of the table anomalies.csv."""
     names = anomalies.bands.names
     counts = {row["band"]: row for row in rows}
-    figure, axes = _map_panels(anomalies.grid, len(names), synthetic, legend_rows=1)
+    figure, axes = map_panels(anomalies.grid, len(names), synthetic, legend_rows=1)
     for axis, name, codes in zip(axes, names, anomalies.values, strict=True):
-        _show(axis, _paint(codes, [ANOMALY], NOT_IN_ZONE), anomalies.grid)
+        show_map(axis, paint(codes, [ANOMALY], NOT_IN_ZONE), anomalies.grid)
         title = f"Band {name}"
         if name in counts:
             found, pixels = int(counts[name]["anomalies"]), int(counts[name]["pixels"])
             title += f": {found:,} anomalies of {pixels:,} pixels ({found / pixels:.1%})"
         axis.set_title(title)
-    handles = [_swatch(ANOMALY.colour, "Anomaly"), _swatch(NOT_IN_ZONE, "No anomaly")]
-    if np.isnan(anomalies.values).any():
-        handles.append(_swatch(NODATA, "No data (masked)"))
+    handles = [swatch(ANOMALY.colour, "Anomaly"), swatch(NOT_IN_ZONE, "No anomaly")]
+    handles += nodata_swatch(anomalies.values)
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    note_choice(figure, len(names), len(rows))
     return figure
 
 
-@_styled
+@styled
 def draw_subbands(subbands: Raster, band: str, synthetic: bool) -> Figure:
     """The four sub-bands of one band; details of several levels are drawn at the first."""
     names = subbands.bands.names
@@ -177,46 +183,32 @@ def draw_subbands(subbands: Raster, band: str, synthetic: bool) -> Figure:
             panels.append((title, subbands.values[place], part == "LL"))
     if not panels:
         return draw_message(f"There are no sub-bands of band {band}.", synthetic)
-    figure, axes = _map_panels(subbands.grid, len(panels), synthetic)
+    figure, axes = map_panels(subbands.grid, len(panels), synthetic)
     for axis, (title, values, low_pass) in zip(axes, panels, strict=True):
-        finite = values[np.isfinite(values)]
-        low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)
+        low, high = percentiles(values, 2, 98)
         if not low_pass:
             # Details swing about zero: the same colour must mean the same size on both sides.
             high = max(abs(low), abs(high))
             low = -high
-        ramp = matplotlib.colormaps["cividis" if low_pass else "PuOr"].with_extremes(bad=NODATA)
-        image = axis.imshow(
-            np.ma.masked_invalid(values),
-            cmap=ramp,
-            vmin=low,
-            vmax=max(high, low + 1e-6),
-            extent=_extent(subbands.grid),
-            interpolation="nearest",
-        )
-        _bar(axis, image, "")
+        ramp = "cividis" if low_pass else "PuOr"
+        image = show_ramp(axis, values, subbands.grid, ramp, low, high)
+        colour_bar(axis, image, "")
         axis.set_title(f"Band {band}, {title}")
     return figure
 
 
-def _bar(axis: Axes, image: object, label: str) -> None:
-    bar = axis.figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.85)
-    bar.set_label(label)
-    bar.outline.set_visible(False)
-    bar.ax.xaxis.set_major_locator(MaxNLocator(5))
-
-
-@_styled
+@styled
 def draw_profile(
     rows: Sequence[Mapping[str, str]], bands: Sequence[str], synthetic: bool
 ) -> Figure:
     """Mean and strength of the horizontal detail per image row (profile.csv), down the image."""
-    drawn = [band for band in bands if any(row["band"] == band for row in rows)]
+    known = [band for band in bands if any(row["band"] == band for row in rows)]
+    drawn = choose_evenly(known)
     if not drawn:
         return draw_message("The profile holds none of these bands.", synthetic)
     figure = Figure(figsize=(WIDTH_IN, 5.2), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True)
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for place, band in enumerate(drawn):
         own = [row for row in rows if row["band"] == band]
         first = own[0]["subband"]
@@ -234,15 +226,15 @@ def draw_profile(
     axes[1].set_title("LH sub-band: mean size of each row")
     axes[1].set_xlabel("Row, from north to south")
     for axis in axes:
-        axis.grid(color=GRID_COLOUR, lw=0.6)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain_axes(axis, "both")
         axis.margins(x=0.01)
     axes[0].axhline(0, color=INK, lw=0.6)
     figure.legend(loc="outside lower center", ncols=min(6, len(drawn)))
+    note_choice(figure, len(drawn), len(known))
     return figure
 
 
-@_styled
+@styled
 def draw_wavelets(
     rows: Sequence[Mapping[str, str]], zones: Sequence[str], synthetic: bool
 ) -> Figure:
@@ -250,7 +242,8 @@ def draw_wavelets(
     if not rows:
         return draw_message("No wavelets were compared.", synthetic)
     wavelets = list(dict.fromkeys(row["wavelet"] for row in rows))
-    bands = list(dict.fromkeys(row["band"] for row in rows))
+    known = list(dict.fromkeys(row["band"] for row in rows))
+    bands = choose_evenly(known)
     found = {(row["wavelet"], row["band"]): row for row in rows}
     panels = [
         (f"auc_{zone}", f"Separation of {zone} by LL (area under the ROC curve)")
@@ -260,7 +253,7 @@ def draw_wavelets(
     panels += [("share_LL", "Share of LL in the variance"), ("entropy_bits", "Entropy of details")]
     figure = Figure(figsize=(WIDTH_IN, 2.3 * len(panels) + 0.9), layout="constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False).ravel()
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     width = 0.8 / len(wavelets)
     for axis, (column, title) in zip(axes, panels, strict=True):
         for place, wavelet in enumerate(wavelets):
@@ -277,12 +270,12 @@ def draw_wavelets(
             axis.axhline(0.5, color=INK, lw=0.7, ls=":")
         axis.set_xticks(range(len(bands)), bands)
         axis.set_title(title)
-        axis.grid(axis="y", color=GRID_COLOUR, lw=0.6)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain_axes(axis, "y")
     axes[-1].set_xlabel("Band")
     axes[-1].set_ylabel("bits per value")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(8, len(wavelets)))
+    note_choice(figure, len(bands), len(known))
     return figure
 
 
@@ -291,7 +284,7 @@ def _cell(row: Mapping[str, str] | None, column: str) -> float:
     return float((row or {}).get(column) or "nan")
 
 
-@_styled
+@styled
 def draw_confidence(
     confidence: Raster,
     zone: str,
@@ -299,15 +292,15 @@ def draw_confidence(
     rows: Sequence[Mapping[str, str]],
     synthetic: bool,
 ) -> Figure:
-    """Confidence of each band under the reference's outlines, with precision and recall.
+    """Confidence of each band under the outlines of the truth, with precision and recall.
 
     `rows` are those of the table of assess_zones.
     """
     names = confidence.bands.names
     scores = {row["band"]: row for row in rows if row["zone"] == zone and row["level"] == "either"}
-    figure, axes = _map_panels(confidence.grid, len(names), synthetic, legend_rows=1)
+    figure, axes = map_panels(confidence.grid, len(names), synthetic, legend_rows=1)
     for axis, name, codes in zip(axes, names, confidence.values, strict=True):
-        _show(axis, _paint(codes, CONFIDENCE, NOT_IN_ZONE), confidence.grid)
+        show_map(axis, paint(codes, CONFIDENCE, NOT_IN_ZONE), confidence.grid)
         _outline(axis, outlines)
         row = scores.get(name)
         title = f"{zone.capitalize()}, band {name}"
@@ -318,24 +311,24 @@ def draw_confidence(
                 f"precision {precision}, recall {float(row['recall']):.2f} (either level)"
             )
         axis.set_title(title)
-    handles = [_swatch(item.colour, item.label) for item in CONFIDENCE]
-    handles.append(_swatch(NOT_IN_ZONE, "None"))
-    if np.isnan(confidence.values).any():
-        handles.append(_swatch(NODATA, "No data (masked)"))
+    handles = [swatch(item.colour, item.label) for item in CONFIDENCE]
+    handles.append(swatch(NOT_IN_ZONE, "None"))
+    handles += nodata_swatch(confidence.values)
     if outlines:
-        handles.append(_reference_patch())
+        handles.append(_truth_patch())
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    note_choice(figure, len(names), len(scores))
     return figure
 
 
-@_styled
+@styled
 def draw_scores(
     scores: Mapping[str, Raster],
     outlines: Mapping[str, Sequence[np.ndarray]],
     thresholds: Mapping[str, float],
     synthetic: bool,
 ) -> Figure:
-    """The alteration score of each zone under the reference's outlines; its held-out band if any.
+    """The alteration score of each zone under the outlines of the truth; its held-out band if any.
 
     `scores` are the rasters of score_alteration by zone.
     """
@@ -346,26 +339,18 @@ def draw_scores(
         for zone, raster in scores.items()
         for place in range(len(raster.bands.names))
     ]
-    figure, axes = _map_panels(panels[0][1].grid, len(panels), synthetic)
-    ramp = matplotlib.colormaps["cividis"].with_extremes(bad=NODATA)
+    figure, axes = map_panels(panels[0][1].grid, len(panels), synthetic)
     for axis, (zone, raster, place) in zip(axes, panels, strict=True):
-        image = axis.imshow(
-            np.ma.masked_invalid(raster.values[place]),
-            cmap=ramp,
-            vmin=0,
-            vmax=1,
-            extent=_extent(raster.grid),
-            interpolation="nearest",
-        )
+        image = show_ramp(axis, raster.values[place], raster.grid, "cividis", 0, 1)
         _outline(axis, outlines.get(zone, ()))
-        _bar(axis, image, "Probability; grey = no data")
+        colour_bar(axis, image, "Probability; grey = no data")
         held_out = raster.bands.names[place].endswith("held out")
         title = f"{zone.capitalize()}, {'models that did not see the block' if held_out else 'map'}"
         if zone in thresholds and not held_out:
             title += f"; threshold {thresholds[zone]:.2f}"
         axis.set_title(title)
     if any(outlines.values()):
-        figure.legend(handles=[_reference_patch()], loc="outside lower center")
+        figure.legend(handles=[_truth_patch()], loc="outside lower center")
     return figure
 
 
@@ -375,11 +360,11 @@ def _outline(axis: Axes, outlines: Sequence[np.ndarray]) -> None:
         axis.plot(ring[:, 0], ring[:, 1], color=INK, lw=0.8, zorder=2)
 
 
-def _reference_patch() -> Patch:
-    return Patch(facecolor="none", edgecolor=INK, linewidth=0.9, label="Reference")
+def _truth_patch() -> Patch:
+    return Patch(facecolor="none", edgecolor=INK, linewidth=0.9, label="Truth")
 
 
-@_styled
+@styled
 def draw_curves(rows: Sequence[Mapping[str, str]], synthetic: bool) -> Figure:
     """Precision-recall curves of each zone, with the published rule's points (curves.csv).
 
@@ -391,7 +376,7 @@ def draw_curves(rows: Sequence[Mapping[str, str]], synthetic: bool) -> Figure:
         return draw_message("The score was not tested, so there are no curves.", synthetic)
     figure = Figure(figsize=(WIDTH_IN, 4.9 * math.ceil(len(zones) / 2) + 0.6), layout="constrained")
     axes = figure.subplots(math.ceil(len(zones) / 2), min(2, len(zones)), squeeze=False).ravel()
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for axis, zone in zip(axes, zones, strict=False):
         own = [row for row in rows if row["zone"] == zone]
         _draw_zone_curves(axis, own)
@@ -405,12 +390,10 @@ def draw_curves(rows: Sequence[Mapping[str, str]], synthetic: bool) -> Figure:
         axis.set_ylabel("Precision")
         axis.set_xlim(0, 1.01)
         axis.set_ylim(0, 1.03)
-        axis.grid(color=GRID_COLOUR, lw=0.6)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain_axes(axis, "both")
         # Methods differ from zone to zone (each has its own ratios), so each has its own legend.
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=7.5)
-    for axis in axes[len(zones) :]:
-        axis.set_visible(False)
+    hide(axes[len(zones) :])
     return figure
 
 
@@ -442,6 +425,9 @@ def _draw_zone_curves(axis: Axes, rows: Sequence[Mapping[str, str]]) -> None:
         if point is not None and point["precision"]:
             axis.plot(float(point["recall"]), float(point["precision"]), "o", color=colour, ms=6)
     points = [row for row in rows if row["kind"] == "rule" and row["precision"]]
+    # Of many bands, as many as other figures show.
+    bands = choose_evenly(list(dict.fromkeys(row["method"].split()[1] for row in points)))
+    points = [row for row in points if row["method"].split()[1] in bands]
     markers = {"medium": "^", "high": "s", "either": "D"}
     for level, marker in markers.items():
         own = [row for row in points if row["method"].endswith(f" {level}")]
@@ -466,7 +452,7 @@ def _draw_zone_curves(axis: Axes, rows: Sequence[Mapping[str, str]]) -> None:
             )
 
 
-@_styled
+@styled
 def draw_comparison(record: Mapping, synthetic: bool) -> Figure:
     """F1, precision and recall of all methods on the same test blocks, with 95 % intervals.
 
@@ -491,7 +477,7 @@ def draw_comparison(record: Mapping, synthetic: bool) -> Figure:
         sharex=True,
         height_ratios=[len(shown[item["zone"]]) + 1 for item in zones],
     ).ravel()
-    _title(figure, synthetic)
+    mark_synthetic(figure, synthetic)
     for axis, item in zip(axes, zones, strict=True):
         methods = shown[item["zone"]]
         for place, method in enumerate(methods):
@@ -500,7 +486,7 @@ def draw_comparison(record: Mapping, synthetic: bool) -> Figure:
                 (0.0, "precision", BLUE, "o"),
                 (0.22, "recall", ORANGE, "s"),
             ):
-                _interval(axis, place + shift, method[key], colour, marker)
+                draw_interval(axis, place + shift, method[key], colour, marker)
         axis.set_yticks(
             range(len(methods)),
             [
@@ -510,14 +496,11 @@ def draw_comparison(record: Mapping, synthetic: bool) -> Figure:
             ],
             fontsize=7.5,
         )
-        axis.set_ylim(len(methods) - 0.5, -0.5)
         axis.set_title(
             f"{item['zone'].capitalize()}: {item['n_reference']:,} of {item['n']:,} tested pixels, "
             f"{item['n_blocks']:,} blocks of {record['block_px']} × {record['block_px']} pixels"
         )
-        axis.grid(axis="x", color=GRID_COLOUR, lw=0.6)
-        axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.tick_params(axis="y", length=0)
+        list_axes(axis, len(methods))
     axes[-1].set_xlim(-0.02, 1.02)
     axes[-1].set_xlabel("Score; bars = 95 % intervals, × = undefined")
     handles = [

@@ -19,7 +19,6 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
-from gossan.cube.bands import SENSORS
 from gossan.errors import InputError
 from gossan.legend import MapClass, class_colours, write_class_style
 from gossan.library.resample import FWHM_PER_SIGMA, band_responses
@@ -71,6 +70,8 @@ SIZE_STEP_PX, LEAST_PX = 2, 32
 TRUTH_NODATA = 255
 ORIGIN = "Simulated by gossan; not a satellite image"
 PRODUCT_ID = "simulated-cuprite"
+# A sensor's place here is a part of the seed of its noise.
+SENSORS = ("emit", "enmap", "prisma", "sentinel2", "worldview3")
 # Names of what is written, by sensor.
 OUTPUTS = {
     "emit": "emit.nc",

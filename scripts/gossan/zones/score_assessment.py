@@ -15,14 +15,22 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.accuracy.scores import Scores, resample_blocks, score_confusion
+from gossan.accuracy.blocks import (
+    BlockWindow,
+    Bootstrap,
+    SpatialBlocks,
+    estimate,
+    require_least,
+    rounded,
+)
+from gossan.accuracy.record import unassessed_record
+from gossan.accuracy.scores import Scores, score_confusion
 from gossan.accuracy.truth import CONFLICT
 from gossan.errors import InputError
 from gossan.library.readers import References, read_references
 from gossan.minerals.spectral_angle import align_references, map_angles
 from gossan.raster import (
     BandTable,
-    Grid,
     Layer,
     RasterInfo,
     find_bands,
@@ -55,12 +63,11 @@ from gossan.zones.alteration_score import (
     choose_edges,
     draw_training,
     feature_names,
-    interval,
     make_features,
     merge_training,
     place_scores,
     predict,
-    resample_counts,
+    require_buffer,
     standardise,
     sweep_thresholds,
     touched_folds,
@@ -70,9 +77,8 @@ from gossan.zones.confidence import HIGH, MEDIUM, low_pass_places
 from gossan.zones.cube_limits import require_few_bands
 from gossan.zones.zone_assessment import (
     LEVELS,
-    ZoneReference,
+    ZoneTruth,
     read_zone_map,
-    require_numbers,
     require_zone,
     zone_record,
 )
@@ -299,25 +305,17 @@ def _align(references: References, scene: Scene, minerals: Sequence[str]) -> np.
 class Options:
     """How a score is trained and tested; see the tool's flags."""
 
-    block_px: int = 32
+    bootstrap: Bootstrap
     folds: int
     buffer_px: int
     per_class: int
-    replicates: int
-    seed: int
     threads: int
 
     def check(self) -> None:
         """Raise InputError for numbers that cannot be used."""
-        require_numbers(block_px=self.block_px, bootstrap=self.replicates, seed=self.seed)
-        for name, number, least in (("folds", self.folds, 2), ("per-class", self.per_class, 50)):
-            if number < least:
-                raise InputError(f"{name}: {number} is too small; give at least {least}")
-        if not 0 <= self.buffer_px <= self.block_px:
-            raise InputError(
-                f"buffer-px: {self.buffer_px} is not between 0 and block-px ({self.block_px}); "
-                "widen the blocks or narrow the buffer"
-            )
+        require_least("folds", self.folds, 2)
+        require_least("per-class", self.per_class, 50)
+        require_buffer(self.buffer_px, self.bootstrap.spatial_block_px)
 
 
 @dataclass(frozen=True)
@@ -332,10 +330,6 @@ class _Survey:
     conflicts: int
 
 
-def _block_shape(grid: Grid, block_px: int) -> tuple[int, int]:
-    return math.ceil(grid.height / block_px), math.ceil(grid.width / block_px)
-
-
 def _inner_window(grown: Window, inner: tuple[slice, slice]) -> Window:
     rows, columns = inner
     return Window(
@@ -346,27 +340,28 @@ def _inner_window(grown: Window, inner: tuple[slice, slice]) -> Window:
     )
 
 
-def _codes(truth: np.ndarray, features: np.ndarray, inner: tuple[slice, slice]) -> tuple:
+def _codes(known: np.ndarray, features: np.ndarray, inner: tuple[slice, slice]) -> tuple:
     """Codes of the pixels that can be tested, UNTESTED elsewhere; and how many were disputed."""
-    truth = truth[0][inner]
+    known = known[0][inner]
     valid = np.isfinite(features).all(axis=0)
-    return np.where(valid & (truth >= 0), truth, UNTESTED), int((valid & (truth == CONFLICT)).sum())
+    return np.where(valid & (known >= 0), known, UNTESTED), int((valid & (known == CONFLICT)).sum())
 
 
 def _survey(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     rivals: Mapping[str, Sequence[Rival]],
     options: Options,
 ) -> _Survey:
-    strata = len(reference.names) + 1
-    counts = np.zeros((*_block_shape(scene.cube.grid, options.block_px), strata), np.int64)
+    strata = len(truth.names) + 1
+    spatial = options.bootstrap.over(scene.cube.grid.shape)
+    counts = np.zeros((*spatial.counts, strata), np.int64)
 
     def look(inner: tuple[slice, slice], *arrays: np.ndarray) -> tuple:
-        *blocks, truth, grown = arrays
+        *blocks, known, grown = arrays
         window = _inner_window(grown, inner)
         features = scene.features(blocks, inner)
-        codes, disputed = _codes(truth, features, inner)
+        codes, disputed = _codes(known, features, inner)
         spectra = scene.spectra_of(blocks, inner)
         others = [rival.values(spectra) for own in rivals.values() for rival in own]
         row, column = int(window.row_off), int(window.col_off)
@@ -374,21 +369,21 @@ def _survey(
             [features, *[other[None] for other in others]],
             codes,
             options.per_class,
-            options.seed,
+            options.bootstrap.seed,
             row,
             column,
         )
-        place = _block_places(codes.shape, row, column, options.block_px)
+        place = spatial.window(codes.shape, row, column)
         tested = codes >= 0
         found = np.bincount(
-            place.local[tested] * strata + codes[tested], minlength=place.number * strata
+            place.number[tested] * strata + codes[tested], minlength=place.count * strata
         )
         return place, found.reshape(*place.shape, strata), sample, disputed
 
     sample, conflicts = None, 0
     for _, (place, found, drawn, disputed) in iter_blocks(
         look,
-        [*scene.sources, reference.read, lambda window: window],
+        [*scene.sources, truth.read, lambda window: window],
         block_px=WINDOW_PX,
         threads=options.threads,
         halo=HALO_PX,
@@ -398,35 +393,6 @@ def _survey(
         conflicts += disputed
         sample = drawn if sample is None else merge_training([sample, drawn], options.per_class)
     return _Survey(sample, counts, conflicts)
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Where the pixels of a window lie among the spatial blocks.
-
-    `local` (rows, columns) numbers the blocks that the window touches, `shape` of them; `slices`
-    finds those blocks in an array of all blocks of the scene.
-    """
-
-    local: np.ndarray
-    shape: tuple[int, int]
-    slices: tuple[slice, slice]
-
-    @property
-    def number(self) -> int:
-        return self.shape[0] * self.shape[1]
-
-
-def _block_places(shape: tuple[int, int], row: int, column: int, block_px: int) -> _Places:
-    rows = (np.arange(shape[0]) + row) // block_px
-    columns = (np.arange(shape[1]) + column) // block_px
-    size = (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
-    local = (rows - rows[0])[:, None] * size[1] + (columns - columns[0])[None, :]
-    slices = (
-        slice(int(rows[0]), int(rows[0]) + size[0]),
-        slice(int(columns[0]), int(columns[0]) + size[1]),
-    )
-    return _Places(local, size, slices)
 
 
 @dataclass(frozen=True)
@@ -442,7 +408,7 @@ class _ZonePlan:
 
 def _train(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     survey: _Survey,
     zones: Sequence[str],
     rivals: Mapping[str, Sequence[Rival]],
@@ -450,6 +416,7 @@ def _train(
     options: Options,
 ) -> tuple[Standardisation, list[_ZonePlan]]:
     sample = survey.sample
+    spatial = options.bootstrap.over(scene.cube.grid.shape)
     population = survey.counts.sum(axis=(0, 1))
     sampled = np.bincount(sample.stratum, minlength=len(population))
     weight = (population / np.maximum(sampled, 1))[sample.stratum]
@@ -458,21 +425,19 @@ def _train(
     standardised = standardisation.apply(sample.features[:, :size].T.copy())
     plans, first = [], size
     for zone in zones:
-        code = reference.code(zone)
+        code = truth.code(zone)
         zone_counts, tested = survey.counts[..., code], survey.counts.sum(axis=-1)
-        require_zone(int(zone_counts.sum()), int(tested.sum()), zone, reference)
+        require_zone(int(zone_counts.sum()), int(tested.sum()), zone, truth)
         holding = int((zone_counts > 0).sum())
         folds = min(options.folds, holding)
         if folds < 2:
             raise InputError(
-                f"{reference.file}: the zone '{zone}' lies in one spatial block of "
-                f"{options.block_px} pixels, so none is left to test on; choose smaller blocks"
+                f"{truth.file}: the zone '{zone}' lies in one spatial block of "
+                f"{spatial.side_px} pixels, so none is left to test on; choose smaller blocks"
             )
         fold = assign_folds(zone_counts, tested, folds)
-        touched = touched_folds(
-            sample.row, sample.column, fold, options.block_px, options.buffer_px, folds
-        )
-        own = fold[sample.row // options.block_px, sample.column // options.block_px]
+        touched = touched_folds(sample.row, sample.column, fold, spatial, options.buffer_px, folds)
+        own = fold[spatial.cell(sample.row, sample.column)]
         try:
             models = train_zone(
                 standardised, sample.stratum == code, weight, touched, own, options.threads
@@ -497,10 +462,10 @@ def rule_name(band: str, level: str) -> str:
 class _Tally:
     """Counts per zone and method: (block rows, block columns, thresholds reached, 2)."""
 
-    def __init__(self, plans: Sequence[_ZonePlan], shape: tuple[int, int], block_px: int):
-        kind = np.uint16 if block_px <= 255 else np.uint32
+    def __init__(self, plans: Sequence[_ZonePlan], spatial: SpatialBlocks):
+        kind = np.uint16 if spatial.side_px <= 255 else np.uint32
         self.counts = {
-            (plan.zone, name): np.zeros((*shape, len(edges) + 1, 2), kind)
+            (plan.zone, name): np.zeros((*spatial.counts, len(edges) + 1, 2), kind)
             for plan in plans
             for name, edges in plan.edges.items()
         }
@@ -513,14 +478,14 @@ class _Tally:
         edges: np.ndarray,
         inside: np.ndarray,
         tested: np.ndarray,
-        places: _Places,
+        places: BlockWindow,
     ) -> None:
         """Add the tested pixels of a window; values that are not finite reach no threshold."""
         steps = len(edges) + 1
         found = values[tested]
         found = np.where(np.isfinite(found), found, -np.inf)
-        cell = (places.local[tested] * steps + place_scores(found, edges)) * 2 + inside[tested]
-        counts = np.bincount(cell, minlength=places.number * steps * 2)
+        cell = (places.number[tested] * steps + place_scores(found, edges)) * 2 + inside[tested]
+        counts = np.bincount(cell, minlength=places.count * steps * 2)
         counts = counts.reshape(*places.shape, steps, 2)
         # Whole numbers: their sum does not depend on the order in which threads come.
         with self._lock:
@@ -552,7 +517,7 @@ def _score_layers(
 
 def _map(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     standardisation: Standardisation,
     plans: Sequence[_ZonePlan],
     rivals: Mapping[str, Sequence[Rival]],
@@ -562,21 +527,20 @@ def _map(
     options: Options,
 ) -> dict[tuple[str, str], np.ndarray]:
     """Write the score rasters and return the counts of all methods."""
-    tally = _Tally(plans, _block_shape(scene.cube.grid, options.block_px), options.block_px)
+    spatial = options.bootstrap.over(scene.cube.grid.shape)
+    tally = _Tally(plans, spatial)
     models = [model for plan in plans for model in (plan.models.final, *plan.models.folds)]
     maps = {zone: read_zone_map(path) for zone, path in confidence.items()}
 
     def make(inner: tuple[slice, slice], *arrays: np.ndarray) -> list[np.ndarray]:
         number = len(scene.sources)
         blocks, levels = arrays[:number], arrays[number : number + len(maps)]
-        *_, truth, grown = arrays
+        *_, known, grown = arrays
         window = _inner_window(grown, inner)
         features = scene.features(blocks, inner)
-        codes, _ = _codes(truth, features, inner)
+        codes, _ = _codes(known, features, inner)
         tested = codes >= 0
-        places = _block_places(
-            codes.shape, int(window.row_off), int(window.col_off), options.block_px
-        )
+        places = spatial.window(codes.shape, int(window.row_off), int(window.col_off))
         scores = predict_block(features, standardisation, models)
         spectra = scene.spectra_of(blocks, inner)
         results, first = [], 0
@@ -585,8 +549,8 @@ def _map(
             final = scores[first]
             folds = scores[first + 1 : first + 1 + len(plan.models.folds)]
             first += 1 + len(plan.models.folds)
-            fold = plan.fold[places.slices].ravel()[places.local]
-            # A block without a reference trained no model, so the final one is held out from it.
+            fold = plan.fold[places.slices].ravel()[places.number]
+            # A block without ground truth trained no model, so the final one is held out from it.
             held = np.take_along_axis(folds, np.maximum(fold, 0)[None].astype(np.intp), 0)[0]
             held = np.where(fold >= 0, held, final)
             results.append(np.stack([final, held]))
@@ -608,7 +572,7 @@ def _map(
         [
             *scene.sources,
             *[item.path for item in maps.values()],
-            reference.read,
+            truth.read,
             lambda window: window,
         ],
         _score_layers(scene, [plan.zone for plan in plans], outputs, held_out=True),
@@ -633,7 +597,7 @@ def predict_block(
 
 def score_scene(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     zones: Sequence[str],
     outputs: Sequence[Path],
     *,
@@ -655,17 +619,17 @@ def score_scene(
         zone: read_zone_map(confidence[zone]).bands if zone in confidence else () for zone in zones
     }
     for zone in zones:
-        reference.code(zone)
-    survey = _survey(scene, reference, rivals, options)
+        truth.code(zone)
+    survey = _survey(scene, truth, rivals, options)
     tested = survey.counts.sum(axis=(0, 1))
     if not tested.sum():
         raise InputError(
-            f"{reference.file}: no clear pixel of {scene.cube.path} has a reference; check both"
+            f"{truth.file}: no clear pixel of {scene.cube.path} has ground truth; check both"
         )
-    standardisation, plans = _train(scene, reference, survey, zones, rivals, rules, options)
+    standardisation, plans = _train(scene, truth, survey, zones, rivals, rules, options)
     counts = _map(
         scene,
-        reference,
+        truth,
         standardisation,
         plans,
         rivals,
@@ -678,21 +642,21 @@ def score_scene(
         "scene": name,
         "method": METHOD,
         "assessed": True,
-        "synthetic": scene.synthetic or bool(reference.synthetic),
+        "synthetic": scene.synthetic or bool(truth.synthetic),
         "bands": list(scene.bands),
         "spectra": scene.spectra.path.name,
         **_describe_ground(scene),
         "reference": {
-            "file": reference.file,
-            "kind": reference.kind,
-            "note": reference.note,
+            "file": truth.file,
+            "kind": truth.kind,
+            "note": truth.note,
             "n_conflicting": survey.conflicts,
         },
-        "block_px": options.block_px,
+        "block_px": options.bootstrap.spatial_block_px,
         "buffer_px": options.buffer_px,
         "per_class": options.per_class,
-        "seed": options.seed,
-        "bootstrap": options.replicates,
+        "seed": options.bootstrap.seed,
+        "bootstrap": options.bootstrap.replicates,
         "features": list(scene.names),
         "standardisation": {
             "mean": standardisation.mean.tolist(),
@@ -717,7 +681,7 @@ def score_scene(
         rows += comparison.curve_rows()
         records |= comparison.accuracy_records(
             scene=name,
-            reference=reference,
+            truth=truth,
             synthetic=scene.synthetic,
             conflicts=survey.conflicts,
         )
@@ -749,6 +713,7 @@ class _Comparison:
     def __init__(self, plan: _ZonePlan, counts: Mapping[str, np.ndarray], options: Options):
         self.plan = plan
         self.options = options
+        self.bootstrap = options.bootstrap
         fold = plan.fold.ravel()
         kept = fold >= 0
         self.fold = fold[kept]
@@ -783,14 +748,13 @@ class _Comparison:
         if name not in self._curves:
             self._curves[name] = (
                 self.counts[name].sum(axis=0, dtype=np.int64),
-                resample_counts(self.counts[name], self.options.replicates, self.options.seed),
+                self.bootstrap.resample(self.counts[name]),
             )
         return self._curves[name]
 
     def _samples(self, name: str) -> Scores:
         """Scores of a method's map in the bootstrap samples."""
-        drawn = resample_blocks(self.confusion[name], self.options.replicates, self.options.seed)
-        return score_confusion(drawn)
+        return score_confusion(self.bootstrap.resample(self.confusion[name]))
 
     def _cut(self) -> None:
         edges = self.plan.edges
@@ -877,15 +841,15 @@ class _Comparison:
         spread = self._samples(name)
 
         def value(pick: Callable, kind: str = "all") -> dict:
-            low, high = interval(pick(spread), carried[kind])
-            return {"value": _number(pick(point)), "low": low, "high": high}
+            return estimate(pick(point), pick(spread), carried[kind])
 
         total = blocks.sum(axis=0)
         average = None
         if name == "score" or name == "SAM" or name in self.ratios:
             counts, samples = self._curve(name)
-            low, high = interval(average_precision(samples), carried["recall"])
-            average = {"value": _number(average_precision(counts)), "low": low, "high": high}
+            average = estimate(
+                average_precision(counts), average_precision(samples), carried["recall"]
+            )
         return {
             "method": name,
             "chosen": self.chosen.get(name),
@@ -908,20 +872,11 @@ class _Comparison:
         theirs = self._f1(self.confusion[other])
         n_blocks = min(count_carrying(self.confusion[name])["f1"] for name in ("score", other))
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = interval(samples[0] / samples[1], n_blocks)
-        difference = interval(samples[0] - samples[1], n_blocks)
+            ratios = samples[0] / samples[1]
         return {
             "other": other,
-            "f1_ratio": {
-                "value": _number(f1 / theirs if theirs > 0 else math.nan),
-                "low": ratio[0],
-                "high": ratio[1],
-            },
-            "f1_difference": {
-                "value": _number(f1 - theirs),
-                "low": difference[0],
-                "high": difference[1],
-            },
+            "f1_ratio": estimate(f1 / theirs if theirs > 0 else math.nan, ratios, n_blocks),
+            "f1_difference": estimate(f1 - theirs, samples[0] - samples[1], n_blocks),
         }
 
     def curve_rows(self) -> list[dict]:
@@ -977,7 +932,8 @@ class _Comparison:
         carried: Sequence[int],
     ) -> dict:
         inside = int(total[..., 1].sum()) if kind == "curve" else int(total[1].sum())
-        precision, recall = map(interval, spread, carried)
+        precision = estimate(right / found if found else math.nan, spread[0], carried[0])
+        recall = estimate(right / inside, spread[1], carried[1])
         return {
             "zone": self.plan.zone,
             "method": name,
@@ -987,22 +943,22 @@ class _Comparison:
             "n_reference": inside,
             "found": found,
             "right": right,
-            "precision": _number(right / found) if found else None,
-            "precision_low": precision[0],
-            "precision_high": precision[1],
-            "recall": _number(right / inside),
-            "recall_low": recall[0],
-            "recall_high": recall[1],
-            "f1": _number(2 * right / (found + inside)),
+            "precision": precision["value"],
+            "precision_low": precision["low"],
+            "precision_high": precision["high"],
+            "recall": recall["value"],
+            "recall_low": recall["low"],
+            "recall_high": recall["high"],
+            "f1": rounded(2 * right / (found + inside)),
         }
 
     def accuracy_records(
-        self, *, scene: str, reference: ZoneReference, synthetic: bool, conflicts: int
+        self, *, scene: str, truth: ZoneTruth, synthetic: bool, conflicts: int
     ) -> dict[str, dict]:
         """Accuracy records of the score and of what it is compared with, by file name."""
         split = (
-            f"spatial blocks of {self.options.block_px} pixels in {self.folds} folds; each block "
-            "is tested with what was learned on the other folds"
+            f"spatial blocks of {self.bootstrap.spatial_block_px} pixels in {self.folds} folds; "
+            "each block is tested with what was learned on the other folds"
         )
         named = {
             "score": (
@@ -1020,12 +976,10 @@ class _Comparison:
                 method=f"{title}, {self.plan.zone}",
                 zone=self.plan.zone,
                 code=self.plan.code,
-                reference=reference,
+                truth=truth,
                 synthetic=synthetic,
                 conflicts=conflicts,
-                block_px=self.options.block_px,
-                replicates=self.options.replicates,
-                seed=self.options.seed,
+                bootstrap=self.bootstrap,
                 split=part,
             )
             for name, (title, part) in named.items()
@@ -1036,7 +990,7 @@ class _Comparison:
 def count_carrying(blocks: np.ndarray) -> dict[str, int]:
     """How many of the blocks (n, 2, 2) carry the zone's precision, recall and F1, and all scores.
 
-    Rows of a block's matrix are the reference, columns the map, as in `accuracy.assess_blocks`.
+    Rows of a block's matrix are the truth, columns the map, as in `accuracy.assess_blocks`.
     """
     holds, found = blocks[:, 1].any(axis=1), blocks[:, :, 1].any(axis=1)
     return {
@@ -1060,11 +1014,6 @@ def cut_counts(counts: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 def _describe_model(model: Model) -> dict:
     return {"intercept": model.intercept, "coefficients": model.coefficients.tolist()}
-
-
-def _number(value: float | np.ndarray) -> float | None:
-    value = float(value)
-    return round(value, 6) if math.isfinite(value) else None
 
 
 # ---- a model from another scene --------------------------------------------------------------
@@ -1139,16 +1088,12 @@ def apply_record(
         halo=HALO_PX,
         progress="score",
     )
+    reason = (
+        f"The models were trained on the scene {origin['scene']}; this scene has no "
+        "truth, so no accuracy can be stated and the probabilities are not calibrated for it."
+    )
     return {
-        "scene": name,
-        "method": METHOD,
-        "assessed": False,
-        "synthetic": scene.synthetic,
-        "reason": (
-            f"The models were trained on the scene {origin['scene']}; this scene has no "
-            "reference, so no accuracy can be stated and the probabilities are not calibrated "
-            "for it."
-        ),
+        **unassessed_record(scene=name, method=METHOD, synthetic=scene.synthetic, reason=reason),
         "trained_on": {**origin, "file": path.name},
         "bands": list(scene.bands),
         **_describe_ground(scene),

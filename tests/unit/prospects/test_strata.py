@@ -1,5 +1,7 @@
 """strata: indices and their rules, rings and the nearest mine, the draw, the split, bad input."""
 
+from dataclasses import replace
+
 import geopandas
 import numpy as np
 import pytest
@@ -37,6 +39,7 @@ def design_of(**changes):
     paper = {
         **{"distances_m": (100.0, 200.0, 500.0, 10_000.0), "counts": (20, 20, 20, 40)},
         **{"ore_count": 20, "min_distance_m": 30.0, "test_share": 0.3, "seed": 42},
+        "spatial_block_px": 32,
     }
     return Design(**{**paper, "allow_fewer": False, **changes})
 
@@ -171,7 +174,7 @@ def test_counts_strata_and_distances_are_as_asked(folder):
     assert np.array_equal(samples.block, samples.row // 32 * width + samples.column // 32)
 
 
-def test_without_a_reference_the_indices_say_the_cover(folder):
+def test_without_ground_truth_the_indices_say_the_cover(folder):
     samples, _ = draw(folder)
     cover = samples.cover != "ore"
     assert np.array_equal(samples.rule[cover], samples.cover[cover])
@@ -181,14 +184,14 @@ def test_without_a_reference_the_indices_say_the_cover(folder):
     assert set(samples.labelled_by) == {"ore points", "indices"}
 
 
-def test_a_reference_says_the_cover(folder):
+def test_ground_truth_says_the_cover(folder):
     classes = read_classes(folder / "covers.csv")
-    samples, rows = draw(folder, reference=folder / "truth.tif", classes=classes)
+    samples, rows = draw(folder, truth=folder / "truth.tif", classes=classes)
     truth = truth_codes()
     names = {item.code: item.name for item in classes}
     at = truth[samples.row, samples.column]
     assert [names[code] for code in at] == samples.cover.tolist()
-    assert set(samples.labelled_by) == {"ore points", "reference"}
+    assert set(samples.labelled_by) == {"ore points", "truth"}
     assert (samples.rule != samples.cover).any()
     pixels = sum(row["pixels"] for row in rows if row["class"] == "soil")
     assert pixels == (truth == 2)[6:].sum() + (truth == 2)[:6, 6:].sum()
@@ -209,7 +212,7 @@ def test_seed_alone_decides_the_draw(folder, monkeypatch):
     again, _ = draw(folder, threads=2)
     for name in ("row", "column", "split", "cover"):
         assert np.array_equal(getattr(first, name), getattr(again, name))
-    other, _ = draw(folder, Design(**{**SMALL.__dict__, "seed": 43}))
+    other, _ = draw(folder, replace(SMALL, seed=43))
     assert not np.array_equal(first.row, other.row)
 
 
@@ -258,7 +261,7 @@ def test_short_strata_are_named_with_their_numbers(folder):
         draw(folder, design)
     assert "mine hematite, stratum ore, ore: 36 of 50 (from 36 pixels)" in str(caught.value)
     assert "mine itabirite, stratum ore" in str(caught.value)
-    fewer, rows = draw(folder, Design(**{**design.__dict__, "allow_fewer": True}))
+    fewer, rows = draw(folder, replace(design, allow_fewer=True))
     assert (fewer.cover == "ore").sum() == 72
     assert next(row for row in rows if row["class"] == "ore")["asked"] == 50
 
@@ -268,7 +271,7 @@ def test_a_class_that_is_nowhere_is_named(folder):
     with pytest.raises(InputError, match="stratum 0-100 m, soil: 0 of 8 "):
         draw(folder, rules=rules)
     with pytest.raises(InputError, match="0 points of the class soil in all strata"):
-        draw(folder, Design(**{**SMALL.__dict__, "allow_fewer": True}), rules=rules)
+        draw(folder, replace(SMALL, allow_fewer=True), rules=rules)
 
 
 def mines(folder, tmp_path, **columns):
@@ -320,12 +323,12 @@ def test_ore_points_outside_of_all_mines_do_not_count(folder, tmp_path):
         ({"counts": (0, 0, 0, 0)}, "counts, ore-count"),
         ({"min_distance_m": -1.0}, "min-distance-m: -1"),
         ({"test_share": 1.0}, "test-share: 1"),
-        ({"block_px": 0}, "block-px"),
+        ({"spatial_block_px": 0}, "spatial-block-px"),
     ],
 )
 def test_designs_that_cannot_be_drawn_are_refused(folder, change, message):
     with pytest.raises(InputError, match=message):
-        draw(folder, Design(**{**SMALL.__dict__, **change}))
+        draw(folder, replace(SMALL, **change))
 
 
 @pytest.mark.parametrize("rules", [Rules(0.5, 0.5, 0), Rules(0.2, 1.5, 0), Rules(0.2, 0.5, 2.0)])

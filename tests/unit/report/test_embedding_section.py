@@ -4,10 +4,9 @@ from dataclasses import replace
 import pytest
 import sensor_reports
 
-from gossan.cube.bands import SENSORS
 from gossan.embedding.sensor_scores import METHOD_LABELS
 from gossan.errors import InputError
-from gossan.records import read_json, read_table
+from gossan.files import read_json
 from gossan.report.embedding_section import (
     FIGURE_TITLES,
     FIGURES_OF,
@@ -29,6 +28,7 @@ from gossan.report.embedding_section import (
     verdicts,
 )
 from gossan.report.page import UNPUBLISHED
+from gossan.tables import read_table
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TABLES = sensor_reports.TABLES | sensor_reports.TESTS
@@ -57,7 +57,7 @@ def make_scene(folder, pictures, tables=tuple(TABLES), synthetic=False, assessed
         id="tiny",
         cube=read_json(folder / "stack.json") | {"synthetic": synthetic},
         bands=read_table(folder / "bands.csv", []),
-        sensors={name: read_json(folder / f"{name}.json") for name in SENSORS},
+        sensors={name: read_json(folder / f"{name}.json") for name in sensor_reports.SENSORS},
         figures={name: pictures / f"{name}.png" for name in figure_names(read)},
         records=sensor_reports.accuracy_records(synthetic, assessed),
         tables=read,
@@ -140,7 +140,7 @@ def subsets(masked, unmasked, filled=None, kind="validation"):
     """Rows of all sets of sensors; each score is a function of the set."""
     rows = []
     for missing in [(), *sensor_reports.missing_sets()]:
-        own = tuple(name for name in SENSORS if name not in missing)
+        own = tuple(name for name in sensor_reports.SENSORS if name not in missing)
         for method, score in (("masked", masked), ("unmasked", unmasked), ("filled", filled)):
             if score is not None:
                 row = scored(method, "macro", score(own), kind=kind)
@@ -226,7 +226,9 @@ def test_bands_are_counted_beside_the_paper(folder):
     fewer = count_bands([row for row in rows if row["band"] != "B10"], {"sentinel2": 12})["text"]
     assert "Sentinel-2: 11 bands are read (B01, B02" in fewer
     assert "B10" not in fewer
-    same = {name: row["kept"] for name, row in zip(SENSORS, counts["rows"], strict=True)}
+    same = {
+        name: row["kept"] for name, row in zip(sensor_reports.SENSORS, counts["rows"], strict=True)
+    }
     assert count_bands(rows, same)["text"] == "These are the paper's numbers."
     assert count_bands(rows, {})["text"] == ""
     assert count_bands(rows, {})["paper"] is None
@@ -251,7 +253,7 @@ def test_table_one_has_the_paper_beside_ours(folder, published):
 
 def test_the_published_numbers_follow_from_each_other(published):
     assert sum(published["bands"].values()) == 499
-    assert tuple(published["bands"]) == SENSORS
+    assert tuple(published["bands"]) == sensor_reports.SENSORS
     table, similar = published["tables"]
     for entry, row in zip(published["detection"], table["rows"], strict=True):
         precision = implied_precision(entry["recall"], entry["f1"])

@@ -9,10 +9,11 @@ from rasterio.transform import Affine, from_origin
 from samples import CENTRES_UM, FWHM_UM, make_scene, write_raster
 
 from gossan.legend import MapClass
+from gossan.minerals.class_tables import Signature
 from gossan.raster import BandTable, Grid
-from gossan.records import Signature
+from gossan.report import drawing
 from gossan.report import minerals_figures as figures
-from gossan.report.minerals_figures import Raster, read_small, save_figure
+from gossan.report.drawing import Raster, read_small, save_figure
 
 CLASSES = [
     MapClass(2, "chalcocite", "Chalcocite", "#00FE00"),
@@ -100,8 +101,8 @@ def references():
 
 
 DRAW = {
-    "composite": lambda synthetic: figures.draw_composite(cube(), synthetic),
-    "classes": lambda synthetic: figures.draw_classes(codes(), CLASSES, synthetic),
+    "composite": lambda synthetic: drawing.draw_composite(cube(), synthetic),
+    "classes": lambda synthetic: drawing.draw_classes(codes(), CLASSES, synthetic),
     "zones": lambda synthetic: figures.draw_zones({"porphyry": codes()}, CLASSES, synthetic),
     "angle": lambda synthetic: figures.draw_angles(cube(1), cube(1), synthetic),
     "spectra": lambda synthetic: figures.draw_spectra(
@@ -150,7 +151,7 @@ def test_all_text_fits_into_the_figure(name):
 
 
 def test_the_legend_has_only_classes_that_occur():
-    shown = texts(figures.draw_classes(codes(), CLASSES, False))
+    shown = texts(drawing.draw_classes(codes(), CLASSES, False))
     assert "Chalcocite" in shown
     assert "Unclassified" in shown
     assert "No data" in shown
@@ -158,18 +159,18 @@ def test_the_legend_has_only_classes_that_occur():
 
 
 def test_classes_are_drawn_in_their_colours():
-    picture = np.asarray(Image.open(io.BytesIO(png(figures.draw_classes(codes(), CLASSES, False)))))
+    picture = np.asarray(Image.open(io.BytesIO(png(drawing.draw_classes(codes(), CLASSES, False)))))
     found = {tuple(colour) for colour in picture[..., :3].reshape(-1, 3)[::7]}
     assert (0, 254, 0) in found
     assert (254, 0, 254) in found
 
 
 def test_the_nearest_bands_make_the_pictures():
-    shown = texts(figures.draw_composite(cube(), False))
+    shown = texts(drawing.draw_composite(cube(), False))
     assert "0.65 µm, 0.56 µm, 0.48 µm" in shown
     assert "2.20 µm, 0.86 µm, 0.56 µm" in shown
-    assert "True colour" not in texts(figures.draw_composite(cube(spectral=False), False))
-    only_visible = texts(figures.draw_composite(cube(4), False))
+    assert "True colour" not in texts(drawing.draw_composite(cube(spectral=False), False))
+    only_visible = texts(drawing.draw_composite(cube(4), False))
     assert "True colour" in only_visible
     assert "False colour" not in only_visible
 
@@ -179,25 +180,25 @@ def test_a_sensor_without_blue_is_shown_in_the_infrared():
     centres = (1.656, 2.167, 2.208, 2.266, 2.336, 2.4, 0.661, 0.807)
     values = np.random.default_rng(1).random((8, UTM.height, UTM.width)).astype("float32")
     aster = Raster(values, UTM, BandTable(names, centres, (0.05,) * 8))
-    shown = texts(figures.draw_composite(aster, False))
+    shown = texts(drawing.draw_composite(aster, False))
     assert "1.66 µm, 2.21 µm, 2.34 µm" in shown
     assert "0.81 µm, 0.66 µm, 1.66 µm" in shown
     assert "True colour" not in shown
     # Landsat has one band where the short-wave picture needs two.
-    assert "Short-wave infrared" not in texts(figures.draw_composite(cube(), False))
+    assert "Short-wave infrared" not in texts(drawing.draw_composite(cube(), False))
 
 
 def test_maps_in_degrees_and_rotated_maps_are_labelled_as_such():
     degrees = Grid(CRS.from_epsg(4326), from_origin(74, 36, 0.001, 0.001), 50, 40)
-    assert "Longitude" in texts(figures.draw_classes(codes(degrees), CLASSES, False))
+    assert "Longitude" in texts(drawing.draw_classes(codes(degrees), CLASSES, False))
     rotated = Grid(UTM.crs, UTM.transform * Affine.rotation(20), 50, 40)
-    shown = texts(figures.draw_classes(codes(rotated), CLASSES, False))
+    shown = texts(drawing.draw_classes(codes(rotated), CLASSES, False))
     assert "Row (pixels)" in shown
     assert "km" not in shown
 
 
 def test_projected_maps_have_a_scale_bar_and_north():
-    shown = texts(figures.draw_classes(codes(), CLASSES, False))
+    shown = texts(drawing.draw_classes(codes(), CLASSES, False))
     assert "200 m" in shown
     assert "▲" in shown
     assert "EPSG:32643" in shown
@@ -285,7 +286,7 @@ def test_too_few_blocks_are_said_in_the_title():
 
 
 def test_the_white_box_fits_the_scale_bar():
-    figure = figures.draw_classes(codes(), CLASSES, False)
+    figure = drawing.draw_classes(codes(), CLASSES, False)
     FigureCanvasAgg(figure).draw()
     axis = figure.axes[0]
     bar = next(item for item in axis.artists if hasattr(item, "size_bar"))
@@ -294,7 +295,7 @@ def test_the_white_box_fits_the_scale_bar():
 
 
 def test_large_rasters_are_read_small(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "LONGEST_SIDE_PX", 100)
+    monkeypatch.setattr(drawing, "LONGEST_SIDE_PX", 100)
     values = np.zeros((400, 200), dtype="uint8")
     values[:, 100:] = 12
     write_raster(tmp_path / "class.tif", values, nodata=255)

@@ -10,7 +10,7 @@ from rasterio.transform import from_origin
 
 from gossan.raster import BandTable, Grid
 from gossan.report import patches_figures as cnn_figures
-from gossan.report.minerals_figures import Raster, save_figure
+from gossan.report.drawing import Raster, save_figure
 
 PAIR = [CHALCOCITE, FELDSPAR]
 UTM = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 50, 40)

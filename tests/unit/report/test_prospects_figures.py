@@ -12,8 +12,9 @@ from rasterio.transform import from_origin
 from gossan.legend import read_classes
 from gossan.prospects.potential import classify_potential
 from gossan.raster import BandTable, Grid
+from gossan.report import drawing, mnf_figures, targets_figures
 from gossan.report import prospects_figures as figures
-from gossan.report.minerals_figures import Raster, save_figure
+from gossan.report.drawing import Raster, save_figure
 
 GRID = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 180, 150)
 CENTRES_UM = (0.49, 0.56, 0.665, 0.705, 0.74, 0.783, 0.842, 0.865, 1.61, 2.19)
@@ -267,24 +268,24 @@ def potential():
     return raster(classify_potential(score, 0.34, 0.67)[None])
 
 
-HOSTS = figures.Shapes([ring(0, 110, 0, 180)], np.zeros((0, 2)))
-MINE_SHAPES = figures.Shapes([ring(*place) for place in MINES.values()], np.zeros((0, 2)))
-CLAIMS = figures.Shapes([ring(20, 40, 30, 60), ring(90, 120, 20, 60)], np.zeros((0, 2)))
-OCCURRENCES = figures.Shapes([], sites())
+HOSTS = drawing.Shapes([ring(0, 110, 0, 180)], np.zeros((0, 2)))
+MINE_SHAPES = drawing.Shapes([ring(*place) for place in MINES.values()], np.zeros((0, 2)))
+CLAIMS = drawing.Shapes([ring(20, 40, 30, 60), ring(90, 120, 20, 60)], np.zeros((0, 2)))
+OCCURRENCES = drawing.Shapes([], sites())
 PUBLISHED = {"overall_accuracy": 0.698, "kappa": 0.623, "macro_f1": 0.697, "ore": 0.686}
 DRAW = {
     "looks": lambda s, c, g: figures.draw_looks(raster(np.rint(noise(1, 0, 4))), 4, s),
     "strata": lambda s, c, g: figures.draw_strata(
         cube(), MINE_SHAPES, samples(c), strata_rows(), c, s
     ),
-    "eigenvalues": lambda s, c, g: figures.draw_eigenvalues(eigenvalue_rows(), s),
-    "no eigenvalues": lambda s, c, g: figures.draw_eigenvalues([], s),
-    "end-members": lambda s, c, g: figures.draw_endmembers(
+    "eigenvalues": lambda s, c, g: mnf_figures.draw_eigenvalues(eigenvalue_rows(), s),
+    "no eigenvalues": lambda s, c, g: mnf_figures.draw_eigenvalues([], s),
+    "end-members": lambda s, c, g: mnf_figures.draw_endmembers(
         np.array(CENTRES_UM),
         {f"{place} (purity {90 - place})": noise(10)[:, place, 20] for place in range(1, 11)},
         s,
     ),
-    "no end-members": lambda s, c, g: figures.draw_endmembers(np.array(CENTRES_UM), {}, s),
+    "no end-members": lambda s, c, g: mnf_figures.draw_endmembers(np.array(CENTRES_UM), {}, s),
     "scan": lambda s, c, g: figures.draw_scan(
         scan_rows(), {"hematite": 0.1, "itabirite": 0.12, "soil": 0.15, "vegetation": 0.15}, s
     ),
@@ -309,11 +310,11 @@ DRAW = {
     "potential": lambda s, c, g: figures.draw_potential(
         potential(), CLAIMS, OCCURRENCES, sites()[::-1] + 0.3, target_record(), s
     ),
-    "overlay": lambda s, c, g: figures.draw_overlay(overlay_rows(), 0.5307, s),
-    "no sites": lambda s, c, g: figures.draw_overlay([], 0.5307, s),
-    "success": lambda s, c, g: figures.draw_success(curve_rows(), target_record(), s),
-    "no curves": lambda s, c, g: figures.draw_success([], target_record(()), s),
-    "prediction-area": lambda s, c, g: figures.draw_prediction_area(
+    "overlay": lambda s, c, g: targets_figures.draw_overlay(overlay_rows(), 0.5307, s),
+    "no sites": lambda s, c, g: targets_figures.draw_overlay([], 0.5307, s),
+    "success": lambda s, c, g: targets_figures.draw_success(curve_rows(), target_record(), s),
+    "no curves": lambda s, c, g: targets_figures.draw_success([], target_record(()), s),
+    "prediction-area": lambda s, c, g: targets_figures.draw_prediction_area(
         curve_rows(), target_record(), s
     ),
 }
@@ -404,12 +405,12 @@ def test_shapes_come_in_the_units_of_the_map(tmp_path):
     path = write_shapes(
         tmp_path / "drawn.geojson", drawn, "EPSG:4326", substance=["IRON ", "gold", "iron"]
     )
-    shapes = figures.read_shapes(path, GRID, "substance", ("Iron",))
+    shapes = drawing.read_shapes(path, GRID, "substance", ("Iron",))
     assert len(shapes.rings) == 1
     assert shapes.rings[0][:, 0].min() == pytest.approx(430.9, abs=1e-4)
     assert shapes.points == pytest.approx(np.array([[430.195, 3989.835]]), abs=1e-4)
-    assert len(figures.read_shapes(path, GRID).rings) == 2
-    found = figures.read_classed_points(
+    assert len(drawing.read_shapes(path, GRID).rings) == 2
+    found = drawing.read_classed_points(
         write_shapes(tmp_path / "points.gpkg", drawn[2:] * 2, **{"class": ["soil", "ore"]}),
         GRID,
         "class",

@@ -10,7 +10,7 @@ from zone_scenes import write_zones
 
 from gossan.raster import BandTable, Grid
 from gossan.report import zones_figures as figures
-from gossan.report.minerals_figures import Raster, save_figure
+from gossan.report.drawing import Raster, save_figure
 
 GRID = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 112, 96)
 BANDS = ("4", "5", "6")

@@ -115,7 +115,7 @@ def test_the_reader_reads_it(scene):
         assert product.acquired.startswith("2024-07-19T05:37")
         assert product.grid == landsat.scene_grid(SIZE)
         reflectance = product.read_reflectance(WHOLE)
-        fill = product.read_mask(WHOLE, ["fill"])
+        fill = product.read_flags(WHOLE, ["fill"]).any(axis=0)
     np.testing.assert_array_equal(np.isnan(reflectance).any(axis=0), fill)
     assert np.nanmin(reflectance) > -0.05
     assert np.nanmax(reflectance) < 1.4

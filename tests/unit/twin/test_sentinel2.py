@@ -132,7 +132,7 @@ def test_the_reader_reads_it_and_knows_that_it_is_simulated(twin):
             assert 40 < product.sun_elevation_deg < 70
             assert product.calibrations["B02"].offset == -1000
             reflectance = product.read_reflectance(WHOLE)
-            fill = product.read_mask(WHOLE, ["fill"])
+            fill = product.read_flags(WHOLE, ["fill"]).any(axis=0)
         assert 0 < fill.mean() < 0.1
         # The scene classification has pixels of 20 m, as B05 has.
         assert np.isnan(reflectance[BANDS.index("B05")][fill]).all()
@@ -274,7 +274,7 @@ def test_one_date_and_no_clouds(write, tmp_path):
     write(tmp_path, dates=1, difficulty=0.0)
     (path,) = (tmp_path / "dates").iterdir()
     with open_product(path) as product:
-        cloud = product.read_mask(WHOLE, ["cloud", "cloud_shadow", "cirrus"])
+        cloud = product.read_flags(WHOLE, ["cloud", "cloud_shadow", "cirrus"]).any(axis=0)
     assert not cloud.any()
 
 

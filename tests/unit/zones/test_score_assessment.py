@@ -1,10 +1,11 @@
 import numpy as np
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.scores import assess_blocks
 from gossan.zones.alteration_score import PROBABILITY_EDGES, Model, ZoneModels
 from gossan.zones.score_assessment import Options, _Comparison, _ZonePlan, count_carrying
 
-OPTIONS = Options(folds=2, buffer_px=8, per_class=600, replicates=200, seed=42, threads=1)
+OPTIONS = Options(bootstrap=Bootstrap(32, 200, 42), folds=2, buffer_px=8, per_class=600, threads=1)
 
 
 def compare(counts):

@@ -1,0 +1,109 @@
+"""Draw the figures of the patches of one mineral map and of the networks trained on them."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from toolkit import add_drawing, add_paper, read_paper, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_drawing(
+        parser,
+        "folder of the scene's sensor, with patches",
+        "network-map and proportions.png, and with --networks patches, training, protocols and "
+        "reliability.png",
+    )
+    add = parser.add_argument
+    add("--classes", type=Path, required=True, help="the study's table of minerals (CSV)")
+    add(
+        "--networks",
+        nargs="*",
+        default=[],
+        metavar="NETWORK",
+        help="networks that were trained on the scene's patches, in the order to show them",
+    )
+    add_paper(parser)
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read what the figures show and write them."""
+    from gossan.legend import read_classes
+    from gossan.raster import is_synthetic, read_info
+    from gossan.report.drawing import read_small, save_figures
+    from gossan.report.patches_figures import draw_network_map, draw_proportions
+    from gossan.report.patches_section import mapping_network, published_shares, read_proportions
+
+    maps = arguments.scene_dir / "patches/map"
+    classes = read_classes(arguments.classes)
+    paper = read_paper(arguments)
+    trained = training_figures(arguments, classes, paper)
+    tags = read_info(maps / "class.tif").tags
+    mapped = is_synthetic(tags)
+    proportions = read_proportions(maps / "proportions.csv")
+    save_figures(
+        {
+            **trained,
+            "network-map": lambda: draw_network_map(
+                read_small(maps / "class.tif", classes=True),
+                read_small(maps / "probability.tif"),
+                classes,
+                mapped,
+                mapping_network(tags),
+            ),
+            "proportions": lambda: draw_proportions(
+                proportions, classes, mapped, published_shares(paper)
+            ),
+        },
+        arguments.output_dir,
+    )
+
+
+def training_figures(
+    arguments: argparse.Namespace, classes: list, paper: dict
+) -> dict[str, Callable]:
+    """What is drawn of patches and networks, if any network was trained."""
+    from gossan.patches.cutting import read_images, read_patches
+    from gossan.report.patches_figures import (
+        draw_patches,
+        draw_protocols,
+        draw_reliability,
+        draw_training,
+    )
+    from gossan.report.patches_section import published_accuracies, published_epoch, read_run
+
+    if not arguments.networks:
+        return {}
+    folder = arguments.scene_dir / "patches"
+    runs = [read_run(name, folder / "networks" / name) for name in arguments.networks]
+    table = read_patches(folder / "cut/pair/patches.csv")
+    images, _ = read_images(folder / "cut/pair/colour.npz", table)
+    synthetic = any(run.record["synthetic"] for run in runs)
+    return {
+        "patches": lambda: draw_patches(table, images, classes, table.synthetic),
+        "training": lambda: draw_training(
+            {
+                f"{run.record['protocol']} protocol": run.history
+                for run in runs
+                if run.record["network"] == "paper"
+            },
+            synthetic,
+            published_epoch(paper),
+        ),
+        "protocols": lambda: draw_protocols(
+            {(run.label, run.record["protocol"]): run.accuracy["scores"] for run in runs},
+            synthetic,
+            published_accuracies(paper),
+        ),
+        "reliability": lambda: draw_reliability(
+            {f"{run.label}, {run.record['protocol']}": run.record["test"] for run in runs},
+            synthetic,
+        ),
+    }
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)
