@@ -9,7 +9,7 @@ import numpy as np
 from gossan.errors import InputError
 from gossan.files import write_json
 from gossan.legend import NODATA, class_colours, write_class_style, write_continuous_style
-from gossan.prospects.agreement import CodesOnGrid, Opinion, count_votes
+from gossan.prospects.agreement import CodesOnGrid, Opinion, count_votes, grid_in_metres
 from gossan.prospects.potential import POTENTIAL, check_thresholds, classify_potential
 from gossan.raster import Layer, is_synthetic, map_blocks, read_info
 from toolkit import add_blocks, run
@@ -30,7 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="WORD",
         help="a method's opinion; once per method: `classes TITLE RASTER TABLE CLASS …` (a class "
         "raster, its class table, the classes that are favourable), `confidence TITLE RASTER …` "
-        "(one raster per zone), or `potential TITLE RASTER`. All come onto the grid of the first",
+        "(one raster per zone), or `potential TITLE RASTER`. All come onto the grid of the "
+        "first; if that is in degrees, onto UTM",
     )
     add(
         "--medium",
@@ -56,7 +57,8 @@ def main(arguments: argparse.Namespace) -> None:
     for title in titles:
         if titles.count(title) > 1:
             raise InputError(f"map: two are called {title!r}; give each method its own title")
-    grid = read_info(opinions[0].paths[0]).grid
+    first = opinions[0].paths[0]
+    grid = grid_in_metres(read_info(first).grid, str(first))
     counts = np.zeros((len(opinions), 2), np.int64)
     answered_by = np.zeros(len(opinions) + 1, np.int64)
     levels = np.zeros(256, np.int64)

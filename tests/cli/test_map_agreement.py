@@ -142,6 +142,24 @@ def test_maps_on_other_grids_are_taken_from_the_pixel_below(folder):
     assert np.isnan(score[:10, 70:]).all()
 
 
+def test_a_first_map_in_degrees_gives_targets_in_metres(folder):
+    codes = np.zeros((50, 60), "uint8")
+    codes[10:20, 15:40] = 1
+    path = folder / "emit.tif"
+    write_raster(path, codes, 255, crs="EPSG:4326", origin=(-117.2, 37.6), pixel=0.000542)
+    maps = ("--map", "classes", "minerals", path, folder / "classes.csv", "alunite")
+    assert agree(folder, folder, maps=maps).returncode == 0
+    with rasterio.open(folder / "potential.tif") as dataset:
+        assert dataset.crs.to_epsg() == 32611
+        # 60.2 m from south to north, 47.9 m from west to east.
+        assert dataset.res == (54, 54)
+        found = dataset.read(1)
+    assert (found == 3).sum() * 54**2 == pytest.approx(250 * 60.15 * 47.86, rel=0.03)
+    write_raster(path, codes, 255, crs=None)
+    done = agree(folder, folder / "out", maps=maps)
+    assert "emit.tif: has no coordinate system; assign one" in done.stderr
+
+
 def test_blocks_and_threads_do_not_change_a_byte(folder):
     for name, more in {
         "first": ("--block-px", 16, "--threads", 1),

@@ -5,8 +5,14 @@ import json
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from samples import run_tool, write_raster
+from whole_bands import make_transform
 from zone_scenes import COLUMNS, MAD, ROWS, TRANSFORM, write_zones, zone_codes
+
+from gossan.errors import InputError
+from gossan.raster import BandTable, Grid, RasterInfo
+from gossan.zones.cube_limits import require_fit
 
 EMIT = tuple(np.round(np.arange(0.40, 2.49, 0.0074), 4))
 # Names, centres and widths (µm) of a sensor's bands, and the bands that zones are looked for on.
@@ -158,6 +164,15 @@ def test_a_scene_smaller_than_the_filter_is_refused_in_one_line(folder, sensor):
     )
     assert "small.tif: 10x6 pixels are too few for level 1 of sym4" in done.stderr
     assert not (folder / "out.tif").exists()
+
+
+def test_a_transform_that_would_not_fit_into_memory_is_refused_in_one_line(tmp_path):
+    bands = BandTable(tuple(map(str, range(48))))
+    grid = Grid(None, Affine.identity(), 9000, 9000)
+    info = RasterInfo(tmp_path / "cube.tif", grid, bands, "int16", -32768, 1e-4, 0.0, {})
+    require_fit(info, make_transform(level=5))
+    with pytest.raises(InputError, match=r"level 6 of sym4 looks 882 pixels far, .* 612 MiB; use"):
+        require_fit(info, make_transform(level=6))
 
 
 @pytest.mark.parametrize("sensor", ["worldview3"])

@@ -19,6 +19,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from gossan.cube.stack import pixel_size_m, stack_grid
 from gossan.errors import InputError
 from gossan.legend import NODATA, read_classes
 from gossan.prospects.potential import HIGH as HIGH_POTENTIAL
@@ -98,6 +99,20 @@ def count_votes(opinions: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.n
     share = np.full(answers.shape, np.nan, np.float32)
     np.divide(yes, answers, out=share, where=answers > 0, dtype=np.float32)
     return share, answers
+
+
+def grid_in_metres(grid: Grid, where: str) -> Grid:
+    """The grid itself if it is in a projected system, else square pixels of its size in UTM.
+
+    Targets have areas, which a grid in degrees does not give. The side is rounded to whole metres.
+    Raises InputError, naming `where`, for a grid without a reference system.
+    """
+    if grid.pixel_area_m2 is not None:
+        return grid
+    if grid.crs is None:
+        raise InputError(f"{where}: has no coordinate system; assign one")
+    utm = stack_grid({where: grid}, 30.0)
+    return stack_grid({where: grid}, max(1.0, round(pixel_size_m(grid, utm))))
 
 
 class CodesOnGrid:

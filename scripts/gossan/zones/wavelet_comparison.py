@@ -19,7 +19,7 @@ from gossan.legend import MapClass
 from gossan.raster import RasterInfo, decode, iter_blocks, read_info
 from gossan.transforms.wavelets import Transform, split_block
 from gossan.zones.anomalies import count_levels
-from gossan.zones.cube_limits import require_few_bands
+from gossan.zones.cube_limits import require_fit
 
 LEVELS = 2**16
 LOWEST = -(2**15)
@@ -271,10 +271,9 @@ def compare_wavelets(
     info = read_info(cube)
     if np.dtype(info.dtype) != np.int16:
         raise InputError(f"{cube}: stored as {info.dtype}; store the cube as int16")
-    require_few_bands(info)
     names = info.bands.names
     for transform in transforms:
-        transform.require_fit(info.grid.shape, str(cube))
+        require_fit(info, transform)
     options = {"block_px": window_px, "threads": threads, "scaled": False}
 
     def count(block: np.ndarray) -> np.ndarray:
