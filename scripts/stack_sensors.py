@@ -106,7 +106,7 @@ def merge_tags(infos: Mapping[str, RasterInfo]) -> dict[str, str]:
         "PRODUCT_ID": f"stack of {', '.join(infos)}",
         "ATMOSPHERE": ", ".join(values("ATMOSPHERE")) or "none",
         "NORMALISATION": ", ".join(values("NORMALISATION")) or "none",
-        "SYNTHETIC": "yes" if "yes" in values("SYNTHETIC") else "no",
+        "SYNTHETIC": "yes" if any(is_synthetic(info.tags) for info in infos.values()) else "no",
     }
 
 
