@@ -15,7 +15,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--sensors", type=Path, required=True, help="raster of the sensors present (sensors.tif)")
     add("--bands", type=Path, required=True, help="table of the stack's bands (bands.csv)")
     add(
-        "--reference",
+        "--truth",
         type=Path,
         help="class raster in global codes, or points or polygons with the attribute `class`; "
         "without it thresholds come from the library and no accuracy is stated",
@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--unmasked", type=Path, help="network trained with all sensors (.onnx)")
     add("--filler", type=Path, help="network that fills in absent sensors (.onnx)")
     add("--scene", required=True, help="scene id")
-    add("--spatial-block-px", type=int, default=16, help="side of a spatial block, in pixels")
+    add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
     add(
         "--validation-share",
         type=float,
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--per-class",
         type=int,
         required=True,
-        help="pixels of a reference class that validate, and that test, at most",
+        help="pixels of a truth class that validate, and that test, at most",
     )
     add("--coverage", type=float, required=True, help="coverage asked of the answers, 0 to 1")
     add(
@@ -80,7 +80,7 @@ def main(arguments: argparse.Namespace) -> None:
 def _assess(arguments: argparse.Namespace) -> None:
     from gossan.accuracy.blocks import Bootstrap
     from gossan.accuracy.record import unassessed_record
-    from gossan.accuracy.truth import open_reference
+    from gossan.accuracy.truth import open_truth
     from gossan.cube.bands import read_bands
     from gossan.embedding.detection import DETECTION_COLUMNS, Protocol, accuracy_record, read_pixels
     from gossan.embedding.detector_assessment import (
@@ -130,9 +130,9 @@ def _assess(arguments: argparse.Namespace) -> None:
     info = read_info(arguments.stack)
     synthetic = is_synthetic(info.tags)
     ground = pixels = None
-    if arguments.reference is not None:
-        reference = open_reference(
-            arguments.reference,
+    if arguments.truth is not None:
+        truth = open_truth(
+            arguments.truth,
             info.grid,
             classes,
             read_classes(arguments.minerals) if arguments.minerals else (),
@@ -141,7 +141,7 @@ def _assess(arguments: argparse.Namespace) -> None:
             arguments.stack,
             arguments.sensors,
             bands,
-            reference,
+            truth,
             minerals,
             protocol,
             arguments.threads,
@@ -205,7 +205,7 @@ def _assess(arguments: argparse.Namespace) -> None:
                 minerals,
                 scene=arguments.scene,
                 method=label,
-                file=arguments.reference.name,
+                file=arguments.truth.name,
                 synthetic=synthetic,
             )
         write_json(arguments.record_dir / f"{method}.json", record)

@@ -24,14 +24,14 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--min-label-share",
         type=float,
-        default=0.01,
-        help="least share of a window that one of the network's classes covers (default: 0.01)",
+        required=True,
+        help="least share of a window that one of the network's classes covers",
     )
     add(
         "--max-background-share",
         type=float,
-        default=0.9,
-        help="largest share of a window without any class (default: 0.9)",
+        required=True,
+        help="largest share of a window without any class",
     )
     add("--output", type=Path, required=True, help="class raster to write")
     add(
@@ -55,8 +55,15 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--points-per-class",
         type=int,
-        default=1000,
-        help="at most this many coordinates of a class, the surest answers first (default: 1000)",
+        required=True,
+        help="at most this many coordinates of a class, the surest answers first",
+    )
+    add("--scene", required=True, help="scene id, for the record")
+    add(
+        "--record",
+        type=Path,
+        required=True,
+        help="record to write of where the network came from and how the scene was cut (JSON)",
     )
     add_blocks(parser)
     return parser
@@ -67,12 +74,20 @@ def main(arguments: argparse.Namespace) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from gossan.errors import InputError
+    from gossan.files import write_json
     from gossan.legend import (
         NODATA,
         read_classes,
     )
     from gossan.maps import ClassMap, Ramp, write_maps
-    from gossan.patches.inference import Cutting, make_classifier, read_network
+    from gossan.networks.headers import describe_origin, origin_tags
+    from gossan.patches.inference import (
+        Cutting,
+        make_classifier,
+        map_record,
+        read_bands,
+        read_network,
+    )
     from gossan.patches.tables import PIXEL_COLUMNS, count_pixels, pixel_rows, proportion_rows
     from gossan.raster import read_info
     from gossan.tables import write_rows, write_table
@@ -99,9 +114,11 @@ def main(arguments: argparse.Namespace) -> None:
         if arguments.cube is None:
             raise InputError("cube: the network was trained on reflectance; give --cube")
         cube = read_info(arguments.cube)
-        header.require_bands(cube.bands.names, str(arguments.cube))
-        sources.append(arguments.cube)
+        info.grid.require_same(cube.grid, str(arguments.cube))
+        sources.append(read_bands(cube, header.find_bands(cube.bands, str(arguments.cube))))
+    origin = describe_origin(arguments.onnx, header, arguments.scene)
     tags = {**info.tags, "METHOD": METHOD, "NETWORK": header.network, "INPUT": header.kind}
+    tags |= origin_tags(origin)
     if header.synthetic:
         tags["SYNTHETIC"] = "yes"
     with ThreadPoolExecutor(max(1, arguments.threads)) as pool:
@@ -131,6 +148,15 @@ def main(arguments: argparse.Namespace) -> None:
     )
     write_table(arguments.proportions, proportion_rows(counts, classes))
     write_rows(arguments.pixels, PIXEL_COLUMNS, pixel_rows(counts, classes, info.grid))
+    write_json(
+        arguments.record,
+        {
+            "scene": arguments.scene,
+            "method": METHOD,
+            "network": origin,
+            **map_record(header, cutting, classes),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="PyWavelets' names of discrete wavelets, such as haar db2 sym4",
     )
     parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="class raster in global codes, or points or polygons with the attribute `class`; "
         "without it nothing is said about zones. Outside polygons is the rest; pixels where a "
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--classes",
         type=Path,
-        help="class table (CSV) of the reference (default: the classes that polygons name)",
+        help="class table (CSV) of the truth (default: the classes that polygons name)",
     )
     parser.add_argument(
         "--zone",
@@ -41,7 +41,10 @@ def build_parser() -> argparse.ArgumentParser:
         "class is a zone)",
     )
     parser.add_argument(
-        "--spatial-block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of the bootstrap",
     )
     parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
     parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
@@ -61,12 +64,12 @@ def main(arguments: argparse.Namespace) -> None:
 
     bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     classes, codes = [], None
-    if arguments.reference is not None:
+    if arguments.truth is not None:
         if arguments.classes is None:
-            classes = read_zone_classes(arguments.reference)
+            classes = read_zone_classes(arguments.truth)
         else:
             classes = read_classes(arguments.classes)
-        named_by = arguments.classes or arguments.reference
+        named_by = arguments.classes or arguments.truth
         codes = zone_codes(classes, arguments.zone, str(named_by))
     rows = compare_wavelets(
         arguments.cube,
@@ -74,7 +77,7 @@ def main(arguments: argparse.Namespace) -> None:
             Transform(wavelet, arguments.level, arguments.mode, arguments.transform, arguments.gaps)
             for wavelet in dict.fromkeys(arguments.wavelets)
         ],
-        reference=arguments.reference,
+        truth=arguments.truth,
         classes=classes,
         codes=codes,
         bootstrap=bootstrap,

@@ -9,6 +9,11 @@ from toolkit import add_blocks, run
 METHOD = "Spectral Angle Mapper, iron grades"
 
 
+def parse_theta(text: str) -> float | None:
+    """Radians, or None for `published`."""
+    return None if text == "published" else float(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,21 +50,24 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--theta-max-rad",
-        type=float,
-        help="angle of similarity 0, for all references (default: so that the paper's thresholds "
-        "have a similarity of 0.7: hematite 0.333, itabirite 0.4, soil and vegetation 0.5)",
+        type=parse_theta,
+        required=True,
+        metavar="RAD",
+        help="angle of similarity 0, for all references; or `published`: so that the paper's "
+        "thresholds have a similarity of 0.7 (hematite 0.333, itabirite 0.4, soil and vegetation "
+        "0.5)",
     )
     parser.add_argument(
         "--grades",
         type=float,
         nargs=3,
-        default=[0.9, 0.8, 0.7],
+        required=True,
         metavar="S",
-        help="least similarity of high, moderate and low grade (default: 0.9 0.8 0.7)",
+        help="least similarity of high, moderate and low grade",
     )
     parser.add_argument("--scene", required=True, help="scene id")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
     parser.add_argument(
         "--similarity",
         type=Path,
@@ -141,11 +149,12 @@ def main(arguments: argparse.Namespace) -> None:
         scan_thresholds,
     )
     from gossan.prospects.potential import open_hosts
-    from gossan.prospects.strata import Samples, read_samples, read_spectra
+    from gossan.prospects.strata import Samples, index_bands, read_samples, read_spectra
     from gossan.raster import is_synthetic, read_info
     from gossan.tables import write_table
 
     info = read_info(arguments.cube)
+    indices = index_bands(info.bands, str(arguments.cube))
     classes, covers = read_classes(arguments.classes), read_classes(arguments.covers)
     steps = scan_steps(parse_limits(arguments.max_angle_rad))
     table = None if arguments.references is None else read_references(arguments.references)
@@ -232,6 +241,8 @@ def main(arguments: argparse.Namespace) -> None:
             "theta_max_rad": dict_of(grading.theta_max_rad),
             "grades": dict(zip(("high", "moderate", "low"), grading.grades, strict=True)),
             "geology": None if arguments.geology is None else arguments.geology.name,
+            "index_bands": list(indices.names),
+            "green_for_blue": indices.green_for_blue,
             "train": plain_scores(
                 confuse(truth[training], classify_angles(angles[training], limits))
             ),

@@ -27,8 +27,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="further rasters as layers, resampled to the cube's grid; read if the forest uses "
         "them",
     )
-    add("--forest", type=Path, required=True, help="forest of train_forest.py (.npz)")
+    add(
+        "--forest",
+        type=Path,
+        required=True,
+        help="forest of train_forest.py (.npz), of this scene or of another of the same bands",
+    )
     add("--classes", type=Path, required=True, help="class table (CSV) for names and colours")
+    add("--scene", required=True, help="scene id")
     add("--class-map", type=Path, required=True, help="class raster to write")
     add(
         "--probability",
@@ -42,6 +48,12 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         help="raster to write of entropy (share of its maximum) and of the spread over the trees",
     )
+    add(
+        "--record",
+        type=Path,
+        help="record to write of a map by a forest that was trained elsewhere: which, on which "
+        "scene, on which bands (JSON)",
+    )
     add_blocks(parser)
     return parser
 
@@ -51,13 +63,15 @@ def main(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gossan.errors import InputError
+    from gossan.files import write_json
     from gossan.legend import (
         read_classes,
     )
     from gossan.maps import ClassMap, Ramp, write_maps
     from gossan.prospects.features import Stack, make_features, require_fit
-    from gossan.prospects.forest import predict_block, read_forest
+    from gossan.prospects.forest import predict_block, read_forest, require_same_bands
     from gossan.prospects.forest_samples import parse_plan
+    from gossan.raster import is_synthetic
 
     forest = read_forest(arguments.forest)
     plan = parse_plan(forest.header.get("plan"), str(arguments.forest))
@@ -70,7 +84,8 @@ def main(arguments: argparse.Namespace) -> None:
         )
     extras = arguments.extra if plan.layers == "all" else []
     with Stack(arguments.cube, extras) as stack:
-        layers = stack.places(forest.header.get("layers"))
+        origin = require_same_bands(forest, stack.layers, stack.wavelengths, str(arguments.forest))
+        layers = stack.places(forest.header["layers"])
         recipe = plan.recipe
         if recipe.names([stack.layers[place] for place in layers]) != forest.features:
             raise InputError(f"{arguments.forest}: its features are not its plan's; train it again")
@@ -80,6 +95,10 @@ def main(arguments: argparse.Namespace) -> None:
             return predict_block(forest, make_features(block, inner, recipe, layers))
 
         tags = {**stack.tags, "METHOD": METHOD, "PLAN": plan.name}
+        synthetic = is_synthetic(tags)
+        if origin["scene"] != arguments.scene:
+            tags["TRAINED_ON"] = origin["scene"]
+            tags["TRAINED_ON_SYNTHETIC"] = "yes" if origin["synthetic"] else "no"
         write_maps(
             classify,
             [stack.read],
@@ -95,6 +114,29 @@ def main(arguments: argparse.Namespace) -> None:
             align=recipe.align,
             progress="forest",
         )
+    if arguments.record is not None:
+        header = forest.header
+        record = {
+            "scene": arguments.scene,
+            "method": METHOD,
+            "assessed": False,
+            "reason": (
+                f"The forest was trained on the scene {origin['scene']}; nothing of this scene was "
+                "held out to test it, so no accuracy can be stated."
+            ),
+            "synthetic": synthetic,
+            "trained_on": {**origin, "file": arguments.forest.name},
+            **{key: header[key] for key in ("plan", "layers", "wavelengths_um")},
+            "features": list(forest.features),
+            "classes": [
+                {"code": code, "name": name}
+                for code, name in zip(forest.codes, forest.names, strict=True)
+            ],
+            "trees": len(forest.offsets) - 1,
+            "nodes": len(forest.feature),
+            "notes": stack.notes,
+        }
+        write_json(arguments.record, record)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 from gossan.errors import InputError
 from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.prospects.potential import (
+    IRON_METHOD,
     POTENTIAL,
     check_thresholds,
     classify_potential,
@@ -38,15 +39,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--medium",
         type=float,
-        default=0.34,
+        required=True,
         help="least score of medium potential; the score is the expected grade, with high 1, "
-        "moderate 2/3, low 1/3, negative 0 (default: 0.34, more than low)",
+        "moderate 2/3, low 1/3, negative 0",
     )
     parser.add_argument(
         "--high",
         type=float,
-        default=0.67,
-        help="least score of high potential (default: 0.67, more than moderate)",
+        required=True,
+        help="least score of high potential",
     )
     parser.add_argument(
         "--potential", type=Path, required=True, help="raster of potential classes to write"
@@ -75,7 +76,7 @@ def main(arguments: argparse.Namespace) -> None:
 
     tags = {
         **info.tags,
-        "METHOD": "Expected grade",
+        "METHOD": IRON_METHOD,
         "MEDIUM": f"{medium:g}",
         "HIGH": f"{high:g}",
         "GEOLOGY": "none" if arguments.geology is None else arguments.geology.name,

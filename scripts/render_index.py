@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from gossan.files import read_json, write_text
-from gossan.report.page import UNPUBLISHED, relative_link, render_index
-from toolkit import run
+from gossan.report.page import relative_link, render_index
+from toolkit import find_paper, run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
 
@@ -16,12 +16,13 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--study",
-        nargs=3,
+        nargs=2,
         action="append",
         required=True,
         dest="studies",
-        metavar=("ID", "REPORT_HTML", "ACCURACY_JSON"),
-        help="a study with its report and its accuracy.json; repeat the flag for each study",
+        metavar=("NAME", "FOLDER"),
+        help="a study and its folder of results, with report.html, accuracy.json and "
+        "settings.json; repeat the flag for each study",
     )
     add(
         "--published",
@@ -37,17 +38,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the records and write the page."""
-    published = read_json(arguments.published)
     studies = []
-    for name, report, accuracy in arguments.studies:
-        paper = {**UNPUBLISHED, **published.get(name, {})}
+    for name, folder in arguments.studies:
+        settings = read_json(Path(folder) / "settings.json").get("settings") or {}
+        paper = find_paper(settings.get("paper", ""), arguments.published)
         studies.append(
             {
                 "name": name,
-                "href": relative_link(report, arguments.output),
-                "title": paper["title"],
-                "citation": paper["citation"],
-                "records": read_json(accuracy)["records"],
+                "href": relative_link(Path(folder) / "report.html", arguments.output),
+                "title": paper.get("title", ""),
+                "citation": paper.get("citation", ""),
+                "records": read_json(Path(folder) / "accuracy.json")["records"],
             }
         )
     page = render_index(

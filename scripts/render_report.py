@@ -1,17 +1,24 @@
-"""Render the report of a study of classes: one self-contained HTML page."""
+"""Render the report of a study: one self-contained HTML page of sections, one for each method."""
 
 import argparse
 from pathlib import Path
 
 from gossan.errors import InputError
 from gossan.files import read_json, write_text
-from gossan.legend import read_classes
-from gossan.minerals.class_tables import read_areas
-from gossan.report.minerals_section import FIGURE_TITLES, Scene, render_report
-from gossan.report.page import records_of, relative_link
-from gossan.report.patches_section import NETWORK_FIGURES, Networks, read_proportions, read_run
+from gossan.report.page import METHOD_TITLES, records_of, render_page
+from gossan.report.study import (
+    ANSWERS,
+    FIGURES,
+    TABLE_COLUMNS,
+    list_files,
+    list_sources,
+    read_sections,
+)
 from gossan.tables import read_table
-from toolkit import add_page, run
+from toolkit import find_paper, run
+
+STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
+TESTED = ("minerals", "zones", "prospects", "embedding")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,106 +26,83 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--study", required=True, help="study id")
+    add("--settings", type=Path, required=True, help="record of the study's settings (JSON)")
+    add("--results", type=Path, required=True, help="folder of all results")
+    add("--accuracy", type=Path, required=True, help="the study's accuracy.json")
     add(
-        "--scene",
-        nargs=5,
-        action="append",
-        required=True,
-        dest="scenes",
-        metavar=("ID", "CUBE_JSON", "FIGURES_DIR", "AREAS_CSV", "RECORDS_CSV"),
-        help="a scene with its record, its folder of figures, its table of areas and its table "
-        "of the spectra that its classes used; repeat the flag for each scene",
+        "--published",
+        type=Path,
+        default=STATIC / "published.json",
+        help="published numbers of papers (JSON)",
     )
-    add(
-        "--cnn",
-        nargs=3,
-        action="append",
-        default=[],
-        metavar=("ID", "FIGURES_DIR", "PROPORTIONS_CSV"),
-        help="a scene with networks: its folder of figures by draw_networks and its table of "
-        "proportions by classify_patches; repeat the flag for each such scene",
-    )
-    add(
-        "--network",
-        nargs=3,
-        action="append",
-        default=[],
-        dest="networks",
-        metavar=("ID", "RUN", "FOLDER"),
-        help="a network of a scene that --cnn names, with the folder of its training (record.json, "
-        "history.csv, accuracy.json); repeat the flag for each network, in the order to show them",
-    )
-    add("--classes", type=Path, required=True, help="the study's classes.csv")
     add(
         "--residuals",
         type=Path,
+        default=STATIC / "analytic_residuals.csv",
         help="residuals of the analytic library (CSV), shown for the classes that it served",
     )
-    add_page(parser, "report.html.j2")
+    add(
+        "--table",
+        type=Path,
+        default=STATIC / "results.csv",
+        help="table of what a scene leaves (CSV)",
+    )
+    add("--base", type=Path, default=STATIC / "base.html.j2", help="template of the page")
+    add(
+        "--template",
+        nargs=2,
+        action="append",
+        default=[],
+        dest="templates",
+        metavar=("METHOD", "FILE"),
+        help="template of a method's sections (default: the one that comes along); repeat the "
+        f"flag for each of {', '.join(METHOD_TITLES)}",
+    )
+    add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
+    add("--output", type=Path, required=True, help="page to write (HTML)")
     return parser
 
 
-def read_networks(arguments: argparse.Namespace) -> dict[str, tuple[Networks, Path]]:
-    """Networks and folder of figures by scene; InputError where one flag lacks the other."""
-    found = {
-        scene: (
-            Networks(
-                [
-                    read_run(name, folder)
-                    for own, name, folder in arguments.networks
-                    if own == scene
-                ],
-                read_proportions(proportions),
-            ),
-            Path(figures),
-        )
-        for scene, figures, proportions in arguments.cnn
-    }
-    known = [scene for scene, *_ in arguments.scenes]
-    for scene, (networks, _) in found.items():
-        if scene not in known:
-            raise InputError(f"cnn: {scene!r} is no scene of the page; give it by --scene too")
-        if not networks.runs:
-            raise InputError(f"cnn: scene {scene!r} has no network; give one by --network")
-    for scene, name, _ in arguments.networks:
-        if scene not in found:
-            raise InputError(f"network: {name!r} is of scene {scene!r}; give that by --cnn too")
-    return found
+def read_templates(arguments: argparse.Namespace) -> dict[str, str]:
+    """Texts of the templates by name; InputError for one of an unknown method."""
+    paths = {name: STATIC / f"{name}.html.j2" for name in METHOD_TITLES}
+    for name, path in arguments.templates:
+        if name not in paths:
+            raise InputError(f"--template: {name} is none of {', '.join(paths)}")
+        paths[name] = Path(path)
+    paths["base"] = arguments.base
+    return {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the parts and write the page."""
-    accuracy = read_json(arguments.accuracy)
-    networks = read_networks(arguments)
-    scenes = [
-        Scene(
-            id=scene,
-            cube=read_json(cube),
-            figures={name: Path(figures) / f"{name}.png" for name in FIGURE_TITLES}
-            | {
-                name: networks[scene][1] / f"{name}.png"
-                for name in (NETWORK_FIGURES if scene in networks else ())
-            },
-            areas=read_areas(areas),
-            accuracy=records_of(accuracy, scene)[0],
-            records=read_table(records, ["name", "library", "record"]),
-            networks=networks[scene][0] if scene in networks else None,
+    settings = read_json(arguments.settings)
+    if settings.get("study") != arguments.study:
+        raise InputError(
+            f"{arguments.settings}: is of the study {settings.get('study')!r}, not of "
+            f"{arguments.study!r}; record its settings"
         )
-        for scene, cube, figures, areas, records in arguments.scenes
-    ]
-    page = render_report(
-        arguments.template.read_text(encoding="utf-8"),
-        arguments.base.read_text(encoding="utf-8"),
-        arguments.style.read_text(encoding="utf-8"),
+    accuracy = read_json(arguments.accuracy)
+    paper = find_paper((settings.get("settings") or {}).get("paper", ""), arguments.published)
+    residuals = read_table(arguments.residuals, ["name", "record", "rms", "angle_rad"])
+    templates = read_templates(arguments)
+    style = arguments.style.read_text(encoding="utf-8")
+    table = read_table(arguments.table, TABLE_COLUMNS)
+    sources = list_sources(settings, arguments.results, paper, residuals)
+    for source in sources:
+        if source.method in TESTED:
+            records_of(accuracy, source.id)
+    page = render_page(
+        templates,
+        style,
         study=arguments.study,
-        scenes=scenes,
-        classes=read_classes(arguments.classes),
-        config=read_json(arguments.config),
-        published=read_json(arguments.published).get(arguments.study, {}),
-        residuals=read_table(arguments.residuals, ["name", "record", "rms", "angle_rad"])
-        if arguments.residuals
-        else [],
-        files=[(path, relative_link(path, arguments.output)) for path in arguments.files],
+        sections=read_sections(sources),
+        paper=paper,
+        known_answers=ANSWERS,
+        known_figures=FIGURES,
+        records=accuracy.get("records", []),
+        settings=settings,
+        files=list_files(sources, table, arguments.output),
     )
     write_text(arguments.output, page)
 

@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--zone", nargs="+", required=True, help="zones to score")
     truth = parser.add_mutually_exclusive_group(required=True)
     truth.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="vector file of the zones with the attribute `class`, to learn from and test on",
     )
@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--model",
         type=Path,
         help="record of another scene of the same sensor and corrections, whose models to use "
-        "where there is no reference; such a score is not tested",
+        "where there is no truth; such a score is not tested",
     )
     add(
         "--outside",
@@ -121,7 +121,7 @@ def main(arguments: argparse.Namespace) -> None:
         else:
             record, rows, records = score_scene(
                 scene,
-                open_zones(arguments.reference, scene.cube.grid, outside=arguments.outside),
+                open_zones(arguments.truth, scene.cube.grid, outside=arguments.outside),
                 zones,
                 arguments.output,
                 name=arguments.scene,

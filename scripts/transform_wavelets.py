@@ -45,16 +45,15 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.raster import Layer, decode, map_blocks, read_info
     from gossan.tables import write_table
     from gossan.transforms.wavelets import Transform, mark_influenced, split_block
-    from gossan.zones.cube_limits import require_few_bands
+    from gossan.zones.cube_limits import require_fit
     from gossan.zones.wavelet_profile import RowSums, profile_rows
 
     transform = Transform(
         arguments.wavelet, arguments.level, arguments.mode, arguments.transform, arguments.gaps
     )
     info = read_info(arguments.cube)
-    require_few_bands(info)
+    require_fit(info, transform)
     bands = info.bands.names
-    transform.require_fit(info.grid.shape, str(arguments.cube))
     names = [(band, part) for band in bands for part in transform.subbands]
     horizontal = [place for place, (_, part) in enumerate(names) if part.startswith("LH")]
 

@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         "attribute split says train or test",
     )
     add("--test", type=Path, help="labelled points to test, where another file holds them")
-    add("--label", default="class", help="attribute or column that holds the class")
+    add("--label", required=True, help="attribute or column that holds the class")
     add("--classes", type=Path, required=True, help="class table (CSV)")
     add(
         "--plans",
@@ -42,11 +42,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="plans to test (JSON, a list); the first is what gains are counted from",
     )
     add("--scene", required=True, help="scene id")
-    add("--spatial-block-px", type=int, default=24, help="side of a spatial block, in pixels")
-    add("--folds", type=int, default=8, help="folds that the blocks are dealt into")
-    add("--per-class", type=int, default=150, help="points per class that train a fold at most")
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of folds, draws and bootstrap")
+    add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
+    add("--folds", type=int, required=True, help="folds that the blocks are dealt into")
+    add("--per-class", type=int, required=True, help="points per class that train a fold at most")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of folds, draws and bootstrap")
     add("--table", type=Path, required=True, help="scores of plans and splits to write (CSV)")
     add(
         "--record-dir",
@@ -89,7 +89,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.tables import write_table
 
     options = Options(
-        Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed),
+        bootstrap=Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed),
         folds=arguments.folds,
         per_class=arguments.per_class,
         threads=arguments.threads,
@@ -106,14 +106,7 @@ def main(arguments: argparse.Namespace) -> None:
             arguments.label,
             arguments.test,
         )
-        ground = read_ground(
-            stack,
-            samples,
-            plans,
-            block_px=arguments.block_px,
-            threads=arguments.threads,
-            spatial_block_px=arguments.spatial_block_px,
-        )
+        ground = read_ground(stack, samples, plans, options, block_px=arguments.block_px)
         notes, synthetic = stack.notes, is_synthetic(stack.tags)
     require_train(ground.samples, classes, str(arguments.samples))
     tests = run_tests(ground, plans, options)
@@ -135,7 +128,7 @@ def main(arguments: argparse.Namespace) -> None:
             classes,
             options,
             scene=arguments.scene,
-            reference=(arguments.test or arguments.samples).name,
+            truth=(arguments.test or arguments.samples).name,
             synthetic=synthetic,
             notes=notes,
         )

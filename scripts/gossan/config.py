@@ -49,7 +49,13 @@ def config_faults(config: Mapping, known: Sequence[MapClass], papers: Iterable[s
     `known` are the classes of resources/static/minerals.csv, `papers` the names in published.json.
     """
     faults = []
+    side_px = config["accuracy"]["spatial_block_px"]
     for study, settings in config["studies"].items():
+        if settings.get("zones", {"score": {"buffer_px": 0}})["score"]["buffer_px"] > side_px:
+            faults.append(
+                f"studies.{study}.zones.score.buffer_px: is more than accuracy.spatial_block_px "
+                f"({side_px}); lower it"
+            )
         faults += [
             f"studies.{study}.{fault}" for fault in _study_faults(settings, known, list(papers))
         ]

@@ -56,10 +56,10 @@ WAVELETS = (
 )
 
 
-def compare(folder, *more, output="comparison.csv", reference="truth.tif"):
+def compare(folder, *more, output="comparison.csv", truth="truth.tif"):
     known = ()
-    if reference:
-        known = ("--reference", folder / reference, "--classes", folder / "classes.csv")
+    if truth:
+        known = ("--truth", folder / truth, "--classes", folder / "classes.csv")
     return run_tool(
         "compare_wavelets",
         *("--cube", folder / "cube.tif", "--output", folder / output, *WAVELETS),
@@ -117,7 +117,7 @@ def test_a_band_that_shows_the_zone_separates_it_and_noise_does_not(folder):
 
 
 def test_without_a_reference_nothing_is_said_about_zones(folder):
-    done = compare(folder, reference=None)
+    done = compare(folder, truth=None)
     assert done.returncode == 0, done.stderr
     table = rows(folder / "comparison.csv")
     assert [row["wavelet"] for row in table] == [
@@ -149,7 +149,7 @@ def test_the_ground_outside_polygons_is_the_rest(folder):
     )
     features.to_crs("EPSG:4326").to_file(folder / "zones.geojson")
     more = ("--zone", "muscovite", "--wavelets", "haar")
-    done = compare(folder, *more, reference="zones.geojson")
+    done = compare(folder, *more, truth="zones.geojson")
     assert done.returncode == 0, done.stderr
     row = rows(folder / "comparison.csv")[0]
     both = 10 * 20
@@ -202,11 +202,11 @@ def test_references_that_cannot_tell_are_named(folder):
     write_raster(folder / "truth.tif", truth, nodata=255, origin=(0.0, 0.0))
     assert "does not overlap" in compare(folder, *ZONES).stderr
     write_cube(folder / "cube.tif", np.full((2, ROWS, COLUMNS), -32768, "int16"))
-    assert "band 4: has no valid pixel" in compare(folder, reference=None).stderr
+    assert "band 4: has no valid pixel" in compare(folder, truth=None).stderr
 
 
-def test_a_raster_reference_needs_its_classes(folder):
-    done = compare(folder, "--reference", folder / "truth.tif", reference=None)
+def test_raster_ground_truth_needs_its_classes(folder):
+    done = compare(folder, "--truth", folder / "truth.tif", truth=None)
     assert done.returncode == 1
     assert "truth.tif: is a raster; give polygons" in done.stderr
 
@@ -216,8 +216,8 @@ def test_polygons_name_their_zones_themselves(folder):
     square = box(x, y - 40 * PIXEL_M, x + 30 * PIXEL_M, y)
     zones = geopandas.GeoDataFrame({"class": ["phyllic"]}, geometry=[square], crs=CRS)
     zones.to_file(folder / "zones.gpkg")
-    more = ("--reference", folder / "zones.gpkg", "--zone", "phyllic", "--wavelets", "haar")
-    done = compare(folder, *more, reference=None)
+    more = ("--truth", folder / "zones.gpkg", "--zone", "phyllic", "--wavelets", "haar")
+    done = compare(folder, *more, truth=None)
     assert done.returncode == 0, done.stderr
     row = rows(folder / "comparison.csv")[0]
     assert int(row["pixels_phyllic"]) == 30 * 40

@@ -25,7 +25,7 @@ def score(folder, out, *flags, zones=tuple(ZONES), threads=1, truth=None, tool=r
         "score_alteration",
         *("--cube", folder / "cube.tif", "--subbands", folder / "subbands.tif"),
         *("--reflectance", folder / "reflectance.tif", "--zone", *zones),
-        *(truth or ("--reference", folder / "zones.gpkg")),
+        *(truth or ("--truth", folder / "zones.gpkg")),
         "--confidence",
         *(folder / "confidence" / f"{zone}.tif" for zone in ZONES),
         *("--references", folder / "references.csv"),
@@ -185,7 +185,7 @@ def test_a_score_needs_nothing_to_compare_with(folder, tmp_path):
     done = run_tool(
         "score_alteration",
         *("--cube", folder / "cube.tif", "--subbands", folder / "subbands.tif"),
-        *("--zone", "phyllic", "--reference", folder / "zones.gpkg", "--scene", "tiny"),
+        *("--zone", "phyllic", "--truth", folder / "zones.gpkg", "--scene", "tiny"),
         *("--spatial-block-px", 16, "--per-class", 300, "--bootstrap", 100, "--threads", 1),
         *("--folds", 5, "--buffer-px", 4, "--seed", 42, "--outside", "other"),
         *("--output", tmp_path / "phyllic.tif", "--record", tmp_path / "score.json"),
@@ -222,7 +222,7 @@ def test_wrong_input_is_named(folder, tmp_path, flags, said):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_scene_needs_a_reference_or_a_model(folder, tmp_path):
+def test_a_scene_needs_ground_truth_or_a_model(folder, tmp_path):
     (folder / "other.json").write_text('{"zones": []}')
     done = score(folder, tmp_path, truth=("--model", folder / "other.json"))
     assert "other.json: not a record of score_alteration.py" in done.stderr
@@ -239,7 +239,7 @@ def test_a_scene_needs_a_reference_or_a_model(folder, tmp_path):
     assert "has no model of the zone propylitic" in done.stderr
     done = score(folder, tmp_path, truth=("--seed", 1), tool=run_command)
     assert done.returncode == 2
-    assert "--reference --model is required" in done.stderr
+    assert "--truth --model is required" in done.stderr
 
 
 def describe(path, names=None, centres_um=None, **tags):
@@ -335,7 +335,7 @@ def test_a_model_of_other_bands_by_name_is_refused(folder, elsewhere, tmp_path):
 def test_a_reference_elsewhere_is_refused(folder, tmp_path):
     far = {"phyllic": [(5000, 5010, 5000, 5010)], "propylitic": [(5020, 5030, 5000, 5010)]}
     write_zones(folder / "far.gpkg", zones=far)
-    done = score(folder, tmp_path, truth=("--reference", folder / "far.gpkg"))
+    done = score(folder, tmp_path, truth=("--truth", folder / "far.gpkg"))
     assert done.returncode == 1
     assert "does not overlap" in done.stderr
 
@@ -345,5 +345,5 @@ def test_help_is_quick():
     done = run_command("score_alteration", "--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0
-    assert "--reference" in done.stdout
+    assert "--truth" in done.stdout
     assert after.ru_utime - before.ru_utime < 1.0

@@ -5,8 +5,14 @@ import json
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from samples import run_tool, write_raster
+from whole_bands import make_transform
 from zone_scenes import COLUMNS, MAD, ROWS, TRANSFORM, write_zones, zone_codes
+
+from gossan.errors import InputError
+from gossan.raster import BandTable, Grid, RasterInfo
+from gossan.zones.cube_limits import require_fit
 
 EMIT = tuple(np.round(np.arange(0.40, 2.49, 0.0074), 4))
 # Names, centres and widths (µm) of a sensor's bands, and the bands that zones are looked for on.
@@ -113,7 +119,7 @@ def test_zones_are_found_on_the_bands_of_any_sensor(folder, sensor):
     )
     run(
         *("compare_wavelets", *cube, "--wavelets", "haar", *TRANSFORM, "--bootstrap", 100),
-        *("--seed", 1, "--reference", folder / "zones.gpkg", "--output", folder / "wavelets.csv"),
+        *("--seed", 1, "--truth", folder / "zones.gpkg", "--output", folder / "wavelets.csv"),
     )
     ranges = ("--medium", 0.2, 0.5, "--high", 0.5, 1)
     confidence = folder / "confidence.tif"
@@ -127,9 +133,9 @@ def test_zones_are_found_on_the_bands_of_any_sensor(folder, sensor):
             assert (dataset.read()[:, :3, :4] == 255).all()
     run(
         *("score_alteration", *cube, "--subbands", subbands, "--zone", "phyllic", "propylitic"),
-        *("--reflectance", folder / "reflectance.tif", "--reference", folder / "zones.gpkg"),
+        *("--reflectance", folder / "reflectance.tif", "--truth", folder / "zones.gpkg"),
         *("--outside", "other", "--confidence", confidence, "--scene", sensor),
-        *("--block-px", 16, "--folds", 4, "--buffer-px", 4, "--per-class", 400),
+        *("--spatial-block-px", 16, "--folds", 4, "--buffer-px", 4, "--per-class", 400),
         *("--bootstrap", 100, "--seed", 1, "--record", folder / "score.json"),
         *("--curves", folder / "curves.csv", "--record-dir", folder / "accuracy"),
         *("--output", folder / "phyllic.tif", folder / "propylitic.tif"),
@@ -160,6 +166,15 @@ def test_a_scene_smaller_than_the_filter_is_refused_in_one_line(folder, sensor):
     assert not (folder / "out.tif").exists()
 
 
+def test_a_transform_that_would_not_fit_into_memory_is_refused_in_one_line(tmp_path):
+    bands = BandTable(tuple(map(str, range(48))))
+    grid = Grid(None, Affine.identity(), 9000, 9000)
+    info = RasterInfo(tmp_path / "cube.tif", grid, bands, "int16", -32768, 1e-4, 0.0, {})
+    require_fit(info, make_transform(level=5))
+    with pytest.raises(InputError, match=r"level 6 of sym4 looks 882 pixels far, .* 612 MiB; use"):
+        require_fit(info, make_transform(level=6))
+
+
 @pytest.mark.parametrize("sensor", ["worldview3"])
 def test_a_score_without_wavelengths_has_no_ratios_and_says_so(folder, sensor):
     with rasterio.open(folder / "cube.tif") as dataset:
@@ -174,8 +189,8 @@ def test_a_score_without_wavelengths_has_no_ratios_and_says_so(folder, sensor):
     )
     run(
         *("score_alteration", "--cube", plain, "--subbands", subbands, "--zone", "phyllic"),
-        *("--reference", folder / "zones.gpkg", "--outside", "other", "--scene", sensor),
-        *("--block-px", 16, "--folds", 4, "--buffer-px", 4, "--per-class", 400),
+        *("--truth", folder / "zones.gpkg", "--outside", "other", "--scene", sensor),
+        *("--spatial-block-px", 16, "--folds", 4, "--buffer-px", 4, "--per-class", 400),
         *("--bootstrap", 100, "--seed", 1, "--record", folder / "score.json"),
         *("--curves", folder / "curves.csv", "--output", folder / "phyllic.tif"),
     )

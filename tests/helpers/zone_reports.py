@@ -30,7 +30,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
     """Write all that draw_zones and render_report read, the figures excepted."""
     make_zones(folder, synthetic=synthetic)
     write_record(folder / "cube.json", synthetic)
-    vector = ("--reference", folder / "zones.gpkg") if reference else ()
+    vector = ("--truth", folder / "zones.gpkg") if reference else ()
     maps = [folder / "confidence" / f"{zone}.tif" for zone in ZONES]
     for tool, arguments in (
         (

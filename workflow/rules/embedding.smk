@@ -95,6 +95,7 @@ rule train_filler:
     shell:
         "python {input.script:q} --library {input.library:q} --classes {input.classes:q}"
         " --bands {input.bands:q} {params.filler} --seed {params.seed}"
+        " --scene {wildcards.scene}"
         " --model {output.model:q} --onnx {output.onnx:q} --record {output.record:q}"
         " --history {output.history:q}"
         " 2> {log:q}"
@@ -211,6 +212,7 @@ rule map_embedding:
         " --class-map {output.class_map:q} --distance {output.distance:q}"
         " --answer {output.answer:q} --areas {output.areas:q}"
         " --sensor-areas {output.sensor_areas:q} --record {output.record:q}"
+        " --scene {wildcards.scene}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 
@@ -243,12 +245,14 @@ rule assess_spectra:
         training=lambda wildcards: training_flags(trial(wildcards)),
         masking=section("embedding", "masking"),
         folds=lambda wildcards: trial(wildcards)["folds"],
+        instruments=lambda wildcards: first_scene(wildcards)["stack"],
         draws=flags(**pick(SETTINGS["accuracy"], "seed", "bootstrap")),
     message:
         "Training on real spectra of one instrument, testing on another's"
     shell:
         "python {input.script:q} --training {input.training:q} --test {input.test:q}"
-        " --classes {input.classes:q} --sensors {input.sensors:q} --folds {params.folds}"
+        " --classes {input.classes:q} --sensors {input.sensors:q}"
+        " --instruments {params.instruments} --folds {params.folds}"
         " --masking {params.masking} {params.training} {params.network} {params.draws}"
         " --table {output.table:q} --record {output.record:q}"
         " 2> {log:q}"

@@ -24,14 +24,16 @@ rule transform_mnf:
         mem_mb=block_memory(600, 300),
     params:
         digest=digest("transform_mnf"),
-        mnf=section("mnf"),
-        seed=SETTINGS["accuracy"]["seed"],
+        mnf=lambda wildcards: flags(
+            endmember_count=section("mnf", "endmembers")(wildcards),
+            **pick(section("mnf")(wildcards), "components", "skewers", "purity_threshold"),
+            seed=SETTINGS["accuracy"]["seed"],
+        ),
         block_px=block_px_of,
     message:
         "Finding noise fractions and pure pixels of {wildcards.sensor} of {wildcards.scene}"
     shell:
-        "python {input.script:q} --cube {input.cube:q} --components {params.mnf[components]}"
-        " --skewers {params.mnf[skewers]} --seed {params.seed} --output {output.components:q}"
+        "python {input.script:q} --cube {input.cube:q} {params.mnf} --output {output.components:q}"
         " --eigenvalues {output.eigenvalues:q} --purity {output.purity:q}"
         " --endmembers {output.endmembers:q} --places {output.places:q}"
         " --block-px {params.block_px} --threads {threads}"

@@ -44,7 +44,11 @@ rule cut_patches:
             else "--skip-rare"
         ),
         patches=lambda wildcards: flags(
-            **pick(section("patches")(wildcards), "size_px", "stride_px", "split_block_px")
+            **pick(
+                section("patches")(wildcards),
+                *("size_px", "stride_px", "split_block_px", "min_label_share"),
+                "max_background_share",
+            )
         ),
         seed=SETTINGS["accuracy"]["seed"],
     message:
@@ -144,12 +148,18 @@ rule classify_patches:
         mem_mb=1500,
     params:
         digest=digest("classify_patches"),
+        shares=lambda wildcards: flags(
+            **pick(
+                section("patches")(wildcards),
+                *("min_label_share", "max_background_share", "points_per_class"),
+            )
+        ),
         block_px=SETTINGS["block_px"],
     message:
         "Classifying {wildcards.sensor} of {wildcards.scene} patch by patch"
     shell:
         "python {input.script:q} --onnx {input.onnx:q} --class-map {input.class_map:q}"
-        " --classes {input.classes:q} --output {output.class_map:q}"
+        " --classes {input.classes:q} {params.shares} --scene {wildcards.scene} --output {output.class_map:q}"
         " --probability {output.probability:q} --proportions {output.proportions:q}"
         " --pixels {output.pixels:q} --record {output.record:q}"
         " --block-px {params.block_px} --threads {threads}"

@@ -158,7 +158,7 @@ def wavelet_flags(wildcards, which):
     """The wavelet, or those that are compared, and how it is applied."""
     wavelet = section("zones", "wavelet")(wildcards)
     named = {"wavelet": wavelet["name"]} if which == "name" else {"wavelets": wavelet["compare"]}
-    return flags(**named, **pick(wavelet, "level", "mode", "transform"))
+    return flags(**named, **pick(wavelet, "level", "mode", "transform", "gaps"))
 
 
 rule compare_wavelets:
@@ -289,7 +289,7 @@ rule score_alteration:
         digest=digest("score_alteration"),
         outside=section("zones", "outside"),
         score=lambda wildcards: flags(
-            **pick(section("zones", "score")(wildcards), "folds", "per_class")
+            **pick(section("zones", "score")(wildcards), "folds", "per_class", "buffer_px")
         ),
         zones=names_of_zones,
         maps=lambda wildcards, output: [

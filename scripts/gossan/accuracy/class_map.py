@@ -1,4 +1,4 @@
-"""Test one class map against one reference, block by block, into one record."""
+"""Test one class map against ground truth, block by block, into one record."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,21 +19,21 @@ from gossan.accuracy.scores import (
     estimate_stratified,
     merge_samples,
 )
-from gossan.accuracy.truth import CONFLICT, NO_REFERENCE, open_reference
+from gossan.accuracy.truth import CONFLICT, NO_TRUTH, open_truth
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.raster import is_synthetic, iter_blocks, read_info
 
-SPLIT = "none: the method has no training pixels; every clear reference pixel is tested"
+SPLIT = "none: the method has no training pixels; every clear pixel of the truth is tested"
 SPLIT_SAMPLE = (
-    "none: the method has no training pixels; a random sample of the clear reference pixels of "
-    "each map class is tested"
+    "none: the method has no training pixels; a random sample of the clear pixels of the "
+    "truth, of each map class, is tested"
 )
 
 
 def assess_map(
     class_map: str | Path,
-    reference_path: str | Path,
+    truth_path: str | Path,
     classes: Sequence[MapClass],
     *,
     scene: str,
@@ -47,19 +47,19 @@ def assess_map(
 ) -> dict:
     """The accuracy record of a class map (`record` in workflow/schemas/accuracy.schema.json).
 
-    `per_class` None tests every pixel that both the map and the reference cover; a number
+    `per_class` None tests every pixel that both the map and the truth cover; a number
     tests that many pixels of each map class, drawn at random, and adds the area-weighted
-    estimates. A reference that names one of `others` counts as other ground. `split` says how
+    estimates. Ground that the truth calls one of `others` counts as other ground. `split` says how
     training was kept apart from testing, for a method that learned.
 
-    Raises InputError for unusable numbers, a map with codes outside `classes`, or a reference
-    that shares no clear pixel with the map.
+    Raises InputError for unusable numbers, a map with codes outside `classes`, or ground
+    truth that shares no clear pixel with the map.
     """
     if per_class is not None:
         require_least("per-class", per_class, 2)
     info = read_info(class_map)
     grid = info.grid
-    reference = open_reference(reference_path, grid, classes, others)
+    truth = open_truth(truth_path, grid, classes, others)
     codes = [item.code for item in classes]
     size = len(classes) + 1
     spatial = bootstrap.over(grid.shape)
@@ -67,8 +67,8 @@ def assess_map(
     samples: list[Sample] = []
     conflicts = 0
 
-    def tally(mapped: np.ndarray, truth: np.ndarray, window: Window) -> tuple:
-        mapped, truth = mapped[0], truth[0]
+    def tally(mapped: np.ndarray, known: np.ndarray, window: Window) -> tuple:
+        mapped, known = mapped[0], known[0]
         nodata = np.zeros(mapped.shape, bool) if info.nodata is None else mapped == info.nodata
         unknown = np.setdiff1d(mapped[~nodata], [0, *codes])
         if unknown.size:
@@ -77,19 +77,19 @@ def assess_map(
                 "classes.csv that the map was made with"
             )
         row, column = int(window.row_off), int(window.col_off)
-        truth_index = encode_classes(truth, codes, (truth == NO_REFERENCE) | (truth == CONFLICT))
+        truth_index = encode_classes(known, codes, (known == NO_TRUTH) | (known == CONFLICT))
         map_index = encode_classes(mapped, codes, nodata)
         place = spatial.window(mapped.shape, row, column)
         blocks = count_blocks(truth_index, map_index, size, place)
         sample = None
         if per_class is not None:
             sample = draw_sample(truth_index, map_index, per_class, bootstrap.seed, row, column)
-        lost = int(((truth == CONFLICT) & (map_index != EXCLUDED)).sum())
+        lost = int(((known == CONFLICT) & (map_index != EXCLUDED)).sum())
         return place, blocks, sample, lost
 
     results = iter_blocks(
         tally,
-        [class_map, reference.read, lambda window: window],
+        [class_map, truth.read, lambda window: window],
         grid=grid,
         block_px=window_px,
         threads=threads,
@@ -103,7 +103,7 @@ def assess_map(
     blocks = counts.reshape(-1, size, size)
     if not blocks.any():
         raise InputError(
-            f"{reference_path}: no clear pixel of {class_map} has a reference; check both"
+            f"{truth_path}: no clear pixel of {class_map} has ground truth; check both"
         )
 
     labels = class_labels(classes)
@@ -112,7 +112,7 @@ def assess_map(
     if per_class is not None:
         drawn = samples[0]
         number = spatial.number(drawn.row, drawn.column)
-        blocks = count_pixels(number, drawn.reference, drawn.stratum, size)
+        blocks = count_pixels(number, drawn.truth, drawn.stratum, size)
         sampled = blocks.sum(axis=(0, 1))
         weights = np.divide(mapped_pixels, sampled, out=np.zeros(size), where=sampled > 0)
         estimates = estimate_stratified(blocks.sum(axis=0), mapped_pixels)
@@ -126,10 +126,10 @@ def assess_map(
         method=method,
         synthetic=is_synthetic(info.tags),
         truth=TruthSource(
-            Path(reference_path).name,
-            reference.kind,
-            reference.note,
-            reference.synthetic,
+            Path(truth_path).name,
+            truth.kind,
+            truth.note,
+            truth.synthetic,
             conflicts,
         ),
         split=split or (SPLIT if per_class is None else SPLIT_SAMPLE),

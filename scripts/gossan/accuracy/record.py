@@ -10,33 +10,30 @@ from pathlib import Path
 
 import numpy as np
 
-from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.blocks import INTERVAL_RULE, Bootstrap
 from gossan.accuracy.scores import assess_blocks
 from gossan.legend import MapClass
 
-NO_TRUTH = "The scene has no reference, so no accuracy can be stated."
+WITHOUT_TRUTH = "The scene has no ground truth, so no accuracy can be stated."
 """Why a map of a scene without ground truth is not assessed."""
 
 RULES: Mapping[str, str] = {
     "other": (
-        "Reference pixels whose class is none of the study's classes count as 'other'; they are "
+        "Pixels of the truth whose class is none of the study's classes count as 'other'; they are "
         "right where the map says 'unclassified'."
     ),
     "study_classes": (
-        "scores_study_classes counts only reference pixels of the study's classes; a pixel of "
+        "scores_study_classes counts only pixels of the truth of the study's classes; a pixel of "
         "them that the map leaves unclassified is a miss."
     ),
     "macro_f1": (
-        "The plain mean of F1 over the classes present in the reference, 'other' included where "
-        "it is counted; a class of the reference that is never mapped has F1 = 0."
+        "The plain mean of F1 over the classes present in the truth, 'other' included where "
+        "it is counted; a class of the truth that is never mapped has F1 = 0."
     ),
-    "interval": (
-        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null where "
-        "fewer than five blocks carry the value. Undefined values are null."
-    ),
+    "interval": INTERVAL_RULE,
     "stratified": (
         "Area-weighted estimators and standard errors of Olofsson et al. (2014); the population "
-        "is the clear map pixels that have a reference. A standard error of 0 means that no "
+        "is the clear map pixels that have ground truth. A standard error of 0 means that no "
         "sampled pixel disagreed, not that none does."
     ),
 }
@@ -135,7 +132,9 @@ def make_record(
     }
 
 
-def unassessed_record(*, scene: str, method: str, synthetic: bool, reason: str = NO_TRUTH) -> dict:
+def unassessed_record(
+    *, scene: str, method: str, synthetic: bool, reason: str = WITHOUT_TRUTH
+) -> dict:
     """The record of a map that nothing is there to test, and the `reason`."""
     return {
         "scene": scene,

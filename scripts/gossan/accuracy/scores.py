@@ -1,7 +1,7 @@
 """How right a class map is: confusion matrices, scores, their intervals, and class areas.
 
-Confusion matrices hold reference classes in rows and map classes in columns. Index 0 is "other"
-in the reference and "unclassified" in the map; indices 1 to K - 1 are the classes of the study.
+Confusion matrices hold classes of the truth in rows and map classes in columns. Index 0 is "other"
+in the truth and "unclassified" in the map; indices 1 to K - 1 are the classes of the study.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,30 +34,30 @@ def encode_classes(values: np.ndarray, codes: Sequence[int], excluded: np.ndarra
 
 
 def count_blocks(
-    reference: np.ndarray, mapped: np.ndarray, classes: int, window: BlockWindow
+    truth: np.ndarray, mapped: np.ndarray, classes: int, window: BlockWindow
 ) -> np.ndarray:
     """Confusion counts of each spatial block that a window of the scene touches.
 
-    `reference` and `mapped` (rows, columns) hold indices below `classes`, or EXCLUDED. Returns
+    `truth` and `mapped` (rows, columns) hold indices below `classes`, or EXCLUDED. Returns
     counts (block rows, block columns, classes, classes) as int64, of the blocks of `window`.
     """
-    tested = (reference != EXCLUDED) & (mapped != EXCLUDED)
-    cell = (window.number[tested] * classes + reference[tested]) * classes + mapped[tested]
+    tested = (truth != EXCLUDED) & (mapped != EXCLUDED)
+    cell = (window.number[tested] * classes + truth[tested]) * classes + mapped[tested]
     counts = np.bincount(cell, minlength=window.count * classes**2)
     return counts.reshape(*window.shape, classes, classes)
 
 
 def count_pixels(
-    block: np.ndarray, reference: np.ndarray, mapped: np.ndarray, classes: int
+    block: np.ndarray, truth: np.ndarray, mapped: np.ndarray, classes: int
 ) -> np.ndarray:
     """Confusion counts (blocks, classes, classes) int64 of pixels, each (n,).
 
-    `block` numbers their spatial blocks, `reference` and `mapped` hold indices below `classes`.
+    `block` numbers their spatial blocks, `truth` and `mapped` hold indices below `classes`.
     Blocks come in the order of their numbers, those without a pixel are left out.
     """
     used, place = np.unique(block, return_inverse=True)
     counts = np.zeros((len(used), classes, classes), np.int64)
-    np.add.at(counts, (place, reference, mapped), 1)
+    np.add.at(counts, (place, truth, mapped), 1)
     return counts
 
 
@@ -78,29 +78,29 @@ class Scores:
 
 
 def score_confusion(confusion: np.ndarray) -> Scores:
-    """Scores of confusion matrices (..., K, K), rows = reference, columns = map.
+    """Scores of confusion matrices (..., K, K), rows = truth, columns = map.
 
     Overall accuracy is the share of the diagonal; kappa follows Cohen (1960). Precision is
-    undefined for a class that is never mapped, recall for one that the reference lacks, F1 for
-    one that both lack. F1 of a class of the reference that is never mapped is 0, because every
+    undefined for a class that is never mapped, recall for one that the truth lacks, F1 for
+    one that both lack. F1 of a class of the truth that is never mapped is 0, because every
     pixel of it is missed. Macro-F1 is the plain mean of F1 over the classes present in the
-    reference; a class that only the map has lowers others' precision but is not averaged.
+    truth; a class that only the map has lowers others' precision but is not averaged.
     """
     confusion = np.asarray(confusion, dtype=np.float64)
     total = confusion.sum(axis=(-2, -1))
     right = np.diagonal(confusion, axis1=-2, axis2=-1)
-    in_reference = confusion.sum(axis=-1)
+    in_truth = confusion.sum(axis=-1)
     in_map = confusion.sum(axis=-2)
     overall = _ratio(right.sum(axis=-1), total)
-    chance = _ratio((in_reference * in_map).sum(axis=-1), total**2)
-    f1 = _ratio(2 * right, in_reference + in_map)
-    present = in_reference > 0
+    chance = _ratio((in_truth * in_map).sum(axis=-1), total**2)
+    f1 = _ratio(2 * right, in_truth + in_map)
+    present = in_truth > 0
     return Scores(
         overall=overall,
         kappa=_ratio(overall - chance, 1 - chance),
         macro_f1=_ratio(np.where(present, f1, 0).sum(axis=-1), present.sum(axis=-1)),
         precision=_ratio(right, in_map),
-        recall=_ratio(right, in_reference),
+        recall=_ratio(right, in_truth),
         f1=f1,
     )
 
@@ -117,7 +117,7 @@ def assess_blocks(
     `blocks` (n, K, K) are counts per spatial block, `labels` K dictionaries that identify the
     classes and are repeated in the answer. `column_weights` (K,) weighs the pixels of each map
     class, for a sample that was stratified by map class. Undefined values and intervals
-    (`blocks.interval`) are None; macro-F1 rests on the blocks of the class of the reference that
+    (`blocks.interval`) are None; macro-F1 rests on the blocks of the class of the truth that
     has the fewest. Blocks without pixels are dropped.
     """
     classes = len(labels)
@@ -182,7 +182,7 @@ class StratifiedEstimates:
 def estimate_stratified(sample: np.ndarray, mapped_areas: np.ndarray) -> StratifiedEstimates:
     """Accuracies and areas from a sample stratified by map class.
 
-    `sample` (K, K) holds sample counts, rows = reference, columns = map; `mapped_areas` (K,)
+    `sample` (K, K) holds sample counts, rows = truth, columns = map; `mapped_areas` (K,)
     the area of each map class in any unit, which the areas come back in. After Olofsson et al.
     (2014), Remote Sensing of Environment 148, equations 4 to 11: poststratified estimators and
     their variances for simple random sampling within strata. A stratum that covers area but
@@ -222,17 +222,17 @@ def estimate_stratified(sample: np.ndarray, mapped_areas: np.ndarray) -> Stratif
 
 @dataclass(frozen=True)
 class Sample:
-    """Pixels drawn from the strata: priority, stratum, reference index, row and column."""
+    """Pixels drawn from the strata: priority, stratum, truth index, row and column."""
 
     priority: np.ndarray
     stratum: np.ndarray
-    reference: np.ndarray
+    truth: np.ndarray
     row: np.ndarray
     column: np.ndarray
 
 
 def draw_sample(
-    reference: np.ndarray,
+    truth: np.ndarray,
     mapped: np.ndarray,
     per_class: int,
     seed: int,
@@ -247,12 +247,12 @@ def draw_sample(
     pass and the same for any order of windows.
     """
     generator = np.random.default_rng([seed, row_offset, column_offset])
-    priority = generator.random(reference.shape)
-    row, column = np.nonzero((reference != EXCLUDED) & (mapped != EXCLUDED))
+    priority = generator.random(truth.shape)
+    row, column = np.nonzero((truth != EXCLUDED) & (mapped != EXCLUDED))
     sample = Sample(
         priority[row, column],
         mapped[row, column],
-        reference[row, column],
+        truth[row, column],
         row + row_offset,
         column + column_offset,
     )
@@ -264,7 +264,7 @@ def merge_samples(samples: Iterable[Sample], per_class: int) -> Sample:
     samples = list(samples)
     fields = [
         np.concatenate([getattr(sample, name) for sample in samples])
-        for name in ("priority", "stratum", "reference", "row", "column")
+        for name in ("priority", "stratum", "truth", "row", "column")
     ]
     priority, stratum, _, row, column = fields
     kept = smallest_of_each(priority, stratum, per_class, (row, column))
@@ -287,7 +287,7 @@ def describe_stratified(
     population = int(np.sum(mapped_pixels))
     to_km2 = None if pixel_area_m2 is None else pixel_area_m2 / 1e6
 
-    def estimate(value: float, error: float, upper: float | None = 1.0) -> dict:
+    def with_error(value: float, error: float, upper: float | None = 1.0) -> dict:
         low, high = value - Z_95 * error, value + Z_95 * error
         return {
             "value": rounded(value),
@@ -303,19 +303,19 @@ def describe_stratified(
                 **label,
                 "mapped_pixels": int(mapped_pixels[place]),
                 "sampled_pixels": int(sampled[place]),
-                "users_accuracy": estimate(estimates.users[place], estimates.users_se[place]),
-                "producers_accuracy": estimate(
+                "users_accuracy": with_error(estimates.users[place], estimates.users_se[place]),
+                "producers_accuracy": with_error(
                     estimates.producers[place], estimates.producers_se[place]
                 ),
-                "area_share": estimate(area / population, error / population),
+                "area_share": with_error(area / population, error / population),
                 "area_km2": None
                 if to_km2 is None
-                else estimate(area * to_km2, error * to_km2, None),
+                else with_error(area * to_km2, error * to_km2, None),
             }
 
     return {
         "population_pixels": population,
-        "overall_accuracy": estimate(estimates.overall, estimates.overall_se),
+        "overall_accuracy": with_error(estimates.overall, estimates.overall_se),
         "classes": list(classes()),
     }
 

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 from gossan.accuracy.blocks import Bootstrap, gather, interval, require_least, resample
 from gossan.accuracy.record import TruthSource, class_labels, make_record
 from gossan.accuracy.scores import EXCLUDED, count_pixels, encode_classes
-from gossan.accuracy.truth import CONFLICT, NO_REFERENCE, Reference
+from gossan.accuracy.truth import CONFLICT, NO_TRUTH, Truth
 from gossan.cube.bands import SENSORS, StackBands, sensors_present
 from gossan.embedding.sensor_scores import MACRO
 from gossan.errors import InputError
@@ -57,11 +57,11 @@ class Protocol:
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Reference pixels with their spectra, in order of row and column.
+    """Pixels of known ground with their spectra, in order of row and column.
 
     `spectra` (n, B) float32 are 0 in bands of absent sensors, `present` (n, S); `truth` (n,) is 0
     for other ground and 1 to K for the minerals; `block` (n,) numbers spatial blocks; `weight`
-    (n,) tells how many reference pixels of its class and side each stands for.
+    (n,) tells how many such pixels of its class and side each stands for.
     """
 
     spectra: np.ndarray
@@ -91,10 +91,10 @@ class Pixels:
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """Reference pixels of a scene, and how they came about: counts for records."""
+    """Pixels of known ground of a scene, and how they came about: counts for records."""
 
     pixels: Pixels
-    reference: Reference
+    truth: Truth
     protocol: Protocol
     conflicts: int
     sampled: bool
@@ -113,7 +113,7 @@ class Ground:
         )
         if self.sampled:
             text += (
-                f"; at most {own.per_class} pixels of each reference class and side are tested, "
+                f"; at most {own.per_class} pixels of each class of the truth and side are tested, "
                 "and their scores weighted by what they stand for"
             )
         return "; ".join((text, *pixels.notes))
@@ -152,20 +152,20 @@ def read_pixels(
     stack: str | Path,
     sensor_mask: str | Path,
     bands: StackBands,
-    reference: Reference,
+    truth: Truth,
     minerals: Sequence[MapClass],
     protocol: Protocol,
     threads: int = 1,
 ) -> Ground:
-    """The reference pixels of a stack that at least one sensor saw.
+    """The pixels of known ground of a stack that at least one sensor saw.
 
-    `minerals` in the order of the detectors' scores; any other class of the reference is other
+    `minerals` in the order of the detectors' scores; any other class of the truth is other
     ground. Pixels without a sensor, and those that two classes claim, are left out and counted. A
     sensor with a gap in one of its bands counts as absent there. Memory is bounded by
     `per_class` and the size of a block, not by the scene.
 
     Raises InputError where the stack does not have the bands, the mask is of another grid or
-    names sensors that the stack lacks, no reference pixel is left, a mineral lies in a single
+    names sensors that the stack lacks, no pixel of known ground is left, a mineral lies in a single
     block, or one side is empty.
     """
     info = read_info(stack)
@@ -181,7 +181,7 @@ def read_pixels(
 
     def look(bits: np.ndarray, codes_read: np.ndarray, window: Window) -> tuple:
         bits, codes_read = bits[0].astype(np.uint8), codes_read[0]
-        unusable = (codes_read == NO_REFERENCE) | (codes_read == CONFLICT)
+        unusable = (codes_read == NO_TRUTH) | (codes_read == CONFLICT)
         truth = encode_classes(codes_read, codes, unusable)
         conflicts = int((codes_read == CONFLICT).sum())
         unseen = int(((truth != EXCLUDED) & (bits == 0)).sum())
@@ -197,7 +197,7 @@ def read_pixels(
         block = spatial.number(row, column)
         return own, row, column, block, unseen, conflicts
 
-    sources = [sensor_mask, reference.read, lambda window: window]
+    sources = [sensor_mask, truth.read, lambda window: window]
 
     def scan() -> object:
         return iter_blocks(
@@ -215,7 +215,7 @@ def read_pixels(
             counts[number] = counts.get(number, 0) + row
     if not counts:
         raise InputError(
-            f"{stack}: no pixel that a sensor saw has a reference; check the places of both"
+            f"{stack}: no pixel that a sensor saw has ground truth; check the places of both"
         )
     numbers = np.array(sorted(counts))
     table = np.stack([counts[number] for number in numbers.tolist()])
@@ -230,18 +230,18 @@ def read_pixels(
         stratum = best[4] * size + best[0]
         priority = pixel_priorities(best[1], best[2], protocol.bootstrap.seed)
         best = best[:, smallest_of_each(priority, stratum, protocol.per_class)]
-    truth, row, column, block, side = best[:, np.lexsort((best[2], best[1]))]
+    own, row, column, block, side = best[:, np.lexsort((best[2], best[1]))]
     spectra, present = _read_spectra(stack, sensor_mask, bands, row, column, threads)
     population = np.zeros((2, size))
     for number in (0, 1):
         population[number] = table[is_test == bool(number)].sum(axis=0)
     drawn = np.zeros((2, size))
-    np.add.at(drawn, (side, truth), 1)
-    weight = np.divide(population, drawn, out=np.zeros((2, size)), where=drawn > 0)[side, truth]
+    np.add.at(drawn, (side, own), 1)
+    weight = np.divide(population, drawn, out=np.zeros((2, size)), where=drawn > 0)[side, own]
     notes = []
     if unseen:
-        notes.append(f"{unseen} reference pixels that no sensor saw are left out")
-    pixels = Pixels(spectra, present, truth, block, side.astype(bool), weight)
+        notes.append(f"{unseen} pixels of the truth that no sensor saw are left out")
+    pixels = Pixels(spectra, present, own, block, side.astype(bool), weight)
     whole = present.any(axis=1)
     if not whole.all():
         notes.append(f"{np.count_nonzero(~whole)} with gaps in every sensor are left out")
@@ -250,11 +250,9 @@ def read_pixels(
         name for place, name in enumerate(bands.sensors) if not pixels.present[:, place].any()
     )
     if absent:
-        notes.append(f"{', '.join(absent)} saw none of the reference pixels")
+        notes.append(f"{', '.join(absent)} saw no pixel of the truth")
     pixels = Pixels(**{**vars(pixels), "notes": tuple(notes)})
-    return Ground(
-        pixels, reference, protocol, conflicts, bool(population.sum() > drawn.sum()), absent
-    )
+    return Ground(pixels, truth, protocol, conflicts, bool(population.sum() > drawn.sum()), absent)
 
 
 def _require_sides(
@@ -270,8 +268,8 @@ def _require_sides(
             )
     if not table[~is_test].any():
         raise InputError(
-            f"spatial-block-px: all reference pixels lie in one block of {side} pixels; give a "
-            "smaller number"
+            f"spatial-block-px: all pixels of the truth lie in one block of {side} pixels; give "
+            "a smaller number"
         )
 
 
@@ -301,7 +299,7 @@ def _read_spectra(
 
     sources = [stack, sensor_mask, lambda window: window]
     for _, (near, found, there) in iter_blocks(
-        gather, sources, block_px=WINDOW_PX, threads=threads, progress="reference pixels"
+        gather, sources, block_px=WINDOW_PX, threads=threads, progress="pixels of the truth"
     ):
         spectra[near], present[near] = found, there
     return spectra, present
@@ -376,7 +374,7 @@ def rate(
     """Rates of minerals found (n, K) bool against truth (n,), one mineral against all the rest.
 
     Intervals are those of `gossan.accuracy.blocks`. Macro-F1 is the plain mean over the minerals
-    that the reference has; it rests on the blocks of the mineral that has the fewest.
+    that the truth has; it rests on the blocks of the mineral that has the fewest.
     """
     minerals = found.shape[1]
     positive = truth[:, None] == np.arange(1, minerals + 1)
@@ -461,19 +459,17 @@ def accuracy_record(
     """
     pixels = ground.pixels.take(ground.pixels.is_test)
     size = len(minerals) + 1
-    # One weight per row of the matrix, because pixels were drawn by class of the reference.
+    # One weight per row of the matrix, because pixels were drawn by class of the truth.
     weight = np.ones(size)
     weight[pixels.truth] = pixels.weight
-    reference = ground.reference
+    truth = ground.truth
     return make_record(
         count_pixels(pixels.block, pixels.truth, named, size),
         class_labels(minerals),
         scene=scene,
         method=method,
         synthetic=synthetic,
-        truth=TruthSource(
-            file, reference.kind, reference.note, reference.synthetic, ground.conflicts
-        ),
+        truth=TruthSource(file, truth.kind, truth.note, truth.synthetic, ground.conflicts),
         split=ground.split,
         bootstrap=ground.protocol.bootstrap,
         per_class=ground.protocol.per_class if ground.sampled else None,

@@ -15,7 +15,14 @@ from gossan.cube.bands import SENSORS, StackBands
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import MapClass
-from gossan.networks.headers import Shapes, header_text, open_network, parse_header, require_classes
+from gossan.networks.headers import (
+    Shapes,
+    header_text,
+    open_network,
+    parse_header,
+    require_centres,
+    require_classes,
+)
 from gossan.networks.onnx_session import METADATA, read_network_file
 
 FORMAT = "gossan-embedding-2"
@@ -33,14 +40,6 @@ LEVEL = 0.2
 SMALLEST_CONTRAST = 0.02
 """Spread of a sensor's sharpened log reflectance that counts as flat: noise is not blown up."""
 NARROWEST = 1e-12
-MOST_SHIFT = 0.1
-"""Share of a band's width by which its centre may lie elsewhere than in training.
-
-Spectrometers are calibrated anew from time to time, by less than that; a sensor of the same band
-names with other filters moves them by more.
-"""
-LEAST_SHIFT_UM = 1e-4
-"""What every centre may be off: tables round it to less than a tenth of a nanometre."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class Header:
     def require_bands(self, bands: StackBands, where: str) -> None:
         """Raise InputError, naming `where`, unless it has the network's bands.
 
-        Centres may differ by MOST_SHIFT of a band's width.
+        Centres may differ as in `require_centres`.
         """
         if bands.names != self.bands.names:
             lacking = [name for name in self.bands.names if name not in bands.names]
@@ -122,14 +121,9 @@ class Header:
                 f"{where}: its {len(bands)} bands are not the {len(self.bands)} that the network "
                 f"was trained with: {words}; train it with this table of bands"
             )
-        apart = np.abs(np.subtract(bands.centre_um, self.bands.centre_um))
-        beyond = apart - np.fmax(MOST_SHIFT * np.array(self.bands.fwhm_um), LEAST_SHIFT_UM)
-        worst = int(beyond.argmax())
-        if beyond[worst] > 0:
-            raise InputError(
-                f"{where}: a band lies {apart[worst] * 1000:.1f} nm from where the network was "
-                f"trained with it, {bands.names[worst]}; train it with this table of bands"
-            )
+        require_centres(
+            bands.names, bands.centre_um, self.bands.centre_um, self.bands.fwhm_um, where
+        )
 
     def require_classes(self, classes: Sequence[MapClass], where: str) -> None:
         """Raise InputError, naming the table `where`, unless it has the network's minerals."""

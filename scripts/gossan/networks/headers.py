@@ -7,9 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import numpy as np
+
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.networks.onnx_session import open_session
+
+MOST_SHIFT = 0.1
+"""Share of a band's width by which its centre may lie elsewhere than in training.
+
+Spectrometers are calibrated anew from time to time, by less than that; a sensor of the same band
+names with other filters moves them by more.
+"""
+LEAST_SHIFT_UM = 1e-4
+"""What every centre may be off: tables round it to less than a tenth of a nanometre."""
 
 
 class Header(Protocol):
@@ -86,6 +97,27 @@ def require_classes(
                 f"{where}: class {code} is {known.get(code, 'missing')} where the network has "
                 f"{name}; give the table that it was trained with"
             )
+
+
+def require_centres(
+    names: Sequence[str],
+    centre_um: Sequence[float],
+    trained_um: Sequence[float],
+    fwhm_um: Sequence[float],
+    where: str,
+) -> None:
+    """Raise InputError, naming `where`, unless bands lie where a network was trained with them.
+
+    Centres may differ by MOST_SHIFT of a band's width in training (NaN: LEAST_SHIFT_UM).
+    """
+    apart = np.abs(np.subtract(centre_um, trained_um))
+    beyond = apart - np.fmax(MOST_SHIFT * np.array(fwhm_um), LEAST_SHIFT_UM)
+    worst = int(beyond.argmax())
+    if beyond[worst] > 0:
+        raise InputError(
+            f"{where}: a band lies {apart[worst] * 1000:.1f} nm from where the network was "
+            f"trained with it, {names[worst]}; train a network with these bands"
+        )
 
 
 def file_digest(path: str | Path) -> str:

@@ -28,6 +28,7 @@ MOST_DIFFERENCE = 1e-4
 
 # Where the compact network halves the image, and the channels that it then has.
 COMPACT_CHANNELS = (64, 128, 256)
+
 logger = logging.getLogger(__name__)
 
 
@@ -40,11 +41,11 @@ class Training:
     give the same weights to the last bit on one machine.
     """
 
-    epochs: int = 10
+    epochs: int
+    rate: float
+    seed: int
+    threads: int
     batch: int = 16
-    rate: float = 1e-3
-    seed: int = 42
-    threads: int = 2
 
     def __post_init__(self):
         """Raise InputError for numbers that cannot be used."""

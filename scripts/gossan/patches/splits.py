@@ -14,7 +14,7 @@ import numpy as np
 from gossan.accuracy.blocks import SpatialBlocks
 from gossan.errors import InputError
 from gossan.patches.augmentation import RIGHT_ANGLES, count_variants, reduce_equally
-from gossan.patches.cutting import SIDES, UNUSED, PatchTable
+from gossan.patches.cutting import SIDES, UNUSED, PatchTable, TooFewPatchesError
 
 TRAIN, VALIDATION, TEST = SIDES
 SHARES = (0.70, 0.15, 0.15)
@@ -97,13 +97,13 @@ def split_blocked(
         rarest = int(carried.argmin())
         name = table.classes[rarest]
         if not skip_rare:
-            raise InputError(
+            raise TooFewPatchesError(
                 f"class {name}: {(table.labels == rarest).sum()} patches in {carried[rarest]} "
                 f"blocks cannot be on all of {', '.join(SIDES)}; take smaller patches, stride or "
                 "blocks, another seed, or leave the class out"
             )
         if len(table.classes) == 2:
-            raise InputError(
+            raise TooFewPatchesError(
                 f"class {name}: too rare to train and test; take smaller patches, stride or blocks"
             )
         kept = np.flatnonzero(table.labels != rarest)

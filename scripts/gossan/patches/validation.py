@@ -169,7 +169,7 @@ def accuracy_record(
         truth=TruthSource(
             file,
             "raster",
-            "counts are images of patches; a patch's reference is the largest of the classes in "
+            "counts are images of patches; a patch's class is the largest of the classes in "
             "the class map that it was cut from, not ground truth",
         ),
         split=PROTOCOL_NOTES[protocol],

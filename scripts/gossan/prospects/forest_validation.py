@@ -54,7 +54,7 @@ class Options:
     bootstrap: Bootstrap
     folds: int
     per_class: int
-    threads: int = 1
+    threads: int
 
     def __post_init__(self):
         """Raise InputError for numbers that cannot be used."""
@@ -95,22 +95,37 @@ class Ground:
     features: dict[str, np.ndarray]
     names: dict[str, tuple[str, ...]]
     layers: dict[str, tuple[str, ...]]
-    blocks: np.ndarray | None
+    blocks: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Labelled points, and the features of every plan by its name, (n, features) each.
+
+    `names` and `layers` are those of each plan's features.
+    """
+
+    samples: Samples
+    values: dict[str, np.ndarray]
+    names: dict[str, tuple[str, ...]]
+    layers: dict[str, tuple[str, ...]]
 
 
 def read_ground(
-    stack: Stack,
-    samples: Samples,
-    plans: Sequence[Plan],
-    *,
-    block_px: int,
-    threads: int,
-    spatial_block_px: int | None = None,
+    stack: Stack, samples: Samples, plans: Sequence[Plan], options: Options, *, block_px: int
 ) -> Ground:
+    """Read every plan's features, as `read_plan_features`, and number the spatial blocks."""
+    read = read_plan_features(stack, samples, plans, block_px=block_px, threads=options.threads)
+    blocks = read.samples.blocks(options.bootstrap.spatial_block_px, stack.grid)
+    return Ground(read.samples, read.values, read.names, read.layers, blocks)
+
+
+def read_plan_features(
+    stack: Stack, samples: Samples, plans: Sequence[Plan], *, block_px: int, threads: int
+) -> Features:
     """Read every plan's features; points on nodata of any layer of any plan are left out.
 
-    All plans are then tested on the same points. Without `spatial_block_px` the points have no
-    blocks and can train, not test. Raises InputError where no point is left.
+    All plans are then tested on the same points. Raises InputError where none is left.
     """
     features, names, layers = {}, {}, {}
     whole = np.ones(len(samples.rows), bool)
@@ -131,13 +146,13 @@ def read_ground(
         whole &= np.isfinite(features[plan.name]).all(axis=1)
     if not whole.any():
         raise InputError("samples: all points lie on nodata; check the cube and extra rasters")
-    notes = () if whole.all() else (f"{(~whole).sum()} points lie on nodata; left out",)
-    samples = samples.take(whole, *notes)
+    notes = [] if whole.all() else [f"{(~whole).sum()} points lie on nodata; left out"]
+    for plan in plans:
+        note = plan.recipe.note([stack.layers[place] for place in plan_layers(stack, plan)])
+        if note:
+            notes.append(f"{plan.name}: {note}")
     kept = {name: values[whole] for name, values in features.items()}
-    blocks = None
-    if spatial_block_px is not None:
-        blocks = samples.blocks(spatial_block_px, stack.grid)
-    return Ground(samples, kept, names, layers, blocks)
+    return Features(samples.take(whole, *notes), kept, names, layers)
 
 
 def plan_layers(stack: Stack, plan: Plan) -> tuple[int, ...]:
@@ -233,7 +248,7 @@ def _learnable(codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _count(
     codes: np.ndarray, predicted: np.ndarray, found: np.ndarray, blocks: np.ndarray
 ) -> np.ndarray:
-    """Confusion counts (blocks, K, K), rows = reference."""
+    """Confusion counts (blocks, K, K), rows = truth."""
     truth, said = np.searchsorted(found, codes), np.searchsorted(found, predicted)
     return count_pixels(blocks, truth, said, len(found))
 
@@ -307,11 +322,11 @@ def forest_record(
     options: Options,
     *,
     scene: str,
-    reference: str,
+    truth: str,
     synthetic: bool,
     notes: Sequence[str] = (),
 ) -> dict:
-    """The accuracy record of a test against the points of the file `reference`.
+    """The accuracy record of a test against the points of the file `truth`.
 
     `notes` are added to what is said of the points.
     """
@@ -332,7 +347,7 @@ def forest_record(
         method=f"Random forest, {test.name}, {test.protocol} split",
         synthetic=synthetic,
         truth=TruthSource(
-            reference,
+            truth,
             "points",
             "; ".join(("the pixel that holds each point is tested", *ground.samples.notes, *notes)),
         ),

@@ -88,8 +88,8 @@ def read_sites(
     path: str | Path,
     grid: Grid,
     name: str,
-    substances: Sequence[str] | None = None,
-    attribute: str = "substance",
+    substances: Sequence[str] | None,
+    attribute: str,
 ) -> Sites:
     """Read points or polygons, those of `substances` only, without regard to case.
 

@@ -183,7 +183,7 @@ def draw_map(
     classes = safe_classes(classes)
     panels = [("Minerals by the network", class_map)]
     if truth is not None:
-        panels.append(("Truth (simulated)" if synthetic else "Reference", truth))
+        panels.append(("Truth (simulated)" if synthetic else "Truth", truth))
     figure, axes = map_panels(class_map.grid, len(panels) + 2, synthetic, legend_rows=3)
     shown: set[int] = set()
     for axis, (title, raster) in zip(axes, panels, strict=False):
@@ -306,7 +306,7 @@ def draw_detection(
     minerals = list_minerals(rows)
     methods = order_methods(rows)
     if not minerals:
-        return draw_message("No method was tested: there is no reference.", synthetic)
+        return draw_message("No method was tested: there is no truth.", synthetic)
     if pick(rows, mineral=MACRO):
         minerals = [*minerals, MACRO]
     columns = 2 if len(minerals) > 3 else len(minerals)
@@ -367,7 +367,7 @@ def draw_subsets(rows: Rows, synthetic: bool, mineral: str = MACRO) -> Figure:
     """
     scores = subset_scores(rows, mineral)
     if not scores:
-        return draw_message("No set of sensors was tested: there is no reference.", synthetic)
+        return draw_message("No set of sensors was tested: there is no truth.", synthetic)
     sensors = [name for name in SENSORS if any(name in subset for subset in scores)]
     methods = [name for name in order_methods(rows) if any(name in own for own in scores.values())]
     values = np.array([[own.get(name, np.nan) for name in methods] for own in scores.values()])
@@ -536,7 +536,7 @@ def draw_coverage(rows: Rows, labels: Mapping[str, str], synthetic: bool) -> Fig
     `rows` are the table `coverage` of assess_detectors.
     """
     if not rows:
-        return draw_message("Abstention was not tested: there is no reference.", synthetic)
+        return draw_message("Abstention was not tested: there is no truth.", synthetic)
     figure = Figure(figsize=(WIDTH_IN, 0.36 * len(rows) + 2.0), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     mark_synthetic(figure, synthetic)

@@ -1,24 +1,23 @@
-"""The report of a study of several sensors: maps, methods, sets of sensors, and abstention."""
+"""What the report says of one embedding of several sensors: map, methods, sets, abstention."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from gossan.accuracy.scores import MINIMUM_BLOCKS
-from gossan.cube.bands import EXCLUDED_UM, HYPERSPECTRAL, SENSORS
+from gossan.cube.bands import COLUMNS, EXCLUDED_UM, HYPERSPECTRAL, SENSORS
 from gossan.embedding.sensor_scores import (
     FULL,
     LIBRARY,
     MACRO,
     MAPPED,
     METHOD_LABELS,
+    NEEDED_COLUMNS,
     ORACLE,
     SENSOR_LABELS,
     VALIDATION,
     Rows,
-    join_words,
     lacks_hyperspectral,
     list_minerals,
     method_label,
@@ -30,16 +29,30 @@ from gossan.embedding.sensor_scores import (
     subset_scores,
 )
 from gossan.errors import InputError
-from gossan.report.page import (
-    UNPUBLISHED,
+from gossan.files import read_json
+from gossan.report.page import describe_mask, describe_scene
+from gossan.report.phrases import (
+    SPARSE,
+    TOO_FEW,
+    capitalise,
+    card,
+    count,
+    in_text,
+    join_words,
+    part_of,
+    percent,
+    with_interval,
+)
+from gossan.report.sections import (
+    Scene,
+    Section,
+    Source,
     common_answers,
     day_of,
-    describe_mask,
-    describe_scene,
-    reference_text,
-    render_page,
+    require_rows,
+    truth_text,
 )
-from gossan.tables import number, value_of
+from gossan.tables import number, read_table, value_of
 
 FIGURE_TITLES = {
     "sensors": "Sensors present",
@@ -52,17 +65,12 @@ FIGURE_TITLES = {
     "training": "Training curves",
     "spectra": "Reference spectra",
 }
-FIGURES_OF = {
-    "areas": ("sensors", "map"),
-    "detection": ("detection",),
-    "subsets": ("subsets",),
-    "similarity": ("similarity",),
-    "filler": ("gain",),
-    "coverage": ("coverage",),
-    "masked": ("training",),
-    "references": ("spectra",),
-}
-"""Figures that come with a table or record of a scene."""
+TEST_FIGURES = ("detection", "subsets", "similarity", "gain", "coverage")
+ANSWERS = (
+    *("scene", "atmosphere", "normalisation", "sensors", "bands", "grid", "minerals"),
+    *("library", "network", "masking", "threshold", "methods", "reference"),
+)
+"""Rows of a published set-up that this section answers."""
 
 NETWORKS = {
     "masked": "Network, masking",
@@ -81,7 +89,6 @@ EXPERTS = ("sam", "shape")
 CLAIMED = ("alunite", "jarosite")
 """Minerals of which the paper prints scores."""
 CLAIMED_RATIO = 2.0
-SPARSE = "–"
 TRIAL_METHODS = ("network", "sam")
 MOST_SETS = 5
 OVERALL = ("overall_accuracy", "kappa", "macro_f1")
@@ -95,37 +102,39 @@ COVERAGE_SHARES = ("named", "none", "several", "other_within")
 CALIBRATED_ON = {VALIDATION: "validation pixels", LIBRARY: "library spectra"}
 
 
-@dataclass(frozen=True)
-class SensorScene:
-    """What the report shows of one scene.
+AREA_COLUMNS = ("name", "label", "pixels", "area_km2")
+SENSOR_AREA_COLUMNS = ("sensors", "name", "pixels")
+PIXEL_COLUMNS = ("method", "mineral", "nearest", "within_threshold", "named")
+TRIAL_COLUMNS = (
+    *("method", "sensors", "spectra", "mineral", "threshold_kind"),
+    *("n", "n_mineral", "f1"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensorScene(Scene):
+    """A scene with the embedding of its sensors.
 
     `cube` is the record of the stack, `bands` the rows of its table of bands, `sensors` the record
-    of each sensor's cube, `figures` maps names of FIGURE_TITLES to PNG files, `records` are the
-    scene's accuracy records. `tables` maps what the scene has beside: rows of `areas` and
+    of each sensor's cube. `tables` maps what the scene has beside: rows of `areas` and
     `sensor_areas` (map_embedding), `detection`, `subsets`, `similarity` and `coverage`
     (assess_detectors), `spectra` (library records that trained), and the records of the networks
-    `masked`, `unmasked` and `filler`.
+    `masked`, `unmasked` and `filler`. `trial` are scores and record of assess_spectra, `pixels`
+    the summaries of name_spectra by collection: of the study, not of the scene.
 
     Raises InputError for a table of bands without rows.
     """
 
-    id: str
-    cube: Mapping
     bands: Rows
     sensors: Mapping[str, Mapping]
-    figures: Mapping[str, Path]
-    records: Sequence[Mapping]
     tables: Mapping[str, Sequence | Mapping] = field(default_factory=dict)
+    trial: tuple[Rows, Mapping] | None = None
+    pixels: Mapping[str, Rows] = field(default_factory=dict)
 
     def __post_init__(self):
         """Refuse a stack without bands."""
         if not self.bands:
             raise InputError(f"{self.id}: its table of bands has no rows; stack the sensors again")
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the scene was simulated."""
-        return bool(self.cube.get("synthetic")) or any(item["synthetic"] for item in self.records)
 
     @property
     def order(self) -> list[str]:
@@ -151,76 +160,67 @@ class SensorScene:
         return self.tables.get(name, ())
 
 
-def figure_names(tables: Iterable[str]) -> list[str]:
-    """The figures of a scene with these tables, in the order of the page."""
-    own = {figure for name in tables for figure in FIGURES_OF.get(name, ())}
-    return [name for name in FIGURE_TITLES if name in own]
-
-
-def render_sensor_report(
-    template: str,
-    base: str,
-    style: str,
-    *,
-    study: str,
-    scenes: Sequence[SensorScene],
-    config: Mapping,
-    published: Mapping,
-    files: Sequence[tuple[str, str]] = (),
-    trial: tuple[Rows, Mapping] | None = None,
-    pixels: Mapping[str, Rows] = MappingProxyType({}),
-) -> str:
-    """The study's report as one self-contained HTML page; arguments as of report.render_page.
-
-    `trial` are scores and record of assess_spectra, if there was such a trial; `pixels` the
-    summaries of name_spectra, by collection.
-
-    The study's entry of published.json may hold `detection` (the paper's scores: `mineral`,
-    `method`, `data`, `recall`, `f1`), `similarity` (`mineral`, `missing` sensors, `cosine`) and
-    `bands` (how many it kept of each sensor).
-    """
-    paper = {**UNPUBLISHED, "detection": [], "similarity": [], "bands": {}, **published}
-    shown = list(dict.fromkeys(name for scene in scenes for name in scene.figures))
-    first = scenes[0].figures
-    figures = [
-        row for row in paper["figures"] if row["ours"] in first or row["ours"] not in FIGURE_TITLES
-    ]
-    return render_page(
-        template,
-        base,
-        style,
-        study=study,
-        scenes=[replace(scene, cube=plain_record(scene.cube)) for scene in scenes],
-        contexts=[_scene_context(scene, paper) for scene in scenes],
-        published={**published, "figures": figures} if published else {},
-        summary=summarise(scenes),
-        answers=_answers(scenes),
-        figure_titles={name: FIGURE_TITLES[name] for name in FIGURE_TITLES if name in shown},
-        config=config,
-        files=files,
-        paper=paper,
-        minimum_blocks=MINIMUM_BLOCKS,
-        trial=_trial_context(*trial) if trial else None,
-        pixels={name: _pixel_rows(rows) for name, rows in pixels.items()},
-        ranges=", ".join(
-            f"{low:.2f}–{high:.2f}" for low, high in scenes[0].cube.get("excluded_um", EXCLUDED_UM)
-        ),
+def read_scene(source: Source) -> SensorScene:
+    """Read what the section shows; InputError for a file that is missing or of another kind."""
+    folder, stack = source.folder, source.scene_dir / "stack/cube"
+    tables: dict[str, Sequence | Mapping] = {
+        "areas": read_table(folder / "map/areas.csv", AREA_COLUMNS),
+        "sensor_areas": read_table(folder / "map/sensor_areas.csv", SENSOR_AREA_COLUMNS),
+        "spectra": read_table(folder / "library/records.csv", ()),
+    }
+    if source.trained:
+        for name in NETWORKS:
+            tables[name] = read_json(folder / network_folder(name) / "record.json")
+    if source.truth:
+        for name, columns in NEEDED_COLUMNS.items():
+            tables[name] = read_table(folder / f"assessment/{name}.csv", columns)
+    absent = {
+        *(() if source.truth else TEST_FIGURES),
+        *(() if source.trained else ("training",)),
+    }
+    bands = read_table(stack / "bands.csv", COLUMNS)
+    known = [name for name in SENSORS if name in source.scene["sensors"]]
+    return SensorScene(
+        id=source.id,
+        cube=read_json(stack / "cube.json"),
+        figures=source.figures([name for name in FIGURE_TITLES if name not in absent]),
+        records=source.records(""),
+        bands=require_rows(stack / "bands.csv", bands),
+        sensors={name: read_json(source.scene_dir / name / "cube/cube.json") for name in known},
+        tables=tables,
+        **_read_study(source),
     )
 
 
-def plain_record(cube: Mapping) -> dict:
-    """The record of the stack without what has tables of its own."""
-    own = ("sensors", "combinations", "bands", "excluded_um")
-    return {key: value for key, value in cube.items() if key not in own}
+def _read_study(source: Source) -> dict:
+    """The trial on real spectra and the named pixels, which belong to the study."""
+    folder, found = source.study_dir / "embedding", {}
+    if (source.own.get("spectra") or {}).get("training"):
+        scores = read_table(folder / "spectra/scores.csv", TRIAL_COLUMNS)
+        found["trial"] = scores, read_json(folder / "spectra/record.json")
+    names = source.own.get("pixels") or {}
+    pixels = {
+        name: read_table(folder / f"pixels/{name}/summary.csv", PIXEL_COLUMNS) for name in names
+    }
+    return {**found, "pixels": pixels}
 
 
-def summarise(scenes: Sequence[SensorScene]) -> list[str]:
-    """The page's first sentences: what was found and how well, and how far to trust that."""
-    paragraphs = []
-    for scene in scenes:
-        paragraphs.append(_found(scene))
-        paragraphs += verdicts(scene)
-    return [*paragraphs, _trust(scenes)]
+def make_section(scene: SensorScene, source: Source) -> Section:
+    """The section of an embedding.
+
+    A paper may have `detection` (its scores: `mineral`, `method`, `data`, `recall`, `f1`),
+    `similarity` (`mineral`, `missing` sensors, `cosine`) and `bands` (how many it kept of each
+    sensor).
+    """
+    return Section(
+        "embedding",
+        scene,
+        {name: FIGURE_TITLES[name] for name in scene.figures},
+        _context(scene, source.paper),
+        [_found(scene), *verdicts(scene, source.paper)],
+        _answers(scene),
+        {key: value for key, value in scene.cube.items() if key != "bands"},
+    )
 
 
 def _found(scene: SensorScene) -> str:
@@ -255,12 +255,12 @@ def _found(scene: SensorScene) -> str:
         )
         parts += [
             "as mapped, with abstentions, one class for each pixel, overall accuracy is "
-            f"{_told(item['overall_accuracy'])}"
+            f"{with_interval(item['overall_accuracy'], without=TOO_FEW)}"
             for item in _named_rows(scene.records)
             if item["method"] == MAPPED
         ]
     else:
-        parts.append("no accuracy can be stated, because there is no reference")
+        parts.append("no accuracy can be stated, because there is no truth")
     return f"{text}, {'; '.join(parts)}."
 
 
@@ -277,24 +277,15 @@ def _count(row: Mapping[str, str]) -> str:
 
 
 def _value(row: Mapping[str, str] | None, name: str) -> str:
-    return _told(value_of(row, name))
+    return with_interval(value_of(row, name), without=TOO_FEW)
 
 
-def _told(value: Mapping[str, float | None]) -> str:
-    """A number with its interval, in words."""
-    if value["value"] is None:
-        return "undefined"
-    if value["low"] is None:
-        return f"{value['value']:.3f} (no interval: too few blocks)"
-    return f"{value['value']:.3f} (95 % interval {value['low']:.3f} to {value['high']:.3f})"
-
-
-def verdicts(scene: SensorScene) -> list[str]:
+def verdicts(scene: SensorScene, paper: Mapping) -> list[str]:
     """What the tables allow to say of the methods, whichever way it turns out."""
     detection, subsets = scene.rows("detection"), scene.rows("subsets")
     sentences = [
         describe_winner(detection),
-        describe_ratios(detection),
+        describe_ratios(detection) if paper else "",
         describe_masking(subsets, scene.order),
     ]
     return [sentence for sentence in sentences if sentence]
@@ -313,25 +304,26 @@ def describe_winner(rows: Rows) -> str:
     if not scored:
         return ""
     best, winner = scored[0]
-    text = f"The best mean F1 is that of the {_in_text(winner)}, {best:.3f}"
+    text = f"The best mean F1 is that of the {_method_words(winner)}, {best:.3f}"
     if len(scored) > 1:
         second, other = scored[1]
-        text += f"; next comes the {_in_text(other)}, {second:.3f}{_overlap(rows, winner, other)}"
+        text += (
+            f"; next comes the {_method_words(other)}, {second:.3f}{_overlap(rows, winner, other)}"
+        )
     text += "."
     network = next((value for value, method in scored if method == "masked"), None)
     experts = [(value, method) for value, method in scored if method in EXPERTS]
     if network is None or not experts:
         return text
     told = [
-        f"the {_in_text(method)} {'beats' if value > network else 'stays below'} the masked "
+        f"the {_method_words(method)} {'beats' if value > network else 'stays below'} the masked "
         f"network ({value:.3f} against {network:.3f})"
         for value, method in experts
     ]
-    said = join_words(told)
-    return f"{text} {said[:1].upper()}{said[1:]}."
+    return f"{text} {capitalise(join_words(told))}."
 
 
-def _in_text(method: str) -> str:
+def _method_words(method: str) -> str:
     label = method_label(method)
     if method in ("masked", "unmasked", "filled"):
         return {
@@ -339,7 +331,7 @@ def _in_text(method: str) -> str:
             "unmasked": "network without masking",
             "filled": "network with masking and absent sensors filled in",
         }[method]
-    return label[:1].lower() + label[1:] if method in ("shape", "ocsvm") else label
+    return in_text(label) if method in ("shape", "ocsvm") else label
 
 
 def _overlap(rows: Rows, one: str, other: str) -> str:
@@ -366,9 +358,9 @@ def describe_ratios(rows: Rows, minerals: Sequence[str] = CLAIMED) -> str:
             continue
         told = join_words(
             [
-                f"{own / value:.2f} times that of the {_in_text(method)} ({value:.3f})"
+                f"{own / value:.2f} times that of the {_method_words(method)} ({value:.3f})"
                 if value
-                else f"beside 0 of the {_in_text(method)}"
+                else f"beside 0 of the {_method_words(method)}"
                 for method, value in others.items()
             ]
         )
@@ -405,43 +397,29 @@ def describe_masking(rows: Rows, available: Iterable[str] = SENSORS, kind: str =
     return f"{text}, and does not with {named}{more}."
 
 
-def _trust(scenes: Sequence[SensorScene]) -> str:
-    if all(scene.synthetic for scene in scenes):
-        return (
-            "The data are SYNTHETIC: the numbers show how the methods do on simulated ground and "
-            "say nothing about any real place."
-        )
-    if any(scene.synthetic for scene in scenes):
-        return (
-            "Scenes marked SYNTHETIC show how the methods do on simulated ground; what they show "
-            "does not carry over to the real ones."
-        )
-    if not any(_macro(scene, "masked") for scene in scenes):
-        return (
-            "Read the map as a list of places whose spectrum resembles a mineral's, to be checked "
-            "on the ground, not as a list of what is there."
-        )
-    return "The numbers hold for this scene and this reference, not for other ground or dates."
-
-
-def _scene_context(scene: SensorScene, paper: Mapping) -> dict:
+def _context(scene: SensorScene, paper: Mapping) -> dict:
     return {
         "cards": _cards(scene),
+        "ranges": ", ".join(
+            f"{low:.2f}–{high:.2f}" for low, high in scene.cube.get("excluded_um", EXCLUDED_UM)
+        ),
+        "trial": _trial_context(*scene.trial) if scene.trial else None,
+        "collections": {name: _pixel_rows(rows) for name, rows in scene.pixels.items()},
         "areas": _area_rows(scene),
         "combinations": _combination_rows(scene),
         "sensor_areas": _sensor_area_rows(scene),
         "detection": detection_table(
-            scene.rows("detection"), paper["detection"], _spectra_seen(scene.tables)
+            scene.rows("detection"), paper.get("detection", []), _spectra_seen(scene.tables)
         ),
-        "verdicts": verdicts(scene),
+        "verdicts": verdicts(scene, paper),
         "tested": _tested(scene),
         "named": _named_rows(scene.records),
         "subsets": _subset_text(scene),
-        "similarity": similarity_table(scene.rows("similarity"), paper["similarity"]),
+        "similarity": similarity_table(scene.rows("similarity"), paper.get("similarity", [])),
         "filler": _filler_context(scene),
         "coverage": _coverage_rows(scene.rows("coverage")),
         "coverage_text": describe_coverage(scene.rows("coverage")),
-        "band_counts": count_bands(scene.bands, paper["bands"]),
+        "band_counts": count_bands(scene.bands, paper.get("bands", {})),
         "networks": [
             {"title": title, "facts": describe_network(scene.tables[name])}
             for name, title in NETWORKS.items()
@@ -485,28 +463,15 @@ def _named_rows(records: Sequence[Mapping]) -> list[dict]:
 
 
 def _cards(scene: SensorScene) -> list[dict]:
-    """The key numbers: mean F1 of the network and of its opponents, and the coverage."""
-    cards = []
+    """The key numbers: mean F1 of the network and of its opponents."""
     rows = scene.rows("detection")
+    cards = []
     for method in order_methods(rows):
         row = _row(rows, method, MACRO)
-        value = value_of(row, "f1")
-        if value["value"] is None:
-            continue
-        note = (
-            "no interval: too few blocks"
-            if value["low"] is None
-            else f"95 % interval {value['low']:.3f} to {value['high']:.3f}"
-        )
-        cards.append(
-            {
-                "name": f"Mean F1, {method_label(method)[:1].lower()}{method_label(method)[1:]}"
-                if method not in ("sam", "isolation_forest")
-                else f"Mean F1, {method_label(method)}",
-                "text": f"{value['value']:.3f}",
-                "note": f"{note}, n = {_count(row)}",
-            }
-        )
+        value, label = value_of(row, "f1"), method_label(method)
+        if value["value"] is not None:
+            label = label if method in ("sam", "isolation_forest") else in_text(label)
+            cards.append(card(f"Mean F1, {label}", value, _count(row)))
     return cards
 
 
@@ -518,7 +483,7 @@ def _area_rows(scene: SensorScene) -> list[dict]:
             "label": "No single mineral" if row["name"] == "unclassified" else row["label"],
             "pixels": f"{int(row['pixels']):,}",
             "area": f"{float(row['area_km2']):,.2f}" if row["area_km2"] else SPARSE,
-            "share": f"{int(row['pixels']) / whole:.2%}" if whole else SPARSE,
+            "share": part_of(int(row["pixels"]), whole, 2),
         }
         for row in rows
     ]
@@ -531,7 +496,7 @@ def _combination_rows(scene: SensorScene) -> list[dict]:
         {
             "sensors": name_sensors(item["sensors"]) or "none (no data)",
             "pixels": f"{item['pixels']:,}",
-            "share": f"{item['pixels'] / total:.2%}" if total else SPARSE,
+            "share": part_of(item["pixels"], total, 2),
         }
         for item in sorted(scene.cube.get("combinations", []), key=lambda item: -item["pixels"])
     ]
@@ -552,19 +517,15 @@ def _sensor_area_rows(scene: SensorScene) -> list[dict]:
                 if sensors == "all"
                 else name_sensors(parse_sensors(sensors)),
                 "pixels": whole,
-                "named": _part(whole - none - several, whole),
-                "none": _part(none, whole),
-                "several": _part(several, whole),
+                "named": part_of(whole - none - several, whole),
+                "none": part_of(none, whole),
+                "several": part_of(several, whole),
             }
         )
     return [
         {**row, "pixels": f"{row['pixels']:,}"}
         for row in sorted(found, key=lambda row: (row["sensors"] != "All pixels", -row["pixels"]))
     ]
-
-
-def _part(number_of: int, whole: int) -> str:
-    return f"{number_of / whole:.1%}" if whole else SPARSE
 
 
 def detection_table(
@@ -613,8 +574,8 @@ def _detection_row(
     return {
         "method": method_label(method),
         "n": _count(own),
-        "n_mineral": _thousands(number(own, "n_mineral")),
-        "training": _thousands(seen or number(own, "training")),
+        "n_mineral": count(number(own, "n_mineral")),
+        "training": count(seen or number(own, "training")),
         **{name: None if mineral == MACRO else value_of(own, name) for name in parts},
         "f1": value_of(own, "f1"),
         "oracle": number(_row(rows, method, mineral, ORACLE), "f1"),
@@ -623,23 +584,19 @@ def _detection_row(
     }
 
 
-def _thousands(value: float | None) -> str:
-    return SPARSE if value is None else f"{value:,.0f}"
-
-
 def implied_precision(recall: float, f1: float) -> float:
     """The precision that a recall and an F1 leave: F1 is the harmonic mean of both."""
     return f1 * recall / (2 * recall - f1)
 
 
 def _tested(scene: SensorScene) -> dict | None:
-    """Split, reference and n of the tests; None where nothing was tested."""
+    """Split, truth and n of the tests; None where nothing was tested."""
     record = next((item for item in scene.records if item["assessed"]), None)
     if record is None:
         return None
     return {
         "split": record["split"],
-        "reference": reference_text(record),
+        "truth": truth_text(record),
         "n": f"{record['n']:,}",
         "bootstrap": f"{record['bootstrap']:,}",
         "block_px": record["block_px"],
@@ -660,7 +617,9 @@ def _subset_text(scene: SensorScene) -> str:
         )
         for method in methods
     }
-    told = join_words([f"the {_in_text(name)} in {count}" for name, count in wins.items() if count])
+    told = join_words(
+        [f"the {_method_words(name)} in {count}" for name, count in wins.items() if count]
+    )
     sentences = [
         f"Of {len(scores)} sets of sensors, the best mean F1 is that of {told}.",
         describe_masking(rows, scene.order),
@@ -669,7 +628,7 @@ def _subset_text(scene: SensorScene) -> str:
     if common:
         sentences.append(
             "A map has one threshold for each mineral, whichever sensors saw a pixel. With the "
-            f"thresholds that were chosen with all sensors: {common[:1].lower()}{common[1:]}"
+            f"thresholds that were chosen with all sensors: {in_text(common)}"
         )
     return " ".join(sentences)
 
@@ -724,7 +683,7 @@ def _trial_context(rows: Rows, record: Mapping) -> dict:
             for method in TRIAL_METHODS
         ]
         one = _only(pick(rows, method=TRIAL_METHODS[0], threshold_kind=VALIDATION, **wanted))
-        n, n_mineral = (_thousands(number(one, key)) for key in ("n", "n_mineral"))
+        n, n_mineral = (count(number(one, key)) for key in ("n", "n_mineral"))
         return {"name": name, "n": n, "n_mineral": n_mineral, "cells": cells}
 
     sets = list(dict.fromkeys(row["sensors"] for row in rows))
@@ -756,7 +715,7 @@ def _pixel_rows(rows: Rows) -> list[dict]:
     lines = []
     for mineral in dict.fromkeys(row["mineral"] for row in rows if row["mineral"] != "all"):
         cells = [
-            _thousands(number(_only(pick(rows, method=method, mineral=mineral)), key))
+            count(number(_only(pick(rows, method=method, mineral=mineral)), key))
             for method in dict.fromkeys(row["method"] for row in rows)
             for key in ("nearest", "within_threshold", "named")
         ]
@@ -777,7 +736,7 @@ def _filler_context(scene: SensorScene) -> dict | None:
     found = record.get("reconstruction") or {}
     return {
         "gain": describe_filling(scene.rows("subsets"), scene.order),
-        "n": _thousands(found.get("spectra")),
+        "n": count(found.get("spectra")),
         "rebuilt": [
             {
                 "label": SENSOR_LABELS.get(sensor, sensor),
@@ -832,14 +791,10 @@ def _coverage_rows(rows: Rows) -> list[dict]:
             "on": CALIBRATED_ON.get(row["calibrated_on"], row["calibrated_on"]),
             "asked": f"{float(row['asked']):.1%}",
             "covered": value_of(row, "covered"),
-            **{name: _percent(number(row, name)) for name in COVERAGE_SHARES},
+            **{name: percent(number(row, name)) for name in COVERAGE_SHARES},
         }
         for row in rows
     ]
-
-
-def _percent(value: float | None) -> str:
-    return SPARSE if value is None else f"{value:.1%}"
 
 
 def describe_coverage(rows: Rows) -> str:
@@ -971,50 +926,26 @@ def _shortened(value: object) -> object:
     return value
 
 
-def _answers(scenes: Sequence[SensorScene]) -> dict[str, str]:
+def _answers(scene: SensorScene) -> dict[str, str]:
     """This run's side of the published set-up."""
-
-    def joined(parts: Iterable[str]) -> str:
-        return "; ".join(dict.fromkeys(part for part in parts if part)) or "not part of this run"
-
-    def of_network(describe) -> str:
-        return joined(
-            describe(scene.tables["masked"]) for scene in scenes if "masked" in scene.tables
-        )
-
+    detection = scene.rows("detection")
+    masked = scene.tables.get("masked") or {}
+    mapped = [row["name"] for row in scene.rows("areas")]
+    named = [name for name in mapped if name not in ("unclassified", "nodata")]
+    best = "best F1 on validation pixels; the best on the test pixels stands beside it"
+    record = scene.records[0] if scene.records else None
     return {
-        **common_answers(scenes),
-        "sensors": joined(name_sensors(scene.order) for scene in scenes),
-        "bands": joined(_band_words(scene) for scene in scenes),
-        "grid": joined(_grid_words(scene.cube) for scene in scenes),
-        "minerals": joined(
-            ", ".join(list_minerals(scene.rows("detection")))
-            or ", ".join(
-                row["name"]
-                for row in scene.rows("areas")
-                if row["name"] not in ("unclassified", "nodata")
-            )
-            for scene in scenes
-        ),
-        "library": of_network(_library_words),
-        "network": of_network(_network_words),
-        "masking": of_network(_masking_words),
-        "threshold": joined(
-            "best F1 on validation pixels; the best on the test pixels stands beside it"
-            for scene in scenes
-            if scene.rows("detection")
-        ),
-        "methods": joined(
-            join_words([method_label(name) for name in order_methods(scene.rows("detection"))])
-            for scene in scenes
-            if scene.rows("detection")
-        ),
-        "reference": joined(
-            reference_text(record)
-            for scene in scenes
-            for record in scene.records[:1]
-            if record["assessed"]
-        ),
+        **common_answers(scene.cube, scene.synthetic),
+        "sensors": name_sensors(scene.order),
+        "bands": _band_words(scene),
+        "grid": _grid_words(scene.cube),
+        "minerals": ", ".join(list_minerals(detection) or named),
+        "library": _library_words(masked) if masked else "",
+        "network": _network_words(masked) if masked else "",
+        "masking": _masking_words(masked) if masked else "",
+        "threshold": best if detection else "",
+        "methods": join_words([method_label(name) for name in order_methods(detection)]),
+        "reference": truth_text(record) if record and record["assessed"] else "",
     }
 
 

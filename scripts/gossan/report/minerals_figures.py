@@ -239,9 +239,9 @@ def draw_confusion(record: Mapping, synthetic: bool) -> Figure:
             for place, total in zip(rows, counts.sum(axis=1), strict=True)
         ],
     )
-    axis.set_ylabel("Reference class (pixels)")
+    axis.set_ylabel("True class (pixels)")
     bar = figure.colorbar(image, ax=axis, shrink=0.7, pad=0.01)
-    bar.set_label("Share of the reference class")
+    bar.set_label("Share of the true class")
     bar.outline.set_visible(False)
     axis.set_title(f"Pixel counts, n = {record['n']:,}; orange = agreement")
     return figure
@@ -282,7 +282,7 @@ def draw_accuracy(record: Mapping, synthetic: bool) -> Figure:
             draw_interval(bottom, place + shift, item[key], colour, marker)
     bottom.set_yticks(
         range(len(classes)),
-        [f"{item['label']}\n({item['n_reference']:,} in reference)" for item in classes],
+        [f"{item['label']}\n({item['n_reference']:,} in truth)" for item in classes],
         fontsize=7.5,
     )
     bottom.set_title("Per class; × = undefined")

@@ -1,27 +1,22 @@
-"""The report of a study of classes, such as minerals: what it says of maps, areas and spectra."""
+"""What the report says of a mineral map: classes, areas, spectra and how right it is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from gossan.accuracy.scores import MINIMUM_BLOCKS
-from gossan.legend import MapClass
-from gossan.report.page import (
-    UNPUBLISHED,
+from gossan.files import read_json
+from gossan.legend import MapClass, read_classes
+from gossan.minerals.class_tables import read_areas
+from gossan.report.phrases import UNDEFINED, WANTING, card, interval, join_once
+from gossan.report.sections import (
+    Scene,
+    Section,
+    Source,
     common_answers,
-    day_of,
     has_intervals,
-    reference_text,
-    render_page,
+    truth_text,
 )
-from gossan.report.patches_section import (
-    NETWORK_FIGURES,
-    Networks,
-    network_answers,
-    network_context,
-    summarise_networks,
-    without_networks,
-)
+from gossan.tables import read_table
 
 FIGURE_TITLES = {
     "composite": "Colour composite",
@@ -33,6 +28,11 @@ FIGURE_TITLES = {
     "accuracy": "Scores",
     "confusion": "Confusion matrix",
 }
+ANSWERS = (
+    *("scene", "atmosphere", "normalisation"),
+    *("library", "classes", "zones", "accuracy"),
+)
+"""Rows of a published set-up that this section answers."""
 
 ANALYTIC = "analytic"
 """Name of the modelled library in a scene's table of the spectra used."""
@@ -40,109 +40,67 @@ ANALYTIC = "analytic"
 WEAK_PRECISION = 0.5
 
 
-@dataclass(frozen=True)
-class Scene:
-    """What the report shows of one scene.
+@dataclass(frozen=True, kw_only=True)
+class MineralsScene(Scene):
+    """A scene with its mineral map.
 
-    `cube` is the record of preprocessing, `figures` maps the names of FIGURE_TITLES, and of
-    NETWORK_FIGURES where there are networks, to PNG files, `areas` maps class codes to (pixels,
-    km² or None), `accuracy` is the scene's record, `records` has a row per class: its name, and
-    the library and record of its spectrum. `networks` are those trained on the map's patches.
+    `areas` maps class codes to (pixels, km² or None), `accuracy` is the map's record, `spectra`
+    has a row per class: its name, and the library and record of its spectrum.
     """
 
-    id: str
-    cube: Mapping
-    figures: Mapping[str, Path]
+    classes: Sequence[MapClass]
     areas: Mapping[int, tuple[int, float | None]]
     accuracy: Mapping
-    records: Sequence[Mapping[str, str]] = ()
-    networks: Networks | None = None
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the scene was simulated."""
-        return (
-            bool(self.cube.get("synthetic"))
-            or bool(self.accuracy["synthetic"])
-            or (self.networks is not None and self.networks.synthetic)
-        )
+    spectra: Sequence[Mapping[str, str]] = ()
 
 
-def render_report(
-    template: str,
-    base: str,
-    style: str,
-    *,
-    study: str,
-    scenes: Sequence[Scene],
-    classes: Sequence[MapClass],
-    config: Mapping,
-    published: Mapping,
-    residuals: Sequence[Mapping[str, str]] = (),
-    files: Sequence[tuple[str, str]] = (),
-) -> str:
-    """The study's report as one self-contained HTML page.
-
-    `residuals` are rows of the analytic library's residuals (shown for the classes that took
-    their spectrum from it); the rest is that of report.render_page.
-    """
-    # "Beside the paper" links to figures of the first scene.
-    shown = {**FIGURE_TITLES, **NETWORK_FIGURES} if scenes[0].networks else FIGURE_TITLES
-    return render_page(
-        template,
-        base,
-        style,
-        study=study,
-        scenes=scenes,
-        contexts=[_scene_context(scene, classes, published) for scene in scenes],
-        published=published if scenes[0].networks else without_networks(published),
-        summary=summarise(scenes, classes),
-        answers=_answers(study, scenes, classes, config),
-        figure_titles=shown,
-        config=config,
-        files=files,
-        share_rows=_share_rows({**UNPUBLISHED, **published}["areas"], scenes, classes),
-        library_text=describe_library(config),
-        class_rows=_class_rows(classes, scenes, residuals),
-        area_text=area_text,
+def read_scene(source: Source) -> MineralsScene:
+    """Read what the section shows; InputError for a file that is missing or of another kind."""
+    accuracy = read_json(source.folder / "accuracy/minerals.json")
+    return MineralsScene(
+        id=source.id,
+        sensor=source.sensor,
+        cube=read_json(source.sensor_dir / "cube/cube.json"),
+        figures=source.figures(FIGURE_TITLES),
+        records=[accuracy],
+        classes=read_classes(source.study_dir / "minerals/classes.csv"),
+        areas=read_areas(source.folder / "areas.csv"),
+        accuracy=accuracy,
+        spectra=read_table(source.folder / "library/records.csv", ["name", "library", "record"]),
     )
 
 
-def summarise(scenes: Sequence[Scene], classes: Sequence[MapClass]) -> list[str]:
-    """The page's first sentences: what was looked for, how right the map is, what is weak in it,
-    and how far to trust the numbers."""
-    methods = " and ".join(dict.fromkeys(scene.accuracy["method"] for scene in scenes))
-    first = f"The {methods} looked for {len(classes)} minerals and mapped " + "; ".join(
-        f"{_mapped(scene, classes)} of them in scene {scene.id} "
-        f"({scene.cube.get('sensor', 'unknown sensor')}, "
-        f"{day_of(scene.cube)}{', SYNTHETIC' if scene.synthetic else ''})"
-        for scene in scenes
+def make_section(scene: MineralsScene, source: Source) -> Section:
+    """The section of a mineral map."""
+    return Section(
+        "minerals",
+        scene,
+        FIGURE_TITLES,
+        _context(scene, source),
+        summarise(scene),
+        _answers(scene, source),
+        scene.cube,
     )
-    assessed = [scene for scene in scenes if scene.accuracy["assessed"]]
-    if not assessed:
+
+
+def summarise(scene: MineralsScene) -> list[str]:
+    """First sentences: what was looked for, how right the map is, and what is weak in it."""
+    record = scene.accuracy
+    first = (
+        f"The {record['method']} looked for {len(scene.classes)} minerals and mapped "
+        f"{_mapped(scene)} of them in {scene.name}."
+    )
+    if not record["assessed"]:
         return [
-            f"{first}.",
-            "No accuracy can be stated, because there is no reference to compare the map with.",
-            *_network_sentences(scenes),
-            _trust(scenes, assessed),
+            first,
+            "No accuracy can be stated, because there is no truth to compare the map with.",
         ]
-    return [
-        f"{first}.",
-        " ".join(_headline(scene) for scene in assessed),
-        " ".join(describe_weakest(scene.accuracy) for scene in assessed),
-        *_network_sentences(scenes),
-        _trust(scenes, assessed),
-    ]
+    return [first, _headline(scene), describe_weakest(record)]
 
 
-def _network_sentences(scenes: Sequence[Scene]) -> list[str]:
-    told = [summarise_networks(scene.id, scene.networks) for scene in scenes if scene.networks]
-    return [sentence for sentence in told if sentence]
-
-
-def _mapped(scene: Scene, classes: Sequence[MapClass]) -> int:
+def _mapped(scene: MineralsScene) -> int:
     """How many of the classes have a pixel."""
-    return sum(scene.areas.get(item.code, (0, None))[0] > 0 for item in classes)
+    return sum(scene.areas.get(item.code, (0, None))[0] > 0 for item in scene.classes)
 
 
 def describe_weakest(record: Mapping) -> str:
@@ -173,51 +131,19 @@ def describe_weakest(record: Mapping) -> str:
     )
 
 
-def area_text(area_km2: float | None) -> str:
-    """An area in square kilometres to two decimals; a dash where it is not known."""
-    if area_km2 is None:
-        return "–"
-    return "< 0.01" if 0 < area_km2 < 0.005 else f"{area_km2:,.2f}"
-
-
-def _headline(scene: Scene) -> str:
+def _headline(scene: MineralsScene) -> str:
     record = scene.accuracy
     value = record["scores"]["overall_accuracy"]
-    interval = (
-        f"95 % interval {value['low']:.1%} to {value['high']:.1%}"
-        if value["low"] is not None
-        else f"no interval, for want of {MINIMUM_BLOCKS} blocks"
-    )
+    share = UNDEFINED if value["value"] is None else f"{value['value']:.1%}"
     kind = "SYNTHETIC " if scene.synthetic else ""
     return (
-        f"In {scene.id}, {value['value']:.1%} of n = {record['n']:,} {kind}test pixels carry "
-        f"the class of {reference_text(record)} (overall accuracy; {interval})."
+        f"In {scene.id}, {share} of n = {record['n']:,} {kind}test pixels carry the class of "
+        f"{truth_text(record)} (overall accuracy; {interval(value, '.1%', WANTING)})."
     )
 
 
-def _trust(scenes: Sequence[Scene], assessed: Sequence[Scene]) -> str:
-    synthetic = [scene for scene in scenes if scene.synthetic]
-    if len(synthetic) == len(scenes):
-        return (
-            "The data are SYNTHETIC: the numbers show how the method does on simulated ground "
-            "and say nothing about any real place."
-        )
-    if synthetic:
-        return (
-            "Scenes marked SYNTHETIC show how the method does on simulated ground; what they "
-            "show does not carry over to the real ones."
-        )
-    if not assessed:
-        return (
-            "Read the map as a list of places whose spectrum resembles a mineral's, to be checked "
-            "on the ground, not as a list of what is there."
-        )
-    return "The numbers hold for this scene and this reference, not for other ground or dates."
-
-
-def describe_library(config: Mapping) -> str:
+def describe_library(sources: Sequence[str]) -> str:
     """Where the reference spectra come from, in words."""
-    sources = config.get("library", {}).get("sources", [])
     names = [
         (
             "gossan's analytic library (modelled: each spectrum is a smooth continuum minus "
@@ -232,34 +158,26 @@ def describe_library(config: Mapping) -> str:
     return f"Reference spectra, in order of preference: {'; '.join(names)}."
 
 
-def _class_rows(
-    classes: Sequence[MapClass],
-    scenes: Sequence[Scene],
-    residuals: Sequence[Mapping[str, str]],
-) -> list[dict]:
+def _class_rows(scene: MineralsScene, residuals: Sequence[Mapping[str, str]]) -> list[dict]:
     """Class, threshold, and the spectrum used; residuals only where the spectrum is modelled."""
     fits = {row["name"]: row for row in residuals}
+    used = {row["name"]: row for row in scene.spectra}
     rows = []
-    for item in classes:
-        used: dict[tuple[str, str], list[str]] = {}
-        for scene in scenes:
-            for row in scene.records:
-                if row["name"] == item.name:
-                    used.setdefault((row["library"], row["record"]), []).append(scene.id)
-        for (library, record), where in (used or {("", ""): []}).items():
-            fit = fits.get(item.name, {}) if library == ANALYTIC else {}
-            rows.append(
-                {
-                    "label": item.label,
-                    "colour": item.colour,
-                    "max_angle_rad": item.max_angle_rad,
-                    "library": "analytic (modelled)" if library == ANALYTIC else library or "–",
-                    "record": fit.get("record") or record or "not recorded",
-                    "where": f" in {', '.join(where)}" if len(used) > 1 else "",
-                    "rms": fit.get("rms") or "–",
-                    "angle_rad": fit.get("angle_rad") or "–",
-                }
-            )
+    for item in scene.classes:
+        own = used.get(item.name, {"library": "", "record": ""})
+        library, record = own["library"], own["record"]
+        fit = fits.get(item.name, {}) if library == ANALYTIC else {}
+        rows.append(
+            {
+                "label": item.label,
+                "colour": item.colour,
+                "max_angle_rad": item.max_angle_rad,
+                "library": "analytic (modelled)" if library == ANALYTIC else library or "–",
+                "record": fit.get("record") or record or "not recorded",
+                "rms": fit.get("rms") or "–",
+                "angle_rad": fit.get("angle_rad") or "–",
+            }
+        )
     return rows
 
 
@@ -267,15 +185,15 @@ def reading_notes(record: Mapping) -> list[str]:
     """How the numbers of an assessed map are to be read: what applies to it, in plain words."""
     notes = [
         "Precision (user's accuracy): of the tested pixels mapped as a class, the share that is "
-        "that class in the reference. Recall (producer's accuracy): of the class's pixels in the "
-        "reference, the share that the map found. F1: the harmonic mean of the two.",
+        "that class in truth. Recall (producer's accuracy): of the class's pixels in "
+        "truth, the share that the map found. F1: the harmonic mean of the two.",
         "Overall accuracy: the share of tested pixels whose class is right. Kappa: how much "
         "better that is than chance would do (0 = no better, 1 = all right). Macro-F1: the plain "
-        "mean of F1 over the classes that the reference holds, large or small; a class that the "
+        "mean of F1 over the classes that the truth holds, large or small; a class that the "
         "map never shows counts as 0.",
-        "Where the reference shows something that the study does not look for, it counts as "
-        "other, and the map is right when it leaves the pixel unclassified. The row for "
-        "reference pixels of the study's classes leaves such ground out; a pixel in it that the "
+        "Where the truth shows something that the study does not look for, it counts as "
+        "other, and the map is right when it leaves the pixel unclassified. The row for pixels "
+        "that truly are of the study's classes leaves such ground out; a pixel in it that the "
         "map leaves unclassified is a miss.",
         "A value that would divide by nothing, such as the precision of a class that is never "
         "mapped, is undefined.",
@@ -296,16 +214,51 @@ def reading_notes(record: Mapping) -> list[str]:
     return notes
 
 
-def _scene_context(scene: Scene, classes: Sequence[MapClass], published: Mapping) -> dict:
-    clear = sum(pixels for pixels, _ in scene.areas.values())
-    known = {item.code: (item.label, item.colour) for item in classes}
-    known[0] = ("Unclassified", "#f1f0ec")
+def _context(scene: MineralsScene, source: Source) -> dict:
     record = scene.accuracy
     assessed = record["assessed"]
-    precision = {
-        item["code"]: item["precision"]
-        for item in (record["scores"]["classes"] if assessed else [])
+    classes = _class_rows(scene, source.residuals)
+    return {
+        "cards": _cards(scene) if assessed else [],
+        "areas": _area_rows(scene),
+        "clear_pixels": _clear_pixels(scene),
+        "accuracy": record,
+        "truth_text": truth_text(record) if assessed else "",
+        "intervals": has_intervals(record),
+        "reading_notes": reading_notes(record) if assessed else [],
+        "shares": _share_rows(source.paper.get("areas", []), scene),
+        "library_text": describe_library(_libraries(source)),
+        "class_rows": classes,
+        "modelled": any(row["library"] == "analytic (modelled)" for row in classes),
     }
+
+
+def _libraries(source: Source) -> Sequence[str]:
+    """The libraries of the section, else those of the study."""
+    return source.own.get("library") or source.settings.get("library") or []
+
+
+def _cards(scene: MineralsScene) -> list[dict]:
+    scores = scene.accuracy["scores"]
+    names = {"overall_accuracy": "Overall accuracy", "kappa": "Cohen's kappa"}
+    cards = [card(name, scores[key]) for key, name in (names | {"macro_f1": "Macro-F1"}).items()]
+    blocks = f"{scores['n_blocks']:,} spatial blocks, scene {scene.id}"
+    number = f"{scene.accuracy['n']:,}"
+    return [*cards, {"name": "Tested pixels", "text": number, "note": blocks}]
+
+
+def _clear_pixels(scene: MineralsScene) -> int:
+    return sum(pixels for pixels, _ in scene.areas.values())
+
+
+def _area_rows(scene: MineralsScene) -> list[dict]:
+    """Areas of the classes that the map has, the largest first."""
+    clear = _clear_pixels(scene)
+    known = {item.code: (item.label, item.colour) for item in scene.classes}
+    known[0] = ("Unclassified", "#f1f0ec")
+    record = scene.accuracy
+    scored = record["scores"]["classes"] if record["assessed"] else []
+    precision = {item["code"]: item["precision"] for item in scored}
     rows = [
         {
             "label": known[code][0],
@@ -318,68 +271,47 @@ def _scene_context(scene: Scene, classes: Sequence[MapClass], published: Mapping
         for code, (pixels, area) in scene.areas.items()
         if code in known
     ]
-    return {
-        "areas": sorted(rows, key=lambda row: -row["pixels"]),
-        "clear_pixels": clear,
-        "accuracy": record,
-        "reference_text": reference_text(record) if assessed else "",
-        "intervals": has_intervals(record),
-        "reading_notes": reading_notes(record) if assessed else [],
-        "networks": network_context(
-            scene.networks, published, {item.name: item.label for item in classes}
-        )
-        if scene.networks
-        else None,
-    }
+    return sorted(rows, key=lambda row: -row["pixels"])
 
 
-def _share_rows(
-    published: Sequence[Mapping], scenes: Sequence[Scene], classes: Sequence[MapClass]
-) -> list[dict]:
-    by_name = {item.name: item for item in classes}
+def _share_rows(published: Sequence[Mapping], scene: MineralsScene) -> list[dict]:
+    """The shares of pixels of a paper's classes, each beside that of this map."""
+    by_name = {item.name: item for item in scene.classes}
+    clear = _clear_pixels(scene)
     rows = []
     for entry in published:
         item = by_name.get(entry["name"])
-        ours = []
-        for scene in scenes:
-            clear = sum(pixels for pixels, _ in scene.areas.values())
-            found = scene.areas.get(item.code) if item else None
-            ours.append(found[0] / clear if found and clear else None)
+        found = scene.areas.get(item.code) if item else None
         rows.append(
             {
                 "label": item.label if item else entry["name"].capitalize(),
                 "paper": f"{entry['share_percent']:.2f}",
-                "ours": ours,
+                "ours": found[0] / clear if found and clear else None,
             }
         )
     return rows
 
 
-def _answers(
-    study: str, scenes: Sequence[Scene], classes: Sequence[MapClass], config: Mapping
-) -> dict[str, str]:
+def _answers(scene: MineralsScene, source: Source) -> dict[str, str]:
     """This run's side of the published set-up."""
-    zones = config.get("studies", {}).get(study, {}).get("zones", {})
-    scores = [
-        _headline(scene) if scene.accuracy["assessed"] else scene.accuracy["reason"]
-        for scene in scenes
-    ]
+    zones = source.own.get("zones") or {}
+    record = scene.accuracy
+    labels = ", ".join(item.label.lower() for item in scene.classes)
     return {
-        **common_answers(scenes),
-        **network_answers([scene.networks for scene in scenes if scene.networks]),
-        "library": _libraries_used(scenes) or describe_library(config),
-        "classes": f"{len(classes)}: {', '.join(item.label.lower() for item in classes)}",
-        "zones": "; ".join(f"{name} ({', '.join(members)})" for name, members in zones.items()),
-        "accuracy": "; ".join(dict.fromkeys(scores)),
+        **common_answers(scene.cube, scene.synthetic),
+        "library": _libraries_used(scene) or describe_library(_libraries(source)),
+        "classes": f"{len(scene.classes)}: {labels}",
+        "zones": join_once(f"{name} ({', '.join(members)})" for name, members in zones.items()),
+        "accuracy": _headline(scene) if record["assessed"] else record["reason"],
     }
 
 
-def _libraries_used(scenes: Sequence[Scene]) -> str:
+def _libraries_used(scene: MineralsScene) -> str:
     """The libraries that the classes' spectra came from, with the number of classes of each."""
-    spectra = {(row["library"], row["name"]) for scene in scenes for row in scene.records}
+    spectra = {(row["library"], row["name"]) for row in scene.spectra}
     libraries = [library for library, _ in sorted(spectra)]
-    return "; ".join(
+    return join_once(
         f"{'gossan’s analytic library (modelled)' if library == ANALYTIC else library}: "
         f"{libraries.count(library)} classes"
-        for library in dict.fromkeys(libraries)
+        for library in libraries
     )

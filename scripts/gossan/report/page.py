@@ -1,30 +1,53 @@
-"""What the reports of all studies share, and the index of the reports.
+"""A study's page of sections, one for each method, scene and sensor; and the index of the pages.
 
-A study's page is a template of its own that extends base.html.j2: head, banner, "Beside the paper",
-"How it was made" and files are the same for all. class_report.py and zone_report.py add what their
-studies show.
+Head, banner, accuracy, "Beside the paper", "How it was made" and files stand in base.html.j2. What
+a method shows is a template of macros: `contents`, `body`, `beside` (a paper's numbers) and `made`.
 """
 
 import base64
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import quote
 
 import yaml
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from gossan.accuracy.scores import MINIMUM_BLOCKS
 from gossan.errors import InputError
+from gossan.report.phrases import NOT_RUN, area_text, join_once, trust
+from gossan.report.sections import Scene, Section, has_intervals
 
 BANNER = (
-    "Scenes marked SYNTHETIC were simulated: their ground, image and reference are computed. "
+    "Scenes marked SYNTHETIC were simulated: their ground, image and truth are computed. "
     "Nothing about them describes a real place."
 )
+
+METHOD_TITLES = {
+    "minerals": "Minerals",
+    "patches": "Patches and networks",
+    "zones": "Alteration zones",
+    "mnf": "Noise and end-members",
+    "prospects": "Iron prospects",
+    "embedding": "One embedding of the sensors",
+    "targets": "Targets",
+}
+"""The methods in the order of the page."""
+SENSOR_NAMES = {
+    "landsat": "Landsat",
+    "aster": "ASTER",
+    "sentinel2": "Sentinel-2",
+    "emit": "EMIT",
+    "enmap": "EnMAP",
+    "prisma": "PRISMA",
+    "worldview3": "WorldView-3",
+    "rasters": "rasters",
+    "stack": "all sensors",
+}
 
 PACKAGES = (
     "geopandas",
@@ -44,87 +67,6 @@ PACKAGES = (
 )
 
 SPECTRAL_KEYS = ("centre_um", "fwhm_um")
-
-FILE_NOTES = {
-    "cube.tif": "reflectance, masked, with band wavelengths",
-    "cube.json": "how the reflectance was made",
-    "references.csv": "library spectra on the sensor's bands",
-    "records.csv": "which spectrum of which library each class used",
-    "classes.csv": "classes with codes, colours and thresholds",
-    "class.tif": "class map (0 = unclassified, 255 = no data), with styles beside it",
-    "angle.tif": "spectral angle to the best reference, radians",
-    "margin.tif": "margin to the second best, radians",
-    "item.json": "STAC item of the maps",
-    "areas.csv": "class areas",
-    "signatures.csv": "mean spectra of the classes",
-    "model.keras": "network as Keras stores it",
-    "model.onnx": "network for ONNX Runtime",
-    "record.json": "how the network was trained, and its test",
-    "patches.csv": "patches with place, label, class shares and side of the split",
-    "proportions.csv": "pixels that have exactly the colour of each class",
-    "pixels.csv": "coordinates of those pixels, and the network's answer",
-    "pixels.gpkg": "coordinates and angles of the pixels of each class",
-    "sam.json": "accuracy record of the map",
-    "accuracy.json": "accuracy records of the study, checked against their schema",
-    "truth.tif": "simulated ground truth",
-    "product.tar": "simulated product in the sensor's native layout",
-    "product.hdf": "simulated product in the sensor's native layout",
-    "zones.gpkg": "simulated zones as polygons",
-    "anomalies.tif": "anomalies of each band (1 = anomaly, 255 = no data), with styles beside it",
-    "anomalies.csv": "thresholds and counts of the anomalies",
-    "subbands.tif": "wavelet sub-bands of each band, on the cube's grid",
-    "profile.csv": "horizontal detail, row by row",
-    "comparison.csv": "wavelets side by side",
-    "confidence.csv": "published rule by zone, band and level, tested",
-    "score.json": "models of the alteration score and its test",
-    "curves.csv": "curves of how much is found against how much is called, at every threshold",
-    "looks.tif": "how many dates each pixel was clear on",
-    "samples.gpkg": "sampled points with class, stratum and split",
-    "strata.csv": "points of each stratum and class",
-    "components.tif": "minimum noise fraction, component by component",
-    "eigenvalues.csv": "signal and noise of each component",
-    "purity.tif": "how often each pixel was an extreme",
-    "endmembers.csv": "spectra of the end-members",
-    "similarity.tif": "similarity to each reference by spectral angle",
-    "iron.tif": "grades of iron by spectral angle (255 = no data), with styles beside it",
-    "scan.csv": "thresholds tried and their scores",
-    "robustness.csv": "scores with shifted thresholds",
-    "labels.json": "how the grades were made",
-    "validation.csv": "scores of all forests on both splits",
-    "importance.csv": "permutation importance of each layer",
-    "shap.csv": "SHAP values by feature and class",
-    "cover.npz": "forest of the labelled points, as plain arrays",
-    "iron.npz": "forest of the iron grades, as plain arrays",
-    "probability.tif": "probability of each class",
-    "uncertainty.tif": "entropy of the probabilities, and their spread over the trees",
-    "potential.tif": "potential (1 low, 2 medium, 3 high, 255 = no data), with styles beside it",
-    "score.tif": "score of the potential, the expected grade",
-    "targets.gpkg": "targets by rank, as outlines and points",
-    "targets.kml": "targets by rank, for Google Earth",
-    "overlay.csv": "claims and occurrences by potential, against its share of area",
-    "targets.json": "summary of the targets",
-    "stack.tif": "reflectance of all sensors on one grid, absent ones as no data",
-    "sensors.tif": "sensors present at each pixel, as a bit mask",
-    "bands.csv": "bands of the sensors, kept and left out",
-    "stack.json": "how the stack was made, and which sensors saw how much",
-    "history.csv": "training, epoch by epoch",
-    "detection.csv": "scores of every method, mineral and kind of threshold",
-    "subsets.csv": "scores with every set of sensors",
-    "similarity.csv": "embeddings with sensors missing against those of all sensors",
-    "coverage.csv": "how often the true mineral is among the answers, asked and reached",
-    "thresholds.json": "thresholds and limits of every method and mineral",
-    "answer.tif": "one mineral (1), none (2), several (3) within the limits, 255 = no data",
-    "distance.tif": "distance to the named mineral, else to the nearest, then to each mineral",
-    "sensor_areas.csv": "answers by the sensors that saw a pixel",
-    "scores.csv": "scores of the trial on real spectra",
-}
-
-FOLDER_NOTES = {
-    "zones": "map of the {} zone",
-    "confidence": "confidence of each band in the {} zone",
-    "score": "alteration score of the {} zone; its second band is the one that was tested",
-}
-"""What a folder's rasters are, each named after its zone."""
 
 FACT_NAMES = {
     "product_id": "Product",
@@ -151,7 +93,7 @@ CORRECTION_NAMES = {
 }
 
 UNPUBLISHED = {
-    "title": "Alteration map",
+    "title": "",
     "citation": "",
     "origin": "",
     "ground": "",
@@ -166,112 +108,148 @@ UNPUBLISHED = {
 }
 
 
-class Scene(Protocol):
-    """What every study's page needs of a scene.
-
-    `cube` is the record of preprocessing, `figures` maps names to PNG files.
-    """
-
-    id: str
-    cube: Mapping
-    figures: Mapping[str, Path]
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the scene was simulated."""
-
-
 def render_page(
-    template: str,
-    base: str,
+    templates: Mapping[str, str],
     style: str,
     *,
     study: str,
-    scenes: Sequence[Scene],
-    contexts: Sequence[Mapping],
-    published: Mapping,
-    summary: Sequence[str],
-    answers: Mapping[str, str],
-    figure_titles: Mapping[str, str],
-    config: Mapping,
-    files: Sequence[tuple[str, str]],
-    **own: object,
+    sections: Sequence[Section],
+    paper: Mapping,
+    known_answers: Collection[str],
+    known_figures: Collection[str],
+    records: Sequence[Mapping],
+    settings: Mapping,
+    files: Sequence[Mapping[str, str]],
 ) -> str:
     """A study's report as one self-contained HTML page.
 
-    `template`, `base` and `style` are the texts of the study's template, of the base that it
-    extends, and of the style sheet. `contexts` are what the template shows of each scene beside
-    what all pages show; `published` is the study's entry of published.json ({} where there is
-    none); `answers` this run's side of the published set-up, by key; `figure_titles` the titles
-    of the figures that the page holds; `files` paths to list and the ways to them from the page;
-    `own` what else the study's template needs. The page depends on nothing but these and the
-    installed versions: it carries no date.
+    `templates` are texts by name: `base`, and one for each method of the `sections`; `style` is
+    that of the style sheet. `paper` is the study's entry of published.json ({} without one), of
+    whose set-up and figures `known_answers` and `known_figures` are what any method can answer;
+    `records` are the study's accuracy records, `files` what it leaves (`path`, `href`, `what`).
+    The page depends on nothing but these and the installed versions: it carries no date.
     """
-    paper = {**UNPUBLISHED, **published}
-    environment = _environment({"page.html.j2": template, "base.html.j2": base})
-    return environment.get_template("page.html.j2").render(
+    published = {**UNPUBLISHED, **paper}
+    scenes = [section.scene for section in sections]
+    titles = {name: title for section in sections for name, title in section.titles.items()}
+    links = {
+        name: f"{section.anchor}-{name}"
+        for section in reversed(sections)
+        for name in section.titles
+    }
+    environment = _environment({f"{name}.html.j2": text for name, text in templates.items()})
+    return environment.get_template("base.html.j2").render(
         style=Markup(style),
         study=study,
-        published=paper,
+        paper=paper,
+        published=published,
         banner=BANNER,
         any_synthetic=any(scene.synthetic for scene in scenes),
-        summary=summary,
-        scenes=[
-            {**_common_context(scene), **context}
-            for scene, context in zip(scenes, contexts, strict=True)
+        summary=[
+            *(text for section in sections for text in section.summary),
+            trust((scene.synthetic for scene in scenes), any(scene.assessed for scene in scenes)),
         ],
-        setup=[{**row, "ours": _answer(row["ours"], answers)} for row in paper["setup"]],
-        comparable=compare_ground(scenes, paper["ground"]),
-        figure_titles=figure_titles,
-        config_yaml=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
+        sections=[_section_context(section, sections) for section in sections],
+        setup=_answer_setup(published["setup"], sections, known_answers),
+        comparable=compare_ground(scenes, published["ground"]),
+        figures=_answer_figures(published["figures"], links, known_figures),
+        deviations=_answer_deviations(published["deviations"], sections),
+        figure_titles=titles,
+        figure_links=links,
+        tested=[_record_row(record) for record in records],
+        settings_yaml=yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True),
         versions=installed_versions(),
-        files=[{"path": path, "href": href, "what": _file_note(path)} for path, href in files],
+        files=files,
+        minimum_blocks=MINIMUM_BLOCKS,
         mark_text=_mark_text,
-        **own,
+        area_text=area_text,
     )
 
 
-def _common_context(scene: Scene) -> dict:
+def _section_context(section: Section, sections: Sequence[Section]) -> dict:
+    scene = section.scene
+    how = section.how
     return {
         "id": scene.id,
+        "anchor": section.anchor,
+        "template": f"{section.method}.html.j2",
         "synthetic": scene.synthetic,
+        "title": METHOD_TITLES[section.method],
+        "place": _name_place(section, sections),
         "figures": {name: _data_uri(path) for name, path in scene.figures.items()},
-        "facts": describe_scene(scene.cube),
-        "bands": describe_bands(scene.cube),
-        "mask": describe_mask(scene.cube),
-    }
-
-
-def _answer(key: str, answers: Mapping[str, str]) -> str:
-    if key not in answers:
-        raise InputError(f"published.json: setup names {key!r}, which the report does not know")
-    return answers[key]
-
-
-def common_answers(scenes: Sequence[Scene]) -> dict[str, str]:
-    """This run's side of those rows of a published set-up that any study may have."""
-
-    def of_scenes(describe) -> str:
-        return "; ".join(dict.fromkeys(describe(scene) for scene in scenes))
-
-    return {
-        "scene": of_scenes(
-            lambda scene: (
-                f"{'SYNTHETIC ' if scene.synthetic else ''}{scene.cube.get('sensor', '?')}, "
-                f"{scene.cube.get('product_id', '?')}, {day_of(scene.cube)}"
-            )
-        ),
-        **{
-            key: of_scenes(lambda scene, key=key: str(scene.cube.get(key, "not recorded")))
-            for key in ("atmosphere", "normalisation")
+        "how": None
+        if how is None
+        else {
+            "facts": describe_scene(how),
+            "bands": describe_bands(how),
+            "mask": describe_mask(how),
         },
+        **section.context,
     }
+
+
+def _name_place(section: Section, sections: Sequence[Section]) -> str:
+    """Scene and sensor, as far as the page has several of them."""
+    own = section.scene
+    parts = []
+    if len({other.scene.id for other in sections}) > 1:
+        parts.append(own.id)
+    if own.sensor and len({other.scene.sensor for other in sections if other.scene.sensor}) > 1:
+        parts.append(SENSOR_NAMES.get(own.sensor, own.sensor))
+    return ", ".join(parts)
+
+
+def _answer_setup(
+    setup: Sequence[Mapping], sections: Sequence[Section], known: Collection[str]
+) -> list[dict]:
+    """The published set-up with this run's side; InputError for a row that no method knows."""
+    rows = []
+    for row in setup:
+        key = row["ours"]
+        if key not in known:
+            raise InputError(f"published.json: setup names {key!r}, which the report does not know")
+        answer = join_once(section.answers.get(key, "") for section in sections)
+        rows.append({**row, "ours": answer or NOT_RUN})
+    return rows
+
+
+def _answer_figures(
+    rows: Sequence[Mapping], links: Mapping[str, str], known: Collection[str]
+) -> list[dict]:
+    """The paper's figures beside ours: those of methods that did not run say so or, where they
+    were only added to the paper's, are left out."""
+    shown = []
+    for row in rows:
+        if row["ours"] in links or row["ours"] not in known:
+            shown.append(dict(row))
+        elif row["paper"] != "(none)":
+            shown.append({**row, "ours": "", "differs": NOT_RUN})
+    return shown
+
+
+def _answer_deviations(rows: Sequence[Mapping], sections: Sequence[Section]) -> list[dict]:
+    """Where the paper is silent or wrong; what concerns networks alone, only where there are."""
+    if any(section.method == "patches" for section in sections):
+        return list(rows)
+    return [
+        {**row, "ours": f"Concerns the networks only. {NOT_RUN}"} if row.get("network") else row
+        for row in rows
+    ]
+
+
+def _record_row(record: Mapping) -> dict:
+    row = {"scene": record["scene"], "method": record["method"], "synthetic": record["synthetic"]}
+    if not record["assessed"]:
+        return {**row, "assessed": False, "reason": record["reason"]}
+    values = [record["scores"][name] for name in ("overall_accuracy", "kappa", "macro_f1")]
+    return {**row, "assessed": True, "n": record["n"], "scores": values}
 
 
 def render_index(template: str, style: str, studies: Sequence[Mapping]) -> str:
     """The page that links the studies' reports.
 
-    Each study has `name`, `href` (relative to the page), `title`, `citation` and `records`
+    Each study has `name`, `href` (relative to the page), `title` and `citation` (empty without a
+    paper) and `records`
     (accuracy records). A study with many maps is told by the best of them: see `headlines`.
     """
     shown = [
@@ -338,11 +316,6 @@ def _merit(record: Mapping) -> float:
     return -1.0 if value is None else value
 
 
-def has_intervals(record: Mapping) -> bool:
-    """Whether the record's overall scores came with intervals."""
-    return record["assessed"] and record["scores"]["overall_accuracy"]["low"] is not None
-
-
 def compare_ground(scenes: Sequence[Scene], ground: str) -> str:
     """Whether the page's numbers may be set against those of a paper about `ground`."""
     if all(scene.synthetic for scene in scenes):
@@ -358,15 +331,6 @@ def compare_ground(scenes: Sequence[Scene], ground: str) -> str:
     )
 
 
-def reference_text(record: Mapping) -> str:
-    """What an assessed map was compared with, in words."""
-    reference = record["reference"]
-    if reference["synthetic"]:
-        return "the simulated ground truth"
-    kinds = {"raster": "class raster", "points": "points", "polygons": "polygons"}
-    return f"the reference {kinds[reference['kind']]} in {reference['file']}"
-
-
 def installed_versions() -> list[tuple[str, str]]:
     """Versions of Python and of the packages that are installed."""
     versions = [("python", platform.python_version())]
@@ -378,8 +342,11 @@ def installed_versions() -> list[tuple[str, str]]:
     return versions
 
 
-# Parts of the record of preprocessing that have tables or figures of their own.
-IN_TABLES = ("bands", "masked", "corrections", "stages", "histograms", "beyond_cube_range")
+# Parts of a cube's record that have tables or figures of their own.
+IN_TABLES = (
+    *("bands", "masked", "corrections", "stages", "histograms", "beyond_cube_range"),
+    *("dates", "looks", "sensors", "combinations", "excluded_um"),
+)
 
 
 def describe_scene(cube: Mapping) -> list[tuple[str, str]]:
@@ -390,6 +357,8 @@ def describe_scene(cube: Mapping) -> list[tuple[str, str]]:
         if key not in IN_TABLES and value not in (None, [], {})
     ]
     names = [band["name"] for band in cube.get("bands") or []]
+    if names and not _has_spectra(cube):
+        rows.append(("Layers", _text(names)))
     for prefix, correction in _corrections(cube):
         rows += [
             (f"{prefix}{_correction_name(key)}", _text(value))
@@ -408,7 +377,7 @@ def _is_per_band(value: object, names: Sequence[str]) -> bool:
 
 def describe_bands(cube: Mapping) -> dict:
     """The bands, with what the corrections did to each: `columns` and `rows` of text."""
-    bands = cube.get("bands") or []
+    bands = (cube.get("bands") or []) if _has_spectra(cube) else []
     columns = ["Band", "Centre, µm", "FWHM, µm"]
     rows = [
         [band["name"], *(f"{band[key]:.3f}" if key in band else "–" for key in SPECTRAL_KEYS)]
@@ -433,6 +402,11 @@ def describe_bands(cube: Mapping) -> dict:
     return {"columns": columns, "rows": rows}
 
 
+def _has_spectra(cube: Mapping) -> bool:
+    """Whether the bands have wavelengths, and are no layers of a stack of rasters."""
+    return all("centre_um" in band for band in cube.get("bands") or [])
+
+
 def _corrections(cube: Mapping) -> list[tuple[str, Mapping]]:
     """The corrections; where there are several, each with its name to tell its numbers by."""
     corrections = cube.get("corrections") or []
@@ -447,6 +421,10 @@ def describe_mask(cube: Mapping) -> dict:
         (name.replace("_", " "), f"{item['pixels']:,}", f"{item['share_of_observed']:.2%}")
         for name, item in masked.items()
     ]
+    if cube.get("dates"):
+        dates = len(cube["dates"])
+        note = f"Counted are looks: the pixels of {dates} date{'s' if dates > 1 else ''}. A look "
+        return {"rows": rows, "note": f"{note}can carry several flags."}
     pixels = cube.get("pixels") or {}
     note = "A pixel can carry several flags, so the counts overlap"
     if {"observed", "valid"} <= set(pixels):
@@ -484,19 +462,6 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(_text(item) for item in value)
     return str(value)
-
-
-def day_of(cube: Mapping) -> str:
-    """The day on which a scene was acquired, from its record."""
-    acquired = cube.get("acquired")
-    return str(acquired)[:10] if acquired else "date unknown"
-
-
-def _file_note(path: str) -> str:
-    path = Path(path)
-    if path.suffix == ".tif" and path.parent.name in FOLDER_NOTES:
-        return FOLDER_NOTES[path.parent.name].format(path.stem.replace("-", " and "))
-    return FILE_NOTES.get(path.name, "product of the run")
 
 
 def _data_uri(path: Path) -> str:

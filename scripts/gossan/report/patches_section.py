@@ -1,15 +1,17 @@
-"""What the report of a study of classes says of the networks that were trained on its patches."""
+"""What the report says of the networks that were trained on patches of a mineral map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gossan.accuracy.scores import MINIMUM_BLOCKS
 from gossan.errors import InputError
 from gossan.files import read_json
+from gossan.legend import read_classes
+from gossan.report.phrases import WANTING, interval, join_once, number
+from gossan.report.sections import Scene, Section, Source
 from gossan.tables import read_table
 
-NETWORK_FIGURES = {
+FIGURE_TITLES = {
     "patches": "Patches",
     "training": "Training curves",
     "protocols": "Test accuracy by protocol",
@@ -18,6 +20,15 @@ NETWORK_FIGURES = {
     "proportions": "Pixels of each exact colour",
 }
 
+TRAINED_FIGURES = ("patches", "training", "protocols", "reliability")
+MAP_FIGURES = ("network-map", "proportions")
+ANSWERS = ("patches", "split", "network")
+"""Rows of a published set-up that this section answers."""
+
+NETWORK_ORDER = (
+    *("paper-blocked", "paper-paper", "compact-blocked"),
+    *("reflectance-blocked", "all-blocked"),
+)
 HISTORY_COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss")
 PROPORTION_COLUMNS = ("name", "colour", "pixels", "share", "answer_pixels", "answer_share")
 RECORD_KEYS = (
@@ -28,8 +39,6 @@ RECORD_KEYS = (
 NETWORK_LABELS = {"paper": "Paper's network", "compact": "Compact network"}
 TRAINING_SHARE = 0.7
 """Share of the images that trains, in the paper as here."""
-
-NOT_RUN = "Not part of this run."
 
 
 @dataclass(frozen=True)
@@ -57,20 +66,22 @@ class NetworkRun:
         return self.accuracy["scores"]["overall_accuracy"]
 
 
-@dataclass(frozen=True)
-class Networks:
+@dataclass(frozen=True, kw_only=True)
+class PatchesScene(Scene):
     """The networks of a scene, and how many pixels have exactly the colour of each class.
 
-    `proportions` are rows of the table of classify_patches (PROPORTION_COLUMNS), text.
+    `proportions` are rows of the table of classify_patches (PROPORTION_COLUMNS), text; `labels`
+    are those of the classes by name.
     """
 
     runs: Sequence[NetworkRun]
     proportions: Sequence[Mapping[str, str]]
+    labels: Mapping[str, str]
 
     @property
     def synthetic(self) -> bool:
-        """Whether any of the patches was cut from a simulated scene."""
-        return any(run.record["synthetic"] for run in self.runs)
+        """Whether the scene was simulated, or one that patches were cut from."""
+        return bool(self.cube.get("synthetic")) or any(run.record["synthetic"] for run in self.runs)
 
     def find(self, network: str, protocol: str) -> NetworkRun | None:
         """The run of a network on painted patches of two classes; None where there is none."""
@@ -83,6 +94,39 @@ class Networks:
             ):
                 return run
         return None
+
+
+def read_scene(source: Source) -> PatchesScene:
+    """Read what the section shows; InputError for a file that is missing or of another kind."""
+    folder = source.folder / "networks"
+    names = [path.parent.name for path in sorted(folder.glob("*/record.json"))]
+    if source.trained and not names:
+        raise InputError(f"{folder}: holds no network; train one first")
+    order = (*NETWORK_ORDER, *names)
+    trained = sorted(names, key=order.index) if source.trained else []
+    classes = read_classes(source.study_dir / "minerals/classes.csv")
+    runs = [read_run(name, folder / name) for name in trained]
+    return PatchesScene(
+        id=source.id,
+        sensor=source.sensor,
+        cube=read_json(source.sensor_dir / "cube/cube.json"),
+        figures=source.figures([*(TRAINED_FIGURES if runs else ()), *MAP_FIGURES]),
+        runs=runs,
+        proportions=read_proportions(source.folder / "map/proportions.csv"),
+        labels={item.name: item.label for item in classes},
+    )
+
+
+def make_section(scene: PatchesScene, source: Source) -> Section:
+    """The section of a scene's networks."""
+    return Section(
+        "patches",
+        scene,
+        {name: FIGURE_TITLES[name] for name in scene.figures},
+        network_context(scene, source.paper),
+        [sentence for sentence in [summarise(scene)] if sentence],
+        network_answers(scene),
+    )
 
 
 def read_run(name: str, folder: str | Path) -> NetworkRun:
@@ -153,29 +197,11 @@ def published_epoch(published: Mapping) -> dict[str, float]:
     }
 
 
-def without_networks(published: Mapping) -> dict:
-    """A study's entry of published.json for a page without networks, which cannot point at them."""
-    return {
-        **published,
-        "figures": [
-            {**row, "ours": "", "differs": NOT_RUN} if row["ours"] in NETWORK_FIGURES else row
-            for row in published.get("figures", [])
-        ],
-        "deviations": [
-            {**row, "ours": f"Concerns the networks only. {NOT_RUN}"} if row.get("network") else row
-            for row in published.get("deviations", [])
-        ],
-    }
-
-
-def network_answers(everything: Sequence[Networks]) -> dict[str, str]:
+def network_answers(networks: PatchesScene) -> dict[str, str]:
     """This run's side of those rows of the published set-up that are about networks."""
-    runs = [run for networks in everything for run in networks.runs]
-    if not runs:
-        return dict.fromkeys(("patches", "split", "network"), NOT_RUN)
 
     def of_runs(describe) -> str:
-        return "; ".join(dict.fromkeys(describe(run) for run in runs))
+        return join_once(describe(run) for run in networks.runs)
 
     return {
         "patches": of_runs(
@@ -195,7 +221,7 @@ def network_answers(everything: Sequence[Networks]) -> dict[str, str]:
     }
 
 
-def summarise_networks(scene: str, networks: Networks) -> str:
+def summarise(networks: PatchesScene) -> str:
     """One sentence for the head of the page: the paper's network in both protocols."""
     runs = [run for run in _both(networks) if run]
     if not runs:
@@ -203,7 +229,7 @@ def summarise_networks(scene: str, networks: Networks) -> str:
     kind = "SYNTHETIC " if networks.synthetic else ""
     told = "; ".join(f"{_percent(run)} {PROTOCOL_WORDS[run.record['protocol']]}" for run in runs)
     return (
-        f"Asked which of {_pair(runs[0])} covers more of a patch of this map of {scene}, the "
+        f"Asked which of {_pair(runs[0])} covers more of a patch of this map of {networks.id}, the "
         f"paper's network is right in this share of {kind}test images: {told}. Right means that "
         "it repeats the map, not that the map is right."
     )
@@ -215,13 +241,13 @@ PROTOCOL_WORDS = {
 }
 
 
-def network_context(networks: Networks, published: Mapping, names: Mapping[str, str]) -> dict:
-    """What the template shows of a scene's networks; `names` are class labels by name."""
+def network_context(networks: PatchesScene, published: Mapping) -> dict:
+    """What the template shows of a scene's networks."""
     paper = published.get("networks", {})
     shares = published_shares(published)
     return {
         "runs": networks.runs,
-        "question": _question(networks),
+        "question": _question(networks) if networks.runs else "",
         "findings": [
             text
             for text in (
@@ -240,7 +266,7 @@ def network_context(networks: Networks, published: Mapping, names: Mapping[str, 
         "published": paper,
         "proportions": [
             {
-                "label": names.get(row["name"], row["name"].capitalize()),
+                "label": networks.labels.get(row["name"], row["name"].capitalize()),
                 "colour": row["colour"],
                 "pixels": int(row["pixels"]),
                 "share": float(row["share"]) if row["share"] else None,
@@ -254,12 +280,12 @@ def network_context(networks: Networks, published: Mapping, names: Mapping[str, 
     }
 
 
-def _longest(networks: Networks) -> int:
+def _longest(networks: PatchesScene) -> int:
     own = [len(run.history) for run in networks.runs if run.record["network"] == "paper"]
     return max(own, default=0)
 
 
-def _epoch_line(networks: Networks, place: int) -> list[str]:
+def _epoch_line(networks: PatchesScene, place: int) -> list[str]:
     """Epoch, then the columns of HISTORY_COLUMNS of each training of the paper's network."""
     cells = [str(place + 1)]
     for run in networks.runs:
@@ -275,7 +301,7 @@ def _epoch_line(networks: Networks, place: int) -> list[str]:
     return cells
 
 
-def _both(networks: Networks) -> tuple[NetworkRun | None, NetworkRun | None]:
+def _both(networks: PatchesScene) -> tuple[NetworkRun | None, NetworkRun | None]:
     return networks.find("paper", "blocked"), networks.find("paper", "paper")
 
 
@@ -292,15 +318,11 @@ def _percent(run: NetworkRun) -> str:
     value = run.overall
     if value["value"] is None:
         return "undefined (no test image)"
-    interval = (
-        f"95 % interval {value['low']:.1%} to {value['high']:.1%}"
-        if value["low"] is not None
-        else f"no interval, for want of {MINIMUM_BLOCKS} blocks"
-    )
-    return f"{value['value']:.1%} (n = {run.accuracy['n']:,}; {interval})"
+    ends = interval(value, ".1%", WANTING)
+    return f"{value['value']:.1%} (n = {run.accuracy['n']:,}; {ends})"
 
 
-def _question(networks: Networks) -> str:
+def _question(networks: PatchesScene) -> str:
     """What the networks are asked, and what a right answer is worth."""
     first = networks.runs[0]
     pairs = list(dict.fromkeys(_pair(run) for run in networks.runs if _classes(run) == 2))
@@ -320,7 +342,7 @@ def _classes(run: NetworkRun) -> int:
     return len(run.record["classes"])
 
 
-def _describe_gap(networks: Networks) -> str:
+def _describe_gap(networks: PatchesScene) -> str:
     blocked, paper = _both(networks)
     if not blocked or not paper or None in (blocked.overall["value"], paper.overall["value"]):
         return ""
@@ -344,7 +366,7 @@ def _describe_gap(networks: Networks) -> str:
     )
 
 
-def _describe_leak(networks: Networks) -> str:
+def _describe_leak(networks: PatchesScene) -> str:
     parts = []
     for run in _both(networks)[::-1]:
         if run is None:
@@ -361,7 +383,9 @@ def _describe_leak(networks: Networks) -> str:
     return f"Leak: {'. '.join(part[:1].upper() + part[1:] for part in parts)}." if parts else ""
 
 
-def _describe_counting(networks: Networks) -> str:
+def _describe_counting(networks: PatchesScene) -> str:
+    if not networks.runs:
+        return ""
     shares = sorted({run.record["colour_share_accuracy"] for run in networks.runs})
     told = " to ".join(f"{share:.1%}" for share in dict.fromkeys((shares[0], shares[-1])))
     painted = [
@@ -378,7 +402,7 @@ def _describe_counting(networks: Networks) -> str:
     )
 
 
-def _describe_published(networks: Networks, paper: Mapping) -> str:
+def _describe_published(networks: PatchesScene, paper: Mapping) -> str:
     """The paper's network on kept-apart ground beside the published number, and why it is less."""
     blocked, _ = _both(networks)
     tests = paper.get("tests", [])
@@ -421,7 +445,7 @@ def _describe_published(networks: Networks, paper: Mapping) -> str:
     )
 
 
-def _describe_compact(networks: Networks) -> str:
+def _describe_compact(networks: PatchesScene) -> str:
     compact, (paper, _) = networks.find("compact", "blocked"), _both(networks)
     if not compact or not paper or None in (compact.overall["value"], paper.overall["value"]):
         return ""
@@ -436,7 +460,7 @@ def _describe_compact(networks: Networks) -> str:
     )
 
 
-def _describe_others(networks: Networks) -> str:
+def _describe_others(networks: PatchesScene) -> str:
     parts = []
     for run in networks.runs:
         if run.record["input"] == "reflectance":
@@ -449,16 +473,12 @@ def _describe_others(networks: Networks) -> str:
             parts.append(
                 f"asked for one of {_classes(run)} classes, it is right in {_percent(run)}, with "
                 f"all test patches and not equally many of each class; macro-F1 is "
-                f"{_number(run.accuracy['scores']['macro_f1'])}"
+                f"{number(run.accuracy['scores']['macro_f1']['value'])}"
             )
     return f"Beyond the paper (compact network): {'; '.join(parts)}." if parts else ""
 
 
-def _number(value: Mapping) -> str:
-    return "undefined" if value["value"] is None else f"{value['value']:.3f}"
-
-
-def _describe_calibration(networks: Networks) -> str:
+def _describe_calibration(networks: PatchesScene) -> str:
     changes = [
         run.record["test"]["calibrated"]["ece"] - run.record["test"]["uncalibrated"]["ece"]
         for run in networks.runs

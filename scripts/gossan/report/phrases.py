@@ -30,7 +30,7 @@ def trust(synthetic: Iterable[bool], assessed: bool) -> str:
             "Read the maps as lists of places whose spectrum resembles what was looked for, to be "
             "checked on the ground, not as lists of what is there."
         )
-    return "The numbers hold for this scene and this reference, not for other ground or dates."
+    return "The numbers hold for this scene and this truth, not for other ground or dates."
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -80,7 +80,7 @@ def interval(value: Mapping, form: str = ".3f", without: str = TOO_FEW) -> str:
     return f"95 % interval {value['low']:{form}} to {value['high']:{form}}"
 
 
-def number_and_interval(value: Mapping, form: str = ".3f", without: str = "") -> str:
+def with_interval(value: Mapping, form: str = ".3f", without: str = "") -> str:
     """A value with its interval in brackets, or with `without` there, if that is not empty."""
     if value["value"] is None:
         return UNDEFINED

@@ -381,7 +381,7 @@ def _draw_matrix(axis: Axes, title: str, record: Mapping) -> None:
         range(len(kept)), names, rotation=30, ha="right", rotation_mode="anchor", fontsize=7.5
     )
     axis.set_yticks(range(len(kept)), names, fontsize=7.5)
-    axis.set_ylabel("Reference class")
+    axis.set_ylabel("True class")
     axis.set_title(f"{title}, n = {record['n']:,}")
 
 

@@ -1,14 +1,14 @@
-"""The report of a study of prospectivity: samples, labels, forests, maps, potential and targets."""
+"""What the report says of iron prospects: samples, labels, forests, maps and potential."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from gossan.accuracy.scores import MINIMUM_BLOCKS
 from gossan.errors import InputError
+from gossan.files import read_json
 from gossan.prospects.prospect_tests import (
     CHOSEN,
     OWN,
+    SCORE_COLUMNS,
     SCORES,
     ForestTest,
     class_names,
@@ -19,22 +19,31 @@ from gossan.prospects.prospect_tests import (
     split_name,
     title_of,
 )
-from gossan.report.page import (
-    UNPUBLISHED,
+from gossan.report.phrases import (
+    SPARSE,
+    UNDEFINED,
+    card,
+    in_text,
+    join_once,
+    join_words,
+    number,
+    percent,
+)
+from gossan.report.sections import (
+    Scene,
+    Section,
+    Source,
     common_answers,
     day_of,
-    describe_mask,
-    reference_text,
-    render_page,
+    require_rows,
+    truth_text,
 )
-from gossan.tables import value_of
+from gossan.tables import read_table, value_of
 
 FIGURE_TITLES = {
     "composite": "Colour composite",
     "looks": "Clear looks",
     "strata": "Samples by stratum",
-    "eigenvalues": "Minimum noise fraction",
-    "endmembers": "End-members",
     "scan": "Scan of the thresholds",
     "robustness": "Robustness of the thresholds",
     "labels": "Labels by spectral angle",
@@ -45,160 +54,121 @@ FIGURE_TITLES = {
     "classes": "Class map of the forest",
     "probability": "Probability and uncertainty",
     "potential": "Iron potential",
-    "overlay": "Claims and occurrences",
-    "success": "Success-rate curves",
-    "prediction-area": "Prediction-area plots",
 }
-ALWAYS = ("composite", "splits", "confusions", "importance", "shap")
-FIGURES_OF = {
-    "strata": ("strata",),
-    "eigenvalues": ("eigenvalues", "endmembers"),
-    "labels": ("scan", "labels"),
-    "robustness": ("robustness",),
-    "forest": ("classes", "probability"),
-    "targets": ("potential", "success", "prediction-area"),
-    "overlay": ("overlay",),
-}
-"""Figures that come with a table or record of a scene."""
+SAMPLED_FIGURES = ("strata", "scan", "robustness", "labels", "potential")
+ANSWERS = (
+    *("scene", "atmosphere", "normalisation", "composite", "extent", "mines", "points"),
+    *("spectra", "thresholds", "grades", "forest", "test", "potential"),
+)
+"""Rows of a published set-up that this section answers."""
 
-PAIRS = (("labels", "robustness"), ("targets", "overlay"))
-"""Tables that one section of the page needs together."""
-
-MEDIUM_OR_HIGH = "medium or high"
 GRADE = "-high"
 INDICES = "indices"
-LABELLED_BY = {"ore points": "the ore points", "reference": "a reference", INDICES: "two indices"}
+LABELLED_BY = {
+    "ore points": "the ore points",
+    "reference": "the truth",
+    "truth": "the truth",
+    INDICES: "two indices",
+}
 SPLIT_WORDS = {"train": "training", "test": "test"}
-SPARSE = "–"
 
 
-@dataclass(frozen=True)
-class ProspectScene:
-    """What the report shows of one scene.
+STRATA_COLUMNS = ("mine", "stratum", "class", "drawn", "asked", "train", "test", "labelled_by")
+ROBUSTNESS_COLUMNS = ("reference", "shift_rad", "split", "macro_f1", "iron_share")
 
-    `cube` is the record of the cube, `figures` maps names of FIGURE_TITLES to PNG files; `scores`
-    are the rows of the table of validate_forest, `records` the scene's accuracy records. `tables`
-    maps those names of FIGURES_OF that the scene has to rows of strata.csv, eigenvalues.csv,
-    robustness.csv and overlay.csv, and to the records of label_iron (labels), of train_forest for
-    the forest of the map (forest) and of rank_targets (targets).
 
-    Raises InputError where one of PAIRS lacks the other, and for scores without a row.
+@dataclass(frozen=True, kw_only=True)
+class ProspectScene(Scene):
+    """A scene with its prospects.
+
+    `scores` are the rows of the table of validate_forest, `forest` the record of the forest of the
+    map. A scene whose strata were sampled has rows of strata.csv and robustness.csv and the
+    record of label_iron in `tables` (strata, robustness, labels).
+
+    Raises InputError for scores without a row, and for labels without robustness or the other way.
     """
 
-    id: str
-    cube: Mapping
-    figures: Mapping[str, Path]
     scores: Sequence[Mapping[str, str]]
-    records: Sequence[Mapping]
+    forest: Mapping | None = None
     tables: Mapping[str, Sequence | Mapping] = field(default_factory=dict)
+    with_targets: bool = False
 
     def __post_init__(self):
         """Refuse half of a section, and a scene that was not tested."""
-        for pair in PAIRS:
-            given = [name for name in pair if name in self.tables]
-            if len(given) == 1:
-                other = next(name for name in pair if name not in given)
-                raise InputError(f"table: {given[0]} of {self.id} goes with {other}; give both")
+        if ("labels" in self.tables) != ("robustness" in self.tables):
+            raise InputError(f"{self.id}: labels and robustness go together; give both")
         if not self.scores:
             raise InputError(f"{self.id}: its table of scores has no rows; make the table again")
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the scene was simulated."""
-        return bool(self.cube.get("synthetic")) or any(item["synthetic"] for item in self.records)
 
     @property
     def tests(self) -> list[ForestTest]:
         """The tests of its forests; InputError where one has no record."""
         return forest_tests(self.scores, self.records)
 
-    @property
-    def name(self) -> str:
-        """The scene in words, such as "scene a (Sentinel-2A MSI, 2021-07-22, SYNTHETIC)"."""
-        facts = [self.cube.get("sensor", "unknown sensor"), day_of(self.cube)]
-        return f"scene {self.id} ({', '.join([*facts, *['SYNTHETIC'] * self.synthetic])})"
 
-
-def figure_names(cube: Mapping, tables: Iterable[str]) -> list[str]:
-    """The figures of a scene with this record and these tables, in the order of the page."""
-    own = {*ALWAYS, *(figure for name in tables for figure in FIGURES_OF[name])}
-    if cube.get("dates"):
-        own.add("looks")
-    return [name for name in FIGURE_TITLES if name in own]
-
-
-def render_prospect_report(
-    template: str,
-    base: str,
-    style: str,
-    *,
-    study: str,
-    scenes: Sequence[ProspectScene],
-    config: Mapping,
-    published: Mapping,
-    files: Sequence[tuple[str, str]] = (),
-) -> str:
-    """The study's report as one self-contained HTML page; arguments as of report.render_page.
-
-    The study's entry of published.json may hold `tests` (see prospect_tests), `thresholds_rad` by
-    reference, and `claims`: the `share` of `n` claims on medium to high potential.
-    """
-    paper = {**UNPUBLISHED, "tests": [], "thresholds_rad": {}, "claims": None, **published}
-    shown = list(scenes[0].figures)
-    figures = [
-        row for row in paper["figures"] if row["ours"] in shown or row["ours"] not in FIGURE_TITLES
-    ]
-    return render_page(
-        template,
-        base,
-        style,
-        study=study,
-        scenes=[replace(scene, cube=plain_record(scene.cube)) for scene in scenes],
-        contexts=[_scene_context(scene, paper) for scene in scenes],
-        published={**published, "figures": figures} if published else {},
-        summary=summarise(scenes, paper),
-        answers=_answers(scenes),
-        figure_titles={name: FIGURE_TITLES[name] for name in shown},
-        config=config,
-        files=files,
-        paper=paper,
-        minimum_blocks=MINIMUM_BLOCKS,
+def read_scene(source: Source) -> ProspectScene:
+    """Read what the section shows; InputError for a file that is missing or of another kind."""
+    sampled = not (source.own.get("points") or {}).get("train")
+    cube = read_json(source.sensor_dir / "cube/cube.json")
+    absent = {*(() if sampled else SAMPLED_FIGURES), *(() if cube.get("dates") else ("looks",))}
+    folder, tables = source.folder, {}
+    if sampled:
+        strata, shifts = folder / "samples/strata.csv", folder / "labels/robustness.csv"
+        tables = {
+            "strata": require_rows(strata, read_table(strata, STRATA_COLUMNS)),
+            "robustness": read_table(shifts, ROBUSTNESS_COLUMNS),
+            "labels": read_json(folder / "labels/labels.json"),
+        }
+    return ProspectScene(
+        id=source.id,
+        sensor=source.sensor,
+        cube=cube,
+        figures=source.figures([name for name in FIGURE_TITLES if name not in absent]),
+        records=source.records("forest", ""),
+        scores=read_table(folder / "forest/validation.csv", SCORE_COLUMNS),
+        forest=read_json(folder / f"forest/{'iron' if sampled else 'cover'}.json"),
+        tables=tables,
+        with_targets=source.runs("targets"),
     )
 
 
-def summarise(scenes: Sequence[ProspectScene], paper: Mapping) -> list[str]:
-    """The page's first sentences: how right the forests are, and how far to trust that."""
-    paragraphs = []
-    for scene in scenes:
-        published = published_test(paper, scene.tests[0].record)
-        leading = leading_tests(scene.tests)
-        values = ", ".join(
-            f"{_share(test.record['scores']['overall_accuracy'])} "
-            f"({title_of(test, published).lower()})"
-            for test in leading
-        )
-        paragraphs.append(
-            f"In {scene.name}, the forests are right in {values} of the tested points of "
-            f"{len(class_names(leading[0].record))} classes. {describe_gaps(leading, published)}"
-        )
-        claims = describe_claims(scene, paper)
-        if claims:
-            paragraphs.append(claims)
-    return [*paragraphs, _trust(scenes)]
+def make_section(scene: ProspectScene, source: Source) -> Section:
+    """The section of a sensor's prospects.
+
+    A paper may have `tests` (see prospect_tests) and `thresholds_rad` by reference.
+    """
+    return Section(
+        "prospects",
+        scene,
+        {name: FIGURE_TITLES[name] for name in scene.figures},
+        _context(scene, source.paper),
+        [summarise(scene, source.paper)],
+        _answers(scene, source.own),
+        scene.cube,
+    )
 
 
-def _trust(scenes: Sequence[ProspectScene]) -> str:
-    if all(scene.synthetic for scene in scenes):
-        return (
-            "The data are SYNTHETIC: the numbers show how the methods do on simulated ground and "
-            "say nothing about any real place."
-        )
-    if any(scene.synthetic for scene in scenes):
-        return (
-            "Scenes marked SYNTHETIC show how the methods do on simulated ground; what they show "
-            "does not carry over to the real ones."
-        )
-    return "The numbers hold for this scene and these points, not for other ground or dates."
+def summarise(scene: ProspectScene, paper: Mapping) -> str:
+    """First sentences: how right the forests are."""
+    published = published_test(paper, scene.tests[0].record)
+    leading = leading_tests(scene.tests)
+    values = ", ".join(
+        f"{_share(test.record['scores']['overall_accuracy'])} "
+        f"({in_text(title_of(test, published))})"
+        for test in leading
+    )
+    return (
+        f"In {scene.name}, the forests are right in {values} of the tested points of "
+        f"{len(class_names(leading[0].record))} classes. {describe_gaps(leading, published)}"
+    )
+
+
+def _share(value: Mapping) -> str:
+    if value["value"] is None:
+        return UNDEFINED
+    if value["low"] is None:
+        return f"{value['value']:.1%}"
+    return f"{value['value']:.1%} [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
 
 
 def describe_gaps(tests: Sequence[ForestTest], published: Mapping | None) -> str:
@@ -254,7 +224,7 @@ def describe_gains(rows: Sequence[Mapping[str, str]], published: Mapping | None)
         if better:
             sentences.append(
                 f"{title}, better than {first} in overall accuracy by more than the interval of "
-                f"the gain: {_list(better)}."
+                f"the gain: {join_words(better)}."
             )
         elif any(row["gain_overall_accuracy_low"] for row in own):
             sentences.append(
@@ -301,7 +271,10 @@ def describe_label_set(record: Mapping, forest: Mapping | None) -> str:
     """Which set of labels a test is of, and whether the map's forest was trained on another."""
     tested = class_names(record)
     labels = [item["label"] for item in record["scores_study_classes"]["classes"]]
-    text = f"These scores are of the {len(tested)} classes of the labelled points: {_list(labels)}."
+    text = (
+        f"These scores are of the {len(tested)} classes of the labelled points: "
+        f"{join_words(labels)}."
+    )
     if forest is None:
         return text
     trained = [item["name"] for item in forest["classes"]]
@@ -329,7 +302,7 @@ def describe_labelling(rows: Sequence[Mapping[str, str]]) -> list[str]:
         if row["class"] not in names:
             names.append(row["class"])
     sentences = [
-        f"{_list(names).capitalize()}: labelled by {LABELLED_BY.get(how, how)}."
+        f"{join_words(names).capitalize()}: labelled by {LABELLED_BY.get(how, how)}."
         for how, names in by.items()
     ]
     if INDICES in by:
@@ -338,47 +311,6 @@ def describe_labelling(rows: Sequence[Mapping[str, str]]) -> list[str]:
             "are made of, so every score on these points is flattered."
         )
     return sentences
-
-
-def describe_claims(scene: ProspectScene, paper: Mapping) -> str:
-    """Share of claims on medium or high potential, against its share of area and the paper's."""
-    row = claims_row(scene, "claims")
-    if row is None:
-        return ""
-    text = (
-        f"In scene {scene.id}, {int(row['found']):,} of {int(row['n']):,} claims "
-        f"({float(row['share']):.1%}{_interval(row, 'share')}) lie with most of their ground on "
-        f"medium or high potential, and {float(row['touching_share']):.1%} touch it; it covers "
-        f"{float(row['area_share']):.1%} of the mapped area."
-    )
-    if paper["claims"]:
-        share, number = paper["claims"]["share"], paper["claims"]["n"]
-        text += f" The paper has {share:.2%} of {number:,} claims on its own ground."
-    return text
-
-
-def claims_row(scene: ProspectScene, sites: str) -> Mapping[str, str] | None:
-    """The overlay's row of some sites on medium or high potential; None without such sites."""
-    return next(
-        (
-            row
-            for row in scene.tables.get("overlay", ())
-            if row["sites"] == sites and row["potential"] == MEDIUM_OR_HIGH and row["share"]
-        ),
-        None,
-    )
-
-
-def _interval(row: Mapping[str, str], name: str) -> str:
-    if _without_width(row, name):
-        return ""
-    low, high = (100 * float(row[f"{name}_{end}"]) for end in ("low", "high"))
-    return f", 95 % interval {low:.1f} to {high:.1f}"
-
-
-def _without_width(row: Mapping[str, str], name: str) -> bool:
-    """Whether an interval is not known, or says nothing, as all sites agree in every sample."""
-    return not row.get(f"{name}_low") or row[f"{name}_low"] == row[f"{name}_high"]
 
 
 def strata_table(rows: Sequence[Mapping[str, str]]) -> dict:
@@ -478,18 +410,24 @@ def _scores_of(record: Mapping) -> dict[str, Mapping]:
     return {name: scores[name] for name in SCORES} | {item["name"]: item["f1"] for item in classes}
 
 
-def _scene_context(scene: ProspectScene, paper: Mapping) -> dict:
+def _context(scene: ProspectScene, paper: Mapping) -> dict:
     tests = scene.tests
     published = published_test(paper, tests[0].record)
     leading = leading_tests(tests)
     tables = scene.tables
-    forest = tables.get("forest")
-    context = {
-        "cards": _cards(scene, leading, published),
+    forest = scene.forest
+    return {
+        "cards": [
+            card(
+                f"Overall accuracy, {in_text(title_of(test, published))}",
+                test.record["scores"]["overall_accuracy"],
+                f"{test.record['n']:,}",
+            )
+            for test in leading
+        ],
         "dates": _date_rows(scene.cube),
         "never_clear": _never_clear(scene.cube),
         "strata": strata_table(tables["strata"]) if "strata" in tables else None,
-        "noise": _noise_rows(tables["eigenvalues"]) if "eigenvalues" in tables else None,
         "labels": _label_context(scene, paper) if "labels" in tables else None,
         "label_set": describe_label_set(leading[0].record, forest),
         "comparison": compare_scores(scene, published),
@@ -505,7 +443,7 @@ def _scene_context(scene: ProspectScene, paper: Mapping) -> dict:
             }
             for test in leading
         ],
-        "reference_text": reference_text(leading[0].record),
+        "truth_text": truth_text(leading[0].record),
         "forest": forest,
         "forest_words": _forest_words(forest) if forest else "",
         "same_classes": forest is not None
@@ -514,7 +452,7 @@ def _scene_context(scene: ProspectScene, paper: Mapping) -> dict:
             {
                 "method": record["method"],
                 "labels": name_label_set(record),
-                "reference": reference_text(record),
+                "truth": truth_text(record),
                 "n": record["n"],
                 "values": [record["scores"][name] for name in SCORES],
             }
@@ -522,36 +460,9 @@ def _scene_context(scene: ProspectScene, paper: Mapping) -> dict:
             if class_names(record) != class_names(leading[0].record)
         ],
         "untested": [item for item in scene.records if not item["assessed"]],
-        "targets": _target_context(scene) if "targets" in tables else None,
-        "claims_note": describe_claims(scene, paper),
-        "claims": claims_row(scene, "claims"),
+        "with_targets": scene.with_targets,
+        "thresholds_rad": paper.get("thresholds_rad", {}),
         "limits": tables["labels"]["limits_rad"] if "labels" in tables else {},
-    }
-    return context | ({"mask": _look_mask(scene.cube)} if scene.cube.get("dates") else {})
-
-
-IN_TABLES = ("dates", "looks")
-"""Parts of a composite's record that have a table or a figure."""
-
-
-def plain_record(cube: Mapping) -> dict:
-    """A cube's record without what stands in tables and figures of this page.
-
-    Bands without wavelengths, as of a stack of rasters, become a list of names.
-    """
-    record = {key: value for key, value in cube.items() if key not in IN_TABLES}
-    if any("centre_um" not in band for band in record.get("bands") or []):
-        record["layers"] = [band["name"] for band in record.pop("bands")]
-    return record
-
-
-def _look_mask(cube: Mapping) -> dict:
-    """The masked looks: as report.describe_mask, but of all dates together."""
-    dates = len(cube["dates"])
-    return {
-        "rows": describe_mask(cube)["rows"],
-        "note": f"Counted are looks: the pixels of {dates} date{'s' if dates > 1 else ''}. A look "
-        "can carry several flags.",
     }
 
 
@@ -575,17 +486,6 @@ def _never_clear(cube: Mapping) -> str:
     return f"{lost:,} pixels ({lost / pixels['observed']:.2%} of those observed)"
 
 
-def _noise_rows(rows: Sequence[Mapping[str, str]]) -> list[dict]:
-    return [
-        {
-            "component": row["component"],
-            "eigenvalue": f"{float(row['eigenvalue']):,.3g}",
-            "share": f"{float(row['cumulative_share']):.1%}",
-        }
-        for row in rows
-    ]
-
-
 def _label_context(scene: ProspectScene, paper: Mapping) -> dict:
     record = scene.tables["labels"]
     return {
@@ -593,7 +493,7 @@ def _label_context(scene: ProspectScene, paper: Mapping) -> dict:
         "references": [
             {
                 "name": name,
-                "paper": paper["thresholds_rad"].get(name),
+                "paper": paper.get("thresholds_rad", {}).get(name),
                 "limit": limit,
                 "fixed": name in record["fixed"],
                 "theta_max": record["theta_max_rad"][name],
@@ -609,9 +509,9 @@ def _label_context(scene: ProspectScene, paper: Mapping) -> dict:
                 if row["reference"] == "none"
                 else f"{row['reference']} {float(row['shift_rad']):+g} rad",
                 "split": SPLIT_WORDS.get(row["split"], row["split"]),
-                "macro_f1": _three(row["macro_f1"]),
-                "ore_false": _percent(row["ore_false_positive_share"]),
-                "iron": _percent(row["iron_share"], 2),
+                "macro_f1": number(row["macro_f1"]),
+                "ore_false": percent(row["ore_false_positive_share"]),
+                "iron": percent(row["iron_share"], 2),
             }
             for row in scene.tables["robustness"]
         ],
@@ -655,14 +555,6 @@ def describe_robustness(rows: Sequence[Mapping[str, str]]) -> list[str]:
     return sentences
 
 
-def _three(cell: str) -> str:
-    return f"{float(cell):.3f}" if cell else "undefined"
-
-
-def _percent(cell: str, digits: int = 1) -> str:
-    return f"{float(cell):.{digits}%}" if cell else SPARSE
-
-
 def _plan_row(test: ForestTest, published: Mapping | None) -> dict:
     used = list(dict.fromkeys(test.row["plans"].split()))
     return {
@@ -690,132 +582,30 @@ def _forest_words(forest: Mapping) -> str:
     )
 
 
-def _target_context(scene: ProspectScene) -> dict:
-    record = scene.tables["targets"]
-    return {
-        **record,
-        "areas": [
-            {
-                "name": item["name"],
-                "pixels": f"{item['pixels']:,}",
-                "area": f"{item['area_km2']:,.2f}" if item.get("area_km2") is not None else SPARSE,
-                "share": SPARSE if item["share"] is None else f"{item['share']:.2%}",
-            }
-            for item in record["potential"]
-        ],
-        "overlay": [
-            {
-                "sites": row["sites"],
-                "potential": row["potential"],
-                "area": _percent(row["area_share"]),
-                "found": f"{int(row['found']):,} of {int(row['n']):,}",
-                "share": _site_value(row, "share"),
-                "ratio": _site_value(row, "ratio"),
-                "touching": _percent(row["touching_share"]),
-            }
-            for row in scene.tables["overlay"]
-        ],
-        "curve_note": describe_curves(record["curves"]),
-    }
-
-
-def _site_value(row: Mapping[str, str], name: str) -> dict[str, float | None]:
-    value = value_of(row, name)
-    return {**value, "low": None, "high": None} if _without_width(row, name) else value
-
-
-def describe_curves(curves: Sequence[Mapping]) -> str:
-    """Which sites the score finds better than chance would."""
-    better, unclear = [], []
-    for item in curves:
-        low = item["area_under_curve"]["low"]
-        if low is not None:
-            (better if low > 0.5 else unclear).append(item["sites"])
-    parts = []
-    if better:
-        parts.append(f"The score finds {_list(better)} better than chance would")
-    if unclear:
-        parts.append(
-            f"{'for' if better else 'For'} {_list(unclear)} the interval of the area under the "
-            "curve holds 0.5, so chance cannot be ruled out"
-        )
-    return f"{'; '.join(parts)}." if parts else ""
-
-
-def _cards(
-    scene: ProspectScene, leading: Sequence[ForestTest], published: Mapping | None
-) -> list[dict]:
-    """The key numbers: overall accuracy of the leading tests, and the claims."""
-    cards = []
-    for test in leading:
-        value = test.record["scores"]["overall_accuracy"]
-        note = (
-            "no interval: too few blocks"
-            if value["low"] is None
-            else f"95 % interval {value['low']:.3f} to {value['high']:.3f}"
-        )
-        cards.append(
-            {
-                "name": f"Overall accuracy, {title_of(test, published).lower()}",
-                "text": f"{value['value']:.3f}",
-                "note": f"{note}, n = {test.record['n']:,}",
-            }
-        )
-    row = claims_row(scene, "claims")
-    if row is not None:
-        cards.append(
-            {
-                "name": "Claims on medium or high potential",
-                "text": f"{float(row['share']):.1%}",
-                "note": f"n = {int(row['n']):,}, on {float(row['area_share']):.1%} of the area",
-            }
-        )
-    return cards
-
-
-def _answers(scenes: Sequence[ProspectScene]) -> dict[str, str]:
+def _answers(scene: ProspectScene, settings: Mapping) -> dict[str, str]:
     """This run's side of the published set-up."""
-
-    def joined(*parts: str) -> str:
-        return "; ".join(dict.fromkeys(part for part in parts if part)) or "not part of this run"
-
-    def of(name: str, describe) -> str:
-        return joined(*(describe(s.tables[name]) for s in scenes if name in s.tables))
-
+    strata, labels = scene.tables.get("strata", ()), scene.tables.get("labels") or {}
+    limits = labels.get("limits_rad", {})
+    potential = settings.get("potential") or {}
     return {
-        **common_answers(scenes),
-        "composite": joined(*(_composite_words(scene.cube) for scene in scenes)),
-        "extent": joined(*(_extent_words(scene.cube) for scene in scenes)),
-        "mines": of(
-            "strata",
-            lambda rows: ", ".join(dict.fromkeys(f"{r['mine']} ({r['mineral']})" for r in rows)),
+        **common_answers(scene.cube, scene.synthetic),
+        "composite": _composite_words(scene.cube),
+        "extent": _extent_words(scene.cube),
+        "mines": ", ".join(dict.fromkeys(f"{row['mine']} ({row['mineral']})" for row in strata)),
+        "points": _points_words(strata) if strata else "",
+        "spectra": ", ".join(f"{name}: {how}" for name, how in labels.get("sources", {}).items()),
+        "thresholds": ", ".join(f"{name} {limit:g}" for name, limit in limits.items())
+        + (" rad" if limits else ""),
+        "grades": _grade_words(labels) if labels else "",
+        "forest": _forest_words(scene.forest) if scene.forest else "",
+        "test": join_once(
+            f"{test.record['n']:,} points, {test.record['split']}"
+            for test in leading_tests(scene.tests)[:2]
         ),
-        "points": of("strata", _points_words),
-        "spectra": of(
-            "labels",
-            lambda record: ", ".join(f"{name}: {how}" for name, how in record["sources"].items()),
-        ),
-        "thresholds": of(
-            "labels",
-            lambda record: (
-                ", ".join(f"{name} {limit:g}" for name, limit in record["limits_rad"].items())
-                + " rad"
-            ),
-        ),
-        "grades": of("labels", _grade_words),
-        "forest": of("forest", _forest_words),
-        "test": joined(
-            *(
-                f"{test.record['n']:,} points, {test.record['split']}"
-                for scene in scenes
-                for test in leading_tests(scene.tests)[:2]
-            )
-        ),
-        "potential": of(
-            "targets",
-            lambda record: ", ".join(
-                f"{name} from a score of {limit}" for name, limit in record["thresholds"].items()
-            ),
+        "potential": ", ".join(
+            f"{name} from a score of {potential[name]}"
+            for name in ("medium", "high")
+            if labels and name in potential
         ),
     }
 
@@ -845,15 +635,3 @@ def _grade_words(record: Mapping) -> str:
     grades = ", ".join(f"{name} from {100 * least:g} %" for name, least in record["grades"].items())
     where = "in iron-hosting units only" if record["geology"] else "on all ground"
     return f"{grades}, else negative; iron {where}"
-
-
-def _share(value: Mapping) -> str:
-    if value["value"] is None:
-        return "undefined"
-    if value["low"] is None:
-        return f"{value['value']:.1%}"
-    return f"{value['value']:.1%} [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]

@@ -292,7 +292,7 @@ def draw_confidence(
     rows: Sequence[Mapping[str, str]],
     synthetic: bool,
 ) -> Figure:
-    """Confidence of each band under the reference's outlines, with precision and recall.
+    """Confidence of each band under the outlines of the truth, with precision and recall.
 
     `rows` are those of the table of assess_zones.
     """
@@ -315,7 +315,7 @@ def draw_confidence(
     handles.append(swatch(NOT_IN_ZONE, "None"))
     handles += nodata_swatch(confidence.values)
     if outlines:
-        handles.append(_reference_patch())
+        handles.append(_truth_patch())
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     note_choice(figure, len(names), len(scores))
     return figure
@@ -328,7 +328,7 @@ def draw_scores(
     thresholds: Mapping[str, float],
     synthetic: bool,
 ) -> Figure:
-    """The alteration score of each zone under the reference's outlines; its held-out band if any.
+    """The alteration score of each zone under the outlines of the truth; its held-out band if any.
 
     `scores` are the rasters of score_alteration by zone.
     """
@@ -350,7 +350,7 @@ def draw_scores(
             title += f"; threshold {thresholds[zone]:.2f}"
         axis.set_title(title)
     if any(outlines.values()):
-        figure.legend(handles=[_reference_patch()], loc="outside lower center")
+        figure.legend(handles=[_truth_patch()], loc="outside lower center")
     return figure
 
 
@@ -360,8 +360,8 @@ def _outline(axis: Axes, outlines: Sequence[np.ndarray]) -> None:
         axis.plot(ring[:, 0], ring[:, 1], color=INK, lw=0.8, zorder=2)
 
 
-def _reference_patch() -> Patch:
-    return Patch(facecolor="none", edgecolor=INK, linewidth=0.9, label="Reference")
+def _truth_patch() -> Patch:
+    return Patch(facecolor="none", edgecolor=INK, linewidth=0.9, label="Truth")
 
 
 @styled

@@ -1,20 +1,29 @@
-"""The report of a study of alteration zones: anomalies, wavelets, published rule and score."""
+"""What the report says of alteration zones: anomalies, wavelets, ranges of confidence, score."""
 
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from gossan.accuracy.scores import MINIMUM_BLOCKS
-from gossan.report.page import (
-    UNPUBLISHED,
-    common_answers,
-    day_of,
-    reference_text,
-    render_page,
+from gossan.files import read_json
+from gossan.report.phrases import (
+    UNDEFINED,
+    card,
+    count,
+    join_once,
+    join_words,
+    percent,
+    with_interval,
 )
-from gossan.tables import value_of
+from gossan.report.sections import (
+    Scene,
+    Section,
+    Source,
+    common_answers,
+    require_rows,
+    truth_text,
+)
+from gossan.tables import read_table, value_of
 from gossan.zones.zone_labels import METHOD_LABELS, method_label
 
 FIGURE_TITLES = {
@@ -38,34 +47,34 @@ SINGLE_LEVELS = ("medium", "high")
 OPPONENTS = {
     "SAM": "the Spectral Angle Mapper",
     "best ratio on training blocks": "the best band ratio",
-    "best rule in hindsight": "the published rule at its best",
+    "best rule in hindsight": "the rule of ranges at its best",
 }
 """What the score is compared with in words."""
 
 
-@dataclass(frozen=True)
-class ZoneScene:
-    """What the report shows of one scene.
+ANSWERS = (
+    *("scene", "atmosphere", "normalisation", "bands", "pixels"),
+    *("anomalies", "wavelet", "ranges", "reference"),
+)
+"""Rows of a published set-up that this section answers."""
+ANOMALY_COLUMNS = ("band", "median", "mad", "n", "centre", "side", "anomalies", "pixels", "share")
+RULE_COLUMNS = ("zone", "band", "level", "found")
+WAVELET_COLUMNS = ("wavelet", "taps", "band", "share_LL", "entropy_bits")
 
-    `cube` is the record of preprocessing, `figures` maps names (FIGURE_TITLES and those of the
-    zones) to PNG files; `anomalies`, `rules` and `wavelets` are rows of anomalies.csv, of the
-    table of assess_zones and of comparison.csv; `score` is the record of score_alteration, None
-    where there is none; `records` are the scene's accuracy records.
+
+@dataclass(frozen=True, kw_only=True)
+class ZoneScene(Scene):
+    """A scene with its alteration zones.
+
+    `cube` is the record of the zones' own cube; `anomalies`, `rules` and `wavelets` are rows of
+    anomalies.csv, of the table of assess_zones and of comparison.csv; `score` is the record of
+    score_alteration, None where there is none.
     """
 
-    id: str
-    cube: Mapping
-    figures: Mapping[str, Path]
     anomalies: Sequence[Mapping[str, str]]
     rules: Sequence[Mapping[str, str]]
     wavelets: Sequence[Mapping[str, str]]
     score: Mapping | None
-    records: Sequence[Mapping]
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the scene was simulated."""
-        return bool(self.cube.get("synthetic")) or any(item["synthetic"] for item in self.records)
 
     @property
     def zones(self) -> list[str]:
@@ -74,7 +83,7 @@ class ZoneScene:
 
     @property
     def assessed(self) -> bool:
-        """Whether the published rule was tested."""
+        """Whether the ranges were tested."""
         return any(row.get("recall") for row in self.rules)
 
     @property
@@ -96,86 +105,62 @@ def figure_titles(zones: Iterable[str]) -> dict[str, str]:
     return FIGURE_TITLES | own
 
 
-def render_zone_report(
-    template: str,
-    base: str,
-    style: str,
-    *,
-    study: str,
-    scenes: Sequence[ZoneScene],
-    config: Mapping,
-    published: Mapping,
-    files: Sequence[tuple[str, str]] = (),
-) -> str:
-    """The study's report as one self-contained HTML page; arguments as of report.render_page.
-
-    The study's entry of published.json may hold `rules` (precision and recall of the published
-    rule by zone, band and level) and `statistics` (other published numbers, see `statistic`).
-    """
-    paper = {**UNPUBLISHED, "rules": [], "statistics": [], **published}
-    settings = config.get("studies", {}).get(study, {})
-    return render_page(
-        template,
-        base,
-        style,
-        study=study,
-        scenes=scenes,
-        contexts=[_scene_context(scene, paper) for scene in scenes],
-        published=published,
-        summary=summarise(scenes, paper["rules"]),
-        answers=_answers(scenes, settings),
-        figure_titles=figure_titles(zone for scene in scenes for zone in scene.zones),
-        config=config,
-        files=files,
-        confidence_figure=CONFIDENCE_FIGURE,
-        settings=settings,
-        comparison=compare_rules(scenes, paper["rules"]),
-        statistics=[
-            {**entry, "ours": [statistic(entry, scene) for scene in scenes]}
-            for entry in paper["statistics"]
-        ],
+def read_scene(source: Source) -> ZoneScene:
+    """Read what the section shows; InputError for a missing file or a table without rows."""
+    places = ("mad/anomalies.csv", "confidence/confidence.csv", "wavelets/comparison.csv")
+    anomalies, rules, wavelets = (source.folder / place for place in places)
+    rules = require_rows(rules, read_table(rules, RULE_COLUMNS))
+    scored = bool(source.truth or (source.own.get("score") or {}).get("model"))
+    return ZoneScene(
+        id=source.id,
+        sensor=source.sensor,
+        cube=read_json(source.folder / "cube.json"),
+        figures=source.figures(list(figure_titles(zone_names(rules)))),
+        records=source.records("confidence", *(["score"] if scored else [])),
+        anomalies=require_rows(anomalies, read_table(anomalies, ANOMALY_COLUMNS)),
+        rules=rules,
+        wavelets=read_table(wavelets, WAVELET_COLUMNS),
+        score=read_json(source.folder / "score/score.json") if scored else None,
     )
 
 
-def summarise(scenes: Sequence[ZoneScene], rules: Sequence[Mapping]) -> list[str]:
-    """The page's first sentences: how well the zones were found, and how far to trust that."""
-    paragraphs = []
-    for scene in scenes:
-        name = (
-            f"scene {scene.id} ({scene.cube.get('sensor', 'unknown sensor')}, "
-            f"{day_of(scene.cube)}{', SYNTHETIC' if scene.synthetic else ''})"
-        )
-        if not scene.assessed:
-            shares = [float(row["share"]) for row in scene.anomalies]
-            paragraphs.append(
-                f"In {name}, {min(shares):.1%} to {max(shares):.1%} of the clear pixels are "
-                f"anomalous in a band, and the published rule mapped {_list(scene.zones)}. No "
-                "accuracy can be stated, because there is no reference to compare the maps with."
-            )
-            continue
-        paragraphs += [describe_score(scene, name)] if scene.tested else []
-        found = "; ".join(describe_rule(scene, zone, rules) for zone in scene.zones)
-        where = "in the same scene" if scene.tested else f"in {name}"
-        paragraphs.append(f"The published rule, read as it is {where}: {found}.")
-    return [*paragraphs, _trust(scenes)]
+def make_section(scene: ZoneScene, source: Source) -> Section:
+    """The section of a sensor's alteration zones.
+
+    A paper may have `rules` (precision and recall of its ranges by zone, band and level) and
+    `statistics` (other published numbers, see `statistic`).
+    """
+    return Section(
+        "zones",
+        scene,
+        figure_titles(scene.zones),
+        _context(scene, source.paper),
+        summarise(scene, source.paper),
+        _answers(scene, source.own),
+        scene.cube,
+    )
 
 
-def _trust(scenes: Sequence[ZoneScene]) -> str:
-    if all(scene.synthetic for scene in scenes):
-        return (
-            "The data are SYNTHETIC: the numbers show how the methods do on simulated ground and "
-            "say nothing about any real place."
-        )
-    if any(scene.synthetic for scene in scenes):
-        return (
-            "Scenes marked SYNTHETIC show how the methods do on simulated ground; what they show "
-            "does not carry over to the real ones."
-        )
-    if not any(scene.assessed for scene in scenes):
-        return (
-            "Read the maps as places to be checked on the ground, not as a list of what is there."
-        )
-    return "The numbers hold for this scene and this reference, not for other ground or dates."
+def name_rule(paper: Mapping) -> str:
+    """What the fixed ranges are called."""
+    return "published rule" if paper else "rule of fixed ranges"
+
+
+def summarise(scene: ZoneScene, paper: Mapping) -> list[str]:
+    """First sentences: how well the zones were found."""
+    rule = name_rule(paper)
+    if not scene.assessed:
+        shares = [float(row["share"]) for row in scene.anomalies]
+        return [
+            f"In {scene.name}, {min(shares):.1%} to {max(shares):.1%} of the clear pixels are "
+            f"anomalous in a band, and the {rule} mapped {join_words(scene.zones)}. No accuracy "
+            "can be stated, because there is no truth to compare the maps with."
+        ]
+    paragraphs = [describe_score(scene, scene.name)] if scene.tested else []
+    rules = paper.get("rules", [])
+    found = "; ".join(describe_rule(scene, zone, rules) for zone in scene.zones)
+    where = "in the same scene" if scene.tested else f"in {scene.name}"
+    return [*paragraphs, f"The {rule}, read as it is {where}: {found}."]
 
 
 def best_rule(
@@ -191,7 +176,7 @@ def best_rule(
 
 
 def describe_rule(scene: ZoneScene, zone: str, rules: Sequence[Mapping]) -> str:
-    """How right the published rule is on a zone: at its best, and at the published recall."""
+    """How right the ranges are on a zone: at their best, and at a published recall."""
     best = best_rule(scene, zone, "f1")
     if best is None:
         return f"for {zone} it found no pixel"
@@ -228,20 +213,22 @@ def describe_score(scene: ZoneScene, name: str) -> str:
     """How the score does on blocks that its models did not see, and what it beats."""
     values, verdicts = [], []
     for zone, item in scene.tested.items():
-        values.append(f"{_number(_method(item, 'score')['f1'])} for {zone}")
+        values.append(f"{with_interval(_method(item, 'score')['f1'])} for {zone}")
         opponents: dict[str, list[str]] = {}
         for other in item["comparisons"]:
             if other["other"] in OPPONENTS:
                 opponents.setdefault(_verdict(other["f1_difference"]), []).append(
                     OPPONENTS[other["other"]]
                 )
-        told = " and ".join(f"{verdict} {_list(names)}" for verdict, names in opponents.items())
+        told = " and ".join(
+            f"{verdict} {join_words(names)}" for verdict, names in opponents.items()
+        )
         if told:
             verdicts.append(f"For {zone} it is {told}.")
     return " ".join(
         [
             f"In {name}, the alteration score, tested on ground that its models did not learn "
-            f"from, has an F1 of {_list(values)}.",
+            f"from, has an F1 of {join_words(values)}.",
             *verdicts,
         ]
     )
@@ -258,7 +245,7 @@ def _verdict(difference: Mapping) -> str:
 
 
 def describe_reach(scene: ZoneScene, zone: str, rules: Sequence[Mapping]) -> list[str]:
-    """Why the published ranges find here what they find, from the zone's share of the ground."""
+    """Why the ranges find here what they find, from the zone's share of the ground."""
     tested = next((row for row in scene.rules if row["zone"] == zone and row.get("recall")), None)
     if tested is None:
         return []
@@ -288,35 +275,30 @@ def describe_reach(scene: ZoneScene, zone: str, rules: Sequence[Mapping]) -> lis
     f1 = float(best["f1"])
     if f1 > 0.5:
         sentences.append(
-            f"The published rule's best F1 here is {f1:.2f}; no map can have twice that, because "
+            f"The rule's best F1 here is {f1:.2f}; no map can have twice that, because "
             "an F1 cannot exceed 1."
         )
     elif zone in scene.tested:
         own = _method(scene.tested[zone], "score")["f1"]["value"]
         if own and f1:
-            sentences.append(
-                f"The score's F1 is {own / f1:.1f} times the published rule's best, {f1:.2f}."
-            )
+            sentences.append(f"The score's F1 is {own / f1:.1f} times the rule's best, {f1:.2f}.")
     return sentences
 
 
-def compare_rules(scenes: Sequence[ZoneScene], rules: Sequence[Mapping]) -> list[dict]:
-    """The published precisions and recalls, each beside that of the same map of every scene."""
+def compare_rules(scene: ZoneScene, rules: Sequence[Mapping]) -> list[dict]:
+    """The published precisions and recalls, each beside that of the same map here."""
     return [
         {
             **entry,
-            "ours": [
-                next(
-                    (
-                        _rule_row(row)
-                        for row in scene.rules
-                        if (row["zone"], row["band"], row["level"])
-                        == (entry["zone"], entry["band"], entry["level"])
-                    ),
-                    None,
-                )
-                for scene in scenes
-            ],
+            "ours": next(
+                (
+                    _rule_row(row)
+                    for row in scene.rules
+                    if (row["zone"], row["band"], row["level"])
+                    == (entry["zone"], entry["band"], entry["level"])
+                ),
+                None,
+            ),
         }
         for entry in rules
     ]
@@ -341,11 +323,13 @@ def statistic(entry: Mapping, scene: ZoneScene) -> str:
         if all(row[key] == entry[key] for key in ("zone", "band", "level") if key in entry)
     ]
     if entry["kind"] == "kappa":
-        return "; ".join(_number(value_of(row, "kappa")) for row in own if row.get("kappa"))
+        return "; ".join(with_interval(value_of(row, "kappa")) for row in own if row.get("kappa"))
     if entry["kind"] == "best_f1":
         row = max((r for r in own if r.get("f1")), key=lambda r: float(r["f1"]), default=None)
         return (
-            "" if row is None else f"{_number(value_of(row, 'f1'))} ({row['zone']}, {_place(row)})"
+            ""
+            if row is None
+            else f"{with_interval(value_of(row, 'f1'))} ({row['zone']}, {_place(row)})"
         )
     values = [
         float(row["precision"])
@@ -396,7 +380,7 @@ def describe_wavelets(rows: Sequence[Mapping[str, str]], zone: str) -> str:
     return f"{text}; the 95 % intervals are {min(widths):.3f} to {max(widths):.3f} wide."
 
 
-def _scene_context(scene: ZoneScene, paper: Mapping) -> dict:
+def _context(scene: ZoneScene, paper: Mapping) -> dict:
     bands = [row["band"] for row in scene.anomalies]
     stages = scene.cube.get("stages") or []
     record = next((item for item in scene.records if item["assessed"]), None)
@@ -405,15 +389,16 @@ def _scene_context(scene: ZoneScene, paper: Mapping) -> dict:
         "assessed": scene.assessed,
         "reason": next((item["reason"] for item in scene.records if not item["assessed"]), ""),
         "record": record,
-        "reference_text": reference_text(record) if record else "",
-        "minimum_blocks": MINIMUM_BLOCKS,
+        "truth_text": truth_text(record) if record else "",
+        "confidence_figure": CONFIDENCE_FIGURE,
+        "rule": name_rule(paper),
         "anomalies": [
             {
                 **row,
                 "thresholds": _thresholds(row),
-                "anomalies": f"{int(row['anomalies']):,}",
-                "pixels": f"{int(row['pixels']):,}",
-                "share": f"{float(row['share']):.2%}",
+                "anomalies": count(row["anomalies"]),
+                "pixels": count(row["pixels"]),
+                "share": percent(row["share"], 2),
             }
             for row in scene.anomalies
         ],
@@ -433,31 +418,31 @@ def _scene_context(scene: ZoneScene, paper: Mapping) -> dict:
             zone: [_rule_row(row) for row in scene.rules if row["zone"] == zone]
             for zone in scene.zones
         },
-        "reach": {zone: describe_reach(scene, zone, paper["rules"]) for zone in scene.zones},
+        "reach": {
+            zone: describe_reach(scene, zone, paper.get("rules", [])) for zone in scene.zones
+        },
         "score": scene.score,
         "methods": {zone: _method_rows(item) for zone, item in scene.tested.items()},
         "tested": scene.tested,
-        "cards": _cards(scene),
+        "cards": _cards(scene, paper),
+        "comparison": compare_rules(scene, paper.get("rules", [])),
+        "statistics": [
+            {**entry, "ours": statistic(entry, scene)} for entry in paper.get("statistics", [])
+        ],
     }
 
 
-def _cards(scene: ZoneScene) -> list[dict]:
-    """The key numbers: per zone the F1 of the score and of the published rule at its best."""
+def _cards(scene: ZoneScene, paper: Mapping) -> list[dict]:
+    """The key numbers: per zone the F1 of the score and of the ranges at their best."""
     cards = []
     for zone in scene.zones:
+        title = zone.capitalize()
         item = scene.tested.get(zone)
         if item is not None:
-            cards.append(
-                {"name": f"{zone.capitalize()}, score's F1", "value": _method(item, "score")["f1"]}
-            )
+            cards.append(card(f"{title}, score's F1", _method(item, "score")["f1"]))
         best = best_rule(scene, zone, "f1")
         if best is not None:
-            cards.append(
-                {
-                    "name": f"{zone.capitalize()}, published rule's best F1",
-                    "value": value_of(best, "f1"),
-                }
-            )
+            cards.append(card(f"{title}, {name_rule(paper)}'s best F1", value_of(best, "f1")))
     return cards
 
 
@@ -508,39 +493,30 @@ def _method(item: Mapping, name: str) -> Mapping:
     return next(method for method in item["methods"] if method["method"] == name)
 
 
-def _answers(scenes: Sequence[ZoneScene], settings: Mapping) -> dict[str, str]:
+def _answers(scene: ZoneScene, settings: Mapping) -> dict[str, str]:
     """This run's side of the published set-up."""
     wavelet = settings.get("wavelet", {})
-    compared = dict.fromkeys(row["wavelet"] for scene in scenes for row in scene.wavelets)
-    mad = dict.fromkeys(
-        f"{row['n']} MAD from the {row['centre']}, {row['side']} side"
-        for scene in scenes
-        for row in scene.anomalies
-    )
-    bands = dict.fromkeys(row["band"] for scene in scenes for row in scene.anomalies)
-    records = [next((r for r in scene.records if r["assessed"]), None) for scene in scenes]
-    ranges = [
+    record = next((r for r in scene.records if r["assessed"]), None)
+    ranges = join_once(
         f"{zone} medium {_range(item['medium'])}, high {_range(item['high'])}"
-        for zone, item in settings.get("zones", {}).items()
-    ]
+        for zone, item in settings.get("alteration", {}).items()
+    )
+    pixels = scene.cube.get("pixels")
     return {
-        **common_answers(scenes),
-        "bands": ", ".join(bands),
-        "pixels": "; ".join(
-            f"{scene.cube['pixels']['total']:,}, of which {scene.cube['pixels']['valid']:,} clear"
-            for scene in scenes
-            if "pixels" in scene.cube
+        **common_answers(scene.cube, scene.synthetic),
+        "bands": ", ".join(dict.fromkeys(row["band"] for row in scene.anomalies)),
+        "pixels": f"{pixels['total']:,}, of which {pixels['valid']:,} clear" if pixels else "",
+        "anomalies": join_once(
+            f"{row['n']} MAD from the {row['centre']}, {row['side']} side"
+            for row in scene.anomalies
         ),
-        "anomalies": "; ".join(mad),
         "wavelet": (
             f"{wavelet.get('name', 'not recorded')}, level {wavelet.get('level', '?')}, mode "
             f"{wavelet.get('mode', '?')}, {wavelet.get('transform', '?')}; "
-            f"compared: {', '.join(compared)}"
+            f"compared: {', '.join(dict.fromkeys(row['wavelet'] for row in scene.wavelets))}"
         ),
-        "ranges": "; ".join(ranges) or "not recorded",
-        "reference": "; ".join(
-            dict.fromkeys(reference_text(record) if record else "none" for record in records)
-        ),
+        "ranges": ranges or "not recorded",
+        "reference": truth_text(record) if record else "none",
     }
 
 
@@ -555,24 +531,9 @@ def _thresholds(row: Mapping[str, str]) -> str:
 
 
 def _snr(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.1f}"
+    return UNDEFINED if value is None else f"{value:.1f}"
 
 
 def _place(row: Mapping[str, str]) -> str:
     level = LEVEL_NAMES.get(row["level"], row["level"])
     return f"band {row['band']}, {level}" + ("" if row["level"] == "either" else " confidence")
-
-
-def _number(value: Mapping) -> str:
-    if value["value"] is None:
-        return "undefined"
-    interval = (
-        ""
-        if value["low"] is None
-        else f" (95 % interval {value['low']:.3f} to {value['high']:.3f})"
-    )
-    return f"{value['value']:.3f}{interval}"
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]

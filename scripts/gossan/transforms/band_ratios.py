@@ -65,7 +65,7 @@ PLACES: Mapping[str, Place] = MappingProxyType(
     {
         "green": Place(GREEN_UM, 0.556),
         "red": Place(RED_UM, 0.661),
-        "near": Place(NEAR_INFRARED_UM, 0.807),
+        "near": Place(NEAR_INFRARED_UM, 0.83),
         "1.66": Place((1.55, 1.75), 1.656),
         "2.17": Place((2.145, 2.187), 2.167, _NARROW_UM),
         "2.21": Place((2.187, 2.235), 2.209, _NARROW_UM),

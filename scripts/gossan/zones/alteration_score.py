@@ -170,9 +170,9 @@ def _spread(planes: np.ndarray, step: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TrainingSample:
-    """Pixels drawn at random from each class of the reference.
+    """Pixels drawn at random from each class of the truth.
 
-    `features` (n, features) float32; `stratum`, `row`, `column` (n,): the reference's code and
+    `features` (n, features) float32; `stratum`, `row`, `column` (n,): the truth's code and
     the pixel's place; `priority` (n,) the random numbers that chose them.
     """
 

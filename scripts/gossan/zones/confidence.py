@@ -1,9 +1,9 @@
 """The published rule: the normalised low-pass sub-band of a band, read as confidence in a zone.
 
 Each band's LL sub-band is scaled to 0-1 between its smallest and its largest valid value of the
-scene; a range of the scaled value means medium, another high confidence (SCIENCE: the Zafarghand
-study). The rule has no training. It reads brightness, not the shape of the spectrum, so its ranges
-belong to the scene that they were found on.
+scene; a range of the scaled value means medium, another high confidence, as the study sets them.
+The rule has no training. It reads brightness, not the shape of the spectrum, so its ranges belong
+to the scene that they were found on.
 """
 
 from collections.abc import Sequence

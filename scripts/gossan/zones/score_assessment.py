@@ -16,6 +16,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from gossan.accuracy.blocks import (
+    INTERVAL_RULE,
     BlockWindow,
     Bootstrap,
     SpatialBlocks,
@@ -77,7 +78,7 @@ from gossan.zones.confidence import HIGH, MEDIUM, low_pass_places
 from gossan.zones.cube_limits import require_few_bands
 from gossan.zones.zone_assessment import (
     LEVELS,
-    ZoneReference,
+    ZoneTruth,
     read_zone_map,
     require_zone,
     zone_record,
@@ -127,9 +128,8 @@ RULES = {
         "gets the zone's share of pixels."
     ),
     "interval": (
-        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null where "
-        "fewer than five blocks carry the value. Comparisons redraw the same blocks for both "
-        "methods. The intervals do not hold the uncertainty of training."
+        f"{INTERVAL_RULE} Comparisons redraw the same blocks for both methods. The intervals do "
+        "not hold the uncertainty of training."
     ),
 }
 """How the numbers of a score's record are to be read; written into each record."""
@@ -340,28 +340,28 @@ def _inner_window(grown: Window, inner: tuple[slice, slice]) -> Window:
     )
 
 
-def _codes(truth: np.ndarray, features: np.ndarray, inner: tuple[slice, slice]) -> tuple:
+def _codes(known: np.ndarray, features: np.ndarray, inner: tuple[slice, slice]) -> tuple:
     """Codes of the pixels that can be tested, UNTESTED elsewhere; and how many were disputed."""
-    truth = truth[0][inner]
+    known = known[0][inner]
     valid = np.isfinite(features).all(axis=0)
-    return np.where(valid & (truth >= 0), truth, UNTESTED), int((valid & (truth == CONFLICT)).sum())
+    return np.where(valid & (known >= 0), known, UNTESTED), int((valid & (known == CONFLICT)).sum())
 
 
 def _survey(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     rivals: Mapping[str, Sequence[Rival]],
     options: Options,
 ) -> _Survey:
-    strata = len(reference.names) + 1
+    strata = len(truth.names) + 1
     spatial = options.bootstrap.over(scene.cube.grid.shape)
     counts = np.zeros((*spatial.counts, strata), np.int64)
 
     def look(inner: tuple[slice, slice], *arrays: np.ndarray) -> tuple:
-        *blocks, truth, grown = arrays
+        *blocks, known, grown = arrays
         window = _inner_window(grown, inner)
         features = scene.features(blocks, inner)
-        codes, disputed = _codes(truth, features, inner)
+        codes, disputed = _codes(known, features, inner)
         spectra = scene.spectra_of(blocks, inner)
         others = [rival.values(spectra) for own in rivals.values() for rival in own]
         row, column = int(window.row_off), int(window.col_off)
@@ -383,7 +383,7 @@ def _survey(
     sample, conflicts = None, 0
     for _, (place, found, drawn, disputed) in iter_blocks(
         look,
-        [*scene.sources, reference.read, lambda window: window],
+        [*scene.sources, truth.read, lambda window: window],
         block_px=WINDOW_PX,
         threads=options.threads,
         halo=HALO_PX,
@@ -408,7 +408,7 @@ class _ZonePlan:
 
 def _train(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     survey: _Survey,
     zones: Sequence[str],
     rivals: Mapping[str, Sequence[Rival]],
@@ -425,14 +425,14 @@ def _train(
     standardised = standardisation.apply(sample.features[:, :size].T.copy())
     plans, first = [], size
     for zone in zones:
-        code = reference.code(zone)
+        code = truth.code(zone)
         zone_counts, tested = survey.counts[..., code], survey.counts.sum(axis=-1)
-        require_zone(int(zone_counts.sum()), int(tested.sum()), zone, reference)
+        require_zone(int(zone_counts.sum()), int(tested.sum()), zone, truth)
         holding = int((zone_counts > 0).sum())
         folds = min(options.folds, holding)
         if folds < 2:
             raise InputError(
-                f"{reference.file}: the zone '{zone}' lies in one spatial block of "
+                f"{truth.file}: the zone '{zone}' lies in one spatial block of "
                 f"{spatial.side_px} pixels, so none is left to test on; choose smaller blocks"
             )
         fold = assign_folds(zone_counts, tested, folds)
@@ -517,7 +517,7 @@ def _score_layers(
 
 def _map(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     standardisation: Standardisation,
     plans: Sequence[_ZonePlan],
     rivals: Mapping[str, Sequence[Rival]],
@@ -535,10 +535,10 @@ def _map(
     def make(inner: tuple[slice, slice], *arrays: np.ndarray) -> list[np.ndarray]:
         number = len(scene.sources)
         blocks, levels = arrays[:number], arrays[number : number + len(maps)]
-        *_, truth, grown = arrays
+        *_, known, grown = arrays
         window = _inner_window(grown, inner)
         features = scene.features(blocks, inner)
-        codes, _ = _codes(truth, features, inner)
+        codes, _ = _codes(known, features, inner)
         tested = codes >= 0
         places = spatial.window(codes.shape, int(window.row_off), int(window.col_off))
         scores = predict_block(features, standardisation, models)
@@ -550,7 +550,7 @@ def _map(
             folds = scores[first + 1 : first + 1 + len(plan.models.folds)]
             first += 1 + len(plan.models.folds)
             fold = plan.fold[places.slices].ravel()[places.number]
-            # A block without a reference trained no model, so the final one is held out from it.
+            # A block without ground truth trained no model, so the final one is held out from it.
             held = np.take_along_axis(folds, np.maximum(fold, 0)[None].astype(np.intp), 0)[0]
             held = np.where(fold >= 0, held, final)
             results.append(np.stack([final, held]))
@@ -572,7 +572,7 @@ def _map(
         [
             *scene.sources,
             *[item.path for item in maps.values()],
-            reference.read,
+            truth.read,
             lambda window: window,
         ],
         _score_layers(scene, [plan.zone for plan in plans], outputs, held_out=True),
@@ -597,7 +597,7 @@ def predict_block(
 
 def score_scene(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     zones: Sequence[str],
     outputs: Sequence[Path],
     *,
@@ -619,17 +619,17 @@ def score_scene(
         zone: read_zone_map(confidence[zone]).bands if zone in confidence else () for zone in zones
     }
     for zone in zones:
-        reference.code(zone)
-    survey = _survey(scene, reference, rivals, options)
+        truth.code(zone)
+    survey = _survey(scene, truth, rivals, options)
     tested = survey.counts.sum(axis=(0, 1))
     if not tested.sum():
         raise InputError(
-            f"{reference.file}: no clear pixel of {scene.cube.path} has a reference; check both"
+            f"{truth.file}: no clear pixel of {scene.cube.path} has ground truth; check both"
         )
-    standardisation, plans = _train(scene, reference, survey, zones, rivals, rules, options)
+    standardisation, plans = _train(scene, truth, survey, zones, rivals, rules, options)
     counts = _map(
         scene,
-        reference,
+        truth,
         standardisation,
         plans,
         rivals,
@@ -642,14 +642,14 @@ def score_scene(
         "scene": name,
         "method": METHOD,
         "assessed": True,
-        "synthetic": scene.synthetic or bool(reference.synthetic),
+        "synthetic": scene.synthetic or bool(truth.synthetic),
         "bands": list(scene.bands),
         "spectra": scene.spectra.path.name,
         **_describe_ground(scene),
         "reference": {
-            "file": reference.file,
-            "kind": reference.kind,
-            "note": reference.note,
+            "file": truth.file,
+            "kind": truth.kind,
+            "note": truth.note,
             "n_conflicting": survey.conflicts,
         },
         "block_px": options.bootstrap.spatial_block_px,
@@ -681,7 +681,7 @@ def score_scene(
         rows += comparison.curve_rows()
         records |= comparison.accuracy_records(
             scene=name,
-            reference=reference,
+            truth=truth,
             synthetic=scene.synthetic,
             conflicts=survey.conflicts,
         )
@@ -953,7 +953,7 @@ class _Comparison:
         }
 
     def accuracy_records(
-        self, *, scene: str, reference: ZoneReference, synthetic: bool, conflicts: int
+        self, *, scene: str, truth: ZoneTruth, synthetic: bool, conflicts: int
     ) -> dict[str, dict]:
         """Accuracy records of the score and of what it is compared with, by file name."""
         split = (
@@ -976,7 +976,7 @@ class _Comparison:
                 method=f"{title}, {self.plan.zone}",
                 zone=self.plan.zone,
                 code=self.plan.code,
-                reference=reference,
+                truth=truth,
                 synthetic=synthetic,
                 conflicts=conflicts,
                 bootstrap=self.bootstrap,
@@ -990,7 +990,7 @@ class _Comparison:
 def count_carrying(blocks: np.ndarray) -> dict[str, int]:
     """How many of the blocks (n, 2, 2) carry the zone's precision, recall and F1, and all scores.
 
-    Rows of a block's matrix are the reference, columns the map, as in `accuracy.assess_blocks`.
+    Rows of a block's matrix are the truth, columns the map, as in `accuracy.assess_blocks`.
     """
     holds, found = blocks[:, 1].any(axis=1), blocks[:, :, 1].any(axis=1)
     return {
@@ -1090,7 +1090,7 @@ def apply_record(
     )
     reason = (
         f"The models were trained on the scene {origin['scene']}; this scene has no "
-        "reference, so no accuracy can be stated and the probabilities are not calibrated for it."
+        "truth, so no accuracy can be stated and the probabilities are not calibrated for it."
     )
     return {
         **unassessed_record(scene=name, method=METHOD, synthetic=scene.synthetic, reason=reason),

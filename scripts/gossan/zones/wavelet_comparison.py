@@ -13,13 +13,13 @@ from rasterio.windows import Window
 
 from gossan.accuracy.blocks import BlockWindow, Bootstrap, SpatialBlocks
 from gossan.accuracy.separability import rank_area, rank_interval
-from gossan.accuracy.truth import NO_REFERENCE, Reference, open_reference
+from gossan.accuracy.truth import NO_TRUTH, Truth, open_truth
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.raster import RasterInfo, decode, iter_blocks, read_info
 from gossan.transforms.wavelets import Transform, split_block
 from gossan.zones.anomalies import count_levels
-from gossan.zones.cube_limits import require_few_bands
+from gossan.zones.cube_limits import require_fit
 
 LEVELS = 2**16
 LOWEST = -(2**15)
@@ -30,13 +30,13 @@ UNTESTED = -1
 
 @dataclass(frozen=True)
 class Zones:
-    """The zones of a reference, and the spatial blocks of the bootstrap.
+    """The zones of the ground truth, and the spatial blocks of the bootstrap.
 
     `codes` are the class codes of each zone by its name. `bins` (bands, LEVELS) gives each step
     of LL its coarse step.
     """
 
-    reference: Reference
+    truth: Truth
     codes: Mapping[str, Sequence[int]]
     bins: np.ndarray
     spatial: SpatialBlocks
@@ -47,14 +47,14 @@ class Zones:
         return tuple(self.codes)
 
     def label(self, truth: np.ndarray) -> np.ndarray:
-        """A zone's place plus 1, 0 for the rest, UNTESTED; for reference codes of any shape.
+        """A zone's place plus 1, 0 for the rest, UNTESTED; for codes of the truth of any shape.
 
         A geological map draws what it has found, so the ground outside its polygons is the rest.
         A raster or points that say nothing of a pixel leave it untested.
         """
         labels = np.where(truth >= 0, 0, UNTESTED)
-        if self.reference.kind == "polygons":
-            labels[truth == NO_REFERENCE] = 0
+        if self.truth.kind == "polygons":
+            labels[truth == NO_TRUTH] = 0
         for place, own in enumerate(self.codes.values(), start=1):
             labels[np.isin(truth, own)] = place
         return labels
@@ -255,7 +255,7 @@ def compare_wavelets(
     cube: str | Path,
     transforms: Sequence[Transform],
     *,
-    reference: str | Path | None = None,
+    truth: str | Path | None = None,
     classes: Sequence[MapClass] = (),
     codes: Mapping[str, Sequence[int]] | None = None,
     bootstrap: Bootstrap,
@@ -264,17 +264,16 @@ def compare_wavelets(
 ) -> list[dict[str, object]]:
     """One row per wavelet and band of a cube, see `describe_band`.
 
-    `reference` with `classes` is any that `open_reference` reads, `codes` its zones
+    `truth` with `classes` is any that `open_truth` reads, `codes` its zones
     (`zone_codes`). Raises InputError for a cube that is not int16, is too small or has an empty
     band, and for a zone of which no valid pixel is tested, or that leaves no rest.
     """
     info = read_info(cube)
     if np.dtype(info.dtype) != np.int16:
         raise InputError(f"{cube}: stored as {info.dtype}; store the cube as int16")
-    require_few_bands(info)
     names = info.bands.names
     for transform in transforms:
-        transform.require_fit(info.grid.shape, str(cube))
+        require_fit(info, transform)
     options = {"block_px": window_px, "threads": threads, "scaled": False}
 
     def count(block: np.ndarray) -> np.ndarray:
@@ -287,8 +286,8 @@ def compare_wavelets(
 
     zones = None
     sources = [cube, lambda window: window]
-    if reference is not None:
-        opened = open_reference(reference, info.grid, classes)
+    if truth is not None:
+        opened = open_truth(truth, info.grid, classes)
         bins = np.array([coarse_bins(own, LOWEST) for own in counts])
         zones = Zones(opened, codes or {}, bins, bootstrap.over(info.grid.shape))
         sources.append(opened.read)
@@ -297,13 +296,13 @@ def compare_wavelets(
         parts = len(transform.subbands)
 
         def measure(
-            inner: tuple[slice, slice], stored: np.ndarray, window: Window, *truth: np.ndarray
+            inner: tuple[slice, slice], stored: np.ndarray, window: Window, *known: np.ndarray
         ) -> list[BlockPart]:
             block = decode(stored, info)
             subbands = split_block(block, inner, transform)
             labelled = None
             if zones is not None:
-                labels = zones.label(truth[0][0][inner])
+                labels = zones.label(known[0][0][inner])
                 row, column = window.row_off + inner[0].start, window.col_off + inner[1].start
                 within = zones.spatial.window(labels.shape, int(row), int(column))
                 labelled = LabelledBlock(labels, within)
@@ -337,7 +336,7 @@ def compare_wavelets(
     for transform in transforms:
         for name, totals in zip(names, measure_with(transform), strict=True):
             if zones is not None:
-                _require_zones(totals.ranks.sum(axis=1), zones, str(reference), str(cube))
+                _require_zones(totals.ranks.sum(axis=1), zones, str(truth), str(cube))
             rows.append(
                 {
                     "wavelet": transform.wavelet,
@@ -352,15 +351,15 @@ def compare_wavelets(
     return rows
 
 
-def _require_zones(pixels: np.ndarray, zones: Zones, reference: str, cube: str) -> None:
+def _require_zones(pixels: np.ndarray, zones: Zones, truth: str, cube: str) -> None:
     for name, own in zip(zones.names, pixels[1:], strict=True):
         if not own:
             raise InputError(
-                f"{reference}: no valid pixel of {cube} lies in the zone {name}; leave the zone "
-                "out or correct the reference"
+                f"{truth}: no valid pixel of {cube} lies in the zone {name}; leave the zone "
+                "out or correct the ground truth"
             )
         if own == pixels.sum():
             raise InputError(
-                f"{reference}: every tested pixel lies in the zone {name}, so there is no rest to "
-                "tell it from; give a reference with other ground, too"
+                f"{truth}: every tested pixel lies in the zone {name}, so there is no rest to "
+                "tell it from; give ground truth of other ground, too"
             )

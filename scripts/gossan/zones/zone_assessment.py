@@ -19,10 +19,10 @@ from gossan.accuracy.scores import EXCLUDED, count_blocks
 from gossan.accuracy.truth import (
     CLASS_ATTRIBUTE,
     CONFLICT,
-    NO_REFERENCE,
+    NO_TRUTH,
     OTHER_NAMES,
-    Reference,
-    open_reference,
+    Truth,
+    open_truth,
 )
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
@@ -60,7 +60,7 @@ TABLE_COLUMNS = (
 ZONE_RULES = {
     "two_classes": (
         "Each record compares one zone with everything else. 'found' is the number of pixels that "
-        "the map gives to the zone, 'right' those of them that the reference gives to it. "
+        "the map gives to the zone, 'right' those of them that the truth gives to it. "
         "Precision says how many of the found pixels are right and nothing about the zone's "
         "pixels that were missed; recall says how many of the zone's pixels were found."
     ),
@@ -69,12 +69,12 @@ ZONE_RULES = {
 
 
 @dataclass(frozen=True)
-class ZoneReference:
+class ZoneTruth:
     """Zones on the grid of a map.
 
-    `names` are the classes of the reference, in the order of their codes 1, 2, …; `read` returns
-    the (1, rows, columns) int32 codes of a window: 0 other ground, NO_REFERENCE, CONFLICT.
-    `note` says how the reference came onto the grid; `file` is the file's name.
+    `names` are the classes of the truth, in the order of their codes 1, 2, …; `read` returns
+    the (1, rows, columns) int32 codes of a window: 0 other ground, NO_TRUTH, CONFLICT.
+    `note` says how the truth came onto the grid; `file` is the file's name.
     """
 
     file: str
@@ -91,12 +91,12 @@ class ZoneReference:
             raise InputError(
                 f"{self.file}: no feature has the class '{zone}' (it has: "
                 f"{', '.join(self.names) or 'only other ground'}); correct the zone's name or the "
-                "reference"
+                "ground truth"
             )
         return known.index(zone.casefold()) + 1
 
 
-def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneReference:
+def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneTruth:
     """Open a vector file of zones (any format that OGR reads) on a grid, reprojected if need be.
 
     Its attribute `class` names the zones; "other" names ground that is no zone. A pixel belongs
@@ -111,11 +111,11 @@ def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneRefe
     path = Path(path)
     names, synthetic = _read_attributes(path)
     classes = _number(names)
-    opened: Reference = open_reference(path, grid, classes)
+    opened: Truth = open_truth(path, grid, classes)
 
     def read(window: Window) -> np.ndarray:
         codes = opened.read(window)
-        codes[codes == NO_REFERENCE] = UNCLASSIFIED
+        codes[codes == NO_TRUTH] = UNCLASSIFIED
         return codes
 
     complete = outside == "other"
@@ -124,7 +124,7 @@ def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneRefe
         if complete
         else "ground outside all polygons is not tested"
     )
-    return ZoneReference(
+    return ZoneTruth(
         file=path.name,
         names=names,
         note=f"{opened.note}; {what}",
@@ -149,7 +149,7 @@ def _number(names: Sequence[str]) -> list[MapClass]:
 def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:
     """Class names of a vector file in alphabetical order, and whether it is simulated.
 
-    "other" is left out. The attribute `source` of a simulated reference says so; None where the
+    "other" is left out. The attribute `source` of simulated ground truth says so; None where the
     file has no such attribute.
     """
     import pyogrio
@@ -158,7 +158,7 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:
     from rasterio.errors import RasterioIOError
 
     if not path.exists():
-        raise InputError(f"{path}: no such reference; correct the path or leave the reference out")
+        raise InputError(f"{path}: no such ground truth; correct the path or leave it out")
     try:
         with rasterio.open(path) as source:
             bands = source.count
@@ -172,7 +172,7 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:
         raise InputError(f"{path}: not a vector file that GDAL reads; give polygons") from error
     if CLASS_ATTRIBUTE not in features.columns:
         raise InputError(
-            f"{path}: the reference lacks the attribute '{CLASS_ATTRIBUTE}' "
+            f"{path}: the truth lacks the attribute '{CLASS_ATTRIBUTE}' "
             f"(it has: {', '.join(map(str, features.columns)) or 'none'})"
         )
     found = {str(name) for name in features[CLASS_ATTRIBUTE] if name is not None}
@@ -199,7 +199,7 @@ def zone_record(
     method: str,
     zone: str,
     code: int,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     synthetic: bool,
     conflicts: int,
     bootstrap: Bootstrap,
@@ -207,7 +207,7 @@ def zone_record(
 ) -> dict:
     """The accuracy record of one map of a zone.
 
-    `blocks` (n, 2, 2) are confusion counts per spatial block: rows reference, columns map; index
+    `blocks` (n, 2, 2) are confusion counts per spatial block: rows truth, columns map; index
     0 other ground, 1 the zone. The record is a `record` of workflow/schemas/accuracy.schema.json.
     """
     return make_record(
@@ -216,9 +216,7 @@ def zone_record(
         scene=scene,
         method=method,
         synthetic=synthetic,
-        truth=TruthSource(
-            reference.file, reference.kind, reference.note, reference.synthetic, conflicts
-        ),
+        truth=TruthSource(truth.file, truth.kind, truth.note, truth.synthetic, conflicts),
         split=split,
         bootstrap=bootstrap,
         rules=ZONE_RULES,
@@ -263,15 +261,15 @@ def count_confidence(
     """Confusion counts of every band and level in the spatial blocks of a window.
 
     `confidence` (bands, rows, columns) holds codes 0, 1, 2 and 255; `truth` (rows, columns) the
-    reference's codes, of which `code` is the zone. Returns counts (block rows, block columns,
+    truth's codes, of which `code` is the zone. Returns counts (block rows, block columns,
     bands, levels, 2, 2), int64, of the blocks of `window`.
     """
-    untested = (truth == NO_REFERENCE) | (truth == CONFLICT)
-    reference = np.where(untested, EXCLUDED, (truth == code).astype(np.int64))
+    untested = (truth == NO_TRUTH) | (truth == CONFLICT)
+    inside = np.where(untested, EXCLUDED, (truth == code).astype(np.int64))
     counts = []
     for band in confidence:
         mapped = np.where(band == NODATA, EXCLUDED, band.astype(np.int64))
-        blocks = count_blocks(reference, mapped, HIGH + 1, window)
+        blocks = count_blocks(inside, mapped, HIGH + 1, window)
         tested = blocks[..., :2, :].sum(axis=-1)
         for codes in LEVELS.values():
             found = blocks[..., :2, list(codes)].sum(axis=-1)
@@ -282,7 +280,7 @@ def count_confidence(
 
 def assess_confidence(
     zone_map: ZoneMap,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     *,
     scene: str,
     bootstrap: Bootstrap,
@@ -291,26 +289,26 @@ def assess_confidence(
 ) -> dict[tuple[str, str], dict]:
     """Accuracy records of a confidence raster by (band, level); levels as in LEVELS.
 
-    Raises InputError for other codes in the raster, a reference without the zone, and a zone
+    Raises InputError for other codes in the raster, ground truth without the zone, and a zone
     without a tested pixel.
     """
-    code = reference.code(zone_map.zone)
+    code = truth.code(zone_map.zone)
     grid = read_info(zone_map.path).grid
     spatial = bootstrap.over(grid.shape)
     shape = (*spatial.counts, len(zone_map.bands), len(LEVELS), 2, 2)
     counts = np.zeros(shape, np.int32)
     conflicts = 0
 
-    def tally(confidence: np.ndarray, truth: np.ndarray, window: Window) -> tuple:
+    def tally(confidence: np.ndarray, known: np.ndarray, window: Window) -> tuple:
         _require_levels(confidence, zone_map.path)
-        place = spatial.window(truth[0].shape, int(window.row_off), int(window.col_off))
-        found = count_confidence(confidence, truth[0], code, place)
+        place = spatial.window(known[0].shape, int(window.row_off), int(window.col_off))
+        found = count_confidence(confidence, known[0], code, place)
         clear = (confidence != NODATA).any(axis=0)
-        return place, found, int(((truth[0] == CONFLICT) & clear).sum())
+        return place, found, int(((known[0] == CONFLICT) & clear).sum())
 
     for _, (place, found, lost) in iter_blocks(
         tally,
-        [zone_map.path, reference.read, lambda window: window],
+        [zone_map.path, truth.read, lambda window: window],
         grid=grid,
         block_px=window_px,
         threads=threads,
@@ -319,7 +317,7 @@ def assess_confidence(
         counts[place.slices] += found.astype("i4")
         conflicts += lost
     flat = counts.reshape(-1, *shape[2:])
-    require_zone(int(flat[:, 0, 0, 1].sum()), int(flat[:, 0, 0].sum()), zone_map.zone, reference)
+    require_zone(int(flat[:, 0, 0, 1].sum()), int(flat[:, 0, 0].sum()), zone_map.zone, truth)
     return {
         (band, level): zone_record(
             flat[:, band_place, level_place],
@@ -327,7 +325,7 @@ def assess_confidence(
             method=rule_method(zone_map.zone, band, level),
             zone=zone_map.zone,
             code=code,
-            reference=reference,
+            truth=truth,
             synthetic=zone_map.synthetic,
             conflicts=conflicts,
             bootstrap=bootstrap,
@@ -337,18 +335,18 @@ def assess_confidence(
     }
 
 
-def require_zone(n_zone: int, n: int, zone: str, reference: ZoneReference) -> None:
+def require_zone(n_zone: int, n: int, zone: str, truth: ZoneTruth) -> None:
     """Raise InputError unless both the zone and other ground have tested pixels."""
     if not n:
-        raise InputError(f"{reference.file}: no clear pixel of the map has a reference; check both")
+        raise InputError(f"{truth.file}: no clear pixel of the map has ground truth; check both")
     if not n_zone:
         raise InputError(
-            f"{reference.file}: no clear pixel lies in the zone '{zone}'; correct its polygons or "
+            f"{truth.file}: no clear pixel lies in the zone '{zone}'; correct its polygons or "
             "leave the zone out"
         )
     if n_zone == n:
         raise InputError(
-            f"{reference.file}: every tested pixel lies in the zone '{zone}', so nothing can be "
+            f"{truth.file}: every tested pixel lies in the zone '{zone}', so nothing can be "
             "told apart; add polygons of other ground, or take ground outside them as other"
         )
 

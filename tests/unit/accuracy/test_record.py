@@ -8,8 +8,8 @@ import pytest
 
 from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.record import (
-    NO_TRUTH,
     RULES,
+    WITHOUT_TRUTH,
     TruthSource,
     class_labels,
     list_records,
@@ -134,7 +134,7 @@ def test_a_record_is_synthetic_where_map_or_truth_is(of_map, of_truth, said):
 def test_a_record_of_an_untested_map_says_why(check):
     made = unassessed_record(scene="tiny", method="m", synthetic=True)
     check(made)
-    assert (made["assessed"], made["reason"]) == (False, NO_TRUTH)
+    assert (made["assessed"], made["reason"]) == (False, WITHOUT_TRUTH)
     other = unassessed_record(scene="tiny", method="m", synthetic=False, reason="No sensor saw it.")
     check(other)
     assert other["reason"] == "No sensor saw it."

@@ -32,12 +32,14 @@ EACH_PIXEL = Bootstrap(1, 1000, 42)
 GRID = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 60, 50)
 SCORE = np.tile(np.linspace(0, 1, 60, dtype="float32"), (50, 1))
 SCORE[:, :3] = np.nan
-CODES = classify_potential(SCORE)
+CODES = classify_potential(SCORE, 0.34, 0.67)
 
 
 def sites_of(tmp_path, shapes, **options):
     path = write_shapes(tmp_path / "sites.gpkg", shapes, substance=["iron"] * len(shapes))
-    return read_sites(path, GRID, "claims", **options)
+    return read_sites(
+        path, GRID, "claims", **{"substances": None, "attribute": "substance"} | options
+    )
 
 
 def tally(sites, codes=CODES, score=SCORE, block_px=512):
@@ -99,11 +101,11 @@ def test_only_the_chosen_substances_are_read(tmp_path):
     path = write_shapes(tmp_path / "o.gpkg", shapes, SUBS=["FERRO", "ouro", "cobre"])
     sites = read_sites(path, GRID, "occurrences", ["Ferro "], "SUBS")
     assert (sites.row.tolist(), sites.column.tolist()) == ([5], [5])
-    assert len(read_sites(path, GRID, "occurrences").shapes) == 3
+    assert len(read_sites(path, GRID, "occurrences", None, "substance").shapes) == 3
     with pytest.raises(InputError, match=r"no feature has the SUBS iron \(there are: FERRO, cobre"):
         read_sites(path, GRID, "occurrences", ["iron"], "SUBS")
     with pytest.raises(InputError, match="lack the attribute 'substance'"):
-        read_sites(path, GRID, "occurrences", ["iron"])
+        read_sites(path, GRID, "occurrences", ["iron"], "substance")
     with pytest.raises(InputError, match="none of the chosen occurrences lies over the map"):
         read_sites(path, GRID, "occurrences", ["cobre"], "SUBS")
 
@@ -147,7 +149,7 @@ def points_with(scores, codes=None):
     scores = np.array(scores, "float32")
     shapes = np.array([pixel_point(0, place) for place in range(number)])
     sites = Sites("occurrences", shapes, np.arange(number) * 10, np.zeros(number, int))
-    code = np.where(np.isnan(scores), 0, classify_potential(scores))
+    code = np.where(np.isnan(scores), 0, classify_potential(scores, 0.34, 0.67))
     return sites, SiteTally(np.zeros((number, 4), int), code, scores)
 
 
@@ -222,7 +224,7 @@ def test_sites_that_cannot_be_scored_make_no_curve():
 
 @pytest.mark.parametrize(
     ("numbers", "said"),
-    [((0, 1000, 1), "block-px"), ((10, 99, 1), "bootstrap"), ((10, 1000, -1), "seed")],
+    [((0, 1000, 1), "spatial-block-px"), ((10, 99, 1), "bootstrap"), ((10, 1000, -1), "seed")],
 )
 def test_senseless_numbers_are_refused(numbers, said):
     with pytest.raises(InputError, match=said):

@@ -1,0 +1,156 @@
+"""What the report says of targets: known sites by potential, curves and the best ground."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gossan.files import read_json
+from gossan.report.phrases import SPARSE, join_words, percent
+from gossan.report.sections import Scene, Section, Source
+from gossan.tables import read_table, value_of
+
+FIGURE_TITLES = {
+    "overlay": "Claims and occurrences",
+    "success": "Success-rate curves",
+    "prediction-area": "Prediction-area plots",
+}
+ANSWERS = ()
+OVERLAY_COLUMNS = (
+    *("sites", "potential", "area_share", "n", "found"),
+    *("share", "ratio", "touching_share"),
+)
+MEDIUM_OR_HIGH = "medium or high"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetScene(Scene):
+    """A scene with its targets: `record` is that of rank_targets, `overlay` rows of overlay.csv."""
+
+    record: Mapping
+    overlay: Sequence[Mapping[str, str]]
+
+
+def read_scene(source: Source) -> TargetScene:
+    """Read what the section shows; InputError for a file that is missing or of another kind."""
+    record = read_json(source.folder / "targets.json")
+    return TargetScene(
+        id=source.id,
+        cube={"synthetic": record.get("synthetic", False)},
+        figures=source.figures(FIGURE_TITLES),
+        record=record,
+        overlay=read_table(source.folder / "overlay.csv", OVERLAY_COLUMNS),
+    )
+
+
+def make_section(scene: TargetScene, source: Source) -> Section:
+    """The section of a scene's targets.
+
+    A paper may have `claims`: the `share` of `n` claims on medium to high potential.
+    """
+    note = describe_claims(scene, source.paper)
+    return Section("targets", scene, FIGURE_TITLES, _context(scene, note), [note] if note else [])
+
+
+def describe_claims(scene: TargetScene, paper: Mapping) -> str:
+    """Share of claims on medium or high potential, against its share of area and the paper's."""
+    row = claims_row(scene, "claims")
+    if row is None:
+        return ""
+    text = (
+        f"In scene {scene.id}, {int(row['found']):,} of {int(row['n']):,} claims "
+        f"({float(row['share']):.1%}{_interval(row, 'share')}) lie with most of their ground on "
+        f"medium or high potential, and {float(row['touching_share']):.1%} touch it; it covers "
+        f"{float(row['area_share']):.1%} of the mapped area."
+    )
+    if claims := paper.get("claims"):
+        share, number = claims["share"], claims["n"]
+        text += f" The paper has {share:.2%} of {number:,} claims on its own ground."
+    return text
+
+
+def claims_row(scene: TargetScene, sites: str) -> Mapping[str, str] | None:
+    """The overlay's row of some sites on medium or high potential; None without such sites."""
+    return next(
+        (
+            row
+            for row in scene.overlay
+            if row["sites"] == sites and row["potential"] == MEDIUM_OR_HIGH and row["share"]
+        ),
+        None,
+    )
+
+
+def _interval(row: Mapping[str, str], name: str) -> str:
+    if _without_width(row, name):
+        return ""
+    low, high = (100 * float(row[f"{name}_{end}"]) for end in ("low", "high"))
+    return f", 95 % interval {low:.1f} to {high:.1f}"
+
+
+def _without_width(row: Mapping[str, str], name: str) -> bool:
+    """Whether an interval is not known, or says nothing, as all sites agree in every sample."""
+    return not row.get(f"{name}_low") or row[f"{name}_low"] == row[f"{name}_high"]
+
+
+def _context(scene: TargetScene, claims_note: str) -> dict:
+    record = scene.record
+    return {
+        **record,
+        "areas": [
+            {
+                "name": item["name"],
+                "pixels": f"{item['pixels']:,}",
+                "area": f"{item['area_km2']:,.2f}" if item.get("area_km2") is not None else SPARSE,
+                "share": percent(item["share"], 2),
+            }
+            for item in record["potential"]
+        ],
+        "overlay": [
+            {
+                "sites": row["sites"],
+                "potential": row["potential"],
+                "area": percent(row["area_share"]),
+                "found": f"{int(row['found']):,} of {int(row['n']):,}",
+                "share": _site_value(row, "share"),
+                "ratio": _site_value(row, "ratio"),
+                "touching": percent(row["touching_share"]),
+            }
+            for row in scene.overlay
+        ],
+        "curve_note": describe_curves(record["curves"]),
+        "claims": claims_row(scene, "claims"),
+        "claims_note": claims_note,
+        "cards": _cards(scene),
+    }
+
+
+def _cards(scene: TargetScene) -> list[dict]:
+    """The key number: claims on medium or high potential."""
+    row = claims_row(scene, "claims")
+    if row is None:
+        return []
+    note = f"n = {int(row['n']):,}, on {float(row['area_share']):.1%} of the area"
+    share = percent(row["share"])
+    return [{"name": "Claims on medium or high potential", "text": share, "note": note}]
+
+
+def _site_value(row: Mapping[str, str], name: str) -> dict[str, float | None]:
+    value = value_of(row, name)
+    return {**value, "low": None, "high": None} if _without_width(row, name) else value
+
+
+def describe_curves(curves: Sequence[Mapping]) -> str:
+    """Which sites the score finds better than chance would."""
+    better, unclear = [], []
+    for item in curves:
+        low = item["area_under_curve"]["low"]
+        if low is not None:
+            (better if low > 0.5 else unclear).append(item["sites"])
+    parts = []
+    if better:
+        parts.append(f"The score finds {join_words(better)} better than chance would")
+    if unclear:
+        parts.append(
+            f"{'for' if better else 'For'} {join_words(unclear)} the interval of the area under "
+            "the curve holds 0.5, so chance cannot be ruled out"
+        )
+    return f"{'; '.join(parts)}." if parts else ""
