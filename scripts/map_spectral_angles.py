@@ -86,9 +86,6 @@ def refuse_empty(
 def main(arguments: argparse.Namespace) -> None:
     """Read cube and references, map the angles, write rasters, styles and the STAC item."""
     info = read_info(arguments.cube)
-    acquired = info.tags.get("ACQUIRED")
-    if acquired is None:
-        raise InputError(f"{arguments.cube}: lacks the tag ACQUIRED; set it, in ISO 8601")
     classes = read_classes(arguments.classes)
     spectra = align_references(
         read_references(arguments.references),
@@ -138,7 +135,7 @@ def main(arguments: argparse.Namespace) -> None:
     item = build_item(
         f"{product}-sam",
         info.grid,
-        acquired,
+        info.tags.get("ACQUIRED"),
         assets,
         {
             "gossan:method": METHOD,
