@@ -77,11 +77,9 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.files import write_json
     from gossan.legend import (
         NODATA,
-        class_colours,
         read_classes,
-        write_class_style,
-        write_continuous_style,
     )
+    from gossan.maps import ClassMap, Ramp, write_maps
     from gossan.networks.headers import describe_origin, origin_tags
     from gossan.patches.inference import (
         Cutting,
@@ -91,7 +89,7 @@ def main(arguments: argparse.Namespace) -> None:
         read_network,
     )
     from gossan.patches.tables import PIXEL_COLUMNS, count_pixels, pixel_rows, proportion_rows
-    from gossan.raster import Layer, map_blocks, read_info
+    from gossan.raster import read_info
     from gossan.tables import write_rows, write_table
 
     if arguments.points_per_class < 1:
@@ -125,37 +123,20 @@ def main(arguments: argparse.Namespace) -> None:
         tags["SYNTHETIC"] = "yes"
     with ThreadPoolExecutor(max(1, arguments.threads)) as pool:
         # Batches of a block go to the threads, as one block may be the whole scene.
-        map_blocks(
+        write_maps(
             make_classifier(
                 network, classes, info.grid, cutting, pool, str(arguments.class_map), cube
             ),
             sources,
             [
-                Layer(
-                    arguments.output,
-                    "uint8",
-                    NODATA,
-                    ("class",),
-                    overviews="mode",
-                    colours=class_colours(own),
-                    tags=tags,
-                ),
-                Layer(
-                    arguments.probability,
-                    "int16",
-                    -32768,
-                    ("answer", *header.names),
-                    scale=1e-4,
-                    tags=tags,
-                ),
+                ClassMap(arguments.output, own, tags=tags),
+                Ramp.of_shares(arguments.probability, ("answer", *header.names), tags),
             ],
             block_px=arguments.block_px,
             scaled=False,
             halo=header.patch_px,
             progress="patches",
         )
-    write_class_style(arguments.output, own)
-    write_continuous_style(arguments.probability, 0.0, 1.0)
     counts = count_pixels(
         arguments.class_map,
         arguments.output,

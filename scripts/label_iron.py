@@ -122,12 +122,10 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.files import write_json
     from gossan.legend import (
         NODATA,
-        class_colours,
         read_classes,
-        write_class_style,
-        write_continuous_style,
     )
     from gossan.library.readers import read_references, write_references
+    from gossan.maps import ClassMap, Ramp, write_maps
     from gossan.minerals.spectral_angle import map_angles
     from gossan.prospects.iron_labels import (
         REFERENCES,
@@ -152,7 +150,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     from gossan.prospects.potential import open_hosts
     from gossan.prospects.strata import Samples, index_bands, read_samples, read_spectra
-    from gossan.raster import Layer, is_synthetic, map_blocks, read_info
+    from gossan.raster import is_synthetic, read_info
     from gossan.tables import write_table
 
     info = read_info(arguments.cube)
@@ -212,28 +210,18 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.geology is not None:
         sources.append(open_hosts(arguments.geology, info.grid))
     tags = {**info.tags, "METHOD": METHOD}
-    map_blocks(
+    write_maps(
         label,
         sources,
         [
-            Layer(arguments.similarity, "float32", np.nan, REFERENCES, tags=tags),
-            Layer(
-                arguments.labels,
-                "uint8",
-                NODATA,
-                ("iron",),
-                overviews="mode",
-                colours=class_colours(classes),
-                tags=tags,
-            ),
+            Ramp(arguments.similarity, REFERENCES, 0.0, 1.0, tags=tags),
+            ClassMap(arguments.labels, classes, ("iron",), tags=tags),
         ],
         block_px=arguments.block_px,
         threads=arguments.threads,
         scaled=not stored,
         progress="iron labels",
     )
-    write_continuous_style(arguments.similarity, 0.0, 1.0)
-    write_class_style(arguments.labels, classes)
     valid = int(pixels[:NODATA].sum())
     write_table(arguments.scan, scan_rows(scan, truth[training]))
     write_table(

@@ -47,8 +47,9 @@ def main(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gossan.errors import InputError
-    from gossan.legend import NODATA, MapClass, write_class_style
-    from gossan.raster import Layer, iter_blocks, map_blocks, read_info
+    from gossan.legend import MapClass
+    from gossan.maps import ClassMap, write_maps
+    from gossan.raster import iter_blocks, read_info
     from gossan.tables import write_table
     from gossan.zones.anomalies import (
         Rule,
@@ -101,9 +102,9 @@ def main(arguments: argparse.Namespace) -> None:
         "MAD_CENTRE": rule.centre,
         "MAD_SIDE": rule.side,
     }
-    layer = Layer(arguments.output, "uint8", NODATA, names, overviews="mode", tags=tags)
-    map_blocks(search, [arguments.cube], [layer], progress="anomalies", **options)
-    write_class_style(arguments.output, [MapClass(1, "anomaly", "Anomaly", COLOUR)])
+    classes = [MapClass(1, "anomaly", "Anomaly", COLOUR)]
+    anomalies = ClassMap(arguments.output, classes, names, tags=tags)
+    write_maps(search, [arguments.cube], [anomalies], progress="anomalies", **options)
 
     def number(value: float) -> str:
         return f"{value:.8g}" if math.isfinite(value) else ""

@@ -32,9 +32,10 @@ def main(arguments: argparse.Namespace) -> None:
     """Find the extremes of each LL, scale it and write its confidence."""
     import numpy as np
 
-    from gossan.legend import NODATA
-    from gossan.raster import Layer, iter_blocks, map_blocks, read_info
+    from gossan.maps import ClassMap, write_maps
+    from gossan.raster import iter_blocks, read_info
     from gossan.zones.confidence import (
+        CONFIDENCE,
         Levels,
         find_extremes,
         low_pass_bands,
@@ -42,7 +43,6 @@ def main(arguments: argparse.Namespace) -> None:
         map_confidence,
         require_contrast,
         scale_low_pass,
-        write_confidence_style,
     )
 
     levels = Levels(tuple(arguments.medium), tuple(arguments.high))
@@ -62,12 +62,11 @@ def main(arguments: argparse.Namespace) -> None:
     low = np.min([found[0] for found in extremes], axis=0)
     high = np.max([found[1] for found in extremes], axis=0)
     require_contrast(low, high, bands, str(arguments.subbands))
-    layer = Layer(
+    confidence = ClassMap(
         arguments.output,
-        "uint8",
-        NODATA,
+        CONFIDENCE,
         bands,
-        overviews="mode",
+        every_band=True,
         tags={
             **info.tags,
             "METHOD": "Published confidence ranges",
@@ -76,14 +75,13 @@ def main(arguments: argparse.Namespace) -> None:
             "HIGH": f"{levels.high[0]:g} {levels.high[1]:g}",
         },
     )
-    map_blocks(
+    write_maps(
         lambda block: map_confidence(scale_low_pass(block[places], low, high), levels),
         [arguments.subbands],
-        [layer],
+        [confidence],
         progress=arguments.zone,
         **options,
     )
-    write_confidence_style(arguments.output, len(bands))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read network and limits, name pixels block by block, write rasters, styles and table."""
-    import numpy as np
 
     from gossan.embedding.filler import read_filler
     from gossan.embedding.mapper import (
@@ -74,14 +73,11 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.embedding.model import read_model
     from gossan.files import write_json
     from gossan.legend import (
-        NODATA,
-        class_colours,
         read_classes,
-        write_class_style,
-        write_continuous_style,
     )
+    from gossan.maps import ClassMap, Ramp, write_maps
     from gossan.networks.headers import describe_origin, origin_tags
-    from gossan.raster import Layer, map_blocks, read_info
+    from gossan.raster import read_info
     from gossan.tables import write_rows
 
     model = read_model(arguments.onnx)
@@ -107,38 +103,26 @@ def main(arguments: argparse.Namespace) -> None:
         "FILLED": "no" if filler is None else "yes",
         **origin_tags(origin),
     }
-    map_blocks(
+    write_maps(
         mapper,
         [arguments.stack, arguments.sensors],
         [
-            Layer(
-                arguments.class_map,
-                "uint8",
-                NODATA,
-                ("class",),
-                overviews="mode",
-                colours=class_colours(own),
+            ClassMap(arguments.class_map, own, tags=tags),
+            Ramp(
+                arguments.distance,
+                ("distance", *header.minerals),
+                0.0,
+                float(limits.max()) or 1.0,
+                reverse=True,
                 tags=tags,
             ),
-            Layer(arguments.distance, "float32", np.nan, ("distance", *header.minerals), tags=tags),
-            Layer(
-                arguments.answer,
-                "uint8",
-                NODATA,
-                ("answer",),
-                overviews="mode",
-                colours=class_colours(ANSWERS),
-                tags=tags,
-            ),
+            ClassMap(arguments.answer, ANSWERS, ("answer",), tags=tags),
         ],
         block_px=arguments.block_px,
         threads=arguments.threads,
         scaled=False,
         progress="minerals",
     )
-    write_class_style(arguments.class_map, own)
-    write_class_style(arguments.answer, ANSWERS)
-    write_continuous_style(arguments.distance, 0.0, float(limits.max()) or 1.0, reverse=True)
     area_m2 = info.grid.pixel_area_m2
     write_rows(arguments.areas, AREA_COLUMNS, area_rows(mapper.counts, own, area_m2))
     write_rows(

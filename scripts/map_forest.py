@@ -65,16 +65,13 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.errors import InputError
     from gossan.files import write_json
     from gossan.legend import (
-        NODATA,
-        class_colours,
         read_classes,
-        write_class_style,
-        write_continuous_style,
     )
+    from gossan.maps import ClassMap, Ramp, write_maps
     from gossan.prospects.features import Stack, make_features, require_fit
     from gossan.prospects.forest import predict_block, read_forest, require_same_bands
     from gossan.prospects.forest_samples import parse_plan
-    from gossan.raster import Layer, is_synthetic, map_blocks
+    from gossan.raster import is_synthetic
 
     forest = read_forest(arguments.forest)
     plan = parse_plan(forest.header.get("plan"), str(arguments.forest))
@@ -102,28 +99,13 @@ def main(arguments: argparse.Namespace) -> None:
         if origin["scene"] != arguments.scene:
             tags["TRAINED_ON"] = origin["scene"]
             tags["TRAINED_ON_SYNTHETIC"] = "yes" if origin["synthetic"] else "no"
-        map_blocks(
+        write_maps(
             classify,
             [stack.read],
             [
-                Layer(
-                    arguments.class_map,
-                    "uint8",
-                    NODATA,
-                    ("class",),
-                    overviews="mode",
-                    colours=class_colours(classes),
-                    tags=tags,
-                ),
-                Layer(arguments.probability, "int16", -32768, forest.names, scale=1e-4, tags=tags),
-                Layer(
-                    arguments.uncertainty,
-                    "int16",
-                    -32768,
-                    ("entropy", "spread"),
-                    scale=1e-4,
-                    tags=tags,
-                ),
+                ClassMap(arguments.class_map, classes, tags=tags),
+                Ramp.of_shares(arguments.probability, forest.names, tags),
+                Ramp.of_shares(arguments.uncertainty, ("entropy", "spread"), tags, reverse=True),
             ],
             grid=stack.grid,
             block_px=recipe.block_px(len(stack.layers), arguments.block_px),
@@ -132,19 +114,11 @@ def main(arguments: argparse.Namespace) -> None:
             align=recipe.align,
             progress="forest",
         )
-    write_class_style(arguments.class_map, classes)
-    write_continuous_style(arguments.probability, 0.0, 1.0)
-    write_continuous_style(arguments.uncertainty, 0.0, 1.0, reverse=True)
     if arguments.record is not None:
         header = forest.header
         record = {
             "scene": arguments.scene,
             "method": METHOD,
-            "assessed": False,
-            "reason": (
-                f"The forest was trained on the scene {origin['scene']}; nothing of this scene was "
-                "held out to test it, so no accuracy can be stated."
-            ),
             "synthetic": synthetic,
             "trained_on": {**origin, "file": arguments.forest.name},
             **{key: header[key] for key in ("plan", "layers", "wavelengths_um")},
@@ -157,6 +131,12 @@ def main(arguments: argparse.Namespace) -> None:
             "nodes": len(forest.feature),
             "notes": stack.notes,
         }
+        if origin["scene"] != arguments.scene:
+            record["notes"] = [
+                *stack.notes,
+                f"trained on the scene {origin['scene']}; nothing of this scene was held out to "
+                "test it, so no accuracy can be stated",
+            ]
         write_json(arguments.record, record)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.legend import NODATA, class_colours, write_class_style, write_continuous_style
+from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.prospects.potential import (
     IRON_METHOD,
     POTENTIAL,
@@ -16,7 +16,7 @@ from gossan.prospects.potential import (
     open_hosts,
     score_potential,
 )
-from gossan.raster import Layer, map_blocks, read_info
+from gossan.raster import read_info
 from toolkit import add_blocks, run
 
 
@@ -81,27 +81,17 @@ def main(arguments: argparse.Namespace) -> None:
         "HIGH": f"{high:g}",
         "GEOLOGY": "none" if arguments.geology is None else arguments.geology.name,
     }
-    map_blocks(
+    write_maps(
         work,
         sources,
         [
-            Layer(
-                arguments.potential,
-                "uint8",
-                NODATA,
-                ("potential",),
-                overviews="mode",
-                colours=class_colours(POTENTIAL),
-                tags=tags,
-            ),
-            Layer(arguments.score, "float32", float("nan"), ("score",), tags=tags),
+            ClassMap(arguments.potential, POTENTIAL, ("potential",), tags=tags),
+            Ramp(arguments.score, ("score",), 0, 1, tags=tags),
         ],
         block_px=arguments.block_px,
         threads=arguments.threads,
         progress="potential",
     )
-    write_class_style(arguments.potential, POTENTIAL)
-    write_continuous_style(arguments.score, 0, 1)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """Tabulate a class map: areas, mean spectra, and the coordinates of each class's pixels."""
 
 import argparse
-import csv
-import io
 from functools import reduce
 from pathlib import Path
 
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.files import write_text
 from gossan.legend import NODATA, read_classes
 from gossan.minerals.class_statistics import ClassSummary
 from gossan.minerals.class_tables import area_rows, signature_rows, write_pixels
 from gossan.raster import iter_blocks, read_info
+from gossan.tables import write_table
 from toolkit import add_blocks, run
 
 
@@ -49,13 +47,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the maps block by block and write the tables."""
-
-    def write_table(path: Path, rows: list[dict[str, object]]) -> None:
-        text = io.StringIO()
-        table = csv.DictWriter(text, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        write_text(path, text.getvalue())
 
     if arguments.points_per_class < 1:
         raise InputError("--points-per-class: must be at least 1")

@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gossan.errors import InputError
@@ -66,26 +66,27 @@ def find_paper(name: str, published: Path) -> dict:
     return papers[name] if name else {}
 
 
-def add_ground(parser: argparse.ArgumentParser) -> None:
-    """Add what every simulated scene takes: `--seed`, `--difficulty`, `--library`, `--threads`."""
+def add_ground(
+    parser: argparse.ArgumentParser, grounds: Sequence[str], most_difficulty: float
+) -> None:
+    """Add what tells a simulated ground: `--ground`, `--size-px`, `--seed`, `--difficulty`."""
     add = parser.add_argument
-    add("--seed", type=int, default=42, help="number that sets the ground")
+    add("--ground", required=True, choices=grounds, help="ground of the catalogue")
+    add(
+        "--size-px",
+        type=int,
+        nargs="+",
+        required=True,
+        metavar="PX",
+        help="its side, or columns and rows, in pixels of the ground's own",
+    )
+    add("--seed", type=int, required=True, help="number that sets the ground")
     add(
         "--difficulty",
         type=float,
-        default=1.0,
-        help="0 = nearly pure and clean, 1 = calibrated default, up to 4",
+        required=True,
+        help=f"0 = nearly pure and clean, 1 = calibrated, up to {most_difficulty:g}",
     )
-    add("--library", type=Path, required=True, help="spectral library with all constituents")
-    add_threads(parser)
-
-
-def check_ground(difficulty: float, *sides_px: int) -> None:
-    """InputError unless a simulated scene can have this difficulty and these sides."""
-    if not 0 <= difficulty <= 4:
-        raise InputError(f"--difficulty {difficulty}: out of range; use 0 to 4")
-    if min(sides_px) < 32:
-        raise InputError(f"--size-px {min(sides_px)}: too small; use 32 or more")
 
 
 def add_embedding(parser: argparse.ArgumentParser) -> None:

@@ -193,19 +193,19 @@ def class_colours(classes: Sequence[MapClass]) -> dict[int, str]:
     return {item.code: item.colour for item in classes}
 
 
-def write_class_style(raster_path: str | Path, classes: Sequence[MapClass]) -> None:
+def write_class_style(raster_path: str | Path, classes: Sequence[MapClass], bands: int = 1) -> None:
     """Write the legend of a uint8 class raster in the two forms that programs look for.
 
-    <stem>.qml is a QGIS style with one coloured, labelled entry per class and a transparent
-    "Unclassified"; <file>.aux.xml holds GDAL's category names, colour table and attribute table.
-    Both appear, or neither.
+    <stem>.qml is a QGIS style of band 1 with one coloured, labelled entry per class and a
+    transparent "Unclassified"; <file>.aux.xml holds GDAL's category names, colour table and
+    attribute table of each of the first `bands`. Both appear, or neither.
     """
     raster_path = Path(raster_path)
     with ExitStack() as stack:
         qml = stack.enter_context(staged(raster_path.with_suffix(".qml")))
         aux = stack.enter_context(staged(raster_path.with_name(raster_path.name + ".aux.xml")))
         qml.write_text(_qml(_paletted_renderer(classes)), encoding="utf-8")
-        aux.write_text(_class_pam(classes), encoding="utf-8")
+        aux.write_text(_class_pam(classes, bands), encoding="utf-8")
 
 
 def write_continuous_style(
@@ -286,9 +286,15 @@ def _qml(renderer: ET.Element) -> str:
     return _QML_DOCTYPE + _text(root)
 
 
-def _class_pam(classes: Sequence[MapClass]) -> str:
+def _class_pam(classes: Sequence[MapClass], bands: int) -> str:
     root = ET.Element("PAMDataset")
-    band = ET.SubElement(root, "PAMRasterBand", band="1")
+    for place in range(1, bands + 1):
+        _add_class_band(root, place, classes)
+    return _text(root)
+
+
+def _add_class_band(root: ET.Element, place: int, classes: Sequence[MapClass]) -> None:
+    band = ET.SubElement(root, "PAMRasterBand", band=str(place))
     ET.SubElement(band, "ColorInterp").text = "Palette"
     rows = {UNCLASSIFIED: ("Unclassified", (0, 0, 0, 0))}
     rows |= {item.code: (item.label, (*item.rgb, 255)) for item in classes}
@@ -318,7 +324,6 @@ def _class_pam(classes: Sequence[MapClass]) -> str:
         row = ET.SubElement(attributes, "Row", index=str(index))
         for cell in (code, label, *colour):
             ET.SubElement(row, "F").text = str(cell)
-    return _text(root)
 
 
 def _text(root: ET.Element) -> str:

@@ -25,13 +25,15 @@ from gossan.raster import Layer, Source, map_blocks
 class ClassMap:
     """A map of class codes, uint8, with names and colours beside it (.qml and .aux.xml).
 
-    A map of one band also carries the colours itself.
+    A map of one band also carries the colours itself. Of several bands the first has the names in
+    .aux.xml, or each with `every_band`.
     """
 
     path: Path
     classes: Sequence[MapClass]
     bands: tuple[str, ...] = ("class",)
     tags: Mapping[str, str] = field(default_factory=dict)
+    every_band: bool = False
 
     def layer(self) -> Layer:
         """Its raster."""
@@ -48,7 +50,7 @@ class ClassMap:
 
     def write_style(self) -> None:
         """Write what goes beside it."""
-        write_class_style(self.path, self.classes)
+        write_class_style(self.path, self.classes, len(self.bands) if self.every_band else 1)
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,10 @@ def flags(**values):
     parts = []
     for name, value in values.items():
         items = list(value) if isinstance(value, (list, tuple)) else [value]
-        if items not in ([], [None], [False], [""]):
+        told = [item for item in items if item is not None and item is not False and item != ""]
+        if told:
             parts.append(f"--{name.replace('_', '-')}")
-            parts += [shlex.quote(str(item)) for item in items if item is not True]
+            parts += [shlex.quote(str(item)) for item in told if item is not True]
     return " ".join(parts)
 
 

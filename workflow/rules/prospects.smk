@@ -237,6 +237,7 @@ rule map_forest:
         probability_style="<prospects>/{target}/probability.qml",
         uncertainty="<prospects>/{target}/uncertainty.tif",
         uncertainty_style="<prospects>/{target}/uncertainty.qml",
+        record="<prospects>/{target}/map.json",
     log:
         "<logs>/map_forest/{scene}.{sensor}.{target}.log",
     benchmark:
@@ -256,6 +257,7 @@ rule map_forest:
         "python {input.script:q} --cube {input.cube:q} {params.extra} --forest {input.forest:q}"
         " --classes {input.classes:q} --class-map {output.class_map:q}"
         " --probability {output.probability:q} --uncertainty {output.uncertainty:q}"
+        " --record {output.record:q} --scene {wildcards.scene}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 

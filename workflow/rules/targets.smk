@@ -1,27 +1,46 @@
 # Ground that the methods agree on, ranked as targets.
 
 
-def favourable_maps(wildcards):
-    """Flag of map_agreement and path of each map of a scene that calls some ground favourable."""
-    scene = SCENES[wildcards.scene]
+def opinions(wildcards):
+    """(kind, title, paths) of the maps of each method of a scene that call ground favourable."""
+    scene, settings = SCENES[wildcards.scene], settings_of(wildcards)
     for method, sensor in PLAN.parts_of(scene):
         folder = folder_of(scene["scene"], method, sensor)
-        if method == "minerals":
-            yield "minerals", f"{folder}/class.tif"
-        elif method == "embedding":
-            yield "minerals", f"{folder}/map/class.tif"
+        title = " ".join(filter(None, [method, sensor]))
+        if method in ("minerals", "embedding"):
+            file = "class.tif" if method == "minerals" else "map/class.tif"
+            yield "classes", title, [f"{folder}/{file}"]
         elif method == "zones":
-            for zone in settings_of(wildcards)["zones"]["alteration"]:
-                yield "confidence", f"{folder}/confidence/{zone}.tif"
-        elif method == "prospects" and PLAN.has_potential(settings_of(wildcards)):
-            yield "potential", f"{folder}/potential/potential.tif"
+            zones = settings["zones"]["alteration"]
+            yield "confidence", title, [f"{folder}/confidence/{zone}.tif" for zone in zones]
+
+
+def opinion_flags(wildcards, input):
+    """The maps that go into the agreement, a flag each, with the minerals that are favourable."""
+    settings = settings_of(wildcards)
+    maps, tables = list(input.maps), list(input.classes)
+    tables = dict(zip((name for name in ("minerals", "embedding") if name in settings), tables))
+    told = []
+    for kind, title, paths in opinions(wildcards):
+        words = [kind, title, *(maps.pop(0) for _ in paths)]
+        if kind == "classes":
+            method = title.split()[0]
+            chosen = settings["targets"]["minerals"] or CONFIG.minerals_named(settings, method)
+            mapped = CONFIG.minerals_named(settings, method)
+            words += [tables[method], *(name for name in mapped if name in chosen)]
+        told.append(flags(map=words))
+    return " ".join(told)
 
 
 rule map_agreement:
     input:
         **code("map_agreement"),
-        maps=lambda wildcards: [path for _, path in favourable_maps(wildcards)],
-        classes=known_classes,
+        maps=lambda wildcards: [path for *_, paths in opinions(wildcards) for path in paths],
+        classes=lambda wildcards: [
+            classes_for(method)(wildcards)
+            for method in ("minerals", "embedding")
+            if method in settings_of(wildcards)
+        ],
     output:
         potential="<targets>/potential.tif",
         style="<targets>/potential.qml",
@@ -40,19 +59,13 @@ rule map_agreement:
         mem_mb=block_memory(500, 200),
     params:
         digest=digest("map_agreement"),
-        maps=lambda wildcards, input: " ".join(
-            flags(**{kind: path})
-            for (kind, _), path in zip(favourable_maps(wildcards), input.maps)
-        ),
-        levels=lambda wildcards: flags(
-            **pick(section("targets")(wildcards), "medium", "high"),
-            favourable=section("targets", "minerals")(wildcards),
-        ),
+        maps=opinion_flags,
+        levels=lambda wildcards: flags(**pick(section("targets")(wildcards), "medium", "high")),
         block_px=SETTINGS["block_px"],
     message:
         "Mapping where the methods agree on {wildcards.scene}"
     shell:
-        "python {input.script:q} {params.maps} --classes {input.classes:q} {params.levels}"
+        "python {input.script:q} {params.maps} {params.levels} --scene {wildcards.scene}"
         " --potential {output.potential:q} --score {output.score:q} --record {output.record:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"

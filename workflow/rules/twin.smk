@@ -5,9 +5,6 @@ rule simulate_file:
     input:
         **code("simulate_scene"),
         library=static("analytic_library.csv"),
-        covers=static("covers.csv"),
-        minerals=static("minerals.csv"),
-        iron=static("iron.csv"),
     output:
         "<twin>/{sensor}.{suffix}",
     log:
@@ -26,13 +23,14 @@ rule simulate_file:
         digest=sensor_digest("simulate_scene"),
         product=lambda wildcards, output: output[0],
         ground=lambda wildcards: ground_flags(SCENES[wildcards.scene]["ground"]),
-        dates=SETTINGS["twin"]["dates"],
+        dates=lambda wildcards: (
+            flags(dates=SETTINGS["twin"]["dates"]) if wildcards.sensor == "sentinel2" else ""
+        ),
     message:
         "Simulating {wildcards.sensor} of {wildcards.scene} (synthetic)"
     shell:
         "python {input.script:q} {params.ground} --sensor {wildcards.sensor}"
-        " --dates {params.dates} --library {input.library:q} --covers {input.covers:q}"
-        " --product {params.product:q} --threads {threads}"
+        " {params.dates} --library {input.library:q} --product {params.product:q} --threads {threads}"
         " 2> {log:q}"
 
 

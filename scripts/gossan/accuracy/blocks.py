@@ -23,6 +23,12 @@ Resampling fewer blocks repeats the same few numbers, and the interval looks far
 PERCENTILES = (2.5, 97.5)
 """The ends of an interval among the bootstrap samples: 95 % lie between them."""
 
+INTERVAL_RULE = (
+    "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null where fewer "
+    "than five blocks carry the value. Undefined values are null."
+)
+"""How an interval is to be read; written into every record."""
+
 KEPT_DRAWS = 16_000_000
 """Draws up to this many are kept, because one scene's maps all need the same: 32 MB of them."""
 
@@ -72,12 +78,6 @@ class SpatialBlocks:
         """Rows and columns of blocks."""
         rows, columns = self.shape
         return -(-rows // self.side_px), -(-columns // self.side_px)
-
-    @property
-    def count(self) -> int:
-        """How many blocks there are."""
-        rows, columns = self.counts
-        return rows * columns
 
     def number(self, row: np.ndarray, column: np.ndarray) -> np.ndarray:
         """The number of the block that each pixel of the grid lies in."""

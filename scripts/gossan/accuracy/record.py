@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.blocks import INTERVAL_RULE, Bootstrap
 from gossan.accuracy.scores import assess_blocks
 from gossan.legend import MapClass
 
@@ -30,10 +30,7 @@ RULES: Mapping[str, str] = {
         "The plain mean of F1 over the classes present in the truth, 'other' included where "
         "it is counted; a class of the truth that is never mapped has F1 = 0."
     ),
-    "interval": (
-        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null where "
-        "fewer than five blocks carry the value. Undefined values are null."
-    ),
+    "interval": INTERVAL_RULE,
     "stratified": (
         "Area-weighted estimators and standard errors of Olofsson et al. (2014); the population "
         "is the clear map pixels that have ground truth. A standard error of 0 means that no "

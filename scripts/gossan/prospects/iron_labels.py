@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.blocks import INTERVAL_RULE, Bootstrap
 from gossan.accuracy.record import TruthSource, make_record
 from gossan.accuracy.scores import count_pixels, score_confusion
 from gossan.errors import InputError
@@ -518,10 +518,7 @@ RULES = {
         "are tested, which flatters every method; see how each point was labelled."
     ),
     "macro_f1": "The plain mean of F1 over the classes present among the tested points.",
-    "interval": (
-        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks of points; "
-        "null where fewer than five blocks carry the value. Undefined values are null."
-    ),
+    "interval": INTERVAL_RULE,
 }
 """How the numbers of the record are to be read; written into it."""
 

@@ -6,17 +6,13 @@ The rule has no training. It reads brightness, not the shape of the spectrum, so
 to the scene that they were found on.
 """
 
-import copy
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.files import write_text
-from gossan.legend import NODATA, MapClass, write_class_style
+from gossan.legend import NODATA, MapClass
 
 LOW_PASS = "LL"
 NONE, MEDIUM, HIGH = 0, 1, 2
@@ -129,18 +125,3 @@ def map_confidence(scaled: np.ndarray, levels: Levels) -> np.ndarray:
         codes[(scaled >= low) & below] = code
     codes[~np.isfinite(scaled)] = NODATA
     return codes
-
-
-def write_confidence_style(raster_path: str | Path, bands: int) -> None:
-    """Write <stem>.qml, which draws band 1, and <file>.aux.xml with the legend of all `bands`."""
-    raster_path = Path(raster_path)
-    write_class_style(raster_path, CONFIDENCE)
-    path = raster_path.with_name(raster_path.name + ".aux.xml")
-    root = ET.fromstring(path.read_text(encoding="utf-8"))
-    first = root.find("PAMRasterBand")
-    for band in range(2, bands + 1):
-        following = copy.deepcopy(first)
-        following.set("band", str(band))
-        root.append(following)
-    ET.indent(root)
-    write_text(path, ET.tostring(root, encoding="unicode") + "\n")

@@ -16,6 +16,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from gossan.accuracy.blocks import (
+    INTERVAL_RULE,
     BlockWindow,
     Bootstrap,
     SpatialBlocks,
@@ -127,9 +128,8 @@ RULES = {
         "gets the zone's share of pixels."
     ),
     "interval": (
-        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null where "
-        "fewer than five blocks carry the value. Comparisons redraw the same blocks for both "
-        "methods. The intervals do not hold the uncertainty of training."
+        f"{INTERVAL_RULE} Comparisons redraw the same blocks for both methods. The intervals do "
+        "not hold the uncertainty of training."
     ),
 }
 """How the numbers of a score's record are to be read; written into each record."""

@@ -1,24 +1,25 @@
-"""The simulated ground: windows, shares, seeds, difficulty, light and sky."""
+"""The porphyry ground, and what all grounds have: windows, shares, seeds, light and sky."""
 
 import numpy as np
 import pytest
 from rasterio.windows import Window
 
 from gossan.legend import read_classes
-from gossan.twin.ground import CONSTITUENTS, COVERS, Ground
 from gossan.twin.noise import field_key, fractal_noise, white_noise
+from gossan.twin.porphyry import CONSTITUENTS, COVERS, PorphyryGround
+from gossan.twin.terrain import finer, mean_about
 
 SIZE = 96
 PIXEL_M = 30.0
 SUN = (40.0, 130.0)
-GILGIT = (
+REFERENCES = (
     *("chlorite", "chalcocite", "pyrite", "epidote", "malachite", "calcite", "alunite"),
     *("magnetite", "biotite", "serpentine", "dolomite", "feldspar", "muscovite"),
 )
 
 
-def make(seed: int = 42, difficulty: float = 1.0, size: int = SIZE) -> Ground:
-    return Ground(seed, (size * PIXEL_M, size * PIXEL_M), difficulty)
+def make(seed: int = 42, difficulty: float = 1.0, size: int = SIZE) -> PorphyryGround:
+    return PorphyryGround(seed, (size * PIXEL_M, size * PIXEL_M), difficulty)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def codes(root):
     return {entry.name: entry.code for entry in classes}
 
 
-def outputs(ground: Ground, window: Window) -> list[np.ndarray]:
+def outputs(ground: PorphyryGround, window: Window) -> list[np.ndarray]:
     """Everything a sensor asks of a window."""
     variability = ground.variability(window, PIXEL_M)
     sky = ground.clouds(window, PIXEL_M, *SUN)
@@ -64,11 +65,11 @@ def test_a_window_on_its_own_equals_its_part_of_the_whole(rows, columns):
 def test_chunks_do_not_show(monkeypatch):
     window = Window(0, 0, 64, 64)
     whole = make().abundances(window, PIXEL_M)
-    monkeypatch.setattr("gossan.twin.ground._CHUNK_CELLS", 1000)
+    monkeypatch.setattr("gossan.twin.porphyry._CHUNK_CELLS", 1000)
     np.testing.assert_array_equal(make().abundances(window, PIXEL_M), whole)
 
 
-@pytest.mark.parametrize("difficulty", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("difficulty", [0.0, 1.0, 2.0])
 def test_shares_are_shares(difficulty):
     shares = make(difficulty=difficulty).abundances(Window(0, 0, SIZE, SIZE), PIXEL_M)
     assert shares.dtype == np.float32
@@ -86,6 +87,27 @@ def test_another_pixel_size_sees_the_same_ground():
     height = ground.elevation(Window(10, 20, 16, 12), 30.0)
     finer = ground.elevation(Window(30, 60, 48, 36), 10.0)[1::3, 1::3]
     np.testing.assert_allclose(height, finer, atol=0.01)
+
+
+def test_a_moved_ground_is_seen_beside_of_its_place():
+    ground = make(7)
+    wrong = ground.moved(30.0, 0.0).moved(0.0, -60.0)
+    here, there = Window(5, 9, 6, 4), Window(6, 7, 6, 4)
+    assert ground.offset_m == (0.0, 0.0)
+    np.testing.assert_allclose(wrong.abundances(here, 30), ground.abundances(there, 30), atol=1e-6)
+    np.testing.assert_allclose(wrong.elevation(here, 30), ground.elevation(there, 30), rtol=1e-6)
+    half = ground.abundances(Window(5.5, 9.0, 6, 4), 30)
+    np.testing.assert_allclose(ground.moved(15.0, 0.0).abundances(here, 30), half, atol=1e-6)
+
+
+def test_pixels_of_half_the_side_lie_evenly_about_those_of_a_window():
+    """Cells whose value is their column: means of 30 m lie on the line through the 15 m values."""
+    fine = np.broadcast_to(np.arange(9.0), (7, 9))
+    np.testing.assert_allclose(mean_about(fine), np.broadcast_to([1, 3, 5, 7], (3, 4)))
+    ground, window = make(), Window(4, 6, 5, 3)
+    shares = mean_about(ground.abundances(finer(window), 15.0))
+    assert shares.shape[1:] == (3, 5)
+    assert np.abs(shares - ground.abundances(window, 30.0)).mean() < 0.02
 
 
 def test_seeds_repeat_and_differ():
@@ -114,11 +136,11 @@ def test_easy_ground_does_not_vary_and_has_no_clouds():
 
 
 @pytest.mark.parametrize("seed", [42, 5])
-def test_every_gilgit_mineral_crops_out_at_the_default_size(seed, codes):
+def test_every_reference_mineral_crops_out_at_the_default_size(seed, codes):
     ground = make(seed, size=512)
     # Every second pixel each way, as pixels of 60 m over the same ground.
     truth = ground.truth(Window(0, 0, 256, 256), 60.0, codes)
-    for name in GILGIT:
+    for name in REFERENCES:
         assert 4 * np.count_nonzero(truth == codes[name]) >= 300, name
     for name in ("kaolinite", "goethite", "hematite", "jarosite", "quartz", *COVERS[:4]):
         assert (truth == codes[name]).any(), name
@@ -126,7 +148,7 @@ def test_every_gilgit_mineral_crops_out_at_the_default_size(seed, codes):
 
 def test_a_small_ground_is_a_miniature_with_all_its_zones(codes):
     truth = make(size=128).truth(Window(0, 0, 128, 128), PIXEL_M, codes)
-    assert {codes[name] for name in GILGIT} <= set(np.unique(truth).tolist())
+    assert {codes[name] for name in REFERENCES} <= set(np.unique(truth).tolist())
 
 
 def test_truth_is_the_largest_share(codes):
@@ -164,7 +186,7 @@ def test_light_falls_on_slopes_that_face_the_sun():
 
 
 def test_shadows_lie_away_from_the_sun():
-    ground = make(size=128, difficulty=3)
+    ground = make(size=128, difficulty=2)
     window = Window(-60, -60, 248, 248)
     noon = ground.clouds(window, PIXEL_M, 45.0, 180.0)
     cloud, shadow = noon.cloud > 0, noon.shadow > 0
@@ -181,10 +203,10 @@ def test_overpasses_have_their_own_weather():
     assert np.abs(one - two).max() > 0.05
 
 
-@pytest.mark.parametrize(("extent", "difficulty"), [((0, 10), 1), ((10, 10), -1), ((10, 10), 9)])
+@pytest.mark.parametrize(("extent", "difficulty"), [((0, 10), 1), ((10, 10), -1), ((10, 10), 2.1)])
 def test_impossible_grounds_are_refused(extent, difficulty):
     with pytest.raises(ValueError, match=r"extent|difficulty"):
-        Ground(1, extent, difficulty)
+        PorphyryGround(1, extent, difficulty)
 
 
 def test_noise_is_standard_and_smooth():

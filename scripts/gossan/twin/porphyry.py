@@ -1,7 +1,4 @@
-"""The simulated ground: porphyry systems in their host rocks, as functions of the coordinates.
-
-Everything is computed from seeded noise at the asked coordinates, so any window of the ground can
-be had on its own, in bounded memory, and sensors of different pixel sizes image the same ground.
+"""The simulated ground of porphyry systems in their host rocks, as functions of the coordinates.
 
 The geometry follows the common models of porphyry copper systems: a potassic core with a mantle
 of sericitic (phyllic), argillic and propylitic alteration (Lowell and Guilbert 1970, Economic
@@ -10,14 +7,22 @@ Geology 105, 3), skarn where the intrusion meets carbonate rocks, a leached cap 
 goethite and hematite, and supergene copper below it. Proportions and mineral recipes are ours.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.twin.noise import field_key, fractal_noise
+from gossan.twin.terrain import (
+    Terrain,
+    Variability,
+    cell_centres,
+    ellipse_radius,
+    mean_of_cells,
+    place_in,
+    smooth_step,
+    window_chunks,
+    wrapped,
+)
 
 # Side of one porphyry district, repeated with ever new outlines over a larger ground; a ground
 # smaller than this is a miniature of one, with all its zones.
@@ -37,9 +42,8 @@ _FAULTS = ((0.5, 0.4, 1.15, 0.75), (-0.6, -1.6, -0.55, -0.55), (3.6, 1.2, 0.2, 0
 # Contacts of the host rocks across the strike in a district (km).
 _CONTACTS_KM = (-6.85, -5.3, -3.35, 2.3, 4.4, 6.85)
 _CONTACT_KM = _CONTACTS_KM[4]
-# The highest mountain over the lowest valley, which bounds the reach of a cast shadow.
+# The highest mountain over the lowest valley.
 _RELIEF_M = 3200.0
-CLOUD_BASE_M = 1900.0
 # Standard deviations at difficulty 1 of ln(depth), ln(brightness) and tilt, and the exponent on
 # mineral shares: the knobs of the calibration (benchmarks/calibrate_twin.py).
 _DEPTH_STD = 0.22
@@ -99,6 +103,8 @@ ALTERATION = (
     "skarn",
     "advanced_argillic",
 )
+# Those that a geologist draws in the field.
+FIELD_ZONES = ("phyllic", "propylitic")
 _ZONE_OF = {
     "outer_propylitic": "propylitic",
     "inner_propylitic": "propylitic",
@@ -122,181 +128,16 @@ _ORES = ("chalcocite", "magnetite", "malachite", "pyrite")
 _CARBONATES = ("limestone", "dolostone")
 
 
-@dataclass(frozen=True)
-class Variability:
-    """How the constituents' spectra vary over the ground; arrays (constituents, rows, columns).
-
-    depth: factor on the absorption depths, as grain size has it; brightness: factor on the
-    whole spectrum; tilt: slope of log reflectance over log wavelength that is added.
-    """
-
-    depth: np.ndarray
-    brightness: np.ndarray
-    tilt: np.ndarray
-
-
-@dataclass(frozen=True)
-class Sky:
-    """Clouds over the ground at one overpass; arrays (rows, columns), float32.
-
-    cloud: optical thickness of the cloud in the line of sight; shadow: optical thickness of the
-    cloud between the ground and the sun; cirrus: reflectance of a thin high veil; haze: aerosol
-    optical thickness at 0.55 µm relative to its mean.
-    """
-
-    cloud: np.ndarray
-    shadow: np.ndarray
-    cirrus: np.ndarray
-    haze: np.ndarray
-
-
-class Terrain(ABC):
-    """What every simulated ground has: coordinates, noise, heights, light and sky.
-
-    seed: any integer; extent_m: (west-east, north-south) size in metres. Windows are counted in
-    pixels of `pixel_m` metres from the north-west corner and may reach beyond the extent.
-    difficulty: 0 = nearly pure and clean; 1 = the calibrated default; it scales sub-pixel mixing,
-    cover, spectral variability, haze, cloud and noise. What is where does not depend on it,
-    but for the cover.
-    """
-
-    # Side of one district in metres, and the most that a mountain rises over a valley.
-    district_m = DISTRICT_M
-    relief_m = _RELIEF_M
-
-    def __init__(self, seed: int, extent_m: tuple[float, float], difficulty: float = 1.0):
-        """Draw what the seed sets once for all.
-
-        Raises ValueError for an empty extent and for a difficulty outside 0 to 4.
-        """
-        if min(extent_m) <= 0:
-            raise ValueError(f"extent {extent_m} m is empty")
-        if not 0 <= difficulty <= 4:
-            raise ValueError(f"difficulty {difficulty} is not between 0 and 4")
-        self.seed = int(seed)
-        self.extent_m = (float(extent_m[0]), float(extent_m[1]))
-        self.difficulty = float(difficulty)
-        self._scale = min(1.0, min(self.extent_m) / self.district_m)
-        rng = np.random.default_rng([self.seed & 0xFFFFFFFF, 1])
-        angle = rng.uniform(-0.6, 0.6)
-        self._cos, self._sin = np.cos(angle), np.sin(angle)
-        self._mirror = rng.choice([-1.0, 1.0], size=2)
-        self._phases = rng.uniform(0, 2 * np.pi, size=4)
-
-    # ---- coordinates ---------------------------------------------------------------------
-
-    def _key(self, name: str) -> np.uint64:
-        return field_key(self.seed, name)
-
-    def _noise(
-        self, name: str, s: np.ndarray, t: np.ndarray, wavelength: float, octaves: int
-    ) -> np.ndarray:
-        return fractal_noise(s, t, self._key(name), wavelength, octaves)
-
-    def _frame(self, x_m: np.ndarray, y_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Model coordinates in kilometres: s across the strike of the rocks, t along it."""
-        half = self.district_m / 2000.0
-        east = x_m / (1000.0 * self._scale) - half
-        north = half - y_m / (1000.0 * self._scale)
-        s = self._mirror[0] * (self._cos * east + self._sin * north)
-        t = self._mirror[1] * (self._cos * north - self._sin * east)
-        return s, t
-
-    # ---- heights, light and sky ---------------------------------------------------------------
-
-    def elevation(self, window: Window, pixel_m: float) -> np.ndarray:
-        """Height above sea level at the pixels' centres in metres, (rows, columns) float32."""
-        return self._elevation(window, pixel_m).astype(np.float32)
-
-    @abstractmethod
-    def _elevation(self, window: Window, pixel_m: float) -> np.ndarray:
-        """The same in double precision."""
-
-    def illumination(
-        self, window: Window, pixel_m: float, sun_elevation_deg: float, sun_azimuth_deg: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(direct, sky): irradiance on the slope over that on level open ground, float32.
-
-        direct = cos(incidence) / sin(sun elevation), 0 where the slope turns away or a
-        mountain casts its shadow; sky = (1 + cos slope) / 2, the share of the sky dome seen
-        (Kondratyev 1969). Both (rows, columns). Azimuth clockwise from north.
-        """
-        elevation, azimuth = np.radians(sun_elevation_deg), np.radians(sun_azimuth_deg)
-        if not 0 < elevation <= np.pi / 2:
-            raise ValueError(f"sun elevation {sun_elevation_deg} degrees is not above the horizon")
-        reach = self.relief_m * self._scale / np.tan(elevation)
-        pad = int(np.ceil(reach / pixel_m)) + 2
-        height = self._elevation(padded(window, pad), pixel_m)
-        inner = (slice(pad, pad + window.height), slice(pad, pad + window.width))
-        dz_east = (_moved(height, inner, 0, 1) - _moved(height, inner, 0, -1)) / (2 * pixel_m)
-        dz_north = (_moved(height, inner, -1, 0) - _moved(height, inner, 1, 0)) / (2 * pixel_m)
-        up = 1.0 / np.sqrt(1.0 + dz_east**2 + dz_north**2)
-        towards = (np.cos(elevation) * np.sin(azimuth), np.cos(elevation) * np.cos(azimuth))
-        incidence = up * (np.sin(elevation) - dz_east * towards[0] - dz_north * towards[1])
-        blocked = np.zeros(incidence.shape)
-        for step in range(1, pad - 1):
-            # The terrain one step nearer to the sun, between four pixels, against the ray.
-            column, row = step * np.sin(azimuth), -step * np.cos(azimuth)
-            left, top = int(np.floor(column)), int(np.floor(row))
-            fc, fr = column - left, row - top
-            seen = (
-                (1 - fr) * (1 - fc) * _moved(height, inner, top, left)
-                + (1 - fr) * fc * _moved(height, inner, top, left + 1)
-                + fr * (1 - fc) * _moved(height, inner, top + 1, left)
-                + fr * fc * _moved(height, inner, top + 1, left + 1)
-            )
-            excess = seen - height[inner] - step * pixel_m * np.tan(elevation)
-            # The edge of a shadow is soft over a third of a pixel's height.
-            blocked = np.maximum(blocked, np.clip(excess / (0.35 * pixel_m), 0.0, 1.0))
-        direct = (1 - blocked) * np.maximum(incidence, 0.0) / np.sin(elevation)
-        return direct.astype(np.float32), ((1.0 + up) / 2).astype(np.float32)
-
-    def clouds(
-        self,
-        window: Window,
-        pixel_m: float,
-        sun_elevation_deg: float,
-        sun_azimuth_deg: float,
-        overpass: int = 0,
-    ) -> Sky:
-        """Clouds, their shadows, cirrus and haze of one overpass (each number another day).
-
-        Clouds float at one height and are seen from straight above; on the ground their shadow
-        lies away from the sun by height / tan(sun elevation). No clouds at difficulty 0.
-        """
-        x, y = cell_centres(window, pixel_m, 1)
-        throw = CLOUD_BASE_M * self._scale / np.tan(np.radians(sun_elevation_deg))
-        azimuth = np.radians(sun_azimuth_deg)
-        s, t = self._frame(x, y)
-        sun_s, sun_t = self._frame(x + throw * np.sin(azimuth), y - throw * np.cos(azimuth))
-        veil = self._noise(f"cirrus {overpass}", s, t, 6.0, 4)
-        haze = self._noise(f"haze {overpass}", s, t, 6.0, 3)
-        return Sky(
-            cloud=self._cloud(s, t, overpass),
-            shadow=self._cloud(sun_s, sun_t, overpass),
-            cirrus=(self.difficulty * 0.012 * np.clip(veil - 1.4, 0.0, 1.5)).astype(np.float32),
-            haze=np.clip(1.0 + 0.3 * self.difficulty * haze, 0.2, 3.0).astype(np.float32),
-        )
-
-    def _cloud(self, s: np.ndarray, t: np.ndarray, overpass: int) -> np.ndarray:
-        if self.difficulty == 0:
-            return np.zeros(s.shape, np.float32)
-        fleece = self._noise(f"clouds {overpass}", s, t, 1.9, 5)
-        field = self._noise(f"cloud field {overpass}", s, t, 7.0, 2)
-        threshold = self._cloud_threshold(overpass)
-        return (6.0 * np.maximum(fleece + 0.8 * field - threshold, 0.0)).astype(np.float32)
-
-    def _cloud_threshold(self, overpass: int) -> float:
-        """What the noise of the clouds must exceed for there to be one."""
-        return 2.6 - 0.35 * min(self.difficulty, 3.0)
-
-
-class Ground(Terrain):
+class PorphyryGround(Terrain):
     """The ground of porphyry systems: rocks, alteration, cover and relief of one seed.
 
     `difficulty` sets how hard it is to read, not what it is. A window of a larger ground repeats
     the district with ever new outlines.
     """
+
+    constituents = CONSTITUENTS
+    district_m = DISTRICT_M
+    relief_m = _RELIEF_M
 
     # ---- geology -------------------------------------------------------------------------
 
@@ -310,7 +151,7 @@ class Ground(Terrain):
         wave = 0.12 * self._noise("fault trace", s, t, 2.0, 3)
         for s0, t0, angle, slip in _FAULTS:
             cos, sin = np.cos(angle), np.sin(angle)
-            ds, dt = wrapped(s) - s0, wrapped(t) - t0
+            ds, dt = wrapped(s, _DISTRICT_KM) - s0, wrapped(t, _DISTRICT_KM) - t0
             across = cos * dt - sin * ds + wave
             fade = smooth_step(6.6 - np.hypot(ds, dt), 2.5)
             move = 0.5 * slip * fade * (2 * smooth_step(across, 0.04) - 1)
@@ -329,7 +170,7 @@ class Ground(Terrain):
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], tuple]:
         """Shares of the hosts, reach (0 to 1) of each overprint, and the unbroken plan."""
         plan_s, plan_t, near_fault = self._structure(s, t)
-        u, v = wrapped(plan_s), wrapped(plan_t)
+        u, v = wrapped(plan_s, _DISTRICT_KM), wrapped(plan_t, _DISTRICT_KM)
         ragged = self._noise("outline", plan_s, plan_t, 0.9, 4)
 
         def body(u0: float, v0: float, a: float, b: float, angle: float = 0.0) -> np.ndarray:
@@ -479,7 +320,9 @@ class Ground(Terrain):
         tributary = (
             -6.6 + 0.45 * np.sin(turn * s + phase[2]) + 0.2 * np.sin(5 * turn * s + phase[3])
         )
-        return np.abs(wrapped(s - river + wiggle)), np.abs(wrapped(t - tributary + wiggle))
+        return np.abs(wrapped(s - river + wiggle, _DISTRICT_KM)), np.abs(
+            wrapped(t - tributary + wiggle, _DISTRICT_KM)
+        )
 
     def _height(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Height above the valley floor in model kilometres."""
@@ -491,7 +334,12 @@ class Ground(Terrain):
             upland = upland + amplitude * (0.8 - np.sqrt(crest * crest + 0.004))
         upland = upland + 0.02 * self._noise("scree", s, t, 0.3, 3)
         upland = upland + 0.45 * np.exp(
-            -(ellipse_radius(wrapped(s), wrapped(t), 1.5, -4.4, 2.1, 1.9) ** 2)
+            -(
+                ellipse_radius(
+                    wrapped(s, _DISTRICT_KM), wrapped(t, _DISTRICT_KM), 1.5, -4.4, 2.1, 1.9
+                )
+                ** 2
+            )
         )
         # A smooth maximum with the valley floor, which the streams cut.
         upland = 0.5 * (upland + np.sqrt(upland * upland + 0.03))
@@ -553,11 +401,7 @@ class Ground(Terrain):
             covers = self._covers(s, t, ore)
             rock *= (1.0 - covers.sum(axis=0)).astype(np.float32)
             cells = np.concatenate([rock, covers.astype(np.float32)])
-            rows = slice(part.row_off - window.row_off, part.row_off - window.row_off + part.height)
-            columns = slice(
-                part.col_off - window.col_off, part.col_off - window.col_off + part.width
-            )
-            out[:, rows, columns] = mean_of_cells(cells, split)
+            out[:, *place_in(part, window)] = mean_of_cells(cells, split)
         return out
 
     def truth(
@@ -624,73 +468,6 @@ def _sharpness(difficulty: float) -> float:
     return _SHARPNESS / max(difficulty, 0.25)
 
 
-def wrapped(coordinate: np.ndarray, side: float = _DISTRICT_KM) -> np.ndarray:
-    """Coordinate within the district, from minus to plus half its side (kilometres)."""
-    return coordinate - side * np.floor(coordinate / side + 0.5)
-
-
-def smooth_step(value: np.ndarray, width: float) -> np.ndarray:
-    """0 below -width, 1 above width, smooth between."""
-    ramp = np.clip(0.5 + value / (2.0 * width), 0.0, 1.0)
-    return ramp * ramp * (3.0 - 2.0 * ramp)
-
-
-def ellipse_radius(
-    u: np.ndarray, v: np.ndarray, u0: float, v0: float, a: float, b: float, angle: float = 0.0
-) -> np.ndarray:
-    """Radius in units of the ellipse with half axes a, b about (u0, v0), turned by `angle`."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    du, dv = u - u0, v - v0
-    return np.hypot((cos * du + sin * dv) / a, (cos * dv - sin * du) / b)
-
-
 def _split(pixel_m: float) -> int:
     """Cells along the side of a pixel."""
     return max(1, int(np.ceil(pixel_m / CELL_M - 1e-9)))
-
-
-def cell_centres(window: Window, pixel_m: float, split: int) -> tuple[np.ndarray, np.ndarray]:
-    """Centres of the cells of a window in metres from the north-west corner of the ground."""
-    side = pixel_m / split
-    x = (np.arange(window.width * split) + (window.col_off * split + 0.5)) * side
-    y = (np.arange(window.height * split) + (window.row_off * split + 0.5)) * side
-    x, y = np.meshgrid(x, y)
-    return x, y
-
-
-def window_chunks(window: Window, pixels: int) -> Iterator[Window]:
-    """Cut a window into windows of at most `pixels` pixels."""
-    width = min(window.width, pixels)
-    height = max(1, pixels // max(width, 1))
-    for row in range(0, window.height, height):
-        for column in range(0, window.width, width):
-            yield Window(
-                window.col_off + column,
-                window.row_off + row,
-                min(width, window.width - column),
-                min(height, window.height - row),
-            )
-
-
-def padded(window: Window, pad: int) -> Window:
-    """A window grown by `pad` pixels on every side."""
-    return Window(
-        window.col_off - pad, window.row_off - pad, window.width + 2 * pad, window.height + 2 * pad
-    )
-
-
-def mean_of_cells(cells: np.ndarray, split: int) -> np.ndarray:
-    """Average split x split cells to pixels; a fixed order of sums, whatever the size."""
-    total = np.zeros_like(cells[:, ::split, ::split])
-    for row in range(split):
-        for column in range(split):
-            total += cells[:, row::split, column::split]
-    return total / np.float32(split * split)
-
-
-def _moved(field: np.ndarray, inner: tuple[slice, slice], rows: int, columns: int) -> np.ndarray:
-    """The inner part of a padded field, taken so many rows further down and columns right."""
-    return field[
-        inner[0].start + rows : inner[0].stop + rows,
-        inner[1].start + columns : inner[1].stop + columns,
-    ]

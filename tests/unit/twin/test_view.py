@@ -1,31 +1,56 @@
-"""The twin of five sensors: ground, views, air, places, products, determinism."""
+"""The ground as sensors of many bands have it: air, errors, places, products."""
 
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from rasterio.windows import Window
 
 from gossan.cube.stack import averages, resample
-from gossan.errors import InputError
 from gossan.legend import read_classes
 from gossan.library.readers import read_library
 from gossan.products.readers import open_product
 from gossan.raster import BandTable, Grid
-from gossan.twin import sensors as twin
-from gossan.twin.ground import CONSTITUENTS, COVERS
-from gossan.twin.landsat import constituent_codes
-from gossan.twin.optics import band_spectra, surface_reflectance
+from gossan.twin import emit, enmap, prisma, worldview3
+from gossan.twin.epithermal import EpithermalGround
+from gossan.twin.optics import (
+    band_spectra,
+    optical_depth,
+    spectra_in_bands,
+    surface_reflectance,
+    tabulate_spectra,
+)
+from gossan.twin.porphyry import CONSTITUENTS, COVERS
+from gossan.twin.site import Site, find_site
+from gossan.twin.view import View, _part
 
 SIZE = 32
 SEVEN = ("alunite", "chlorite", "calcite", "goethite", "hematite", "jarosite", "kaolinite")
+MODULES = {"emit": emit, "enmap": enmap, "prisma": prisma, "worldview3": worldview3}
+INSTRUMENTS = {name: module.INSTRUMENT for name, module in MODULES.items()}
+OUTPUTS = {
+    "emit": "emit.nc",
+    "enmap": "enmap",
+    "prisma": "prisma.he5",
+    "worldview3": "worldview3",
+}
+WRITERS = {
+    "emit": emit.write_emit,
+    "enmap": enmap.write_enmap,
+    "prisma": prisma.write_prisma,
+    "worldview3": worldview3.write_worldview3,
+}
+
+
+def place(seed: int = 42, difficulty: float = 1.0, size: int = SIZE) -> Site:
+    return find_site("epithermal", seed=seed, size_px=[size], difficulty=difficulty)
 
 
 @pytest.fixture(scope="module")
-def classes(root):
-    return read_classes(root / "resources" / "static" / "minerals.csv")
+def codes(root):
+    classes = read_classes(root / "resources" / "static" / "minerals.csv")
+    return {entry.name: entry.code for entry in classes}
 
 
 @pytest.fixture(scope="module")
@@ -35,29 +60,24 @@ def library(root):
 
 @pytest.fixture(scope="module")
 def table(library):
-    return twin.tabulate_spectra(library)
+    return tabulate_spectra(library, CONSTITUENTS)
 
 
 @pytest.fixture(scope="module")
-def write(classes, library):
-    def make(folder: Path, **options) -> Path:
-        settings = {"seed": 42, "size_px": SIZE, "difficulty": 1.0, "threads": 1}
-        twin.write_sensors(folder, library=library, classes=classes, **(settings | options))
-        return folder
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def scene(write, tmp_path_factory):
-    return write(tmp_path_factory.mktemp("scene"))
+def scene(library, tmp_path_factory):
+    """Products of all four sensors."""
+    folder = tmp_path_factory.mktemp("scene")
+    for sensor, module in MODULES.items():
+        simulator = getattr(module, f"simulate_{sensor}")
+        simulator(place(), library, folder / OUTPUTS[sensor], threads=1)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def view(table):
+def view(library):
     @cache
-    def make(sensor: str, difficulty: float = 1.0, seed: int = 42, size: int = SIZE) -> twin.View:
-        return twin.View(sensor, seed, difficulty, twin.scene_grid(size), table)
+    def make(sensor: str, difficulty: float = 1.0, seed: int = 42) -> View:
+        return View(place(seed, difficulty), INSTRUMENTS[sensor], library)
 
     return make
 
@@ -75,11 +95,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("seed", [42, 1, 2])
-def test_all_seven_minerals_have_a_field_at_the_default_size(seed, classes):
-    side = twin.DEFAULT_SIZE_PX
-    ground = twin.CupriteGround(seed, (30.0 * side, 30.0 * side))
-    truth = ground.truth(Window(0, 0, side, side), 30, constituent_codes(classes))
-    codes = constituent_codes(classes)
+def test_all_seven_minerals_have_a_field_at_the_default_size(seed, codes):
+    side = 128
+    ground = EpithermalGround(seed, (30.0 * side, 30.0 * side), 1.0)
+    truth = ground.truth(Window(0, 0, side, side), 30, codes)
     counts = {name: int((truth == codes[name]).sum()) for name in SEVEN}
     assert min(counts.values()) >= 50, counts
     # Most of the ground is none of them.
@@ -87,7 +106,7 @@ def test_all_seven_minerals_have_a_field_at_the_default_size(seed, classes):
 
 
 def test_a_desert_without_water_and_snow():
-    ground = twin.CupriteGround(2, (3840.0, 3840.0))
+    ground = EpithermalGround(2, (3840.0, 3840.0), 1.0)
     shares = ground.abundances(Window(0, 0, 64, 64), 60)
     np.testing.assert_allclose(shares.sum(axis=0), 1.0, atol=1e-5)
     assert (shares >= 0).all()
@@ -100,8 +119,8 @@ def test_a_desert_without_water_and_snow():
 
 
 def test_an_error_of_pointing_moves_all_that_is_seen():
-    right = twin.CupriteGround(7, (960.0, 960.0))
-    wrong = twin.CupriteGround(7, (960.0, 960.0), offset_m=(30.0, -60.0))
+    right = EpithermalGround(7, (960.0, 960.0), 1.0)
+    wrong = right.moved(30.0, -60.0)
     here, there = Window(5, 9, 6, 4), Window(6, 7, 6, 4)
     np.testing.assert_allclose(wrong.abundances(here, 30), right.abundances(there, 30), atol=1e-6)
     np.testing.assert_allclose(wrong.elevation(here, 30), right.elevation(there, 30), rtol=1e-6)
@@ -112,24 +131,15 @@ def test_an_error_of_pointing_moves_all_that_is_seen():
     )
 
 
-def test_the_grid_is_that_of_all_pixels():
-    grid = twin.scene_grid(twin.DEFAULT_SIZE_PX)
-    assert grid.bounds == (480_420.0, 4_151_880.0, 484_260.0, 4_155_720.0)
-    assert all(edge % 60 == 0 for edge in grid.bounds)
-    for size in (31, 33, 30):
-        with pytest.raises(ValueError, match="multiple"):
-            twin.scene_grid(size)
-
-
 # ---- spectra and air ----------------------------------------------------------------------------
 
 
 def test_bands_have_the_spectra_that_other_twins_have(library, table):
-    bands = twin.INSTRUMENTS["enmap"].bands()
+    bands = INSTRUMENTS["enmap"].bands()
     part = slice(20, 200, 24)
     few = BandTable(bands.names[part], bands.centre_um[part], bands.fwhm_um[part])
-    expected = band_spectra(library, few, None)
-    got = twin.spectra_in_bands(table, few)
+    expected = band_spectra(library, few, None, CONSTITUENTS)
+    got = spectra_in_bands(table, few)
     np.testing.assert_allclose(got.values, expected.values, atol=2e-3)
     np.testing.assert_array_equal(got.centre_um, expected.centre_um)
 
@@ -137,7 +147,7 @@ def test_bands_have_the_spectra_that_other_twins_have(library, table):
 def test_the_end_of_a_spectrum_stands_for_a_band_beyond_it(table):
     # The shipped chalcocite begins at 0.4 µm.
     few = BandTable(("B001", "B002"), (0.381, 0.4), (0.0084, 0.0084))
-    values = twin.spectra_in_bands(table, few).values[:, CONSTITUENTS.index("chalcocite")]
+    values = spectra_in_bands(table, few).values[:, CONSTITUENTS.index("chalcocite")]
     assert np.isfinite(values).all()
     np.testing.assert_allclose(values[:, 0], values[:, 1], rtol=0.02)
 
@@ -145,7 +155,7 @@ def test_the_end_of_a_spectrum_stands_for_a_band_beyond_it(table):
 def test_a_band_wider_than_a_line_sees_less_of_it():
     line = ((1.0, 0.003, 0.5),)
     narrow, wide, beside = (
-        twin.optical_depth(line, BandTable(("B",), (centre,), (fwhm,)))[0]
+        optical_depth(line, BandTable(("B",), (centre,), (fwhm,)))[0]
         for centre, fwhm in ((1.0, 1e-4), (1.0, 0.02), (1.1, 0.02))
     )
     assert narrow == pytest.approx(0.5, rel=1e-3)
@@ -154,16 +164,16 @@ def test_a_band_wider_than_a_line_sees_less_of_it():
 
 
 def test_sensors_have_errors_of_their_own(view):
-    views = [view(sensor) for sensor in twin.INSTRUMENTS]
+    views = [view(sensor) for sensor in INSTRUMENTS]
     for one in views:
-        offset = np.abs(one._ground._offset_m)
+        offset = np.abs(one._ground.offset_m)
         assert (offset <= 0.5 * one.instrument.pixel_m).all()
         assert 0.0004 <= abs(one.shift_um) <= 0.0010
         assert 0.002 < np.std(one._gain) < 3 * one.instrument.gain_std
         assert 45 < one.sun[0] < 80
     for draws in ("shift_um", "_aerosol", "_water", "sun"):
         assert len({getattr(one, draws) for one in views}) == len(views)
-    assert len({one._ground._offset_m for one in views}) == len(views)
+    assert len({one._ground.offset_m for one in views}) == len(views)
     again = view("enmap", seed=43)
     assert again.shift_um != views[1].shift_um
 
@@ -171,12 +181,12 @@ def test_sensors_have_errors_of_their_own(view):
 # ---- what is seen -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sensor", list(twin.INSTRUMENTS))
+@pytest.mark.parametrize("sensor", list(INSTRUMENTS))
 def test_on_easy_ground_only_the_light_on_slopes_is_left(view, sensor):
     easy = view(sensor, difficulty=0.0)
     window = Window(1, 2, 5, 4)
     place, pixel_m = easy._place(window), easy.instrument.pixel_m
-    ground = twin.CupriteGround(42, (30.0 * SIZE, 30.0 * SIZE), 0.0)
+    ground = EpithermalGround(42, (30.0 * SIZE, 30.0 * SIZE), 0.0)
     direct, _ = ground.illumination(place, pixel_m, *easy.sun)
     surface = surface_reflectance(
         ground.abundances(place, pixel_m), ground.variability(place, pixel_m), easy._spectra
@@ -185,7 +195,7 @@ def test_on_easy_ground_only_the_light_on_slopes_is_left(view, sensor):
     assert not any(flag.any() for flag in easy.flags(window).values())
 
 
-@pytest.mark.parametrize("sensor", list(twin.INSTRUMENTS))
+@pytest.mark.parametrize("sensor", list(INSTRUMENTS))
 def test_hard_ground_is_seen_as_a_product_has_it(view, sensor):
     hard, easy = view(sensor), view(sensor, difficulty=0.0)
     window = whole(hard.grid)
@@ -217,7 +227,7 @@ def test_only_an_uncorrected_product_has_the_air_in_it(view):
 
 
 def test_noise_has_the_size_that_the_instrument_has(view):
-    for sensor in twin.INSTRUMENTS:
+    for sensor in INSTRUMENTS:
         one = view(sensor)
         band = len(one.bands.names) // 3
         columns, rows = np.arange(120), np.arange(120)
@@ -242,9 +252,9 @@ def test_water_vapour_that_is_known_wrongly_stays_in(view):
 
 def test_not_all_sensors_see_all_of_the_ground(view):
     seen = {}
-    for sensor in twin.INSTRUMENTS:
+    for sensor in INSTRUMENTS:
         one = view(sensor)
-        assert one.grid.crs == twin.scene_grid(SIZE).crs
+        assert one.grid.crs == place().grid.crs
         values = one.observe(whole(one.grid))
         unseen = np.isnan(values[0])
         np.testing.assert_array_equal(unseen, np.isnan(values).any(axis=0))
@@ -281,12 +291,13 @@ def test_clouds_are_seen_and_nearly_all_flagged(view):
 # ---- products -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sensor", list(twin.INSTRUMENTS))
+@pytest.mark.parametrize("sensor", list(INSTRUMENTS))
 def test_what_is_seen_comes_back_where_it_is(sensor, tmp_path):
     """Golden: each pixel holds its own place, through writer, reader and stack's resampling."""
-    target = twin.scene_grid(SIZE)
-    instrument = twin.INSTRUMENTS[sensor]
-    grid, first = twin._part(target, instrument)
+    target = place().grid
+    instrument = INSTRUMENTS[sensor]
+    covers = instrument.covers.get("epithermal", (0.0, 1.0, 0.0))
+    grid, first = _part(place().covering(instrument.pixel_m), instrument, covers)
     bands, pixel_m = instrument.bands(), instrument.pixel_m
     span = 30.0 * SIZE
 
@@ -300,9 +311,9 @@ def test_what_is_seen_comes_back_where_it_is(sensor, tmp_path):
         nowhere = np.zeros((window.height, window.width), bool)
         return dict.fromkeys(("cloud", "cloud_shadow", "cirrus"), nowhere)
 
-    path = tmp_path / twin.OUTPUTS[sensor]
+    path = tmp_path / OUTPUTS[sensor]
     options = {"elevation_m": 1600.0} if sensor == "emit" else {}
-    twin._WRITERS[sensor](
+    WRITERS[sensor](
         path,
         observe,
         grid,
@@ -334,15 +345,12 @@ def test_what_is_seen_comes_back_where_it_is(sensor, tmp_path):
 
 
 def test_what_is_written(scene):
-    names = {path.name for path in scene.iterdir()}
-    truth = {"truth.tif", "truth.qml", "truth.tif.aux.xml"}
-    assert names == {*twin.OUTPUTS.values(), "emit_MASK.nc", *truth}
-    assert tuple(twin.OUTPUTS) == twin.SENSORS
+    assert {path.name for path in scene.iterdir()} == {*OUTPUTS.values(), "emit_MASK.nc"}
 
 
 def test_the_readers_read_all_and_know_that_they_are_simulated(scene):
-    area = twin.scene_grid(SIZE).bounds
-    for sensor, name in twin.OUTPUTS.items():
+    area = place().grid.bounds
+    for sensor, name in OUTPUTS.items():
         with open_product(sensor, scene / name) as product:
             assert product.synthetic, sensor
             assert product.surface_reflectance == (sensor != "worldview3")
@@ -359,7 +367,7 @@ def test_the_readers_read_all_and_know_that_they_are_simulated(scene):
 def test_products_hold_what_was_seen(scene, view):
     for sensor, tolerance in (("enmap", 6e-5), ("prisma", 2e-5), ("worldview3", 1.5e-3)):
         seen = view(sensor).observe(whole(view(sensor).grid))
-        with open_product(sensor, scene / twin.OUTPUTS[sensor]) as product:
+        with open_product(sensor, scene / OUTPUTS[sensor]) as product:
             read = product.read_reflectance(whole(product.grid))
             places = [view(sensor).bands.names.index(name) for name in product.bands.names]
         held = (read > 0.001) & (read < 0.999)
@@ -367,68 +375,9 @@ def test_products_hold_what_was_seen(scene, view):
         np.testing.assert_allclose(read[held], seen[places][held], atol=tolerance)
 
 
-def test_sentinel2_is_a_date_of_the_place(scene):
-    (path,) = (scene / "sentinel2").iterdir()
-    assert path.name == "S2A_MSIL2A_20220624T182921_N0500_R027_T11SMB_20230115T000000.zip"
-    with open_product("sentinel2", path) as product:
-        assert product.grid.crs == twin.scene_grid(SIZE).crs
-        assert product.tile == "11SMB"
-        assert product.grid.shape == (3 * SIZE, 3 * SIZE)
-        assert not product.read_flags(whole(product.grid), ("fill",)).any()
-
-
-def test_the_truth_is_the_dominant_constituent(scene, classes):
-    ground = twin.CupriteGround(42, (30.0 * SIZE, 30.0 * SIZE))
-    expected = ground.truth(Window(0, 0, SIZE, SIZE), 30, constituent_codes(classes))
-    with rasterio.open(scene / "truth.tif") as dataset:
-        np.testing.assert_array_equal(dataset.read(1), expected)
-        assert dataset.tags()["SYNTHETIC"] == "yes"
-        twin.scene_grid(SIZE).require_same(Grid.of(dataset), "truth")
-
-
-def test_bytes_depend_neither_on_threads_nor_on_the_other_sensors(scene, write, tmp_path):
+def test_bytes_do_not_depend_on_threads(scene, library, tmp_path):
     expected = contents(scene)
-    assert contents(write(tmp_path / "two", threads=2)) == expected
-    one = contents(write(tmp_path / "one", sensors=["worldview3"]))
-    assert {name.split("/")[0] for name in one} == {
-        "worldview3",
-        "truth.tif",
-        "truth.qml",
-        "truth.tif.aux.xml",
-    }
-    assert all(expected[name] == text for name, text in one.items())
-
-
-def test_another_seed_is_another_ground(scene, write, tmp_path):
-    other = write(tmp_path, seed=43, sensors=["enmap"])
-    assert contents(other)["truth.tif"] != contents(scene)["truth.tif"]
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"sensors": ["aviris"]}, "sensors: aviris; choose from emit"),
-        ({"sensors": []}, "none is named"),
-        ({"library": []}, "the library has no spectrum named actinolite"),
-        ({"classes": []}, "the class table has no class named"),
-    ],
-)
-def test_bad_input_is_named_and_leaves_nothing(change, words, library, classes, tmp_path):
-    settings = {"seed": 1, "size_px": SIZE, "difficulty": 1.0}
-    settings |= {"library": library, "classes": classes} | change
-    with pytest.raises(InputError, match=words):
-        twin.write_sensors(tmp_path / "out", **settings)
-    assert not list(tmp_path.rglob("*.*"))
-
-
-def test_a_failure_leaves_what_was_there(write, tmp_path, monkeypatch):
-    (tmp_path / "emit.nc").write_text("older")
-
-    def fail(*_, **__):
-        raise OSError("the disk is full")
-
-    monkeypatch.setitem(twin._WRITERS, "prisma", fail)
-    with pytest.raises(OSError, match="full"):
-        write(tmp_path, sensors=["emit", "prisma"])
-    assert [path.name for path in tmp_path.iterdir()] == ["emit.nc"]
-    assert (tmp_path / "emit.nc").read_text() == "older"
+    for sensor, module in MODULES.items():
+        simulator = getattr(module, f"simulate_{sensor}")
+        simulator(place(), library, tmp_path / OUTPUTS[sensor], threads=2)
+    assert contents(tmp_path) == expected
