@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import logging
 from pathlib import Path
 
 from gossan.files import write_text
@@ -52,6 +53,9 @@ def main(arguments: argparse.Namespace) -> None:
         what=str(arguments.cube),
     )
     write_references(arguments.references, references)
+    left_out = [name for name in info.bands.names if name not in references.band]
+    if left_out:
+        logging.info("bands left out, over which a record has no values: %s", " ".join(left_out))
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["name", "library", "record"])
