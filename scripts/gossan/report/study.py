@@ -68,6 +68,8 @@ def list_sources(
             for method in METHOD_TITLES
             if sensor in methods.get(method, ())
         ]
+    if not sources:
+        raise InputError("settings: the scenes have no section; name a method in the study")
     return sources
 
 
