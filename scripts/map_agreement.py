@@ -9,9 +9,9 @@ import numpy as np
 from gossan.errors import InputError
 from gossan.files import write_json
 from gossan.legend import NODATA, class_colours, write_class_style, write_continuous_style
-from gossan.prospects.agreement import CodesOnGrid, Opinion, count_votes, grid_in_metres
 from gossan.prospects.potential import POTENTIAL, check_thresholds, classify_potential
 from gossan.raster import Layer, is_synthetic, map_blocks, read_info
+from gossan.targets.agreement import CodesOnGrid, Opinion, count_votes, grid_in_metres
 from toolkit import add_blocks, run
 
 METHOD = "Agreement of methods"
