@@ -29,9 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         metavar="WORD",
         help="a method's opinion; once per method: `classes TITLE RASTER TABLE CLASS …` (a class "
-        "raster, its class table, the classes that are favourable), `confidence TITLE RASTER …` "
-        "(one raster per zone), or `potential TITLE RASTER`. All come onto the grid of the "
-        "first; if that is in degrees, onto UTM",
+        "raster, its class table, the classes that are favourable or none for all), "
+        "`confidence TITLE RASTER …` (one raster per zone), or `potential TITLE RASTER`. All come "
+        "onto the grid of the first; if that is in degrees, onto UTM",
     )
     add(
         "--medium",

@@ -119,11 +119,6 @@ def main(arguments: argparse.Namespace) -> None:
         record = {
             "scene": arguments.scene,
             "method": METHOD,
-            "assessed": False,
-            "reason": (
-                f"The forest was trained on the scene {origin['scene']}; nothing of this scene was "
-                "held out to test it, so no accuracy can be stated."
-            ),
             "synthetic": synthetic,
             "trained_on": {**origin, "file": arguments.forest.name},
             **{key: header[key] for key in ("plan", "layers", "wavelengths_um")},
@@ -136,6 +131,12 @@ def main(arguments: argparse.Namespace) -> None:
             "nodes": len(forest.feature),
             "notes": stack.notes,
         }
+        if origin["scene"] != arguments.scene:
+            record["notes"] = [
+                *stack.notes,
+                f"trained on the scene {origin['scene']}; nothing of this scene was held out to "
+                "test it, so no accuracy can be stated",
+            ]
         write_json(arguments.record, record)
 
 

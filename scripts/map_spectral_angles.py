@@ -1,6 +1,7 @@
 """Map the reference spectrum nearest to each pixel of a cube: class, spectral angle, margin."""
 
 import argparse
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from gossan.legend import (
 )
 from gossan.library.readers import read_references
 from gossan.maps import ClassMap, Ramp, write_maps
-from gossan.minerals.spectral_angle import align_references, map_angles
+from gossan.minerals.spectral_angle import align_references, map_angles, usable_bands
 from gossan.raster import is_synthetic, read_info
 from gossan.stac import build_item
 from toolkit import add_blocks, run
@@ -87,12 +88,14 @@ def main(arguments: argparse.Namespace) -> None:
     """Read cube and references, map the angles, write rasters, styles and the STAC item."""
     info = read_info(arguments.cube)
     classes = read_classes(arguments.classes)
-    spectra = align_references(
-        read_references(arguments.references),
-        [item.name for item in classes],
-        info.bands,
-        what=str(arguments.references),
-    )
+    references = read_references(arguments.references)
+    where = str(arguments.references)
+    places = usable_bands(references, info.bands, where)
+    bands = info.bands.take(places)
+    spectra = align_references(references, [item.name for item in classes], bands, where)
+    left_out = [name for name in info.bands.names if name not in bands.names]
+    if left_out:
+        logging.info("bands left out, of which the library has no values: %s", " ".join(left_out))
     limits = [np.pi if item.max_angle_rad is None else item.max_angle_rad for item in classes]
     codes = [item.code for item in classes]
     # Angles do not change with scale, so stored numbers do, unless they carry an offset.
@@ -100,7 +103,7 @@ def main(arguments: argparse.Namespace) -> None:
 
     def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
         return map_angles(
-            block,
+            block[places] if left_out else block,
             spectra,
             limits,
             codes,
@@ -140,6 +143,7 @@ def main(arguments: argparse.Namespace) -> None:
         {
             "gossan:method": METHOD,
             "gossan:synthetic": is_synthetic(info.tags),
+            **({"gossan:bands_left_out": left_out} if left_out else {}),
             "gossan:classes": [
                 {"code": entry.code, "name": entry.name, "max_angle_rad": entry.max_angle_rad}
                 for entry in classes

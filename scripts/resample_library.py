@@ -1,6 +1,7 @@
 """Reference spectra of a study's classes at the bands of a cube, from any spectral library."""
 
 import argparse
+import logging
 from pathlib import Path
 
 from gossan.legend import read_classes
@@ -50,6 +51,9 @@ def main(arguments: argparse.Namespace) -> None:
         what=str(arguments.cube),
     )
     write_references(arguments.references, references)
+    left_out = [name for name in info.bands.names if name not in references.band]
+    if left_out:
+        logging.info("bands left out, over which a record has no values: %s", " ".join(left_out))
     rows = [
         {
             "name": name,

@@ -35,11 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--points-per-class",
         type=int,
-        default=20000,
+        required=True,
         help="at most this many pixels of a class, the best matches first",
-    )
-    parser.add_argument(
-        "--layer", default="pixels", help="name of the points' layer (default: pixels)"
     )
     add_blocks(parser)
     return parser
@@ -82,7 +79,7 @@ def main(arguments: argparse.Namespace) -> None:
         )
     write_table(arguments.areas, area_rows(summary, classes, info.grid.pixel_area_m2))
     write_table(arguments.signatures, signature_rows(summary.moments, classes, info.bands))
-    write_pixels(arguments.pixels, summary, classes, info.grid, arguments.layer)
+    write_pixels(arguments.pixels, summary, classes, info.grid)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,15 @@ class BandTable:
     centre_um: tuple[float, ...] = ()
     fwhm_um: tuple[float, ...] = ()
 
+    def take(self, places: Sequence[int]) -> "BandTable":
+        """The bands at these places, in their order."""
+        return BandTable(
+            *(
+                tuple(values[place] for place in places) if values else ()
+                for values in (self.names, self.centre_um, self.fwhm_um)
+            )
+        )
+
 
 @dataclass(frozen=True)
 class RasterInfo:

@@ -118,6 +118,16 @@ def test_targets_are_ranked_on_what_the_methods_agree_on(folder):
     assert json.loads((folder / "targets.json").read_text())["thresholds"]["high"] == "0.75"
 
 
+def test_all_classes_count_where_none_is_named(folder):
+    maps = ("--map", "classes", "minerals", folder / "class.tif", folder / "classes.csv")
+    assert agree(folder, folder, maps=maps).returncode == 0
+    classes = make_maps()[0]
+    score, _ = read(folder / "score.tif")
+    np.testing.assert_array_equal(score[10:], classes[10:] > 0)
+    record = json.loads((folder / "agreement.json").read_text())
+    assert record["maps"][0]["favourable"] == ["alunite", "kaolinite", "calcite"]
+
+
 def test_maps_on_other_grids_are_taken_from_the_pixel_below(folder):
     coarse = np.repeat([[1, 0, 255, 2]], 3, axis=0).astype("uint8")
     origin = (ORIGIN[0] - 10 * PIXEL_M, ORIGIN[1])
@@ -175,7 +185,7 @@ def test_blocks_and_threads_do_not_change_a_byte(folder):
     ("words", "said"),
     [
         (("guess", "a", "class.tif"), "map: 'guess' is no kind of map"),
-        (("classes", "a", "class.tif", "classes.csv"), "map a: give its raster, its class table"),
+        (("classes", "a", "class.tif"), "map a: give its raster, its class table"),
         (("classes", "a", "class.tif", "classes.csv", "gold"), "has no class 'gold'"),
         (("confidence", "a"), "map a: give its rasters"),
         (("potential", "a", "iron.tif", "class.tif"), "map a: give its raster"),

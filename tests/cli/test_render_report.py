@@ -1,182 +1,175 @@
 import json
+import re
+import shutil
 
 import pytest
-from network_runs import PROPORTIONS, make_runs
-from patch_scenes import CHALCOCITE, FELDSPAR, split_table
-from samples import FIGURES, make_record, make_scene, run_command, run_tool
+from mineral_reports import SCENE, draw_map, make_map, make_networks
+from places import change_settings, report_flags, write_settings
+from samples import FIGURES, run_command, run_tool
 
-from gossan.report.patches_section import NETWORK_FIGURES
+from gossan.report.patches_section import FIGURE_TITLES as PATCH_FIGURES
+
+SETTINGS = {"minerals": {"max_angle_rad": 0.1, "zones": {"porphyry": ["chalcocite"]}}}
 
 
-def prepare(folder, synthetic):
-    make_scene(folder, synthetic)
-    make_record(folder)
-    run_tool(
-        "collect_accuracy",
-        *("--study", "gilgit", "--records", folder / "sam.json"),
-        *("--output", folder / "accuracy.json"),
-    )
-    done = run_tool(
-        "draw_figures",
-        *("--cube", folder / "cube.tif", "--record", folder / "cube.json"),
-        *("--class-map", folder / "class.tif", "--angle", folder / "angle.tif"),
-        *("--margin", folder / "margin.tif", "--zones", folder / "porphyry.tif"),
-        *("--classes", folder / "classes.csv", "--references", folder / "references.csv"),
-        *("--signatures", folder / "signatures.csv", "--areas", folder / "areas.csv"),
-        *("--accuracy", folder / "sam.json", "--output-dir", folder / "figures"),
-    )
-    assert done.returncode == 0, done.stderr
-    config = {
-        "library": {"sources": ["analytic"]},
-        "studies": {"gilgit": {"max_angle_rad": 0.1, "zones": {"porphyry": ["chalcocite"]}}},
-    }
-    (folder / "config.json").write_text(json.dumps(config))
+def prepare(folder, *, synthetic=True):
+    sensor_dir = make_map(folder / "flat", folder, synthetic=synthetic)
+    draw_map(sensor_dir, folder)
+    write_settings(folder, {"minerals": ["landsat"]}, SETTINGS, synthetic=synthetic)
     return folder
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("twin"), synthetic=True)
+def made(tmp_path_factory):
+    return prepare(tmp_path_factory.mktemp("made"))
 
 
-def arguments(folder, output, scene="tiny", **changes):
-    files = {"accuracy": "accuracy.json", "classes": "classes.csv", "config": "config.json"}
-    flags = [
-        part for name, file in (files | changes).items() for part in (f"--{name}", folder / file)
-    ]
-    return [
-        *("--study", "gilgit", "--scene", scene, folder / "cube.json", folder / "figures"),
-        *(folder / "areas.csv", folder / "records.csv", *flags, "--output", output),
-    ]
+@pytest.fixture
+def results(made, tmp_path):
+    """A copy of the results that a test may spoil."""
+    return shutil.copytree(made, tmp_path / "results")
 
 
-def test_the_report_and_the_index_of_a_twin(folder, tmp_path):
-    report = tmp_path / "studies/gilgit/report.html"
-    done = run_command("render_report", *arguments(folder, report))
+def render(results, name="report.html", **changes):
+    page = results / "studies/mine" / name
+    done = run_tool("render_report", *report_flags(results, page, **changes))
+    return done, page
+
+
+def refuse(results, said, **changes):
+    done, page = render(results, "refused.html", **changes)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not page.exists()
+
+
+def links_lead_somewhere(html):
+    ids = re.findall(r'id="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    return set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
+
+
+def test_the_report_and_the_index_of_a_twin(results):
+    page = results / "studies/mine/report.html"
+    done = run_command("render_report", *report_flags(results, page))
     assert done.returncode == 0, done.stderr
-    html = report.read_text()
+    html = page.read_text()
     assert html.count("data:image/png;base64,") == len(FIGURES)
+    assert links_lead_somewhere(html)
     assert "SYNTHETIC" in html
     assert "max_angle_rad: 0.1" in html
     assert "<td>usgs</td><td>Microcline_HS151.3B</td>" in html
     assert "&lt;b&gt;a note&lt;/b&gt; with markup &amp; an ampersand" in html
+    folder = results / "studies/mine"
     done = run_command(
-        "render_index",
-        *("--study", "gilgit", report, folder / "accuracy.json"),
-        *("--output", tmp_path / "index.html"),
+        "render_index", *("--study", "mine", folder, "--output", results / "index.html")
     )
     assert done.returncode == 0, done.stderr
-    index = (tmp_path / "index.html").read_text()
-    assert 'href="studies/gilgit/report.html"' in index
+    index = (results / "index.html").read_text()
+    assert 'href="studies/mine/report.html"' in index
     assert "SYNTHETIC" in index
     assert "SYNTHETIC</span> Made by" not in index
-    record = json.loads((folder / "sam.json").read_text())
+    record = json.loads((folder / "accuracy.json").read_text())["records"][0]
     assert f"{record['scores']['overall_accuracy']['value']:.3f}" in index
     assert f"{record['n']:,}" in index
+    assert ", after" not in index
 
 
-def test_the_same_inputs_give_the_same_page(folder, tmp_path):
-    pages = []
-    for name in ("one.html", "two.html"):
-        assert run_tool("render_report", *arguments(folder, tmp_path / name)).returncode == 0
-        pages.append((tmp_path / name).read_bytes())
+def test_the_index_has_the_paper_s_title_where_the_study_has_one(results):
+    path = results / "studies/mine/settings.json"
+    path.write_text(path.read_text().replace('"paper": ""', '"paper": "gilgit"'))
+    flags = ("--study", "mine", results / "studies/mine", "--output", results / "index.html")
+    assert run_tool("render_index", *flags).returncode == 0
+    index = (results / "index.html").read_text()
+    assert "Alteration minerals by the Spectral Angle Mapper, after Munzareen" in index
+
+
+def test_the_same_inputs_give_the_same_page(results):
+    pages = [render(results, name)[1].read_bytes() for name in ("one.html", "two.html")]
     assert pages[0] == pages[1]
 
 
 def test_a_real_scene_is_nowhere_called_synthetic(tmp_path):
-    folder = prepare(tmp_path / "real", synthetic=False)
-    assert run_tool("render_report", *arguments(folder, tmp_path / "report.html")).returncode == 0
-    html = (tmp_path / "report.html").read_text()
-    assert "SYNTHETIC" not in html
+    done, page = render(prepare(tmp_path, synthetic=False))
+    assert done.returncode == 0, done.stderr
+    assert "SYNTHETIC" not in page.read_text()
 
 
-def test_a_scene_that_was_not_assessed_says_so_in_report_and_index(folder, tmp_path):
+def test_a_scene_that_was_not_assessed_says_so_in_report_and_index(results):
     record = {
-        "scene": "tiny",
+        "scene": SCENE,
         "method": "Spectral Angle Mapper",
         "assessed": False,
         "synthetic": False,
-        "reason": "The scene has no reference, so no accuracy can be stated.",
+        "reason": "The scene has no truth, so no accuracy can be stated.",
     }
-    (folder / "none.json").write_text(json.dumps({"study": "gilgit", "records": [record]}))
-    report = tmp_path / "report.html"
-    done = run_tool("render_report", *arguments(folder, report, accuracy="none.json"))
-    assert done.returncode == 0
-    assert "No accuracy can be stated for tiny." in report.read_text()
-    run_tool(
-        "render_index",
-        *("--study", "gilgit", report, folder / "none.json", "--output", tmp_path / "index.html"),
-    )
-    assert "Not assessed." in (tmp_path / "index.html").read_text()
-
-
-def test_files_are_links_from_the_report_s_place(folder, tmp_path):
-    report = tmp_path / "studies/gilgit/report.html"
-    file = tmp_path / "scenes/a b/class.tif"
-    assert run_tool("render_report", *arguments(folder, report), "--files", file).returncode == 0
-    assert 'href="../../scenes/a%20b/class.tif"' in report.read_text()
-
-
-def test_a_table_of_spectra_without_its_columns_is_named(folder, tmp_path):
-    changed = arguments(folder, tmp_path / "report.html")
-    changed[changed.index(folder / "records.csv")] = folder / "areas.csv"
-    done = run_tool("render_report", *changed)
-    assert done.returncode == 1
-    assert "areas.csv: lacks the column library, record" in done.stderr
-
-
-def test_a_scene_without_a_record_is_named(folder, tmp_path):
-    done = run_tool("render_report", *arguments(folder, tmp_path / "report.html", scene="other"))
-    assert done.returncode == 1
-    assert "no record of scene 'other'" in done.stderr
-    assert not (tmp_path / "report.html").exists()
-
-
-@pytest.mark.parametrize("flag", ["accuracy", "config", "classes", "template", "published"])
-def test_a_missing_file_is_named(folder, tmp_path, flag):
-    changed = arguments(folder, tmp_path / "report.html", **{flag: "gone.x"})
-    done = run_tool("render_report", *changed)
-    assert done.returncode == 1
-    assert "gone.x" in done.stderr
-
-
-def test_a_folder_without_figures_is_named(folder, tmp_path):
-    changed = arguments(folder, tmp_path / "report.html")
-    changed[changed.index(folder / "figures")] = tmp_path
-    done = run_tool("render_report", *changed)
-    assert done.returncode == 1
-    assert "no such figure" in done.stderr
-
-
-@pytest.fixture(scope="module")
-def trained(folder):
-    """Flags of a scene's networks; the pictures are those of another figure."""
-    drawn = folder / "cnn/figures"
-    drawn.mkdir(parents=True)
-    for name in NETWORK_FIGURES:
-        (drawn / f"{name}.png").write_bytes((folder / "figures/areas.png").read_bytes())
-    (folder / "cnn/proportions.csv").write_text(PROPORTIONS)
-    runs = make_runs(folder / "cnn/networks", split_table(), [CHALCOCITE, FELDSPAR])
-    flags = [part for name, path in runs.items() for part in ("--network", "tiny", name, path)]
-    return ["--cnn", "tiny", drawn, folder / "cnn/proportions.csv", *flags]
-
-
-def test_networks_have_a_section_with_numbers_of_their_records(folder, trained, tmp_path):
-    report = tmp_path / "report.html"
-    done = run_command("render_report", *arguments(folder, report), *trained)
+    folder = results / "studies/mine"
+    accuracy = {"study": "mine", "records": [record]}
+    (folder / "accuracy.json").write_text(json.dumps(accuracy))
+    place = results / f"scenes/{SCENE}/landsat/minerals/accuracy/minerals.json"
+    place.write_text(json.dumps(record))
+    done, page = render(results)
     assert done.returncode == 0, done.stderr
-    html = report.read_text()
-    assert html.count("data:image/png;base64,") == len(FIGURES) + len(NETWORK_FIGURES)
+    assert "No accuracy can be stated for tiny." in page.read_text()
+    flags = ("--study", "mine", folder, "--output", results / "index.html")
+    run_tool("render_index", *flags)
+    assert "Not assessed." in (results / "index.html").read_text()
+
+
+def test_two_sensors_of_a_scene_have_a_section_each(results):
+    scene = results / f"scenes/{SCENE}"
+    shutil.copytree(scene / "landsat", scene / "emit")
+    change_settings(
+        results / "studies/mine",
+        sensors={"landsat": "a", "emit": "b"},
+        methods={"minerals": ["landsat", "emit"]},
+    )
+    done, page = render(results)
+    assert done.returncode == 0, done.stderr
+    html = page.read_text()
+    assert html.count("data:image/png;base64,") == 2 * len(FIGURES)
+    assert links_lead_somewhere(html)
+    assert ">Minerals: Landsat</strong>" in html
+    assert ">Minerals: EMIT</strong>" in html
+    assert 'id="tiny-emit-minerals-classes"' in html
+
+
+def test_files_are_listed_by_the_table_and_linked_from_the_report_s_place(results):
+    html = render(results)[1].read_text()
+    place = f"../../scenes/{SCENE}/landsat/minerals"
+    for name in ("class.tif", "zones/porphyry.tif", "zones/potassic-phyllic.tif"):
+        assert f'href="{place}/{name}"' in html
+    assert "map of a zone (porphyry)" in html
+    # Figures stand on the page, and what another method leaves is none of this one's.
+    assert "figures/classes.png</code>" not in html
+    assert "anomalies.tif" not in html
+
+
+@pytest.fixture
+def trained(results):
+    make_networks(results / f"scenes/{SCENE}/landsat", tuple(PATCH_FIGURES))
+    settings = SETTINGS | {"patches": {"model": ""}, "paper": "gilgit"}
+    methods = {"minerals": ["landsat"], "patches": ["landsat"]}
+    write_settings(results, methods, settings)
+    return results
+
+
+def test_networks_have_a_section_with_numbers_of_their_records(trained):
+    done, page = render(trained)
+    assert done.returncode == 0, done.stderr
+    html = page.read_text()
+    assert html.count("data:image/png;base64,") == len(FIGURES) + len(PATCH_FIGURES)
+    assert links_lead_somewhere(html)
     assert html.count('<figcaption><span class="label">SYNTHETIC</span>') == html.count(
         "<figcaption>"
     )
-    for name in NETWORK_FIGURES:
-        assert f'id="tiny-{name}"' in html
-        assert f'href="#tiny-{name}"' in html
-    assert '<a href="#networks">' in html
+    for name in PATCH_FIGURES:
+        assert f'id="tiny-landsat-patches-{name}"' in html
+        assert f'href="#tiny-landsat-patches-{name}"' in html
+    networks = trained / f"scenes/{SCENE}/landsat/patches/networks"
     for name in ("paper-blocked", "paper-paper"):
-        record = json.loads((folder / f"cnn/networks/{name}/record.json").read_text())
-        accuracy = json.loads((folder / f"cnn/networks/{name}/accuracy.json").read_text())
+        record = json.loads((networks / name / "record.json").read_text())
+        accuracy = json.loads((networks / name / "accuracy.json").read_text())
         value = accuracy["scores"]["overall_accuracy"]
         assert f"{100 * value['value']:.2f} % " in html
         assert f"[{100 * value['low']:.2f}, {100 * value['high']:.2f}]" in html
@@ -186,32 +179,76 @@ def test_networks_have_a_section_with_numbers_of_their_records(folder, trained, 
     assert "It is not ground truth" in html
 
 
-def test_without_networks_there_is_no_word_of_their_section(folder, tmp_path):
-    report = tmp_path / "report.html"
-    assert run_tool("render_report", *arguments(folder, report)).returncode == 0
-    html = report.read_text()
-    assert 'id="networks"' not in html
-    assert "#networks" not in html
-    assert "Not part of this run." in html
+def test_a_map_by_a_model_of_another_scene_has_no_training(trained):
+    settings = SETTINGS | {"patches": {"model": "other.onnx"}}
+    write_settings(trained, {"minerals": ["landsat"], "patches": ["landsat"]}, settings)
+    html = render(trained)[1].read_text()
+    assert html.count("data:image/png;base64,") == len(FIGURES) + 2
+    assert links_lead_somewhere(html)
+    assert "Calibration on the test images" not in html
+    assert "92.87" not in html
+
+
+def test_networks_that_are_missing_are_named(trained):
+    shutil.rmtree(trained / f"scenes/{SCENE}/landsat/patches/networks")
+    refuse(trained, "patches/networks: holds no network")
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    "file", ["cube/cube.json", "minerals/areas.csv", "minerals/accuracy/minerals.json"]
+)
+def test_a_missing_file_of_a_scene_is_named(results, file):
+    path = results / f"scenes/{SCENE}/landsat" / file
+    path.unlink()
+    refuse(results, str(path))
+
+
+def test_a_table_of_spectra_without_its_columns_is_named(results):
+    folder = results / f"scenes/{SCENE}/landsat/minerals"
+    shutil.copy(folder / "areas.csv", folder / "library/records.csv")
+    refuse(results, "records.csv: lacks the column library, record")
+
+
+def test_a_missing_figure_is_named(results):
+    (results / f"scenes/{SCENE}/landsat/minerals/figures/areas.png").unlink()
+    refuse(results, "areas.png: no such figure; draw the figures first")
+
+
+def test_a_scene_without_a_record_is_named(results):
+    change_settings(results / "studies/mine", scene="other")
+    shutil.move(results / f"scenes/{SCENE}", results / "scenes/other")
+    refuse(results, "no record of scene 'other'")
+
+
+@pytest.mark.parametrize("name", ["accuracy", "settings", "table", "published", "base", "style"])
+def test_a_missing_file_is_named(results, name):
+    refuse(results, "gone.x", **{name: results / "gone.x"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
     [
-        (lambda flags: flags[:4], "cnn: scene 'tiny' has no network"),
-        (lambda flags: flags[4:], "network: 'paper-blocked' is of scene 'tiny'"),
-        (
-            lambda flags: ["other" if flag == "tiny" else flag for flag in flags],
-            "cnn: 'other' is no scene of the page",
-        ),
+        ({"methods": {"moon": ["landsat"]}}, "method 'moon' of scene tiny is none of minerals"),
+        ({"methods": {}, "sensors": {}}, "no section"),
     ],
 )
-def test_networks_that_do_not_belong_together_are_named(
-    folder, trained, tmp_path, changed, message
-):
-    done = run_tool(
-        "render_report", *arguments(folder, tmp_path / "report.html"), *changed(trained)
-    )
+def test_settings_without_a_section_are_refused(results, changes, said):
+    change_settings(results / "studies/mine", **changes)
+    refuse(results, said)
+
+
+def test_settings_of_another_study_and_an_unknown_paper_are_refused(results):
+    path = results / "studies/mine/settings.json"
+    text = path.read_text()
+    path.write_text(text.replace('"study": "mine", "settings"', '"study": "other", "settings"'))
+    refuse(results, "is of the study 'other', not of 'mine'")
+    path.write_text(text.replace('"paper": ""', '"paper": "moon"'))
+    refuse(results, "has no paper 'moon'")
+
+
+def test_a_template_of_an_unknown_method_is_refused(results):
+    page = results / "refused.html"
+    flags = [*report_flags(results, page), "--template", "moon", page]
+    done = run_tool("render_report", *flags)
     assert done.returncode == 1
-    assert message in done.stderr
-    assert not (tmp_path / "report.html").exists()
+    assert "--template: moon is none of minerals" in done.stderr

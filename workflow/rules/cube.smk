@@ -23,10 +23,11 @@ def cube_of(wildcards):
     return f"{own} {area_of(wildcards)} {masks_of(wildcards)}"
 
 
-def masks_of(wildcards):
+def masks_of(wildcards, mask=None):
     """What becomes nodata, as flags; without a name after it, `--mask` masks nothing."""
     cube = settings_of(wildcards)["cube"]
-    return f"--mask {shlex.join(cube['mask'])} {flags(ndvi_max=cube['ndvi_max'])}"
+    named = cube["mask"] if mask is None else mask
+    return f"--mask {shlex.join(named)} {flags(ndvi_max=cube['ndvi_max'])}"
 
 
 def wavelengths_of(wildcards):

@@ -45,7 +45,8 @@ def part_for_zones(wildcards):
     """Area and masks as the cube has them, as flags; a cube that has been made has them already."""
     if wildcards.sensor in READ_AS_RASTERS:
         return "--mask"
-    return f"{area_of(wildcards)} {wavelengths_of(wildcards)} {masks_of(wildcards)}"
+    masks = masks_of(wildcards, section("zones", "mask")(wildcards))
+    return f"{area_of(wildcards)} {wavelengths_of(wildcards)} {masks}"
 
 
 # The bands that the method looks at, with corrections of their own, beside the cube of all methods.

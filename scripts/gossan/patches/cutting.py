@@ -313,13 +313,10 @@ def write_reflectance(
     read_info(class_map).grid.require_same(info.grid, str(info.path))
     places = choose_bands(info.bands)
 
-    def pick(values: tuple) -> tuple:
-        return tuple(values[place] for place in places)
-
-    bands = BandTable(pick(info.bands.names))
+    bands = info.bands.take(places)
     # A centre without a width would not say what is near enough to it.
-    if info.bands.fwhm_um:
-        bands = BandTable(bands.names, pick(info.bands.centre_um), pick(info.bands.fwhm_um))
+    if not bands.fwhm_um:
+        bands = BandTable(bands.names)
     indexes = [place + 1 for place in places]
     images = (
         fill_gaps(decode(stored, info))

@@ -46,7 +46,8 @@ class Opinion:
 
     @classmethod
     def parse(cls, words: Sequence[str]) -> Self:
-        """From KIND TITLE MAP …: further maps of confidence; a class table and names of classes.
+        """From KIND TITLE MAP …: further maps of confidence; a class table and names of classes,
+        without which all classes count.
 
         Raises InputError for an unknown kind, too few or too many words, and an unknown class.
         """
@@ -54,7 +55,7 @@ class Opinion:
         if kind not in KINDS:
             raise InputError(f"map: {kind!r} is no kind of map; use one of: {', '.join(KINDS)}")
         if kind == CLASSES:
-            if len(rest) < 3:
+            if len(rest) < 2:
                 raise InputError(
                     f"map {title}: give its raster, its class table and the classes that count"
                 )
@@ -66,6 +67,7 @@ class Opinion:
                     f"{table}: has no class {unknown[0]!r}, which the map {title} asks for; it has "
                     f"{', '.join(known)}"
                 )
+            names = names or list(known)
             codes = tuple(known[name] for name in names)
             return cls(title, kind, (Path(path),), codes, tuple(names))
         if not rest or (kind == POTENTIAL_MAP and len(rest) > 1):

@@ -25,6 +25,9 @@ MAP_FIGURES = ("network-map", "proportions")
 ANSWERS = ("patches", "split", "network")
 """Rows of a published set-up that this section answers."""
 
+UNPUBLISHED = {"tests": [], "sides": [], "last_epoch": None, "parameters": None}
+"""What a paper without networks says of them."""
+
 NETWORK_ORDER = (
     *("paper-blocked", "paper-paper", "compact-blocked"),
     *("reflectance-blocked", "all-blocked"),
@@ -263,7 +266,7 @@ def network_context(networks: PatchesScene, published: Mapping) -> dict:
         "calibration": _describe_calibration(networks),
         "training": [run for run in networks.runs if run.record["network"] == "paper"],
         "layers": next((run for run in networks.runs if run.record["network"] == "paper"), None),
-        "published": paper,
+        "published": UNPUBLISHED | paper,
         "proportions": [
             {
                 "label": networks.labels.get(row["name"], row["name"].capitalize()),

@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 import sensor_reports
+from pages import make_source, render
 
 from gossan.embedding.sensor_scores import METHOD_LABELS
 from gossan.errors import InputError
 from gossan.files import read_json
 from gossan.report.embedding_section import (
     FIGURE_TITLES,
-    FIGURES_OF,
     SensorScene,
     count_bands,
     describe_coverage,
@@ -20,14 +20,11 @@ from gossan.report.embedding_section import (
     describe_ratios,
     describe_winner,
     detection_table,
-    figure_names,
     implied_precision,
-    render_sensor_report,
+    make_section,
     similarity_table,
-    summarise,
     verdicts,
 )
-from gossan.report.page import UNPUBLISHED
 from gossan.tables import read_table
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -53,12 +50,14 @@ def make_scene(folder, pictures, tables=tuple(TABLES), synthetic=False, assessed
         for name, file in TABLES.items()
         if name in tables
     }
+    tested = {"detection", "subsets", "similarity", "gain", "coverage"}
+    shown = [name for name in FIGURE_TITLES if "detection" in read or name not in tested]
     return SensorScene(
         id="tiny",
         cube=read_json(folder / "stack.json") | {"synthetic": synthetic},
         bands=read_table(folder / "bands.csv", []),
         sensors={name: read_json(folder / f"{name}.json") for name in sensor_reports.SENSORS},
-        figures={name: pictures / f"{name}.png" for name in figure_names(read)},
+        figures={name: pictures / f"{name}.png" for name in shown},
         records=sensor_reports.accuracy_records(synthetic, assessed),
         tables=read,
     )
@@ -74,18 +73,9 @@ def published(root):
     return json.loads((root / "resources/static/published.json").read_text())["cuprite"]
 
 
-def page(root, scenes, published=None, **options):
-    static = root / "resources/static"
-    texts = [(static / name).read_text() for name in ("sensors.html.j2", "base.html.j2")]
-    return render_sensor_report(
-        *texts,
-        (static / "report.css").read_text(),
-        study="cuprite",
-        scenes=scenes,
-        config={"studies": {"cuprite": {}}},
-        published=published or {},
-        **options,
-    )
+def page(scenes, published=None):
+    source = make_source("embedding", paper=published)
+    return render([make_section(scene, source) for scene in scenes], published)
 
 
 def scored(method, mineral, f1, low=None, high=None, kind="validation"):
@@ -306,34 +296,30 @@ def test_records_of_networks_are_short():
     assert not {"Reconstruction", "Layers"} & set(facts)
 
 
-def test_figures_follow_the_tables():
-    assert figure_names([]) == []
-    assert figure_names(["areas", "masked"]) == ["sensors", "map", "training"]
-    assert figure_names(FIGURES_OF) == list(FIGURE_TITLES)
-
-
-def test_the_page_leads_with_what_was_found(scene, root, published):
-    said = summarise([scene])
+def test_the_page_leads_with_what_was_found(scene, published):
+    said = make_section(scene, make_source("embedding", paper=published)).summary
     assert "scene tiny (EMIT, EnMAP, PRISMA, Sentinel-2 and WorldView-3, 2024-07-06)" in said[0]
     assert "on n = 1,200 test pixels" in said[0]
     assert "0.710 (95 % interval 0.670 to 0.740) on average over 7 minerals" in said[0]
-    assert len(verdicts(scene)) == 3
-    assert "not for other ground" in said[-1]
-    html = page(root, [scene], published)
-    assert html.index(said[0]) < html.index('<h2 id="map">')
+    assert len(verdicts(scene, published)) == 3
+    # What the paper claims of two minerals is no matter of a study without it.
+    assert len(verdicts(scene, {})) == 2
+    html = page([scene], published)
+    assert "not for other ground" in html
+    assert html.index(said[0]) < html.index('<h3 id="tiny-embedding.map">')
     for text in (*said[1:], "0.9999", "0.5671", "648,000", "How to reproduce"):
         assert text.replace("'", "&#39;") in html
 
 
-def test_a_scene_without_a_reference_has_maps_and_no_tables(folder, pictures, root, published):
+def test_a_scene_without_a_truth_has_maps_and_no_tables(folder, pictures, root, published):
     bare = make_scene(folder, pictures, tuple(sensor_reports.TABLES), assessed=False)
-    html = page(root, [bare], published)
-    assert "no accuracy can be stated, because there is no reference" in html
+    html = page([bare], published)
+    assert "no accuracy can be stated, because there is no truth" in html
     assert "to be checked on the ground" in html
-    assert 'id="map"' in html
+    assert 'id="tiny-embedding.map"' in html
     for part in ("methods", "sets", "similarity", "filling", "coverage"):
-        assert f'id="{part}"' not in html
-        assert f'href="#{part}"' not in html
+        assert f'id="tiny-embedding.{part}"' not in html
+        assert f'href="#tiny-embedding.{part}"' not in html
     # The paper's numbers stand there all the same.
     assert "0.474" in html
 
@@ -342,15 +328,15 @@ def test_thresholds_without_a_test_are_no_result(folder, pictures, root):
     scene = make_scene(folder, pictures, assessed=False)
     library = [row for row in scene.tables["detection"] if row["threshold_kind"] == "library"]
     tables = dict(scene.tables, detection=library, subsets=[], coverage=[])
-    html = page(root, [replace(scene, tables=tables)])
+    html = page([replace(scene, tables=tables)])
     assert "no accuracy can be stated" in html
     for part in ("methods", "sets", "coverage"):
-        assert f'id="{part}"' not in html
-    assert 'id="similarity"' in html
+        assert f'id="tiny-embedding.{part}"' not in html
+    assert 'id="tiny-embedding.similarity"' in html
 
 
 def test_synthetic_data_are_marked_in_every_caption(folder, pictures, root, published):
-    html = page(root, [make_scene(folder, pictures, synthetic=True)], published)
+    html = page([make_scene(folder, pictures, synthetic=True)], published)
     marked = 0
     for tag in ("figcaption", "caption"):
         found = html.count(f'<{tag}><span class="label">SYNTHETIC</span>')
@@ -358,25 +344,26 @@ def test_synthetic_data_are_marked_in_every_caption(folder, pictures, root, publ
         marked += found
     assert marked > 20
     assert "nothing about any real place" in html
-    real = page(root, [make_scene(folder, pictures)], published)
+    real = page([make_scene(folder, pictures)], published)
     assert "SYNTHETIC" not in real
 
 
 def test_scenes_of_two_kinds_do_not_vouch_for_each_other(folder, pictures, root, published):
     twin = replace(make_scene(folder, pictures, synthetic=True), id="twin")
     real = make_scene(folder, pictures, tuple(sensor_reports.TABLES), assessed=False)
-    html = page(root, [twin, real], published)
+    html = page([twin, real], published)
     assert "does not carry over" in html
-    assert 'id="twin-subsets"' in html
-    assert 'id="tiny-subsets"' not in html
-    assert html == page(root, [twin, real], published)
-    # Links to figures are to those of the first scene, which may have fewer.
-    assert 'href="#tiny-subsets"' not in page(root, [real, twin], published)
+    assert 'id="twin-embedding-subsets"' in html
+    assert 'id="tiny-embedding-subsets"' not in html
+    assert html == page([twin, real], published)
+    # Links to figures are to those of the first section that has them.
+    assert 'href="#twin-embedding-subsets"' in page([real, twin], published)
 
 
 def test_a_study_without_a_paper_has_a_page_too(scene, root):
-    html = page(root, [scene])
-    assert UNPUBLISHED["title"] in html
+    html = page([scene])
+    assert "<h1>mine</h1>" in html
+    assert "the paper" not in html
     assert "Beside the paper" not in html
     assert "Paper: F1" not in html
 
@@ -386,4 +373,4 @@ def test_a_stack_without_bands_and_an_unknown_row_are_refused(scene, root):
         replace(scene, bands=[])
     setup = [{"item": "Moon", "paper": "full", "ours": "moon"}]
     with pytest.raises(InputError, match="setup names 'moon'"):
-        page(root, [scene], {"setup": setup})
+        page([scene], {"setup": setup})

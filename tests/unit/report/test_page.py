@@ -3,16 +3,17 @@ import json
 from html.parser import HTMLParser
 
 import pytest
+from pages import make_source, render
 
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.report.minerals_section import (
     FIGURE_TITLES,
-    Scene,
+    MineralsScene,
     describe_library,
     describe_weakest,
+    make_section,
     reading_notes,
-    render_report,
     summarise,
 )
 from gossan.report.page import (
@@ -123,31 +124,25 @@ def make_scene(figures, record, synthetic=False, **cube):
         "synthetic": synthetic,
         "atmosphere": "dos1",
     }
-    return Scene(
+    return MineralsScene(
         id=record["scene"],
+        sensor="landsat",
         cube=facts | cube,
         figures=figures,
         areas={0: (60, 0.054), 2: (40, 0.036)},
         accuracy=record,
-        records=[
+        records=[record],
+        classes=CLASSES,
+        spectra=[
             {"name": "chalcocite", "library": "analytic", "record": "chalcocite"},
             {"name": "feldspar", "library": "splib07a", "record": "Microcline_HS151"},
         ],
     )
 
 
-def page(root, scenes, **changes):
-    static = root / "resources/static"
-    options = {
-        "study": "gilgit",
-        "scenes": scenes,
-        "classes": CLASSES,
-        "config": {"library": {"sources": ["analytic"]}, "studies": {"gilgit": {"zones": {}}}},
-        "published": {},
-        **changes,
-    }
-    texts = [(static / name).read_text() for name in ("report.html.j2", "base.html.j2")]
-    return render_report(*texts, (static / "report.css").read_text(), **options)
+def page(scenes, paper=None, residuals=(), **changes):
+    source = make_source("minerals", "landsat", paper, residuals=residuals)
+    return render([make_section(scene, source) for scene in scenes], paper, **changes)
 
 
 class Page(HTMLParser):
@@ -181,7 +176,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_whole_and_loads_nothing_from_outside(root, figures):
-    html = page(root, [make_scene(figures, accuracy())])
+    html = page([make_scene(figures, accuracy())])
     parsed = Page(html)
     assert len(parsed.sources) == len(FIGURE_TITLES)
     assert all(source.startswith("data:image/png;base64,") for source in parsed.sources)
@@ -194,7 +189,7 @@ def test_the_page_is_whole_and_loads_nothing_from_outside(root, figures):
 
 def test_the_published_study_is_shown_and_its_links_lead_somewhere(root, figures):
     published = json.loads((root / "resources/static/published.json").read_text())["gilgit"]
-    parsed = Page(page(root, [make_scene(figures, accuracy())], published=published))
+    parsed = Page(page([make_scene(figures, accuracy())], published))
     assert {link[1:] for link in parsed.links} <= set(parsed.ids)
     for text in ("5.27", "2.72", "92.87", "95.09", "0.2595 %", "4 297 825", "Munzareen"):
         assert text in parsed.text
@@ -204,9 +199,9 @@ def test_the_published_study_is_shown_and_its_links_lead_somewhere(root, figures
 
 @pytest.mark.parametrize("record", [accuracy, unassessed])
 def test_synthetic_scenes_are_marked_everywhere_and_others_nowhere(root, figures, record):
-    real = page(root, [make_scene(figures, record())])
+    real = page([make_scene(figures, record())])
     assert "synthetic" not in real.lower().replace("synthetic</th><td>no", "")
-    twin = page(root, [make_scene(figures, record(synthetic=True), synthetic=True)])
+    twin = page([make_scene(figures, record(synthetic=True), synthetic=True)])
     parsed = Page(twin)
     assert parsed.text.startswith("SYNTHETIC: ")
     assert "SYNTHETIC DATA." in parsed.text
@@ -216,18 +211,19 @@ def test_synthetic_scenes_are_marked_everywhere_and_others_nowhere(root, figures
 
 
 def test_the_summary_has_number_interval_and_n(figures):
-    sentences = summarise([make_scene(figures, accuracy(synthetic=True), synthetic=True)], CLASSES)
-    assert len(sentences) == 4
+    twin = make_scene(figures, accuracy(synthetic=True), synthetic=True)
+    sentences = summarise(twin)
+    assert len(sentences) == 3
     assert "looked for 2 minerals and mapped 1 of them in scene tiny" in sentences[0]
     assert "70.0%" in sentences[1]
     assert "65.0% to 75.0%" in sentences[1]
     assert "n = 12,345" in sentences[1]
     assert "no tested pixel was mapped" in sentences[2]
-    assert "SYNTHETIC" in sentences[3]
-    assert "any real place" in sentences[3]
-    real = summarise([make_scene(figures, accuracy())], CLASSES)
-    assert "SYNTHETIC" not in " ".join(real)
-    assert "not for other ground" in real[3]
+    assert "SYNTHETIC" in sentences[1]
+    assert "any real place" in Page(page([twin])).text
+    real = make_scene(figures, accuracy())
+    assert "SYNTHETIC" not in " ".join(summarise(real))
+    assert "not for other ground" in Page(page([real])).text
 
 
 def with_precisions(*precisions):
@@ -255,9 +251,9 @@ def test_the_weakest_classes_are_named_worst_first():
 def test_precision_stands_beside_the_mapped_areas(root, figures):
     record = accuracy()
     record["scores"]["classes"][0]["precision"] = value(0.25, 0.1, 0.4)
-    text = Page(page(root, [make_scene(figures, record)])).text
+    text = Page(page([make_scene(figures, record)])).text
     assert "Chalcocite 0.04 0.250 [0.100, 0.400] 40 40.00%" in text
-    text = Page(page(root, [make_scene(figures, unassessed())])).text
+    text = Page(page([make_scene(figures, unassessed())])).text
     assert "Chalcocite 0.04 40 40.00%" in text
     assert "How much of it is true is not known" in text
 
@@ -268,11 +264,11 @@ def test_without_intervals_no_caption_promises_them(root, figures):
         for name in ("overall_accuracy", "macro_f1"):
             record[scope][name] = value(0.7)
     record["scores"]["n_blocks"] = 2
-    text = Page(page(root, [make_scene(figures, record)])).text
+    text = Page(page([make_scene(figures, record)])).text
     assert "95 % interval" not in text
     assert "bootstrap" not in text.split("How it was made")[0]
     assert "lie in 2 spatial blocks of 32 × 32 pixels" in text
-    assert "1,000 bootstrap samples" in Page(page(root, [make_scene(figures, accuracy())])).text
+    assert "1,000 bootstrap samples" in Page(page([make_scene(figures, accuracy())])).text
 
 
 def test_notes_say_only_what_applies():
@@ -285,25 +281,25 @@ def test_notes_say_only_what_applies():
 
 def test_numbers_of_another_place_are_not_compared(root, figures):
     published = json.loads((root / "resources/static/published.json").read_text())["gilgit"]
-    real = Page(page(root, [make_scene(figures, accuracy())], published=published)).text
+    real = Page(page([make_scene(figures, accuracy())], published)).text
     assert "Numbers of different ground cannot be compared." in real
     assert "Unless that is the same scene, whether they agree" in real
     assert "who worked at Gilgit" in real
     twin = make_scene(figures, accuracy(synthetic=True), synthetic=True)
-    assert "of simulated ground. Whether" in Page(page(root, [twin], published=published)).text
-    assert "Beside the paper" not in Page(page(root, [twin])).text
+    assert "of simulated ground. Whether" in Page(page([twin], published)).text
+    assert "Beside the paper" not in Page(page([twin])).text
 
 
 def test_without_a_reference_no_accuracy_is_stated(root, figures):
     scene = make_scene(figures, unassessed())
-    assert "No accuracy can be stated" in summarise([scene], CLASSES)[1]
-    text = Page(page(root, [scene])).text
+    assert "No accuracy can be stated" in summarise(scene)[1]
+    text = Page(page([scene])).text
     assert "No accuracy can be stated for tiny." in text
     assert "Overall accuracy" not in text
 
 
 def test_values_come_with_intervals_and_undefined_ones_say_so(root, figures):
-    text = Page(page(root, [make_scene(figures, accuracy())])).text
+    text = Page(page([make_scene(figures, accuracy())])).text
     assert "0.700 [0.650, 0.750]" in text
     assert "undefined" in text
     assert "no interval: too few blocks" in text
@@ -311,12 +307,12 @@ def test_values_come_with_intervals_and_undefined_ones_say_so(root, figures):
     assert "nan" not in text.lower().split()
 
 
-def test_several_scenes_share_a_page(root, figures):
+def test_several_scenes_share_a_page(figures):
     scenes = [
         make_scene(figures, accuracy("one", synthetic=True), synthetic=True),
         make_scene(figures, unassessed("two")),
     ]
-    parsed = Page(page(root, scenes))
+    parsed = Page(page(scenes))
     assert len(parsed.sources) == 2 * len(FIGURE_TITLES) - 2
     assert "No accuracy can be stated for two." in parsed.text
     assert "does not carry over" in parsed.text
@@ -342,21 +338,21 @@ def test_stratified_estimates_have_their_table(root, figures):
             }
         ],
     }
-    text = Page(page(root, [make_scene(figures, accuracy(stratified=stratified))])).text
+    text = Page(page([make_scene(figures, accuracy(stratified=stratified))])).text
     assert "Olofsson et al. (2014)" in text
     assert "99,999" in text
     assert "0.500 [0.300, 0.700]" in text
 
 
 def test_words_of_data_are_escaped(root, figures):
-    html = page(root, [make_scene(figures, accuracy(), notes=["<script>alert(1)</script>"])])
+    html = page([make_scene(figures, accuracy(), notes=["<script>alert(1)</script>"])])
     assert "<script>" not in html
     assert "&lt;Feldspar&gt;" in html
 
 
 def test_the_page_is_the_same_every_time(root, figures):
     scenes = [make_scene(figures, accuracy())]
-    assert page(root, scenes) == page(root, scenes)
+    assert page(scenes) == page(scenes)
 
 
 def test_each_class_names_its_spectrum_and_residuals_only_where_it_is_modelled(root, figures):
@@ -365,41 +361,73 @@ def test_each_class_names_its_spectrum_and_residuals_only_where_it_is_modelled(r
         {"name": "feldspar", "record": "HS117", "rms": "0.5", "angle_rad": "0.4"},
     ]
     scene = make_scene(figures, accuracy())
-    text = Page(page(root, [scene], residuals=residuals)).text
+    text = Page(page([scene], residuals=residuals)).text
     assert "Chalcocite 0.1 analytic (modelled) jpl S-16A 0.0021 0.0041" in text
     assert "<Feldspar> 0.15 splib07a Microcline_HS151 – –" in text
     assert "HS117" not in text
-    measured = dataclasses.replace(scene, records=scene.records[1:])
-    text = Page(page(root, [measured], residuals=residuals)).text
+    measured = dataclasses.replace(scene, spectra=scene.spectra[1:])
+    text = Page(page([measured], residuals=residuals)).text
     assert "RMS residual" not in text
     assert "not recorded" in text
-    other = dataclasses.replace(
-        scene, id="b", records=[{**row, "library": "own"} for row in scene.records]
-    )
-    record = accuracy("b")
-    text = Page(page(root, [scene, dataclasses.replace(other, accuracy=record)])).text
-    assert "own Microcline_HS151 in b" in text
+    own = [{**row, "library": "own"} for row in scene.spectra]
+    other = dataclasses.replace(scene, id="b", accuracy=accuracy("b"), spectra=own)
+    text = Page(page([scene, other])).text
+    assert "Classes, thresholds and library spectra: b" in text
+    assert "own Microcline_HS151" in text
 
 
-def test_files_are_links_with_what_they_are(root, figures):
-    files = [
-        ("results/a/class.tif", "../../a/class.tif"),
-        ("results/a/zones/potassic-phyllic.tif", "../../a/zones/potassic-phyllic.tif"),
-        ("results/a/x.bin", "../../a/x.bin"),
-    ]
-    parsed = Page(page(root, [make_scene(figures, accuracy())], files=files))
+def test_files_are_links_with_what_they_are(figures):
+    file = {"path": "results/a/class.tif", "href": "../../a/class.tif", "what": "class map"}
+    parsed = Page(page([make_scene(figures, accuracy())], files=[file]))
     assert "results/a/class.tif : class map" in parsed.text
-    assert "map of the potassic and phyllic zone" in parsed.text
-    assert "../../a/x.bin" in parsed.links
+    assert "../../a/class.tif" in parsed.links
+
+
+def test_every_record_stands_in_the_table_of_all_maps(figures):
+    records = [accuracy(), unassessed("other", synthetic=True)]
+    text = Page(page([make_scene(figures, accuracy())], records=records)).text
+    assert "2 accuracy records" in text
+    table = text.split("Accuracy of all maps")[-1]
+    assert "Spectral Angle Mapper 12,345 0.700 [0.650, 0.750] 0.600 0.500 [0.400, 0.600]" in table
+    assert "SYNTHETIC other Spectral Angle Mapper Not assessed. The scene has no" in table
+
+
+def test_a_cube_of_hundreds_of_bands_folds_its_table(figures):
+    bands = [{"name": f"B{n}", "centre_um": 0.4 + n / 100, "fwhm_um": 0.01} for n in range(40)]
+    html = page([make_scene(figures, accuracy(), bands=bands)])
+    assert "<summary>40 bands of tiny</summary>" in html
+    assert "bands of tiny</summary>" not in page([make_scene(figures, accuracy(), bands=bands[:9])])
+
+
+def test_layers_without_wavelengths_are_listed(figures):
+    layers = [{"name": "B02"}, {"name": "slope"}]
+    html = page([make_scene(figures, accuracy(), bands=layers)])
+    assert '<th scope="row">Layers</th><td>B02; slope</td>' in html
+
+
+def test_a_paper_s_words_stand_only_where_the_study_has_a_paper(figures):
+    html = page([make_scene(figures, accuracy())])
+    assert "<h1>mine</h1>" in html
+    assert "paper" not in html.partition("<main>")[2].lower()
+
+
+def test_what_did_not_run_says_so_beside_the_paper(figures, root):
+    paper = json.loads((root / "resources/static/published.json").read_text())["gilgit"]
+    text = Page(page([make_scene(figures, accuracy())], paper)).text
+    assert text.count("Concerns the networks only. Not part of this run.") == 3
+    beside = text.split("Beside the paper")[-1]
+    assert "Patches 216 of 302 × 302 pixels" in beside
+    assert "Training curves and tables of the CNN (none) Not part of this run." in beside
+    assert "Added: whether the stated probabilities hold." not in beside
 
 
 def test_a_missing_or_broken_figure_is_named(root, figures):
     figures["areas"].write_bytes(b"text")
     with pytest.raises(InputError, match=r"areas\.png: not a PNG"):
-        page(root, [make_scene(figures, accuracy())])
+        page([make_scene(figures, accuracy())])
     figures["areas"].unlink()
     with pytest.raises(InputError, match=r"areas\.png: no such figure"):
-        page(root, [make_scene(figures, accuracy())])
+        page([make_scene(figures, accuracy())])
 
 
 CUBE = {
@@ -470,9 +498,9 @@ def test_masks_overlap_and_their_sum_is_told():
 
 
 def test_the_library_is_told_as_modelled_or_named():
-    assert "modelled" in describe_library({"library": {"sources": ["analytic"]}})
-    assert "my/usgs" in describe_library({"library": {"sources": ["my/usgs", "analytic"]}})
-    assert "not recorded" in describe_library({})
+    assert "modelled" in describe_library(["analytic"])
+    assert "my/usgs" in describe_library(["my/usgs", "analytic"])
+    assert "not recorded" in describe_library([])
 
 
 def test_versions_are_those_installed():

@@ -7,8 +7,7 @@ from patch_scenes import CHALCOCITE, FELDSPAR, split_table
 
 from gossan.errors import InputError
 from gossan.report.patches_section import (
-    NETWORK_FIGURES,
-    Networks,
+    PatchesScene,
     network_answers,
     network_context,
     published_accuracies,
@@ -16,8 +15,7 @@ from gossan.report.patches_section import (
     published_shares,
     read_proportions,
     read_run,
-    summarise_networks,
-    without_networks,
+    summarise,
 )
 
 NAMES = {"chalcocite": "Chalcocite", "feldspar": "Feldspar (microcline)"}
@@ -34,9 +32,15 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def networks(folder):
     order = ("paper-blocked", "paper-paper", "compact-blocked", "reflectance-blocked")
-    return Networks(
+    return make_scene(
         [read_run(name, folder / name) for name in order],
         read_proportions(folder / "proportions.csv"),
+    )
+
+
+def make_scene(runs, proportions):
+    return PatchesScene(
+        id="tiny", cube={}, figures={}, runs=runs, proportions=proportions, labels=NAMES
     )
 
 
@@ -56,7 +60,7 @@ def findings(networks, published, **changes):
         with_accuracy(run, *changes[key]) if (key := run.name.replace("-", "_")) in changes else run
         for run in networks.runs
     ]
-    context = network_context(Networks(runs, networks.proportions), published, NAMES)
+    context = network_context(make_scene(runs, networks.proportions), published)
     return " ".join(context["findings"])
 
 
@@ -70,7 +74,7 @@ def test_runs_are_named_by_network_input_and_classes(networks):
     )
     assert many.label == "Compact network, 13 classes"
     assert networks.find("compact", "blocked").name == "compact-blocked"
-    assert Networks([many], []).find("compact", "blocked") is None
+    assert make_scene([many], []).find("compact", "blocked") is None
 
 
 def test_the_gap_between_protocols_is_called_chance_where_intervals_overlap(networks, published):
@@ -126,14 +130,14 @@ def test_the_compact_network_is_set_against_the_paper_s(networks, published):
 
 
 def test_a_page_with_other_networks_only_says_what_it_can(networks, published):
-    alone = Networks(networks.runs[3:], networks.proportions)
-    context = network_context(alone, published, NAMES)
+    alone = make_scene(networks.runs[3:], networks.proportions)
+    context = network_context(alone, published)
     text = " ".join(context["findings"])
     assert "given the 2 bands of reflectance" in text
     assert "Leak" not in text
     assert context["lines"] == []
     assert context["layers"] is None
-    assert summarise_networks("tiny", alone) == ""
+    assert summarise(alone) == ""
 
 
 def test_the_training_table_has_a_column_group_for_each_protocol(networks, published):
@@ -141,21 +145,21 @@ def test_the_training_table_has_a_column_group_for_each_protocol(networks, publi
         dataclasses.replace(run, history=run.history[:2]) if run.name == "paper-paper" else run
         for run in networks.runs
     ]
-    lines = network_context(Networks(runs, []), published, NAMES)["lines"]
+    lines = network_context(make_scene(runs, []), published)["lines"]
     assert [line[0] for line in lines] == ["1", "2", "3"]
     assert lines[0][1:5] == lines[0][5:] == ["70.00%", "0.6000", "60.00%", "0.7000"]
     assert lines[2][5:] == ["–"] * 4
 
 
 def test_proportions_stand_beside_the_published_ones(networks, published):
-    rows = network_context(networks, published, NAMES)["proportions"]
+    rows = network_context(networks, published)["proportions"]
     told = {row["label"]: (row["pixels"], row["share"], row["paper"]) for row in rows}
     assert told["Chalcocite"] == (500, 0.05, 0.0527)
     assert told["Background"] == (5500, 0.55, None)
 
 
 def test_the_head_of_the_page_has_both_protocols_and_no_claim_of_truth(networks):
-    sentence = summarise_networks("tiny", networks)
+    sentence = summarise(networks)
     for run in networks.runs[:2]:
         assert f"{run.overall['value']:.1%} (n = {run.accuracy['n']:,};" in sentence
     assert "SYNTHETIC" in sentence
@@ -171,18 +175,8 @@ def test_published_numbers_are_those_of_the_paper(published):
     assert published_accuracies({}) == published_epoch({}) == published_shares({}) == {}
 
 
-def test_without_networks_nothing_points_at_them(published):
-    page = without_networks(published)
-    assert not {row["ours"] for row in page["figures"]} & set(NETWORK_FIGURES)
-    assert {row["ours"] for row in published["figures"]} >= set(NETWORK_FIGURES)
-    told = [row["ours"] for row in page["deviations"] if row.get("network")]
-    assert len(told) == 3
-    assert set(told) == {"Concerns the networks only. Not part of this run."}
-    assert network_answers([])["split"] == "Not part of this run."
-
-
 def test_this_run_stands_beside_the_published_set_up(networks):
-    answers = network_answers([networks])
+    answers = network_answers(networks)
     assert "Paper's network: 4,297,825 parameters, 3 epochs" in answers["network"]
     assert "Paper's network, paper: " in answers["patches"]
     assert "copies of one patch are on both sides" in answers["split"]

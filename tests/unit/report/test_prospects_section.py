@@ -2,33 +2,33 @@ import json
 from dataclasses import replace
 
 import pytest
+from pages import make_source, render
 
 from gossan.errors import InputError
 from gossan.prospects.prospect_tests import forest_tests, leading_tests
-from gossan.report.page import UNPUBLISHED
+from gossan.report import mnf_section, targets_section
 from gossan.report.prospects_section import (
     FIGURE_TITLES,
-    FIGURES_OF,
     ProspectScene,
     compare_scores,
-    describe_claims,
-    describe_curves,
     describe_gains,
     describe_gaps,
     describe_label_set,
     describe_labelling,
     describe_published,
     describe_robustness,
-    figure_names,
+    make_section,
     name_label_set,
-    render_prospect_report,
     strata_table,
     summarise,
 )
 
 PNG = b"\x89PNG\r\n\x1a\n"
 COVERS = (("ore", "Iron ore"), ("soil", "Soil"), ("vegetation", "Vegetation"), ("mixed", "Mixed"))
-CLAIMS = {"claims": {"share": 0.5307, "n": 3491}}
+POINTS_FIGURES = (
+    *("composite", "splits", "confusions", "importance", "shap"),
+    *("classes", "probability"),
+)
 
 
 def value(number, half=0.05):
@@ -98,23 +98,6 @@ def forest(names):
     }
 
 
-def overlay(found="3", share="0.2", low="0.05", high="0.4"):
-    return {
-        "sites": "claims",
-        "potential": "medium or high",
-        "area_share": "0.046",
-        "n": "15",
-        "found": found,
-        "share": share,
-        "share_low": low,
-        "share_high": high,
-        "ratio": "4.35",
-        "ratio_low": low,
-        "ratio_high": high,
-        "touching_share": "0.7333",
-    }
-
-
 def strata(labelled_by="indices", drawn="20"):
     rows = []
     for mine in ("A", "B"):
@@ -131,24 +114,23 @@ def strata(labelled_by="indices", drawn="20"):
 def scene(tmp_path):
     scores, records = validation(0.7, 0.55)
     figures = {}
-    for name in figure_names({}, ["forest"]):
+    for name in POINTS_FIGURES:
         figures[name] = tmp_path / f"{name}.png"
         figures[name].write_bytes(PNG)
     return ProspectScene(
         id="tiny",
+        sensor="sentinel2",
         cube={"sensor": "Sentinel-2A MSI", "acquired": "2022-07-01T13:00:00Z"},
         figures=figures,
         scores=scores,
         records=records,
-        tables={"forest": forest(["hematite-high", "negative"])},
+        forest=forest(["hematite-high", "negative"]),
     )
 
 
-def page(root, scenes, **changes):
-    static = root / "resources/static"
-    texts = [(static / name).read_text() for name in ("prospects.html.j2", "base.html.j2")]
-    options = {"study": "bahia", "scenes": scenes, "config": {}, "published": {}} | changes
-    return render_prospect_report(*texts, (static / "report.css").read_text(), **options)
+def page(scenes, paper=None):
+    source = make_source("prospects", "sentinel2", paper)
+    return render([make_section(scene, source) for scene in scenes], paper)
 
 
 def published_study(root):
@@ -212,7 +194,7 @@ def test_labels_by_indices_flatter():
     assert "so every score on these points is flattered" in " ".join(describe_labelling(strata()))
     assert describe_labelling(strata("reference")) == [
         "Ore: labelled by the ore points.",
-        "Soil and mixed: labelled by a reference.",
+        "Soil and mixed: labelled by the truth.",
     ]
 
 
@@ -225,30 +207,6 @@ def test_table_1_counts_what_was_drawn_and_what_was_asked():
     ]
     assert table["totals"] == ["40 (28 + 12)"] * 3
     assert strata_table(strata(drawn="18"))["rows"][0]["cells"][0] == "18 of 20 asked for (14 + 6)"
-
-
-def test_claims_stand_beside_their_area_and_the_paper(scene):
-    tables = {"targets": {}, "overlay": [overlay()]}
-    told = describe_claims(replace(scene, tables=tables), CLAIMS)
-    assert "3 of 15 claims (20.0%, 95 % interval 5.0 to 40.0)" in told
-    assert "73.3% touch it; it covers 4.6% of the mapped area" in told
-    assert "53.07% of 3,491 claims" in told
-    # All samples agree on none: an interval without width would look like certainty.
-    none = [overlay("0", "0.0", "0.0", "0.0")]
-    told = describe_claims(replace(scene, tables={"targets": {}, "overlay": none}), CLAIMS)
-    assert "0 of 15 claims (0.0%) lie" in told
-    assert describe_claims(scene, CLAIMS) == ""
-
-
-def test_curves_are_better_than_chance_or_not():
-    curves = [
-        {"sites": "claims", "area_under_curve": {"value": 0.6, "low": 0.48, "high": 0.7}},
-        {"sites": "occurrences", "area_under_curve": {"value": 0.8, "low": 0.7, "high": 0.9}},
-    ]
-    told = describe_curves(curves)
-    assert told.startswith("The score finds occurrences better than chance would; for claims")
-    assert describe_curves(curves[:1]).startswith("For claims the interval")
-    assert describe_curves([]) == ""
 
 
 def test_robustness_tells_the_range_of_the_shifts():
@@ -291,27 +249,20 @@ def test_columns_hold_the_published_test_and_other_methods(scene, root):
         0.5,
     ]
     assert rows["F1, Soil"][0] == {"value": 0.75, "low": None, "high": None}
-    html = page(root, [more], published=published_study(root))
+    html = page([more], published_study(root))
     assert "Other maps and labels" in html
     assert "2 grades of iron" in html
 
 
-def test_figures_follow_the_tables():
-    assert figure_names({}, []) == ["composite", "splits", "confusions", "importance", "shap"]
-    assert "looks" in figure_names({"dates": [{}]}, [])
-    assert figure_names({"dates": [{}]}, FIGURES_OF) == list(FIGURE_TITLES)
-
-
-def test_the_summary_tells_trust(scene):
-    paper = {"tests": [], "claims": None}
-    said = summarise([scene], paper)
-    assert "70.0% [65.0, 75.0] (pixel, own split)" in said[0]
-    assert "4 classes" in said[0]
-    assert "not for other ground" in said[-1]
+def test_the_page_leads_with_the_forests_and_trust(scene):
+    said = summarise(scene, {})
+    assert "70.0% [65.0, 75.0] (pixel, own split)" in said
+    assert "4 classes" in said
+    assert "not for other ground" in page([scene])
     twin = replace(scene, cube={**scene.cube, "synthetic": True})
-    assert "nothing about any real place" in summarise([twin], paper)[-1]
-    assert "does not carry over" in summarise([twin, scene], paper)[-1]
-    assert "SYNTHETIC" in summarise([twin], paper)[0]
+    assert "nothing about any real place" in page([twin])
+    assert "does not carry over" in page([replace(twin, id="twin"), scene])
+    assert "SYNTHETIC" in summarise(twin, {})
 
 
 def test_the_paper_s_numbers_follow_from_each_other(root):
@@ -327,41 +278,44 @@ def test_the_paper_s_numbers_follow_from_each_other(root):
     assert (accuracy - 0.2) / 0.8 == pytest.approx(kappa, abs=1e-3)
     cells = [cell for line in study["tables"][0]["rows"] for cell in line[1:] if cell != "–"]
     assert f"{2 * sum(map(int, cells))} points" in study["tables"][0]["note"]
-    assert {row["ours"] for row in study["figures"]} == {*FIGURE_TITLES} - {"composite", "classes"}
+    assert {row["ours"] for row in study["figures"]} == (
+        {*FIGURE_TITLES, *mnf_section.FIGURE_TITLES, *targets_section.FIGURE_TITLES}
+        - {"composite", "classes"}
+    )
 
 
 def test_pages_of_several_scenes_link_only_what_they_hold(scene, root):
-    other = replace(scene, id="other", tables={}, figures=dict(list(scene.figures.items())[:5]))
-    html = page(root, [other, scene], published=published_study(root))
-    assert 'href="#other-classes"' not in html
-    assert 'id="tiny-classes"' in html
+    other = replace(scene, id="other", forest=None, figures=dict(list(scene.figures.items())[:5]))
+    html = page([other, scene], published_study(root))
+    assert 'href="#other-sentinel2-prospects-classes"' not in html
+    assert 'id="tiny-sentinel2-prospects-classes"' in html
     assert "SYNTHETIC" not in html
-    assert html == page(root, [other, scene], published=published_study(root))
+    assert html == page([other, scene], published_study(root))
 
 
 def test_a_synthetic_scene_is_marked_in_every_caption(scene, root):
     twin = replace(scene, cube={**scene.cube, "synthetic": True})
-    html = page(root, [twin], published=published_study(root))
+    html = page([twin], published_study(root))
     for tag in ("figcaption", "caption"):
         marked = html.count(f'<{tag}><span class="label">SYNTHETIC</span>')
         assert marked == html.count(f"<{tag}>") - html.count(f"<{tag}>As published.")
 
 
 def test_a_study_without_a_paper_has_a_page_too(scene, root):
-    html = page(root, [scene])
-    assert UNPUBLISHED["title"] in html
+    html = page([scene])
+    assert "<h1>mine</h1>" in html
     assert "Beside the paper" not in html
     assert "Pixel, own split" in html
 
 
 def test_an_untested_map_says_why(scene, root):
     reason = {"scene": "tiny", "method": "Forest map", "assessed": False, "synthetic": False}
-    html = page(root, [replace(scene, records=[*scene.records, reason | {"reason": "No truth."}])])
+    html = page([replace(scene, records=[*scene.records, reason | {"reason": "No truth."}])])
     assert "No accuracy can be stated. No truth." in html
 
 
 def test_half_a_section_and_no_scores_are_refused(scene):
-    with pytest.raises(InputError, match="labels of tiny goes with robustness"):
+    with pytest.raises(InputError, match="tiny: labels and robustness go together"):
         replace(scene, tables={"labels": {}})
     with pytest.raises(InputError, match="no rows"):
         replace(scene, scores=[])
@@ -370,4 +324,4 @@ def test_half_a_section_and_no_scores_are_refused(scene):
 def test_an_unknown_row_of_the_published_set_up_is_named(scene, root):
     setup = [{"item": "Moon", "paper": "full", "ours": "moon"}]
     with pytest.raises(InputError, match="setup names 'moon'"):
-        page(root, [scene], published={"setup": setup})
+        page([scene], {"setup": setup})
