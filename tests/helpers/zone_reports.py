@@ -77,7 +77,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
                 "--bootstrap",
                 100,
                 "--output",
-                *(folder / "score" / f"{zone}.tif" for zone in ZONES),
+                *(folder / "score/maps" / f"{zone}.tif" for zone in ZONES),
             ),
             *("--record", folder / "score/score.json", "--curves", folder / "score/curves.csv"),
             *("--record-dir", folder / "accuracy"),
