@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from gossan.cube.bands import SENSORS
 from gossan.errors import InputError
 from toolkit import add_ground, check_ground, run
 
 # As in gossan.twin.sensors, which --help does not wait for.
 SIZE_PX, LEAST_PX, STEP_PX = 128, 32, 2
+SENSORS = ("emit", "enmap", "prisma", "sentinel2", "worldview3")
 
 
 def build_parser() -> argparse.ArgumentParser:

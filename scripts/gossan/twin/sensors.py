@@ -19,7 +19,6 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
-from gossan.cube.bands import SENSORS
 from gossan.errors import InputError
 from gossan.legend import MapClass, class_colours, write_class_style
 from gossan.library.resample import FWHM_PER_SIGMA, band_responses
@@ -79,6 +78,7 @@ OUTPUTS = {
     "sentinel2": "sentinel2",
     "worldview3": "worldview3",
 }
+SENSORS = tuple(OUTPUTS)
 
 # Centre of the scene: Cuprite, 37.53° N, 117.20° W.
 _CRS = CRS.from_epsg(32611)
