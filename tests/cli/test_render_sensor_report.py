@@ -114,7 +114,7 @@ def test_a_scene_without_a_record_is_named(folder, figures, tmp_path):
         (("--table", "zones", "tiny", "areas.csv"), "table: zones is none of areas"),
         (("--table", "areas", "b", "areas.csv"), "table: b is no --scene"),
         (("--table", "areas", "tiny", "areas.csv"), "table: areas of tiny is given twice"),
-        (("--sensor", "aster", "tiny", "emit.json"), "sensor: aster is none of emit"),
+        (("--sensor", "aviris", "tiny", "emit.json"), "sensor: aviris is none of emit"),
         (("--sensor", "emit", "b", "emit.json"), "sensor: b is no --scene"),
         (("--sensor", "emit", "tiny", "emit.json"), "sensor: emit of tiny is given twice"),
     ],
