@@ -48,18 +48,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def make_twin(folder: Path, difficulty: float, seed: int, threads: int) -> None:
-    """Simulate by the project's tool."""
-    command = [sys.executable, SCRIPTS / "simulate_sentinel2.py"]
-    command += ["--library", STATIC / "analytic_library.csv", "--covers", STATIC / "covers.csv"]
-    command += ["--iron", STATIC / "iron.csv", "--output-dir", folder, "--seed", seed]
-    command += ["--difficulty", difficulty, "--threads", threads]
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    """Simulate by the project's tools."""
+    ground = ["--ground", "iron", "--size-px", 768, "--seed", seed, "--difficulty", difficulty]
+    survey = ["simulate_truth.py", "--covers", STATIC / "covers.csv", "--iron", STATIC / "iron.csv"]
+    survey += ["--output-dir", folder]
+    scene = ["simulate_scene.py", "--sensor", "sentinel2", "--dates", 4]
+    scene += ["--library", STATIC / "analytic_library.csv", "--product", folder / "sentinel2"]
+    for tool, *flags in (survey, scene):
+        command = [sys.executable, SCRIPTS / tool, *ground, *flags, "--threads", threads]
+        subprocess.run([str(part) for part in command], check=True, capture_output=True)
 
 
 def composite(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Median over the clear dates, (bands, rows, columns), and the count of clear looks."""
     looks = []
-    for product in open_dates(folder / "dates"):
+    for product in open_dates(folder / "sentinel2"):
         with product:
             whole = Window(0, 0, product.grid.width, product.grid.height)
             values = product.read_reflectance(whole)

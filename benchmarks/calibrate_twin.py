@@ -61,14 +61,16 @@ def make_cube(
     folder: Path, difficulty: float, seed: int, size_px: int, threads: int
 ) -> tuple[Path, Path]:
     """Simulate and preprocess a scene by the project's tools; paths of the cube and the truth."""
-    product, truth = folder / "product.tar", folder / "truth.tif"
+    product, truth = folder / "landsat.tar", folder / "truth.tif"
     cube, record = folder / "cube.tif", folder / "cube.json"
-    simulate = ["simulate_landsat.py", "--library", LIBRARY]
-    simulate += ["--minerals", MINERALS, "--product", product, "--truth", truth]
-    simulate += ["--seed", seed, "--size-px", size_px, "--difficulty", difficulty]
+    ground = ["--ground", "porphyry", "--size-px", size_px]
+    ground += ["--seed", seed, "--difficulty", difficulty]
+    survey = ["simulate_truth.py", *ground, "--minerals", MINERALS, "--output-dir", folder]
+    simulate = ["simulate_scene.py", *ground, "--sensor", "landsat"]
+    simulate += ["--library", LIBRARY, "--product", product]
     preprocess = ["preprocess_scene.py", "--sensor", "landsat", "--product", product]
     preprocess += ["--atmosphere", "dos1", "--cube", cube, "--record", record]
-    for tool, *flags in (simulate, preprocess):
+    for tool, *flags in (survey, simulate, preprocess):
         command = [sys.executable, SCRIPTS / tool, *flags, "--threads", threads]
         subprocess.run([str(part) for part in command], check=True, capture_output=True)
     return cube, truth

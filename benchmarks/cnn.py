@@ -88,16 +88,20 @@ def make_windows(codes: np.ndarray) -> np.ndarray:
 
 def make_network(network: str, folder: Path) -> object:
     """An untrained model with weights of some size, stored in both forms; speed is the same."""
+    from gossan.networks.keras_files import set_up_tensorflow, write_keras
     from gossan.networks.onnx_export import export_network
-    from gossan.patches.architecture import build_network, set_up_tensorflow, write_keras
+    from gossan.patches.architecture import build_network
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     set_up_tensorflow(sam.THREADS, sam.SEED)
     model = build_network(network, 3, 13)
     header = Header(
+        scene="benchmark",
         network=network,
         kind="colour",
         bands=("red", "green", "blue"),
+        centre_um=(),
+        fwhm_um=(),
         patch_px=PATCH_PX,
         codes=tuple(item.code for item in CLASSES),
         names=tuple(item.name for item in CLASSES),
@@ -155,7 +159,8 @@ def run_scene(network: str, pairs: int) -> dict:
             *("--stride-px", STRIDE_PX, "--max-background-share", 1, "--min-label-share", 0),
             *("--output", folder / "class.tif", "--probability", folder / "probability.tif"),
             *("--proportions", folder / "shares.csv", "--pixels", folder / "pixels.csv"),
-            *("--threads", sam.THREADS),
+            *("--points-per-class", 1000, "--scene", "benchmark"),
+            *("--record", folder / "map.json", "--threads", sam.THREADS),
         ]
         theirs = [
             *(sys.executable, "-c", PREDICT.format(threads=sam.THREADS)),

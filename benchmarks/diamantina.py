@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.legend import MapClass
 from gossan.prospects.features import Stack
 from gossan.prospects.forest_samples import parse_plan, read_samples
@@ -55,14 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(folder: Path, seed: int) -> list[dict]:
     """The scores of all plans in both tests (`compare_tests`)."""
-    options = Options(block_px=24, folds=8, per_class=150, seed=seed, threads=2)
+    options = Options(bootstrap=Bootstrap(24, 1000, seed), folds=8, per_class=150, threads=2)
     plans = [parse_plan(plan, plan["name"]) for plan in PLANS]
     cube, extra = ([folder / "raster" / f"{name}.tif" for name in names] for names in (CUBE, EXTRA))
     with Stack(cube, extra) as stack:
         samples = read_samples(
             folder / "train.csv", stack.grid, CLASSES, "TARGET", folder / "data_nb3.csv"
         )
-        ground = read_ground(stack, samples, plans, options)
+        ground = read_ground(stack, samples, plans, options, block_px=512)
     return compare_tests(ground, run_tests(ground, plans, options), CLASSES, options)
 
 

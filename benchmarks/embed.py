@@ -66,9 +66,20 @@ def make_references() -> np.ndarray:
 def make_model() -> tuple[object, object]:
     """The Keras model, untrained, and how it would be trained; speed is the same."""
     from gossan.embedding.training import Training, build_embedding
-    from gossan.patches.architecture import set_up_tensorflow
+    from gossan.networks.keras_files import set_up_tensorflow
 
-    training = Training(threads=sam.THREADS)
+    training = Training(
+        epochs=1,
+        triplets=1,
+        margin=0.3,
+        hidden=256,
+        embedding=32,
+        networks=1,
+        max_masked=4,
+        mining="random",
+        seed=sam.SEED,
+        threads=sam.THREADS,
+    )
     set_up_tensorflow(training.threads, training.seed)
     return build_embedding(make_bands(), training), training
 
@@ -81,6 +92,7 @@ def write_inputs(folder: Path, pixels: int) -> None:
     references = make_references()
     model, training = make_model()
     header = Header(
+        scene="benchmark",
         bands=make_bands(),
         minerals=MINERALS,
         codes=tuple(range(1, len(MINERALS) + 1)),

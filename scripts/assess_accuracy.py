@@ -1,11 +1,14 @@
-"""Test a class map against a reference: a record of its accuracy with intervals."""
+"""Test a class map against ground truth: a record of its accuracy with intervals."""
 
 import argparse
 from pathlib import Path
 
-from gossan.accuracy.class_map import assess_map, unassessed_record
+from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.class_map import assess_map
+from gossan.accuracy.record import unassessed_record
 from gossan.files import write_json
 from gossan.legend import read_classes
+from gossan.raster import is_synthetic, read_info
 from toolkit import add_threads, run
 
 WINDOW_PX = 512
@@ -16,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--class-map", type=Path, required=True, help="class raster to test")
     parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="class raster in global codes, or points or polygons with the attribute `class`; "
         "without it the record says that the map was not assessed",
@@ -33,18 +36,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of the bootstrap",
     )
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of bootstrap and sample")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of bootstrap and sample")
     parser.add_argument(
         "--design",
         choices=("census", "stratified"),
-        default="census",
-        help="test every reference pixel, or a random sample of each map class",
+        required=True,
+        help="test every pixel of the truth, or a random sample of each map class",
     )
     parser.add_argument(
-        "--per-class", type=int, default=100, help="pixels per map class of a stratified sample"
+        "--per-class", type=int, required=True, help="pixels per map class of a stratified sample"
     )
     parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")
     add_threads(parser)
@@ -54,22 +60,23 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Assess the map and write the record."""
     classes = read_classes(arguments.classes)
-    if arguments.reference is None:
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
+    if arguments.truth is None:
         record = unassessed_record(
-            arguments.class_map, scene=arguments.scene, method=arguments.method
+            scene=arguments.scene,
+            method=arguments.method,
+            synthetic=is_synthetic(read_info(arguments.class_map).tags),
         )
         write_json(arguments.output, record)
         return
     record = assess_map(
         arguments.class_map,
-        arguments.reference,
+        arguments.truth,
         classes,
         scene=arguments.scene,
         method=arguments.method,
         split=arguments.split,
-        block_px=arguments.block_px,
-        replicates=arguments.bootstrap,
-        seed=arguments.seed,
+        bootstrap=bootstrap,
         per_class=arguments.per_class if arguments.design == "stratified" else None,
         window_px=WINDOW_PX,
         threads=arguments.threads,

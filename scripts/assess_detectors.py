@@ -15,7 +15,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--sensors", type=Path, required=True, help="raster of the sensors present (sensors.tif)")
     add("--bands", type=Path, required=True, help="table of the stack's bands (bands.csv)")
     add(
-        "--reference",
+        "--truth",
         type=Path,
         help="class raster in global codes, or points or polygons with the attribute `class`; "
         "without it thresholds come from the library and no accuracy is stated",
@@ -34,30 +34,30 @@ def build_parser() -> argparse.ArgumentParser:
     add("--unmasked", type=Path, help="network trained with all sensors (.onnx)")
     add("--filler", type=Path, help="network that fills in absent sensors (.onnx)")
     add("--scene", required=True, help="scene id")
-    add("--spatial-block-px", type=int, default=16, help="side of a spatial block, in pixels")
+    add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
     add(
         "--validation-share",
         type=float,
-        default=0.5,
+        required=True,
         help="share of each mineral's pixels whose blocks choose the thresholds",
     )
     add(
         "--per-class",
         type=int,
-        default=10_000,
-        help="pixels of a reference class that validate, and that test, at most",
+        required=True,
+        help="pixels of a truth class that validate, and that test, at most",
     )
-    add("--coverage", type=float, default=0.9, help="coverage asked of the answers, 0 to 1")
+    add("--coverage", type=float, required=True, help="coverage asked of the answers, 0 to 1")
     add(
         "--training-spectra",
         type=int,
-        default=2000,
+        required=True,
         help="augmented spectra per mineral that one-class models learn from",
     )
-    add("--svm-nu", type=float, default=0.1, help="share that a one-class SVM may leave out")
-    add("--trees", type=int, default=100, help="trees of an Isolation Forest")
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of blocks, draws, forests and bootstrap")
+    add("--svm-nu", type=float, required=True, help="share that a one-class SVM may leave out")
+    add("--trees", type=int, required=True, help="trees of an Isolation Forest")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of blocks, draws, forests and bootstrap")
     add("--detection", type=Path, required=True, help="table of methods and minerals (CSV)")
     add("--thresholds", type=Path, required=True, help="thresholds and limits to write (JSON)")
     add("--similarity", type=Path, required=True, help="table of embeddings moved (CSV)")
@@ -78,8 +78,9 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _assess(arguments: argparse.Namespace) -> None:
-    from gossan.accuracy.class_map import unassessed_record
-    from gossan.accuracy.truth import open_reference
+    from gossan.accuracy.blocks import Bootstrap
+    from gossan.accuracy.record import unassessed_record
+    from gossan.accuracy.truth import open_truth
     from gossan.cube.bands import read_bands
     from gossan.embedding.detection import DETECTION_COLUMNS, Protocol, accuracy_record, read_pixels
     from gossan.embedding.detector_assessment import (
@@ -122,18 +123,16 @@ def _assess(arguments: argparse.Namespace) -> None:
         filler = read_filler(arguments.filler)
         header.require_bands(filler.header.bands, str(arguments.filler))
     protocol = Protocol(
-        arguments.spatial_block_px,
+        Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed),
         arguments.validation_share,
         arguments.per_class,
-        arguments.bootstrap,
-        arguments.seed,
     )
     info = read_info(arguments.stack)
     synthetic = is_synthetic(info.tags)
     ground = pixels = None
-    if arguments.reference is not None:
-        reference = open_reference(
-            arguments.reference,
+    if arguments.truth is not None:
+        truth = open_truth(
+            arguments.truth,
             info.grid,
             classes,
             read_classes(arguments.minerals) if arguments.minerals else (),
@@ -142,7 +141,7 @@ def _assess(arguments: argparse.Namespace) -> None:
             arguments.stack,
             arguments.sensors,
             bands,
-            reference,
+            truth,
             minerals,
             protocol,
             arguments.threads,
@@ -198,7 +197,7 @@ def _assess(arguments: argparse.Namespace) -> None:
     tested += [(method, method_label(method), item.named) for method, item in examined.items()]
     for method, label, classes in tested:
         if ground is None:
-            record = unassessed_record(arguments.stack, scene=arguments.scene, method=label)
+            record = unassessed_record(scene=arguments.scene, method=label, synthetic=synthetic)
         else:
             record = accuracy_record(
                 classes,
@@ -206,7 +205,7 @@ def _assess(arguments: argparse.Namespace) -> None:
                 minerals,
                 scene=arguments.scene,
                 method=label,
-                file=arguments.reference.name,
+                file=arguments.truth.name,
                 synthetic=synthetic,
             )
         write_json(arguments.record_dir / f"{method}.json", record)

@@ -26,14 +26,21 @@ def build_parser() -> argparse.ArgumentParser:
         help="centres and widths of the sensors' bands (CSV: sensor, band, centre_nm, fwhm_nm)",
     )
     add(
+        "--instruments",
+        nargs="+",
+        required=True,
+        metavar="SENSOR",
+        help="sensors of that table whose bands the spectra are brought to, as emit or landsat",
+    )
+    add(
         "--folds",
         type=int,
-        default=8,
+        required=True,
         help="parts of the training spectra, each measured by a network without it, to choose "
-        "the thresholds (default: 8)",
+        "the thresholds",
     )
     add_embedding(parser)
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples of specimens")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples of specimens")
     add("--table", type=Path, required=True, help="scores to write (CSV)")
     add("--record", type=Path, required=True, help="record of the trial to write (JSON)")
     return parser
@@ -63,13 +70,13 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.embedding.training import learn, read_training_options
     from gossan.files import write_json
     from gossan.legend import read_classes
-    from gossan.patches.architecture import set_up_tensorflow
+    from gossan.networks.keras_files import set_up_tensorflow
     from gossan.tables import write_rows
 
-    training = read_training_options(vars(arguments))
     classes = [item for item in read_classes(arguments.classes) if item.kind == "mineral"]
     minerals = [item.name for item in classes]
-    bands = read_sensors(arguments.sensors)
+    bands = read_sensors(arguments.sensors, arguments.instruments)
+    training = read_training_options(vars(arguments)).for_sensors(len(bands.sensors))
     records = gather_archive(arguments.training, classes)
     known = in_bands(records, bands, minerals)
     asked = in_bands(gather_archive(arguments.test, classes), bands, minerals)
@@ -79,7 +86,7 @@ def main(arguments: argparse.Namespace) -> None:
 
     def train(rows):
         part = records.take(rows)
-        learned = learn(part, classes, bands, training, augmentation, libraries=names)
+        learned = learn(part, classes, bands, training, augmentation, scene="", libraries=names)
         return learned.as_model().distances
 
     fold = deal_folds(records.minerals, known.specimens, minerals, arguments.folds, arguments.seed)
@@ -129,7 +136,7 @@ def main(arguments: argparse.Namespace) -> None:
             "shared_specimens": shared,
             "n_test_shared": int(np.isin(asked.specimens, shared).sum()),
             "network": training.describe(),
-            "augmentation": augmentation.describe(),
+            "augmentation": augmentation.describe(bands.sensors),
             "bootstrap": arguments.bootstrap,
             "macro_f1": {
                 spectra: {kind: macro_f1(rows, spectra, kind) for kind in (VALIDATION, ORACLE)}

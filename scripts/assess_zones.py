@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="confidence rasters of map_confidence.py, one per zone",
     )
     parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="vector file of the zones with the attribute `class`; without it the table counts "
         "what was found and the records say that the maps were not assessed",
@@ -27,15 +27,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--outside",
         choices=("other", "untested"),
-        default="other",
+        required=True,
         help="ground outside all polygons is no zone (other), or is not tested (untested)",
     )
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of the bootstrap",
     )
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
     parser.add_argument(
         "--table", type=Path, required=True, help="table of zones, bands and levels to write (CSV)"
     )
@@ -51,6 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Assess each band and level of each zone; write the table and the records."""
+    from gossan.accuracy.blocks import Bootstrap
+    from gossan.accuracy.record import unassessed_record
     from gossan.errors import InputError
     from gossan.files import write_json
     from gossan.raster import read_info
@@ -65,20 +70,20 @@ def main(arguments: argparse.Namespace) -> None:
         record_name,
         rule_method,
         table_row,
-        unassessed_zone_record,
     )
 
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     maps = [read_zone_map(path) for path in arguments.confidence]
     for place, item in enumerate(maps):
         if item.zone in [other.zone for other in maps[:place]]:
             raise InputError(f"{item.path}: zone {item.zone} is given twice; give each zone once")
     rows, records = [], {}
     for item in maps:
-        if arguments.reference is None:
+        if arguments.truth is None:
             counts = count_levels(item.path, window_px=WINDOW_PX, threads=arguments.threads)
             for place, band in enumerate(item.bands):
                 for level, codes in LEVELS.items():
-                    records[item.zone, band, level] = unassessed_zone_record(
+                    records[item.zone, band, level] = unassessed_record(
                         scene=arguments.scene,
                         method=rule_method(item.zone, band, level),
                         synthetic=item.synthetic,
@@ -94,16 +99,12 @@ def main(arguments: argparse.Namespace) -> None:
                         }
                     )
             continue
-        reference = open_zones(
-            arguments.reference, read_info(item.path).grid, outside=arguments.outside
-        )
+        truth = open_zones(arguments.truth, read_info(item.path).grid, outside=arguments.outside)
         found = assess_confidence(
             item,
-            reference,
+            truth,
             scene=arguments.scene,
-            block_px=arguments.block_px,
-            replicates=arguments.bootstrap,
-            seed=arguments.seed,
+            bootstrap=bootstrap,
             window_px=WINDOW_PX,
             threads=arguments.threads,
         )

@@ -24,14 +24,14 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--min-label-share",
         type=float,
-        default=0.01,
-        help="least share of a window that one of the network's classes covers (default: 0.01)",
+        required=True,
+        help="least share of a window that one of the network's classes covers",
     )
     add(
         "--max-background-share",
         type=float,
-        default=0.9,
-        help="largest share of a window without any class (default: 0.9)",
+        required=True,
+        help="largest share of a window without any class",
     )
     add("--output", type=Path, required=True, help="class raster to write")
     add(
@@ -55,8 +55,15 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--points-per-class",
         type=int,
-        default=1000,
-        help="at most this many coordinates of a class, the surest answers first (default: 1000)",
+        required=True,
+        help="at most this many coordinates of a class, the surest answers first",
+    )
+    add("--scene", required=True, help="scene id, for the record")
+    add(
+        "--record",
+        type=Path,
+        required=True,
+        help="record to write of where the network came from and how the scene was cut (JSON)",
     )
     add_blocks(parser)
     return parser
@@ -67,16 +74,22 @@ def main(arguments: argparse.Namespace) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from gossan.errors import InputError
+    from gossan.files import write_json
     from gossan.legend import (
         NODATA,
-        class_colours,
         read_classes,
-        write_class_style,
-        write_continuous_style,
     )
-    from gossan.patches.inference import Cutting, make_classifier, read_network
+    from gossan.maps import ClassMap, Ramp, write_maps
+    from gossan.networks.headers import describe_origin, origin_tags
+    from gossan.patches.inference import (
+        Cutting,
+        make_classifier,
+        map_record,
+        read_bands,
+        read_network,
+    )
     from gossan.patches.tables import PIXEL_COLUMNS, count_pixels, pixel_rows, proportion_rows
-    from gossan.raster import Layer, map_blocks, read_info
+    from gossan.raster import read_info
     from gossan.tables import write_rows, write_table
 
     if arguments.points_per_class < 1:
@@ -101,44 +114,29 @@ def main(arguments: argparse.Namespace) -> None:
         if arguments.cube is None:
             raise InputError("cube: the network was trained on reflectance; give --cube")
         cube = read_info(arguments.cube)
-        header.require_bands(cube.bands.names, str(arguments.cube))
-        sources.append(arguments.cube)
+        info.grid.require_same(cube.grid, str(arguments.cube))
+        sources.append(read_bands(cube, header.find_bands(cube.bands, str(arguments.cube))))
+    origin = describe_origin(arguments.onnx, header, arguments.scene)
     tags = {**info.tags, "METHOD": METHOD, "NETWORK": header.network, "INPUT": header.kind}
+    tags |= origin_tags(origin)
     if header.synthetic:
         tags["SYNTHETIC"] = "yes"
     with ThreadPoolExecutor(max(1, arguments.threads)) as pool:
         # Batches of a block go to the threads, as one block may be the whole scene.
-        map_blocks(
+        write_maps(
             make_classifier(
                 network, classes, info.grid, cutting, pool, str(arguments.class_map), cube
             ),
             sources,
             [
-                Layer(
-                    arguments.output,
-                    "uint8",
-                    NODATA,
-                    ("class",),
-                    overviews="mode",
-                    colours=class_colours(own),
-                    tags=tags,
-                ),
-                Layer(
-                    arguments.probability,
-                    "int16",
-                    -32768,
-                    ("answer", *header.names),
-                    scale=1e-4,
-                    tags=tags,
-                ),
+                ClassMap(arguments.output, own, tags=tags),
+                Ramp.of_shares(arguments.probability, ("answer", *header.names), tags),
             ],
             block_px=arguments.block_px,
             scaled=False,
             halo=header.patch_px,
             progress="patches",
         )
-    write_class_style(arguments.output, own)
-    write_continuous_style(arguments.probability, 0.0, 1.0)
     counts = count_pixels(
         arguments.class_map,
         arguments.output,
@@ -150,6 +148,15 @@ def main(arguments: argparse.Namespace) -> None:
     )
     write_table(arguments.proportions, proportion_rows(counts, classes))
     write_rows(arguments.pixels, PIXEL_COLUMNS, pixel_rows(counts, classes, info.grid))
+    write_json(
+        arguments.record,
+        {
+            "scene": arguments.scene,
+            "method": METHOD,
+            "network": origin,
+            **map_record(header, cutting, classes),
+        },
+    )
 
 
 if __name__ == "__main__":

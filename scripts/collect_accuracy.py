@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from gossan.accuracy.record import list_records
-from gossan.config import schema_faults
 from gossan.errors import InputError
 from gossan.files import read_json, write_json
+from gossan.schema import schema_faults
 from toolkit import run
 
 SCHEMA = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "accuracy.schema.json"
@@ -18,10 +18,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--study", required=True, help="study id")
     parser.add_argument(
         "--records",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="accuracy records (JSON), or folders of them",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("SENSOR", "PATH"),
+        help="sensor of a map, or stack, and its accuracy record (JSON) or a folder of such; "
+        "once for each (default: none, a study whose methods make no class map)",
     )
     parser.add_argument(
         "--schema", type=Path, default=SCHEMA, help="schema of the file to write (JSON Schema)"
@@ -34,19 +36,23 @@ def main(arguments: argparse.Namespace) -> None:
     """Read the records, check them one by one and write them together."""
     schema = read_json(arguments.schema)
     records, seen = [], {}
-    for path in list_records(arguments.records):
-        record = read_json(path)
-        faults = schema_faults({"study": arguments.study, "records": [record]}, schema)
-        if faults:
-            raise InputError(f"{path}: not an accuracy record: {'; '.join(faults)}; make it again")
-        key = (record["scene"], record["method"])
-        if key in seen:
-            raise InputError(
-                f"{path}: scene {key[0]!r} with method {key[1]!r} is already in {seen[key]}; "
-                "give each record once"
-            )
-        seen[key] = path
-        records.append(record)
+    for sensor, place in arguments.records:
+        for path in list_records([Path(place)]):
+            read = read_json(path)
+            record = {"scene": read.get("scene"), "sensor": sensor, **read}
+            faults = schema_faults({"study": arguments.study, "records": [record]}, schema)
+            if faults:
+                raise InputError(
+                    f"{path}: not an accuracy record: {'; '.join(faults)}; make it again"
+                )
+            key = (record["scene"], sensor, record["method"])
+            if key in seen:
+                raise InputError(
+                    f"{path}: {sensor} of scene {key[0]!r} with method {key[2]!r} is already in "
+                    f"{seen[key]}; give each record once"
+                )
+            seen[key] = path
+            records.append(record)
     write_json(arguments.output, {"study": arguments.study, "records": records})
 
 

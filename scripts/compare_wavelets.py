@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from toolkit import add_threads, run
+from toolkit import add_threads, add_wavelets, run
 
 WINDOW_PX = 512
 
@@ -12,28 +12,16 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cube", type=Path, required=True, help="cube to transform (int16)")
-    parser.add_argument("--bands", nargs="+", metavar="NAME", help="bands (default: all)")
+    add_wavelets(parser)
     parser.add_argument(
         "--wavelets",
         nargs="+",
-        default=["haar", "db2", "sym4", "coif1"],
+        required=True,
         metavar="NAME",
-        help="PyWavelets' names of discrete wavelets (default: haar db2 sym4 coif1)",
-    )
-    parser.add_argument("--level", type=int, default=1, help="number of levels (default: 1)")
-    parser.add_argument(
-        "--mode",
-        default="symmetric",
-        help="how a band goes on beyond its edges (default: symmetric)",
+        help="PyWavelets' names of discrete wavelets, such as haar db2 sym4",
     )
     parser.add_argument(
-        "--transform",
-        choices=("dwt", "swt"),
-        default="dwt",
-        help="decimated (default), or stationary, which moves with any shift",
-    )
-    parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="class raster in global codes, or points or polygons with the attribute `class`; "
         "without it nothing is said about zones. Outside polygons is the rest; pixels where a "
@@ -42,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--classes",
         type=Path,
-        help="class table (CSV) of the reference (default: the classes that polygons name)",
+        help="class table (CSV) of the truth (default: the classes that polygons name)",
     )
     parser.add_argument(
         "--zone",
@@ -53,10 +41,13 @@ def build_parser() -> argparse.ArgumentParser:
         "class is a zone)",
     )
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of a spatial block of the bootstrap"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of the bootstrap",
     )
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     add_threads(parser)
     return parser
@@ -64,40 +55,32 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Compare the wavelets and write the table."""
-    from gossan.errors import InputError
+    from gossan.accuracy.blocks import Bootstrap
     from gossan.legend import read_classes
     from gossan.tables import write_table
     from gossan.transforms.wavelets import Transform
     from gossan.zones.wavelet_comparison import compare_wavelets, zone_codes
     from gossan.zones.zone_assessment import read_zone_classes
 
-    for name, least in (("block_px", 1), ("bootstrap", 100), ("seed", 0)):
-        number = getattr(arguments, name)
-        if number < least:
-            raise InputError(
-                f"{name.replace('_', '-')}: {number} is too small; give at least {least}"
-            )
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     classes, codes = [], None
-    if arguments.reference is not None:
+    if arguments.truth is not None:
         if arguments.classes is None:
-            classes = read_zone_classes(arguments.reference)
+            classes = read_zone_classes(arguments.truth)
         else:
             classes = read_classes(arguments.classes)
-        named_by = arguments.classes or arguments.reference
+        named_by = arguments.classes or arguments.truth
         codes = zone_codes(classes, arguments.zone, str(named_by))
     rows = compare_wavelets(
         arguments.cube,
-        arguments.bands,
         [
-            Transform(wavelet, arguments.level, arguments.mode, arguments.transform)
+            Transform(wavelet, arguments.level, arguments.mode, arguments.transform, arguments.gaps)
             for wavelet in dict.fromkeys(arguments.wavelets)
         ],
-        reference=arguments.reference,
+        truth=arguments.truth,
         classes=classes,
         codes=codes,
-        block_px=arguments.block_px,
-        replicates=arguments.bootstrap,
-        seed=arguments.seed,
+        bootstrap=bootstrap,
         window_px=WINDOW_PX,
         threads=arguments.threads,
     )

@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="CLASS",
         help="classes of which the largest in a patch is its label (default: every class)",
     )
-    add("--size-px", type=int, default=302, help="side of a patch in pixels (default: 302)")
+    add("--size-px", type=int, required=True, help="side of a patch in pixels")
     add(
         "--stride-px",
         type=int,
@@ -30,14 +30,14 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--min-label-share",
         type=float,
-        default=0.01,
-        help="least share of a patch that its label covers (default: 0.01)",
+        required=True,
+        help="least share of a patch that its label covers",
     )
     add(
         "--max-background-share",
         type=float,
-        default=0.9,
-        help="largest share of a patch without any class (default: 0.9)",
+        required=True,
+        help="largest share of a patch without any class",
     )
     add(
         "--split-block-px",
@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave out classes that do not get to every side, instead of ending with an error",
     )
-    add("--seed", type=int, default=42, help="seed of the split")
+    add("--seed", type=int, required=True, help="seed of the split")
     add("--colour", type=Path, required=True, help="painted patches to write (.npz)")
     add("--reflectance", type=Path, required=True, help="reflectance patches to write (.npz)")
     add("--table", type=Path, required=True, help="table of patches to write (CSV)")
@@ -62,13 +62,11 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.legend import read_classes
     from gossan.patches.cutting import (
         Recipe,
-        cut_patches,
         table_rows,
         write_colours,
         write_reflectance,
     )
-    from gossan.patches.splits import split_blocked
-    from gossan.raster import read_info
+    from gossan.patches.sizes import Split, cut_and_split
     from gossan.tables import write_table
 
     classes = read_classes(arguments.classes)
@@ -80,13 +78,12 @@ def main(arguments: argparse.Namespace) -> None:
         min_label_share=arguments.min_label_share,
         max_background_share=arguments.max_background_share,
     )
-    table = split_blocked(
-        cut_patches(arguments.class_map, classes, recipe),
-        read_info(arguments.class_map).grid.width,
+    split = Split(
         block_px=2 * size_px if block_px is None else block_px,
         seed=arguments.seed,
         skip_rare=arguments.skip_rare,
     )
+    table = cut_and_split(arguments.class_map, classes, recipe, split)
     write_colours(arguments.colour, arguments.class_map, classes, table)
     write_reflectance(arguments.reflectance, arguments.cube, arguments.class_map, table)
     write_table(arguments.table, table_rows(table))

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.legend import NODATA, class_colours, read_classes, write_class_style
-from gossan.raster import Layer, map_blocks, read_info
+from gossan.legend import NODATA, read_classes
+from gossan.maps import ClassMap, write_maps
+from gossan.raster import read_info
 from toolkit import add_blocks, run
 
 
@@ -41,25 +42,16 @@ def main(arguments: argparse.Namespace) -> None:
     kept = np.zeros(256, np.uint8)
     for code in (*(item.code for item in members), NODATA):
         kept[code] = code
-    layer = Layer(
-        arguments.output,
-        "uint8",
-        NODATA,
-        ("class",),
-        overviews="mode",
-        colours=class_colours(members),
-        tags={**info.tags, "ZONE": arguments.zone},
-    )
-    map_blocks(
+    zone = ClassMap(arguments.output, members, tags={**info.tags, "ZONE": arguments.zone})
+    write_maps(
         lambda block: kept[block[0]],
         [arguments.class_map],
-        [layer],
+        [zone],
         block_px=arguments.block_px,
         threads=arguments.threads,
         scaled=False,
         progress=arguments.zone,
     )
-    write_class_style(arguments.output, members)
 
 
 if __name__ == "__main__":

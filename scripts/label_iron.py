@@ -9,6 +9,11 @@ from toolkit import add_blocks, run
 METHOD = "Spectral Angle Mapper, iron grades"
 
 
+def parse_theta(text: str) -> float | None:
+    """Radians, or None for `published`."""
+    return None if text == "published" else float(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,21 +50,24 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--theta-max-rad",
-        type=float,
-        help="angle of similarity 0, for all references (default: so that the paper's thresholds "
-        "have a similarity of 0.7: hematite 0.333, itabirite 0.4, soil and vegetation 0.5)",
+        type=parse_theta,
+        required=True,
+        metavar="RAD",
+        help="angle of similarity 0, for all references; or `published`: so that the paper's "
+        "thresholds have a similarity of 0.7 (hematite 0.333, itabirite 0.4, soil and vegetation "
+        "0.5)",
     )
     parser.add_argument(
         "--grades",
         type=float,
         nargs=3,
-        default=[0.9, 0.8, 0.7],
+        required=True,
         metavar="S",
-        help="least similarity of high, moderate and low grade (default: 0.9 0.8 0.7)",
+        help="least similarity of high, moderate and low grade",
     )
     parser.add_argument("--scene", required=True, help="scene id")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the bootstrap")
+    parser.add_argument("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the bootstrap")
     parser.add_argument(
         "--similarity",
         type=Path,
@@ -114,12 +122,10 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.files import write_json
     from gossan.legend import (
         NODATA,
-        class_colours,
         read_classes,
-        write_class_style,
-        write_continuous_style,
     )
     from gossan.library.readers import read_references, write_references
+    from gossan.maps import ClassMap, Ramp, write_maps
     from gossan.minerals.spectral_angle import map_angles
     from gossan.prospects.iron_labels import (
         REFERENCES,
@@ -143,11 +149,12 @@ def main(arguments: argparse.Namespace) -> None:
         scan_thresholds,
     )
     from gossan.prospects.potential import open_hosts
-    from gossan.prospects.strata import Samples, read_samples, read_spectra
-    from gossan.raster import Layer, is_synthetic, map_blocks, read_info
+    from gossan.prospects.strata import Samples, index_bands, read_samples, read_spectra
+    from gossan.raster import is_synthetic, read_info
     from gossan.tables import write_table
 
     info = read_info(arguments.cube)
+    indices = index_bands(info.bands, str(arguments.cube))
     classes, covers = read_classes(arguments.classes), read_classes(arguments.covers)
     steps = scan_steps(parse_limits(arguments.max_angle_rad))
     table = None if arguments.references is None else read_references(arguments.references)
@@ -203,28 +210,18 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.geology is not None:
         sources.append(open_hosts(arguments.geology, info.grid))
     tags = {**info.tags, "METHOD": METHOD}
-    map_blocks(
+    write_maps(
         label,
         sources,
         [
-            Layer(arguments.similarity, "float32", np.nan, REFERENCES, tags=tags),
-            Layer(
-                arguments.labels,
-                "uint8",
-                NODATA,
-                ("iron",),
-                overviews="mode",
-                colours=class_colours(classes),
-                tags=tags,
-            ),
+            Ramp(arguments.similarity, REFERENCES, 0.0, 1.0, tags=tags),
+            ClassMap(arguments.labels, classes, ("iron",), tags=tags),
         ],
         block_px=arguments.block_px,
         threads=arguments.threads,
         scaled=not stored,
         progress="iron labels",
     )
-    write_continuous_style(arguments.similarity, 0.0, 1.0)
-    write_class_style(arguments.labels, classes)
     valid = int(pixels[:NODATA].sum())
     write_table(arguments.scan, scan_rows(scan, truth[training]))
     write_table(
@@ -244,6 +241,8 @@ def main(arguments: argparse.Namespace) -> None:
             "theta_max_rad": dict_of(grading.theta_max_rad),
             "grades": dict(zip(("high", "moderate", "low"), grading.grades, strict=True)),
             "geology": None if arguments.geology is None else arguments.geology.name,
+            "index_bands": list(indices.names),
+            "green_for_blue": indices.green_for_blue,
             "train": plain_scores(
                 confuse(truth[training], classify_angles(angles[training], limits))
             ),

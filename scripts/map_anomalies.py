@@ -14,21 +14,18 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cube", type=Path, required=True, help="cube to search (int16)")
-    parser.add_argument("--bands", nargs="+", metavar="NAME", help="bands (default: all)")
-    parser.add_argument(
-        "--n", type=float, default=1.5, help="how many MAD beyond the centre (default: 1.5)"
-    )
+    parser.add_argument("--n", type=float, required=True, help="how many MAD beyond the centre")
     parser.add_argument(
         "--centre",
         choices=("median", "mean"),
-        default="median",
-        help="from where the n MAD count (default: median); the MAD itself is about the median",
+        required=True,
+        help="from where the n MAD count; the MAD itself is about the median",
     )
     parser.add_argument(
         "--side",
         choices=("high", "low", "both"),
-        default="high",
-        help="which pixels are anomalous: high ones (default), low ones or both",
+        required=True,
+        help="which pixels are anomalous: high ones, low ones or both",
     )
     parser.add_argument(
         "--output",
@@ -50,8 +47,9 @@ def main(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gossan.errors import InputError
-    from gossan.legend import NODATA, MapClass, write_class_style
-    from gossan.raster import Layer, find_bands, iter_blocks, map_blocks, read_info
+    from gossan.legend import MapClass
+    from gossan.maps import ClassMap, write_maps
+    from gossan.raster import iter_blocks, read_info
     from gossan.tables import write_table
     from gossan.zones.anomalies import (
         Rule,
@@ -60,22 +58,20 @@ def main(arguments: argparse.Namespace) -> None:
         mark_anomalies,
         spread_of_counts,
     )
+    from gossan.zones.cube_limits import require_few_bands
 
     rule = Rule(arguments.n, arguments.centre, arguments.side)
     info = read_info(arguments.cube)
     if np.dtype(info.dtype).kind not in "iu" or np.dtype(info.dtype).itemsize > 2:
         raise InputError(f"{arguments.cube}: stored as {info.dtype}; store the cube as int16")
-    places = find_bands(info, arguments.bands)
-    names = [info.bands.names[place] for place in places]
+    require_few_bands(info)
+    names = info.bands.names
 
-    def select(cube: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The stored numbers of the bands, and where they are valid."""
-        stored = cube[places]
-        valid = np.ones(stored.shape, bool) if info.nodata is None else stored != info.nodata
-        return stored, valid
+    def find_valid(cube: np.ndarray) -> np.ndarray:
+        return np.ones(cube.shape, bool) if info.nodata is None else cube != info.nodata
 
     def count(cube: np.ndarray) -> np.ndarray:
-        return count_levels(*select(cube))
+        return count_levels(cube, find_valid(cube))
 
     options = {"block_px": arguments.block_px, "threads": arguments.threads, "scaled": False}
     blocks = iter_blocks(count, [arguments.cube], progress="statistics", **options)
@@ -90,9 +86,9 @@ def main(arguments: argparse.Namespace) -> None:
     lock = threading.Lock()
 
     def search(cube: np.ndarray) -> np.ndarray:
-        stored, valid = select(cube)
+        valid = find_valid(cube)
         anomalous = np.stack(
-            [mark_anomalies(band, *limit) for band, limit in zip(stored, limits, strict=True)]
+            [mark_anomalies(band, *limit) for band, limit in zip(cube, limits, strict=True)]
         )
         anomalous &= valid
         with lock:
@@ -106,9 +102,9 @@ def main(arguments: argparse.Namespace) -> None:
         "MAD_CENTRE": rule.centre,
         "MAD_SIDE": rule.side,
     }
-    layer = Layer(arguments.output, "uint8", NODATA, tuple(names), overviews="mode", tags=tags)
-    map_blocks(search, [arguments.cube], [layer], progress="anomalies", **options)
-    write_class_style(arguments.output, [MapClass(1, "anomaly", "Anomaly", COLOUR)])
+    classes = [MapClass(1, "anomaly", "Anomaly", COLOUR)]
+    anomalies = ClassMap(arguments.output, classes, names, tags=tags)
+    write_maps(search, [arguments.cube], [anomalies], progress="anomalies", **options)
 
     def number(value: float) -> str:
         return f"{value:.8g}" if math.isfinite(value) else ""

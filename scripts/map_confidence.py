@@ -12,18 +12,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--subbands", type=Path, required=True, help='wavelet sub-bands; bands named "4 LL", …'
     )
-    parser.add_argument(
-        "--bands", nargs="+", required=True, metavar="BAND", help="bands to read the LL of"
-    )
     parser.add_argument("--zone", required=True, help="name of the zone")
-    for level, published in (("medium", "0.6 0.7"), ("high", "0.7 1")):
+    for level in ("medium", "high"):
         parser.add_argument(
             f"--{level}",
             type=float,
             nargs=2,
+            required=True,
             metavar=("LOW", "HIGH"),
             help=f"scaled LL of {level} confidence, lower end included, upper end not unless it "
-            f"is 1; the default is the published range of the zone (phyllic: {published})",
+            "is 1",
         )
     parser.add_argument("--output", type=Path, required=True, help="confidence raster to write")
     add_blocks(parser)
@@ -34,30 +32,23 @@ def main(arguments: argparse.Namespace) -> None:
     """Find the extremes of each LL, scale it and write its confidence."""
     import numpy as np
 
-    from gossan.errors import InputError
-    from gossan.legend import NODATA
-    from gossan.raster import Layer, iter_blocks, map_blocks, read_info
+    from gossan.maps import ClassMap, write_maps
+    from gossan.raster import iter_blocks, read_info
     from gossan.zones.confidence import (
-        PUBLISHED,
+        CONFIDENCE,
         Levels,
         find_extremes,
+        low_pass_bands,
         low_pass_places,
         map_confidence,
         require_contrast,
         scale_low_pass,
-        write_confidence_style,
     )
 
-    published = PUBLISHED.get(arguments.zone)
-    if published is None and None in (arguments.medium, arguments.high):
-        raise InputError(
-            f"zone {arguments.zone}: no ranges are published for it; give --medium and --high"
-        )
-    levels = Levels(
-        tuple(arguments.medium or published.medium), tuple(arguments.high or published.high)
-    )
+    levels = Levels(tuple(arguments.medium), tuple(arguments.high))
     info = read_info(arguments.subbands)
-    places = low_pass_places(info.bands.names, arguments.bands, str(arguments.subbands))
+    bands = low_pass_bands(info.bands.names, str(arguments.subbands))
+    places = low_pass_places(info.bands.names, bands, str(arguments.subbands))
     options = {"block_px": arguments.block_px, "threads": arguments.threads}
     extremes = [
         found
@@ -70,13 +61,12 @@ def main(arguments: argparse.Namespace) -> None:
     ]
     low = np.min([found[0] for found in extremes], axis=0)
     high = np.max([found[1] for found in extremes], axis=0)
-    require_contrast(low, high, arguments.bands, str(arguments.subbands))
-    layer = Layer(
+    require_contrast(low, high, bands, str(arguments.subbands))
+    confidence = ClassMap(
         arguments.output,
-        "uint8",
-        NODATA,
-        tuple(arguments.bands),
-        overviews="mode",
+        CONFIDENCE,
+        bands,
+        every_band=True,
         tags={
             **info.tags,
             "METHOD": "Published confidence ranges",
@@ -85,14 +75,13 @@ def main(arguments: argparse.Namespace) -> None:
             "HIGH": f"{levels.high[0]:g} {levels.high[1]:g}",
         },
     )
-    map_blocks(
+    write_maps(
         lambda block: map_confidence(scale_low_pass(block[places], low, high), levels),
         [arguments.subbands],
-        [layer],
+        [confidence],
         progress=arguments.zone,
         **options,
     )
-    write_confidence_style(arguments.output, len(arguments.bands))
 
 
 if __name__ == "__main__":

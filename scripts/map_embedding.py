@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="limits of the distances (thresholds.json of the assessment)",
     )
     add("--filler", type=Path, help="network that fills in absent sensors before (.onnx)")
+    add("--scene", required=True, help="scene id, for the record")
     add("--class-map", type=Path, required=True, help="class raster to write")
     add(
         "--distance",
@@ -43,13 +44,18 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         help="table of areas to write, by the sensors present (CSV)",
     )
+    add(
+        "--record",
+        type=Path,
+        required=True,
+        help="record to write of where the network came from and what it used (JSON)",
+    )
     add_blocks(parser)
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Read network and limits, name pixels block by block, write rasters, styles and table."""
-    import numpy as np
 
     from gossan.embedding.filler import read_filler
     from gossan.embedding.mapper import (
@@ -58,20 +64,20 @@ def main(arguments: argparse.Namespace) -> None:
         SENSOR_AREA_COLUMNS,
         Mapper,
         area_rows,
+        map_record,
         read_limits,
         require_inputs,
         require_stack,
         sensor_area_rows,
     )
     from gossan.embedding.model import read_model
+    from gossan.files import write_json
     from gossan.legend import (
-        NODATA,
-        class_colours,
         read_classes,
-        write_class_style,
-        write_continuous_style,
     )
-    from gossan.raster import Layer, map_blocks, read_info
+    from gossan.maps import ClassMap, Ramp, write_maps
+    from gossan.networks.headers import describe_origin, origin_tags
+    from gossan.raster import read_info
     from gossan.tables import write_rows
 
     model = read_model(arguments.onnx)
@@ -88,51 +94,49 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.filler is not None:
         filler = read_filler(arguments.filler)
         header.require_bands(filler.header.bands, str(arguments.filler))
+    origin = describe_origin(arguments.onnx, header, arguments.scene)
     mapper = Mapper(model, limits, info, bands, arguments.sensors, filler)
     tags = {
         **info.tags,
         "METHOD": METHOD,
         "NETWORK": network,
         "FILLED": "no" if filler is None else "yes",
+        **origin_tags(origin),
     }
-    map_blocks(
+    write_maps(
         mapper,
         [arguments.stack, arguments.sensors],
         [
-            Layer(
-                arguments.class_map,
-                "uint8",
-                NODATA,
-                ("class",),
-                overviews="mode",
-                colours=class_colours(own),
+            ClassMap(arguments.class_map, own, tags=tags),
+            Ramp(
+                arguments.distance,
+                ("distance", *header.minerals),
+                0.0,
+                float(limits.max()) or 1.0,
+                reverse=True,
                 tags=tags,
             ),
-            Layer(arguments.distance, "float32", np.nan, ("distance", *header.minerals), tags=tags),
-            Layer(
-                arguments.answer,
-                "uint8",
-                NODATA,
-                ("answer",),
-                overviews="mode",
-                colours=class_colours(ANSWERS),
-                tags=tags,
-            ),
+            ClassMap(arguments.answer, ANSWERS, ("answer",), tags=tags),
         ],
         block_px=arguments.block_px,
         threads=arguments.threads,
         scaled=False,
         progress="minerals",
     )
-    write_class_style(arguments.class_map, own)
-    write_class_style(arguments.answer, ANSWERS)
-    write_continuous_style(arguments.distance, 0.0, float(limits.max()) or 1.0, reverse=True)
     area_m2 = info.grid.pixel_area_m2
     write_rows(arguments.areas, AREA_COLUMNS, area_rows(mapper.counts, own, area_m2))
     write_rows(
         arguments.sensor_areas,
         SENSOR_AREA_COLUMNS,
         sensor_area_rows(mapper.counts, own, area_m2),
+    )
+    record = map_record(header, bands, classes, limits)
+    record["thresholds"] |= {"file": arguments.thresholds.name, "method": network}
+    if filler is not None:
+        record["filler"] = describe_origin(arguments.filler, filler.header, arguments.scene)
+    write_json(
+        arguments.record,
+        {"scene": arguments.scene, "method": METHOD, "network": origin, **record},
     )
 
 

@@ -27,8 +27,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="further rasters as layers, resampled to the cube's grid; read if the forest uses "
         "them",
     )
-    add("--forest", type=Path, required=True, help="forest of train_forest.py (.npz)")
+    add(
+        "--forest",
+        type=Path,
+        required=True,
+        help="forest of train_forest.py (.npz), of this scene or of another of the same bands",
+    )
     add("--classes", type=Path, required=True, help="class table (CSV) for names and colours")
+    add("--scene", required=True, help="scene id")
     add("--class-map", type=Path, required=True, help="class raster to write")
     add(
         "--probability",
@@ -42,6 +48,12 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         help="raster to write of entropy (share of its maximum) and of the spread over the trees",
     )
+    add(
+        "--record",
+        type=Path,
+        help="record to write of a map by a forest that was trained elsewhere: which, on which "
+        "scene, on which bands (JSON)",
+    )
     add_blocks(parser)
     return parser
 
@@ -51,17 +63,15 @@ def main(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gossan.errors import InputError
+    from gossan.files import write_json
     from gossan.legend import (
-        NODATA,
-        class_colours,
         read_classes,
-        write_class_style,
-        write_continuous_style,
     )
+    from gossan.maps import ClassMap, Ramp, write_maps
     from gossan.prospects.features import Stack, make_features, require_fit
-    from gossan.prospects.forest import predict_block, read_forest
+    from gossan.prospects.forest import predict_block, read_forest, require_same_bands
     from gossan.prospects.forest_samples import parse_plan
-    from gossan.raster import Layer, map_blocks
+    from gossan.raster import is_synthetic
 
     forest = read_forest(arguments.forest)
     plan = parse_plan(forest.header.get("plan"), str(arguments.forest))
@@ -74,7 +84,8 @@ def main(arguments: argparse.Namespace) -> None:
         )
     extras = arguments.extra if plan.layers == "all" else []
     with Stack(arguments.cube, extras) as stack:
-        layers = stack.places(forest.header.get("layers"))
+        origin = require_same_bands(forest, stack.layers, stack.wavelengths, str(arguments.forest))
+        layers = stack.places(forest.header["layers"])
         recipe = plan.recipe
         if recipe.names([stack.layers[place] for place in layers]) != forest.features:
             raise InputError(f"{arguments.forest}: its features are not its plan's; train it again")
@@ -84,28 +95,17 @@ def main(arguments: argparse.Namespace) -> None:
             return predict_block(forest, make_features(block, inner, recipe, layers))
 
         tags = {**stack.tags, "METHOD": METHOD, "PLAN": plan.name}
-        map_blocks(
+        synthetic = is_synthetic(tags)
+        if origin["scene"] != arguments.scene:
+            tags["TRAINED_ON"] = origin["scene"]
+            tags["TRAINED_ON_SYNTHETIC"] = "yes" if origin["synthetic"] else "no"
+        write_maps(
             classify,
             [stack.read],
             [
-                Layer(
-                    arguments.class_map,
-                    "uint8",
-                    NODATA,
-                    ("class",),
-                    overviews="mode",
-                    colours=class_colours(classes),
-                    tags=tags,
-                ),
-                Layer(arguments.probability, "int16", -32768, forest.names, scale=1e-4, tags=tags),
-                Layer(
-                    arguments.uncertainty,
-                    "int16",
-                    -32768,
-                    ("entropy", "spread"),
-                    scale=1e-4,
-                    tags=tags,
-                ),
+                ClassMap(arguments.class_map, classes, tags=tags),
+                Ramp.of_shares(arguments.probability, forest.names, tags),
+                Ramp.of_shares(arguments.uncertainty, ("entropy", "spread"), tags, reverse=True),
             ],
             grid=stack.grid,
             block_px=recipe.block_px(len(stack.layers), arguments.block_px),
@@ -114,9 +114,30 @@ def main(arguments: argparse.Namespace) -> None:
             align=recipe.align,
             progress="forest",
         )
-    write_class_style(arguments.class_map, classes)
-    write_continuous_style(arguments.probability, 0.0, 1.0)
-    write_continuous_style(arguments.uncertainty, 0.0, 1.0, reverse=True)
+    if arguments.record is not None:
+        header = forest.header
+        record = {
+            "scene": arguments.scene,
+            "method": METHOD,
+            "synthetic": synthetic,
+            "trained_on": {**origin, "file": arguments.forest.name},
+            **{key: header[key] for key in ("plan", "layers", "wavelengths_um")},
+            "features": list(forest.features),
+            "classes": [
+                {"code": code, "name": name}
+                for code, name in zip(forest.codes, forest.names, strict=True)
+            ],
+            "trees": len(forest.offsets) - 1,
+            "nodes": len(forest.feature),
+            "notes": stack.notes,
+        }
+        if origin["scene"] != arguments.scene:
+            record["notes"] = [
+                *stack.notes,
+                f"trained on the scene {origin['scene']}; nothing of this scene was held out to "
+                "test it, so no accuracy can be stated",
+            ]
+        write_json(arguments.record, record)
 
 
 if __name__ == "__main__":

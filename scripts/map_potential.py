@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.legend import NODATA, class_colours, write_class_style, write_continuous_style
+from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.prospects.potential import (
+    IRON_METHOD,
     POTENTIAL,
     check_thresholds,
     classify_potential,
@@ -15,7 +16,7 @@ from gossan.prospects.potential import (
     open_hosts,
     score_potential,
 )
-from gossan.raster import Layer, map_blocks, read_info
+from gossan.raster import read_info
 from toolkit import add_blocks, run
 
 
@@ -38,15 +39,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--medium",
         type=float,
-        default=0.34,
+        required=True,
         help="least score of medium potential; the score is the expected grade, with high 1, "
-        "moderate 2/3, low 1/3, negative 0 (default: 0.34, more than low)",
+        "moderate 2/3, low 1/3, negative 0",
     )
     parser.add_argument(
         "--high",
         type=float,
-        default=0.67,
-        help="least score of high potential (default: 0.67, more than moderate)",
+        required=True,
+        help="least score of high potential",
     )
     parser.add_argument(
         "--potential", type=Path, required=True, help="raster of potential classes to write"
@@ -75,32 +76,22 @@ def main(arguments: argparse.Namespace) -> None:
 
     tags = {
         **info.tags,
-        "METHOD": "Expected grade",
+        "METHOD": IRON_METHOD,
         "MEDIUM": f"{medium:g}",
         "HIGH": f"{high:g}",
         "GEOLOGY": "none" if arguments.geology is None else arguments.geology.name,
     }
-    map_blocks(
+    write_maps(
         work,
         sources,
         [
-            Layer(
-                arguments.potential,
-                "uint8",
-                NODATA,
-                ("potential",),
-                overviews="mode",
-                colours=class_colours(POTENTIAL),
-                tags=tags,
-            ),
-            Layer(arguments.score, "float32", float("nan"), ("score",), tags=tags),
+            ClassMap(arguments.potential, POTENTIAL, ("potential",), tags=tags),
+            Ramp(arguments.score, ("score",), 0, 1, tags=tags),
         ],
         block_px=arguments.block_px,
         threads=arguments.threads,
         progress="potential",
     )
-    write_class_style(arguments.potential, POTENTIAL)
-    write_continuous_style(arguments.score, 0, 1)
 
 
 if __name__ == "__main__":

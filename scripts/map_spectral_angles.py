@@ -1,6 +1,7 @@
 """Map the reference spectrum nearest to each pixel of a cube: class, spectral angle, margin."""
 
 import argparse
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,12 @@ from gossan.errors import InputError
 from gossan.files import write_json
 from gossan.legend import (
     NODATA,
-    class_colours,
     read_classes,
-    write_class_style,
-    write_continuous_style,
 )
 from gossan.library.readers import read_references
-from gossan.minerals.spectral_angle import align_references, map_angles
-from gossan.raster import Layer, is_synthetic, map_blocks, read_info
+from gossan.maps import ClassMap, Ramp, write_maps
+from gossan.minerals.spectral_angle import align_references, map_angles, usable_bands
+from gossan.raster import is_synthetic, read_info
 from gossan.stac import build_item
 from toolkit import add_blocks, run
 
@@ -88,16 +87,15 @@ def refuse_empty(
 def main(arguments: argparse.Namespace) -> None:
     """Read cube and references, map the angles, write rasters, styles and the STAC item."""
     info = read_info(arguments.cube)
-    acquired = info.tags.get("ACQUIRED")
-    if acquired is None:
-        raise InputError(f"{arguments.cube}: lacks the tag ACQUIRED; set it, in ISO 8601")
     classes = read_classes(arguments.classes)
-    spectra = align_references(
-        read_references(arguments.references),
-        [item.name for item in classes],
-        info.bands,
-        what=str(arguments.references),
-    )
+    references = read_references(arguments.references)
+    where = str(arguments.references)
+    places = usable_bands(references, info.bands, where)
+    bands = info.bands.take(places)
+    spectra = align_references(references, [item.name for item in classes], bands, where)
+    left_out = [name for name in info.bands.names if name not in bands.names]
+    if left_out:
+        logging.info("bands left out, of which the library has no values: %s", " ".join(left_out))
     limits = [np.pi if item.max_angle_rad is None else item.max_angle_rad for item in classes]
     codes = [item.code for item in classes]
     # Angles do not change with scale, so stored numbers do, unless they carry an offset.
@@ -105,7 +103,7 @@ def main(arguments: argparse.Namespace) -> None:
 
     def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
         return map_angles(
-            block,
+            block[places] if left_out else block,
             spectra,
             limits,
             codes,
@@ -114,48 +112,38 @@ def main(arguments: argparse.Namespace) -> None:
         )
 
     tags = {**info.tags, "METHOD": METHOD}
-    layers = [
-        Layer(
-            arguments.class_map,
-            "uint8",
-            NODATA,
-            ("class",),
-            overviews="mode",
-            colours=class_colours(classes),
-            tags=tags,
-        ),
-        Layer(arguments.angle, "float32", np.nan, ("angle_rad",), tags=tags),
-        Layer(arguments.margin, "float32", np.nan, ("margin_rad",), tags=tags),
+    widest = max(item.max_angle_rad or WIDE_ANGLE_RAD for item in classes)
+    shared = {"low": 0.0, "unit": "rad", "tags": tags}
+    maps = [
+        ClassMap(arguments.class_map, classes, tags=tags),
+        Ramp(arguments.angle, ("angle_rad",), high=widest, reverse=True, **shared),
+        Ramp(arguments.margin, ("margin_rad",), high=widest / 2, **shared),
     ]
     if arguments.angles is not None:
         names = tuple(item.name for item in classes)
-        layers.append(Layer(arguments.angles, "float32", np.nan, names, tags=tags))
-    map_blocks(
+        maps.append(Ramp(arguments.angles, names, high=widest, reverse=True, **shared))
+    write_maps(
         refuse_empty(classify, info.grid.width * info.grid.height, arguments.cube),
         [arguments.cube],
-        layers,
+        maps,
         block_px=arguments.block_px,
         threads=arguments.threads,
         scaled=not stored,
         progress="spectral angles",
     )
-    widest = max(item.max_angle_rad or WIDE_ANGLE_RAD for item in classes)
-    write_class_style(arguments.class_map, classes)
-    write_continuous_style(arguments.angle, 0.0, widest, unit="rad", reverse=True)
-    write_continuous_style(arguments.margin, 0.0, widest / 2, unit="rad")
     assets = {"class": arguments.class_map, "angle": arguments.angle, "margin": arguments.margin}
     if arguments.angles is not None:
-        write_continuous_style(arguments.angles, 0.0, widest, unit="rad", reverse=True)
         assets["angles"] = arguments.angles
     product = info.tags.get("PRODUCT_ID", arguments.cube.stem)
     item = build_item(
         f"{product}-sam",
         info.grid,
-        acquired,
+        info.tags.get("ACQUIRED"),
         assets,
         {
             "gossan:method": METHOD,
             "gossan:synthetic": is_synthetic(info.tags),
+            **({"gossan:bands_left_out": left_out} if left_out else {}),
             "gossan:classes": [
                 {"code": entry.code, "name": entry.name, "max_angle_rad": entry.max_angle_rad}
                 for entry in classes

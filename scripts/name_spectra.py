@@ -19,8 +19,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add(
         "--sensor",
-        default="emit",
-        help="sensor of the network to whose bands the spectra are brought (default: emit)",
+        required=True,
+        help="sensor of the network to whose bands the spectra are brought",
     )
     add("--onnx", type=Path, required=True, help="network of train_embedding.py (.onnx)")
     add("--classes", type=Path, required=True, help="the study's classes.csv")
@@ -32,14 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="spectral libraries that the network was trained on; they give the thresholds, and "
         "the records of the spectral angle",
     )
-    add("--coverage", type=float, default=0.9, help="coverage asked of the limits, 0 to 1")
-    add(
-        "--calibration-spectra",
-        type=int,
-        default=2000,
-        help="augmented library spectra per mineral that choose thresholds and limits",
-    )
-    add("--seed", type=int, default=42, help="seed of the augmented spectra")
+    add("--coverage", type=float, required=True, help="coverage asked of the limits, 0 to 1")
+    add("--seed", type=int, required=True, help="seed of the augmented spectra")
     add("--table", type=Path, required=True, help="answers of both methods to write (CSV)")
     add("--summary", type=Path, required=True, help="counts by method and mineral to write (CSV)")
     add("--thresholds", type=Path, required=True, help="thresholds and limits to write (JSON)")
@@ -59,6 +53,7 @@ def main(arguments: argparse.Namespace) -> None:
 def _name(arguments: argparse.Namespace) -> None:
     from gossan.embedding.model import read_model
     from gossan.embedding.spectra_naming import (
+        CALIBRATION_SPECTRA,
         SUMMARY_COLUMNS,
         bands_of,
         calibrate,
@@ -88,7 +83,7 @@ def _name(arguments: argparse.Namespace) -> None:
     thresholds = calibrate(
         methods,
         augmenter,
-        spectra=arguments.calibration_spectra,
+        spectra=CALIBRATION_SPECTRA,
         coverage=arguments.coverage,
         seed=arguments.seed,
         threads=arguments.threads,

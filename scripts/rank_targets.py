@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.errors import InputError
 from gossan.files import write_json
-from gossan.prospects.potential import POTENTIAL
+from gossan.prospects.potential import IRON_METHOD, POTENTIAL
 from gossan.prospects.sites import (
     CURVE_COLUMNS,
     OVERLAY_COLUMNS,
-    Bootstrap,
     compare_sites,
     read_sites,
 )
@@ -33,8 +33,13 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--potential", type=Path, required=True, help="raster of potential (map_potential.py)")
-    add("--score", type=Path, required=True, help="raster of its score (map_potential.py)")
+    add(
+        "--potential",
+        type=Path,
+        required=True,
+        help="raster of potential (map_potential.py or map_agreement.py)",
+    )
+    add("--score", type=Path, required=True, help="raster of its score, by the same tool")
     add("--uncertainty", type=Path, help="raster whose first band is averaged over each target")
     add("--claims", type=Path, help="vector file of mining claims: polygons or points")
     add("--occurrences", type=Path, help="vector file of known occurrences: points or polygons")
@@ -53,29 +58,30 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add(
         "--substance-attribute",
-        default="substance",
-        help="attribute of claims and occurrences that names the substance (default: substance)",
+        required=True,
+        help="attribute of claims and occurrences that names the substance; read where substances "
+        "are named",
     )
     add(
         "--level",
         choices=[item.name for item in POTENTIAL[1:]],
-        default="medium",
-        help="least potential of the pixels of a target (default: medium)",
+        required=True,
+        help="least potential of the pixels of a target",
     )
     add(
         "--min-area-ha",
         type=float,
-        default=1.0,
-        help="smaller patches are no targets, in hectares (default: 1)",
+        required=True,
+        help="smaller patches are no targets, in hectares",
     )
     add(
-        "--block-px",
+        "--spatial-block-px",
         type=int,
-        default=128,
-        help="side of a spatial block of the bootstrap (default: 128)",
+        required=True,
+        help="side of a spatial block of the bootstrap, in pixels",
     )
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of the bootstrap")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of the bootstrap")
     add("--scene", required=True, help="scene id, the title of the KML file")
     add("--targets", type=Path, required=True, help="targets to write (GeoPackage)")
     add("--kml", type=Path, required=True, help="targets to write (KML)")
@@ -98,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Find the targets, count the sites, and write targets, tables and the record."""
-    bootstrap = Bootstrap(arguments.block_px, arguments.bootstrap, arguments.seed)
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     info = read_info(arguments.potential)
     if info.dtype != "uint8":
         raise InputError(f"{arguments.potential}: {info.dtype}, not uint8; give a map of potential")
@@ -142,10 +148,11 @@ def main(arguments: argparse.Namespace) -> None:
         "targets": len(targets),
         "curves": [item for c in compared for item in c[2]],
         "bootstrap": arguments.bootstrap,
-        "block_px": arguments.block_px,
+        "block_px": arguments.spatial_block_px,
         "seed": arguments.seed,
     }
-    title = f"Iron targets, {arguments.scene}" + (" (SYNTHETIC)" if synthetic else "")
+    kind = "Iron targets" if info.tags.get("METHOD") == IRON_METHOD else "Targets"
+    title = f"{kind}, {arguments.scene}" + (" (SYNTHETIC)" if synthetic else "")
     write_targets(arguments.targets, targets)
     write_kml(arguments.kml, targets, title)
     write_rows(arguments.overlay, OVERLAY_COLUMNS, overlay)

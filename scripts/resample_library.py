@@ -1,15 +1,14 @@
 """Reference spectra of a study's classes at the bands of a cube, from any spectral library."""
 
 import argparse
-import csv
-import io
+import logging
 from pathlib import Path
 
-from gossan.files import write_text
 from gossan.legend import read_classes
 from gossan.library.readers import read_library, select_from_libraries, write_references
 from gossan.library.resample import resample_classes
 from gossan.raster import read_info
+from gossan.tables import write_rows
 from toolkit import run
 
 
@@ -52,13 +51,18 @@ def main(arguments: argparse.Namespace) -> None:
         what=str(arguments.cube),
     )
     write_references(arguments.references, references)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["name", "library", "record"])
-    for name, (place, spectrum) in picked.items():
-        library = "analytic" if spectrum.modelled else arguments.library[place].name
-        writer.writerow([name, library, spectrum.name])
-    write_text(arguments.records, table.getvalue())
+    left_out = [name for name in info.bands.names if name not in references.band]
+    if left_out:
+        logging.info("bands left out, over which a record has no values: %s", " ".join(left_out))
+    rows = [
+        {
+            "name": name,
+            "library": "analytic" if spectrum.modelled else arguments.library[place].name,
+            "record": spectrum.name,
+        }
+        for name, (place, spectrum) in picked.items()
+    ]
+    write_rows(arguments.records, ("name", "library", "record"), rows)
 
 
 if __name__ == "__main__":

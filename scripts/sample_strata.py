@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="vector file of points on ore; its attribute `class`, if there is one, is the mineral",
     )
     parser.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="cover to label the other points by: class raster in the codes of --classes, or "
         "vector file with the attribute `class` (default: NDVI and BSI of the cube, which "
@@ -37,46 +37,47 @@ def build_parser() -> argparse.ArgumentParser:
         "--distances-m",
         type=float,
         nargs="+",
-        default=[100.0, 200.0, 500.0, 10_000.0],
+        required=True,
         metavar="M",
-        help="outer limits of the rings around a mine (default: 100 200 500 10000)",
+        help="outer limits of the rings around a mine",
     )
     parser.add_argument(
         "--counts",
         type=int,
         nargs="+",
-        default=[20, 20, 20, 40],
+        required=True,
         metavar="N",
-        help="points of each cover in each ring of a mine (default: 20 20 20 40)",
+        help="points of each cover in each ring of a mine",
     )
-    parser.add_argument("--ore-count", type=int, default=20, help="ore points of a mine")
+    parser.add_argument("--ore-count", type=int, required=True, help="ore points of a mine")
     parser.add_argument(
-        "--min-distance-m", type=float, default=30.0, help="least distance between two points"
+        "--min-distance-m", type=float, required=True, help="least distance between two points"
     )
     parser.add_argument(
         "--allow-fewer",
         action="store_true",
         help="take what there is where a stratum has too few pixels of a class",
     )
-    parser.add_argument(
-        "--soil-ndvi", type=float, default=0.2, help="largest NDVI of soil (default: 0.2)"
-    )
+    parser.add_argument("--soil-ndvi", type=float, required=True, help="largest NDVI of soil")
     parser.add_argument(
         "--vegetation-ndvi",
         type=float,
-        default=0.5,
-        help="least NDVI of vegetation; mixed cover lies between (default: 0.5)",
+        required=True,
+        help="least NDVI of vegetation; mixed cover lies between",
     )
     parser.add_argument(
-        "--soil-bsi", type=float, default=0.0, help="least bare soil index of soil (default: 0)"
+        "--soil-bsi", type=float, required=True, help="least bare soil index of soil"
     )
     parser.add_argument(
-        "--test-share", type=float, default=0.3, help="share of each class that is test points"
+        "--test-share", type=float, required=True, help="share of each class that is test points"
     )
     parser.add_argument(
-        "--block-px", type=int, default=32, help="side of the spatial blocks of blocked folds"
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of the spatial blocks of blocked folds",
     )
-    parser.add_argument("--seed", type=int, default=42, help="seed of the draw and of the split")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the draw and of the split")
     parser.add_argument("--samples", type=Path, required=True, help="points to write (.gpkg)")
     parser.add_argument(
         "--table", type=Path, required=True, help="table of strata and classes to write (CSV)"
@@ -102,12 +103,12 @@ def main(arguments: argparse.Namespace) -> None:
             ore_count=arguments.ore_count,
             min_distance_m=arguments.min_distance_m,
             test_share=arguments.test_share,
-            block_px=arguments.block_px,
+            spatial_block_px=arguments.spatial_block_px,
             seed=arguments.seed,
             allow_fewer=arguments.allow_fewer,
         ),
         rules=Rules(arguments.soil_ndvi, arguments.vegetation_ndvi, arguments.soil_bsi),
-        reference=arguments.reference,
+        truth=arguments.truth,
         classes=read_classes(arguments.classes),
         threads=arguments.threads,
     )

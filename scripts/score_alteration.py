@@ -10,38 +10,31 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--cube", type=Path, required=True, help="normalised cube")
+    add("--cube", type=Path, required=True, help="normalised cube of the bands to learn from")
     add("--subbands", type=Path, required=True, help="wavelet sub-bands of the cube")
     add(
         "--reflectance",
         type=Path,
-        help="cube of reflectance, not normalised, for band ratios and SAM (default: the "
-        "cube itself)",
-    )
-    add(
-        "--bands",
-        nargs="+",
-        default=["4", "5", "6", "7", "8", "9"],
-        metavar="BAND",
-        help="bands to learn from (default: 4 5 6 7 8 9)",
+        help="cube of reflectance, not normalised, for band ratios and, on the bands that both "
+        "have, SAM (default: the cube itself)",
     )
     add("--zone", nargs="+", required=True, help="zones to score")
     truth = parser.add_mutually_exclusive_group(required=True)
     truth.add_argument(
-        "--reference",
+        "--truth",
         type=Path,
         help="vector file of the zones with the attribute `class`, to learn from and test on",
     )
     truth.add_argument(
         "--model",
         type=Path,
-        help="record of another scene whose models to use where there is no reference; such a "
-        "score is not tested",
+        help="record of another scene of the same sensor and corrections, whose models to use "
+        "where there is no truth; such a score is not tested",
     )
     add(
         "--outside",
         choices=("other", "untested"),
-        default="other",
+        required=True,
         help="ground outside all polygons is no zone (other), or is neither learned from nor "
         "tested (untested)",
     )
@@ -62,17 +55,22 @@ def build_parser() -> argparse.ArgumentParser:
         help="a zone, then its minerals for SAM; once per zone",
     )
     add("--scene", required=True, help="scene id")
-    add("--block-px", type=int, default=32, help="side of a spatial block of folds and bootstrap")
-    add("--folds", type=int, default=5, help="folds that the blocks are dealt into")
+    add(
+        "--spatial-block-px",
+        type=int,
+        required=True,
+        help="side of a spatial block of folds and bootstrap",
+    )
+    add("--folds", type=int, required=True, help="folds that the blocks are dealt into")
     add(
         "--buffer-px",
         type=int,
-        help="pixels so near to a fold's blocks do not train its model (default: a quarter of "
-        "block-px)",
+        required=True,
+        help="pixels so near to a fold's blocks do not train its model",
     )
-    add("--per-class", type=int, default=6000, help="training pixels per class at most")
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of sample and bootstrap")
+    add("--per-class", type=int, required=True, help="training pixels per class at most")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of sample and bootstrap")
     add("--output", type=Path, nargs="+", required=True, help="score rasters, one per zone")
     add("--record", type=Path, required=True, help="record of models and scores to write (JSON)")
     add("--curves", type=Path, required=True, help="precision-recall curves to write (CSV)")
@@ -85,6 +83,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Train or take the models, write the scores, the record and the curves."""
     from threadpoolctl import threadpool_limits
 
+    from gossan.accuracy.blocks import Bootstrap
     from gossan.errors import InputError
     from gossan.files import read_json, write_json
     from gossan.legend import write_continuous_style
@@ -105,12 +104,7 @@ def main(arguments: argparse.Namespace) -> None:
     minerals = {zone: names for zone, *names in arguments.minerals}
     if minerals and arguments.references is None:
         raise InputError("minerals: have no spectra; give --references, or leave --minerals out")
-    scene = Scene.open(
-        arguments.cube,
-        arguments.subbands,
-        arguments.reflectance,
-        arguments.bands,
-    )
+    scene = Scene.open(arguments.cube, arguments.subbands, arguments.reflectance)
     rows, records = [], {}
     # One BLAS thread: blocks are worked on in threads, and sums keep their order.
     with threadpool_limits(1):
@@ -127,7 +121,7 @@ def main(arguments: argparse.Namespace) -> None:
         else:
             record, rows, records = score_scene(
                 scene,
-                open_zones(arguments.reference, scene.cube.grid, outside=arguments.outside),
+                open_zones(arguments.truth, scene.cube.grid, outside=arguments.outside),
                 zones,
                 arguments.output,
                 name=arguments.scene,
@@ -137,16 +131,12 @@ def main(arguments: argparse.Namespace) -> None:
                     item.zone: item.path for item in map(read_zone_map, arguments.confidence)
                 },
                 options=Options(
-                    block_px=arguments.block_px,
-                    folds=arguments.folds,
-                    buffer_px=(
-                        arguments.block_px // 4
-                        if arguments.buffer_px is None
-                        else arguments.buffer_px
+                    bootstrap=Bootstrap(
+                        arguments.spatial_block_px, arguments.bootstrap, arguments.seed
                     ),
+                    folds=arguments.folds,
+                    buffer_px=arguments.buffer_px,
                     per_class=arguments.per_class,
-                    replicates=arguments.bootstrap,
-                    seed=arguments.seed,
                     threads=arguments.threads,
                 ),
             )

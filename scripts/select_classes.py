@@ -1,4 +1,4 @@
-"""Write a study's class table: the chosen minerals with code, colour, record and threshold."""
+"""Write a class table: all classes that a study knows, or the minerals that a method looks for."""
 
 import argparse
 import csv
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gossan.errors import InputError
 from gossan.files import write_text
-from gossan.legend import read_classes
+from gossan.legend import merge_classes, read_classes, read_own_classes
 from toolkit import run
 
 
@@ -15,7 +15,14 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minerals", type=Path, required=True, help="table of all classes (CSV)")
-    parser.add_argument("--references", nargs="+", required=True, help="names of the classes")
+    parser.add_argument(
+        "--own",
+        type=Path,
+        help="class table of the user's (CSV), which adds classes or changes those of --minerals",
+    )
+    parser.add_argument(
+        "--references", nargs="+", help="names of the classes to write (default: all)"
+    )
     parser.add_argument(
         "--max-angle-rad",
         type=float,
@@ -33,18 +40,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Read the table of all classes and write the chosen rows."""
-    known = {item.name: item for item in read_classes(arguments.minerals)}
-    own = dict(pair.split("=", 1) for pair in arguments.max_angle_rad_of)
-    for name in [*arguments.references, *own]:
+    """Read the tables of classes and write the chosen rows."""
+    classes = read_classes(arguments.minerals)
+    if arguments.own is not None:
+        classes, faults = merge_classes(classes, read_own_classes(arguments.own))
+        if faults:
+            raise InputError(f"{arguments.own}: {'; '.join(faults)}")
+    known = {item.name: item for item in classes}
+    angles = dict(pair.split("=", 1) for pair in arguments.max_angle_rad_of)
+    for name in [*(arguments.references or []), *angles]:
         if name not in known:
             raise InputError(f"{arguments.minerals}: has no class {name!r}; correct its name")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["code", "name", "label", "kind", "colour", "record", "max_angle_rad"])
-    for name in arguments.references:
+    for name in arguments.references or known:
         item = known[name]
-        angle = own.get(name, arguments.max_angle_rad)
+        angle = angles.get(name, arguments.max_angle_rad)
         writer.writerow(
             [
                 item.code,

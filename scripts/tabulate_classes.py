@@ -1,19 +1,17 @@
 """Tabulate a class map: areas, mean spectra, and the coordinates of each class's pixels."""
 
 import argparse
-import csv
-import io
 from functools import reduce
 from pathlib import Path
 
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.files import write_text
 from gossan.legend import NODATA, read_classes
 from gossan.minerals.class_statistics import ClassSummary
 from gossan.minerals.class_tables import area_rows, signature_rows, write_pixels
 from gossan.raster import iter_blocks, read_info
+from gossan.tables import write_table
 from toolkit import add_blocks, run
 
 
@@ -37,11 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--points-per-class",
         type=int,
-        default=20000,
+        required=True,
         help="at most this many pixels of a class, the best matches first",
-    )
-    parser.add_argument(
-        "--layer", default="pixels", help="name of the points' layer (default: pixels)"
     )
     add_blocks(parser)
     return parser
@@ -49,13 +44,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the maps block by block and write the tables."""
-
-    def write_table(path: Path, rows: list[dict[str, object]]) -> None:
-        text = io.StringIO()
-        table = csv.DictWriter(text, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        write_text(path, text.getvalue())
 
     if arguments.points_per_class < 1:
         raise InputError("--points-per-class: must be at least 1")
@@ -91,7 +79,7 @@ def main(arguments: argparse.Namespace) -> None:
         )
     write_table(arguments.areas, area_rows(summary, classes, info.grid.pixel_area_m2))
     write_table(arguments.signatures, signature_rows(summary.moments, classes, info.bands))
-    write_pixels(arguments.pixels, summary, classes, info.grid, arguments.layer)
+    write_pixels(arguments.pixels, summary, classes, info.grid)
 
 
 if __name__ == "__main__":

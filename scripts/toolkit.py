@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gossan.errors import InputError
@@ -66,26 +66,27 @@ def find_paper(name: str, published: Path) -> dict:
     return papers[name] if name else {}
 
 
-def add_ground(parser: argparse.ArgumentParser) -> None:
-    """Add what every simulated scene takes: `--seed`, `--difficulty`, `--library`, `--threads`."""
+def add_ground(
+    parser: argparse.ArgumentParser, grounds: Sequence[str], most_difficulty: float
+) -> None:
+    """Add what tells a simulated ground: `--ground`, `--size-px`, `--seed`, `--difficulty`."""
     add = parser.add_argument
-    add("--seed", type=int, default=42, help="number that sets the ground")
+    add("--ground", required=True, choices=grounds, help="ground of the catalogue")
+    add(
+        "--size-px",
+        type=int,
+        nargs="+",
+        required=True,
+        metavar="PX",
+        help="its side, or columns and rows, in pixels of the ground's own",
+    )
+    add("--seed", type=int, required=True, help="number that sets the ground")
     add(
         "--difficulty",
         type=float,
-        default=1.0,
-        help="0 = nearly pure and clean, 1 = calibrated default, up to 4",
+        required=True,
+        help=f"0 = nearly pure and clean, 1 = calibrated, up to {most_difficulty:g}",
     )
-    add("--library", type=Path, required=True, help="spectral library with all constituents")
-    add_threads(parser)
-
-
-def check_ground(difficulty: float, *sides_px: int) -> None:
-    """InputError unless a simulated scene can have this difficulty and these sides."""
-    if not 0 <= difficulty <= 4:
-        raise InputError(f"--difficulty {difficulty}: out of range; use 0 to 4")
-    if min(sides_px) < 32:
-        raise InputError(f"--size-px {min(sides_px)}: too small; use 32 or more")
 
 
 def add_embedding(parser: argparse.ArgumentParser) -> None:
@@ -95,41 +96,73 @@ def add_embedding(parser: argparse.ArgumentParser) -> None:
         "--masking",
         dest="max_masked",
         type=int,
-        default=4,
-        help="sensors masked at most; 0: never (default: 4)",
+        required=True,
+        help="sensors masked at most; 0: never. One is always left, however large the number",
     )
-    add(
-        "--triplets",
-        type=int,
-        default=6144,
-        help="triplets per epoch, made as they are needed (default: 6144)",
-    )
-    add("--epochs", type=int, default=16, help="epochs (default: 16)")
-    add("--batch", type=int, default=256, help="triplets per step (default: 256)")
-    add("--rate", type=float, default=1e-3, help="Adam's first learning rate (default: 0.001)")
+    add("--triplets", type=int, required=True, help="triplets per epoch, made as they are needed")
+    add("--epochs", type=int, required=True, help="epochs")
     add(
         "--mining",
         choices=("random", "semi-hard"),
-        default="semi-hard",
+        required=True,
         help="negatives of the triplets: as drawn, or the nearest one of the batch that is "
-        "farther than the positive (default: semi-hard)",
+        "farther than the positive",
     )
-    add("--margin", type=float, default=0.3, help="margin of the loss (default: 0.3)")
-    add("--hidden", type=int, default=256, help="units of the first layer (default: 256)")
-    add("--embedding", type=int, default=32, help="units of the second layer (default: 32)")
+    add("--margin", type=float, required=True, help="margin of the loss")
+    add("--hidden", type=int, required=True, help="units of the first layer")
+    add("--embedding", type=int, required=True, help="units of the second layer")
+    add("--networks", type=int, required=True, help="networks side by side, each of its own seed")
+    add("--seed", type=int, required=True, help="seed of weights, spectra and masks")
     add(
-        "--networks",
-        type=int,
-        default=1,
-        help="networks side by side, each from its own seed (default: 1)",
+        "--threads", type=int, required=True, help="TensorFlow's threads; they change the last bits"
     )
-    add("--seed", type=int, default=42, help="seed of weights, spectra and masks")
-    add("--threads", type=int, default=2, help="TensorFlow's threads; they change the last bits")
+
+
+def add_wavelets(parser: argparse.ArgumentParser) -> None:
+    """Add how bands are transformed, whatever the wavelet: `--level` to `--gaps`."""
+    add = parser.add_argument
+    add("--level", type=int, required=True, help="number of levels")
+    add(
+        "--mode",
+        required=True,
+        help="how a band goes on beyond its edges: symmetric, reflect, constant, zero, smooth, "
+        "antisymmetric or antireflect",
+    )
+    add(
+        "--transform",
+        choices=("dwt", "swt"),
+        required=True,
+        help="decimated, or stationary, which moves with any shift",
+    )
+    add(
+        "--gaps",
+        choices=("fill", "nodata"),
+        required=True,
+        help="what becomes of valid pixels within the filter's reach of nodata: their values rest "
+        "in part on nodata filled from its surroundings, or they are nodata, too",
+    )
 
 
 def one_line(error: Exception) -> str:
     """The message of an exception, with line breaks folded."""
     return " ".join(str(error).split())
+
+
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """Add `--window` and `--polygon`, the part of the product that becomes the cube."""
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument(
+        "--window",
+        nargs=4,
+        type=int,
+        metavar=("COLUMN", "ROW", "WIDTH", "HEIGHT"),
+        help="part of the product to use, in pixels (default: all)",
+    )
+    part.add_argument(
+        "--polygon",
+        type=Path,
+        help="vector file of the area to use; pixels outside become nodata",
+    )
 
 
 def add_blocks(parser: argparse.ArgumentParser) -> None:

@@ -19,11 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--classes", type=Path, required=True, help="the study's classes.csv")
     add("--bands", type=Path, required=True, help="the stack's bands.csv")
-    add(
-        "--sentinel2-platform",
-        help="platform whose measured response functions Sentinel-2's bands have, as "
-        "'Sentinel-2A MSI' (default: Gaussians of their centres and widths)",
-    )
+    add("--scene", required=True, help="scene id, for the network's own description")
     add_embedding(parser)
     add("--model", type=Path, required=True, help="network to write (.keras)")
     add("--onnx", type=Path, required=True, help="network to write (.onnx)")
@@ -49,21 +45,25 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.embedding.training_spectra import read_training
     from gossan.files import staged, write_json
     from gossan.legend import read_classes
-    from gossan.patches.architecture import set_up_tensorflow, write_keras
+    from gossan.networks.headers import file_digest
+    from gossan.networks.keras_files import set_up_tensorflow, write_keras
     from gossan.tables import write_table
 
-    training = read_training_options(vars(arguments))
     classes = [item for item in read_classes(arguments.classes) if item.kind == "mineral"]
     bands = read_bands(arguments.bands)
+    training = read_training_options(vars(arguments)).for_sensors(len(bands.sensors))
     spectra = read_training(arguments.library, classes)
-    platforms = {}
-    if arguments.sentinel2_platform is not None:
-        platforms["sentinel2"] = arguments.sentinel2_platform
     set_up_tensorflow(training.threads, training.seed)
     names = [path.name for path in arguments.library]
     augmentation = Augmentation()
     learned = learn(
-        spectra, classes, bands, training, augmentation, libraries=names, platforms=platforms
+        spectra,
+        classes,
+        bands,
+        training,
+        augmentation,
+        scene=arguments.scene,
+        libraries=names,
     )
     with staged(arguments.model) as keras_path, staged(arguments.onnx) as onnx_path:
         write_keras(keras_path, learned.model)
@@ -77,6 +77,7 @@ def main(arguments: argparse.Namespace) -> None:
     write_json(
         arguments.record,
         {
+            "scene": arguments.scene,
             "libraries": names,
             "modelled": learned.header.modelled,
             "records": len(spectra),
@@ -86,12 +87,12 @@ def main(arguments: argparse.Namespace) -> None:
             "bands": {
                 name: bands.part(name).stop - bands.part(name).start for name in bands.sensors
             },
-            "sentinel2_platform": arguments.sentinel2_platform,
             "training": training.describe(),
-            "augmentation": augmentation.describe(),
+            "augmentation": augmentation.describe(bands.sensors),
             "parameters": int(sum(np.size(own) for own in learned.model.trainable_variables)),
             "loss": learned.history[-1]["loss"],
             "keras_onnx_difference": difference,
+            "onnx_sha256": file_digest(arguments.onnx),
         },
     )
 

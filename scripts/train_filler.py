@@ -13,19 +13,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--library", type=Path, nargs="+", required=True, help="spectral libraries to learn from")
     add("--classes", type=Path, required=True, help="the study's classes.csv")
     add("--bands", type=Path, required=True, help="bands of the stack (bands.csv)")
-    add("--spectra", type=int, default=10240, help="spectra per epoch (default: 10240)")
-    add("--epochs", type=int, default=5, help="epochs (default: 5)")
-    add("--batch", type=int, default=256, help="spectra per step (default: 256)")
-    add("--rate", type=float, default=1e-3, help="first learning rate of Adam (default: 0.001)")
-    add("--hidden", type=int, default=256, help="units of an inner layer (default: 256)")
+    add("--scene", required=True, help="scene id, for the network's own description")
+    add("--spectra", type=int, required=True, help="spectra per epoch")
+    add("--epochs", type=int, required=True, help="epochs")
+    add("--hidden", type=int, required=True, help="units of an inner layer")
+    add("--seed", type=int, required=True, help="seed of split, weights and spectra")
     add(
-        "--holdout",
-        type=float,
-        default=0.2,
-        help="share of the library's records kept for the test (default: 0.2)",
+        "--threads", type=int, required=True, help="TensorFlow's threads; they change the last bits"
     )
-    add("--seed", type=int, default=42, help="seed of split, weights and spectra (default: 42)")
-    add("--threads", type=int, default=2, help="TensorFlow's threads; they change the last bits")
     add("--model", type=Path, required=True, help="network to write (.keras)")
     add("--onnx", type=Path, required=True, help="network to write (.onnx)")
     add("--record", type=Path, required=True, help="record of training and test to write (JSON)")
@@ -35,20 +30,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read libraries and bands, train, test on held-out records, write files and records."""
-    from dataclasses import asdict
-
     import numpy as np
 
     from gossan.cube.bands import read_bands
-    from gossan.embedding.filler import (
+    from gossan.embedding.filler import Header, read_filler
+    from gossan.embedding.filler_training import (
         MOST_DIFFERENCE,
-        Header,
         Training,
         build_filler,
         compare_forms,
         describe_reconstruction,
         export_filler,
-        read_filler,
+        require_several,
         scale_mean,
         split_records,
         train_filler,
@@ -57,7 +50,8 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.embedding.training_spectra import filled_sensors, read_training, response_matrix
     from gossan.files import staged, write_json
     from gossan.legend import read_classes
-    from gossan.patches.architecture import (
+    from gossan.networks.headers import file_digest
+    from gossan.networks.keras_files import (
         describe_layers,
         read_keras,
         set_up_tensorflow,
@@ -68,14 +62,12 @@ def main(arguments: argparse.Namespace) -> None:
     training = Training(
         epochs=arguments.epochs,
         spectra=arguments.spectra,
-        batch=arguments.batch,
-        rate=arguments.rate,
         hidden=arguments.hidden,
-        holdout=arguments.holdout,
         seed=arguments.seed,
         threads=arguments.threads,
     )
     bands = read_bands(arguments.bands)
+    require_several(bands)
     classes = read_classes(arguments.classes)
     library = read_training(arguments.library, classes)
     filled = filled_sensors(library, bands, response_matrix(bands))
@@ -87,6 +79,7 @@ def main(arguments: argparse.Namespace) -> None:
     learnt, held = (Augmenter(library.take(side), bands, Augmentation()) for side in sides)
     history = train_filler(model, learnt, held, training)
     header = Header(
+        arguments.scene,
         bands,
         tuple(path.name for path in arguments.library),
         any(library.modelled),
@@ -110,13 +103,14 @@ def main(arguments: argparse.Namespace) -> None:
     write_json(
         arguments.record,
         {
+            "scene": arguments.scene,
             "network": "masked autoencoder of sensors",
             "libraries": list(header.libraries),
             "modelled": header.modelled,
             "bands": {name: bands.sensor.count(name) for name in bands.sensors},
             "layers": describe_layers(model),
             "parameters": model.count_params(),
-            "training": asdict(training),
+            "training": training.describe(),
             "records": {
                 "learnt": len(sides[0]),
                 "held_out": [library.records[place] for place in sides[1]],
@@ -125,6 +119,7 @@ def main(arguments: argparse.Namespace) -> None:
             "val_loss": history[-1]["val_loss"],
             "reconstruction": describe_reconstruction(tested, bands, ways),
             "keras_onnx_difference": difference,
+            "onnx_sha256": file_digest(arguments.onnx),
         },
     )
 

@@ -37,11 +37,12 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         help="class raster to draw training pixels from, in place of points",
     )
-    add("--label", default="class", help="attribute or column of the points that holds the class")
-    add("--per-class", type=int, default=150, help="pixels of a class drawn from the map at most")
-    add("--seed", type=int, default=42, help="seed of the draw from the map")
+    add("--label", required=True, help="attribute or column of the points that holds the class")
+    add("--per-class", type=int, required=True, help="pixels of a class drawn from the map at most")
+    add("--seed", type=int, required=True, help="seed of the draw from the map")
     add("--classes", type=Path, required=True, help="class table (CSV)")
-    add("--plan", type=Path, help="plan of the forest (JSON; default: the paper's pixel forest)")
+    add("--plan", type=Path, required=True, help="plan of the forest (JSON)")
+    add("--scene", required=True, help="scene id, for maps of other scenes by this forest")
     add("--forest", type=Path, required=True, help="forest to write (.npz)")
     add("--record", type=Path, required=True, help="record of the training to write (JSON)")
     add_blocks(parser)
@@ -56,16 +57,15 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.prospects.features import Stack
     from gossan.prospects.forest import flatten_forest, grow_forest, write_forest
     from gossan.prospects.forest_samples import (
-        Plan,
         draw_labels,
         read_plans,
         read_samples,
         require_train,
     )
-    from gossan.prospects.forest_validation import Options, plan_layers, read_ground
+    from gossan.prospects.forest_validation import plan_layers, read_plan_features
     from gossan.raster import is_synthetic, read_info
 
-    plans = [Plan()] if arguments.plan is None else read_plans(arguments.plan)
+    plans = read_plans(arguments.plan)
     if len(plans) > 1:
         raise InputError(f"{arguments.plan}: holds {len(plans)} plans; give the one to train")
     plan = plans[0]
@@ -85,18 +85,21 @@ def main(arguments: argparse.Namespace) -> None:
                 block_px=arguments.block_px,
                 threads=arguments.threads,
             )
-        ground = read_ground(
+        ground = read_plan_features(
             stack,
             samples.take(~samples.is_test),
             [plan],
-            Options(threads=arguments.threads),
-            arguments.block_px,
+            block_px=arguments.block_px,
+            threads=arguments.threads,
         )
-        layers = [stack.layers[place] for place in plan_layers(stack, plan)]
+        places = plan_layers(stack, plan)
+        layers = [stack.layers[place] for place in places]
+        wavelengths = [list(stack.wavelengths[place]) for place in places]
         notes, synthetic = stack.notes, is_synthetic(stack.tags)
+    origin = {"scene": arguments.scene, "synthetic": synthetic}
     train = require_train(ground.samples, classes, str(source))
     model = grow_forest(
-        ground.features[plan.name], train.codes, plan.settings, threads=arguments.threads
+        ground.values[plan.name], train.codes, plan.settings, threads=arguments.threads
     )
     names = {item.code: item.name for item in classes}
     counts = {names[int(code)]: int((train.codes == code).sum()) for code in model.classes_}
@@ -104,7 +107,12 @@ def main(arguments: argparse.Namespace) -> None:
         model,
         [names[int(code)] for code in model.classes_],
         ground.names[plan.name],
-        {"plan": plan.to_json(), "layers": layers},
+        {
+            "plan": plan.to_json(),
+            "layers": layers,
+            "wavelengths_um": wavelengths,
+            "trained_on": origin,
+        },
     )
     write_forest(arguments.forest, forest)
     write_json(
@@ -112,6 +120,8 @@ def main(arguments: argparse.Namespace) -> None:
         {
             "plan": plan.to_json(),
             "layers": layers,
+            "wavelengths_um": wavelengths,
+            "trained_on": origin,
             "features": list(forest.features),
             "classes": [
                 {"code": code, "name": name, "points": counts[name]}

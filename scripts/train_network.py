@@ -16,32 +16,27 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--protocol",
         choices=("blocked", "paper"),
-        default="blocked",
-        help="split by block, then augment; or augment, then split, as the paper did "
-        "(default: blocked)",
+        required=True,
+        help="split by block, then augment; or augment, then split, as the paper did",
     )
     add(
         "--network",
         choices=("paper", "compact"),
-        default="paper",
-        help="the paper's layers, or depthwise blocks with an average (default: paper)",
+        required=True,
+        help="the paper's layers, or depthwise blocks with an average",
     )
-    add("--images", type=int, default=3032, help="images of all sides together (default: 3032)")
+    add("--images", type=int, required=True, help="images of all sides together")
     add(
         "--rotations",
         type=int,
-        default=4,
-        help="turns of a patch, each also mirrored (default: 4, by right angles)",
+        required=True,
+        help="turns of a patch, each also mirrored; 4 are right angles",
     )
-    add("--epochs", type=int, default=10, help="passes over the training images (default: 10)")
-    add("--batch", type=int, default=16, help="images per step (default: 16)")
+    add("--epochs", type=int, required=True, help="passes over the training images")
+    add("--seed", type=int, required=True, help="seed of draw, weights, order and bootstrap")
     add(
-        "--rate",
-        type=float,
-        help="learning rate of Adam (default: 0.001 for paper, 0.003 for compact)",
+        "--threads", type=int, required=True, help="TensorFlow's threads; they change the last bits"
     )
-    add("--seed", type=int, default=42, help="seed of draw, weights, order and bootstrap")
-    add("--threads", type=int, default=2, help="TensorFlow's threads; they change the last bits")
     add("--scene", required=True, help="scene id")
     add(
         "--split-block-px",
@@ -49,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         help="side of the table's spatial blocks in pixels, for the record",
     )
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
     add("--model", type=Path, required=True, help="network to write (.keras)")
     add("--onnx", type=Path, required=True, help="network to write (.onnx)")
     add("--record", type=Path, required=True, help="record of the training to write (JSON)")
@@ -68,8 +63,16 @@ def main(arguments: argparse.Namespace) -> None:
     """Read the patches, train, compare both stored forms, write files and records."""
     import numpy as np
 
+    from gossan.accuracy.blocks import Bootstrap
     from gossan.files import staged, write_json
     from gossan.legend import class_colours, read_classes
+    from gossan.networks.headers import file_digest
+    from gossan.networks.keras_files import (
+        describe_layers,
+        read_keras,
+        set_up_tensorflow,
+        write_keras,
+    )
     from gossan.networks.onnx_export import export_network
     from gossan.networks.onnx_session import METADATA
     from gossan.patches.architecture import (
@@ -78,12 +81,8 @@ def main(arguments: argparse.Namespace) -> None:
         Training,
         build_network,
         compare_answers,
-        describe_layers,
         predict_logits,
-        read_keras,
-        set_up_tensorflow,
         train_network,
-        write_keras,
     )
     from gossan.patches.cutting import SIDES, read_images, read_patches
     from gossan.patches.inference import Header, read_network
@@ -100,12 +99,9 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.tables import write_table
 
     training = Training(
-        arguments.epochs,
-        arguments.batch,
-        RATES[arguments.network] if arguments.rate is None else arguments.rate,
-        arguments.seed,
-        arguments.threads,
+        arguments.epochs, RATES[arguments.network], arguments.seed, arguments.threads
     )
+    bootstrap = Bootstrap(arguments.split_block_px, arguments.bootstrap, arguments.seed)
     table = read_patches(arguments.table)
     images, bands = read_images(arguments.patches, table)
     everything = read_classes(arguments.classes)
@@ -113,7 +109,7 @@ def main(arguments: argparse.Namespace) -> None:
     draw_images = draw_blocked if arguments.protocol == "blocked" else draw_paper
     draw = draw_images(table, arguments.images, rotations=arguments.rotations, seed=arguments.seed)
     set_up_tensorflow(training.threads, training.seed)
-    model = build_network(arguments.network, len(bands), len(own))
+    model = build_network(arguments.network, len(bands.names), len(own))
     fit = train_network(model, images, table.labels, draw, training, arguments.rotations)
     answers = {}
     for side in SIDES[1:]:
@@ -121,9 +117,12 @@ def main(arguments: argparse.Namespace) -> None:
         logits = predict_logits(model, images, patches, variants, arguments.rotations)
         answers[side] = Answers(patches, variants, table.labels[patches], logits)
     header = Header(
+        scene=arguments.scene,
         network=arguments.network,
         kind="colour" if images.dtype == np.uint8 else "reflectance",
-        bands=bands,
+        bands=bands.names,
+        centre_um=bands.centre_um,
+        fwhm_um=bands.fwhm_um,
         patch_px=table.size_px,
         codes=tuple(item.code for item in own),
         names=tuple(item.name for item in own),
@@ -155,9 +154,7 @@ def main(arguments: argparse.Namespace) -> None:
             method=method,
             protocol=arguments.protocol,
             file=arguments.table.name,
-            block_px=arguments.split_block_px,
-            replicates=arguments.bootstrap,
-            seed=arguments.seed,
+            bootstrap=bootstrap,
         ),
     )
     write_table(arguments.history, fit.history)
@@ -169,7 +166,7 @@ def main(arguments: argparse.Namespace) -> None:
             "method": method,
             "network": arguments.network,
             "input": header.kind,
-            "bands": list(bands),
+            "bands": list(bands.names),
             "protocol": arguments.protocol,
             "synthetic": table.synthetic,
             "classes": [{"code": item.code, "name": item.name} for item in own],
@@ -194,6 +191,7 @@ def main(arguments: argparse.Namespace) -> None:
             "colour_share_accuracy": round(share_accuracy(table, answers["test"].patches), 6),
             "compared_patches": len(seen),
             "keras_onnx_difference": difference,
+            "onnx_sha256": file_digest(arguments.onnx),
         },
     )
 

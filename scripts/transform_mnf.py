@@ -2,7 +2,6 @@
 
 import argparse
 import threading
-from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from gossan.errors import InputError
 from gossan.legend import write_continuous_style
 from gossan.library.readers import References, write_references
-from gossan.raster import Layer, RasterInfo, decode, find_bands, iter_blocks, map_blocks, read_info
+from gossan.raster import Layer, RasterInfo, decode, iter_blocks, map_blocks, read_info
 from gossan.tables import write_table
 from gossan.transforms.noise_fraction import (
     SceneSums,
@@ -42,33 +41,33 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cube", type=Path, required=True, help="cube to transform")
-    parser.add_argument("--bands", nargs="+", metavar="NAME", help="bands (default: all)")
     parser.add_argument(
         "--components",
         type=int,
-        help="components to keep, those of the most signal (default: 10, or all of fewer bands)",
+        required=True,
+        help="components to keep, those of the most signal; not more than the cube has bands",
     )
     parser.add_argument(
         "--skewers",
         type=int,
-        default=2000,
-        help="random directions along which extreme pixels are counted (default: 2000)",
+        required=True,
+        help="random directions along which extreme pixels are counted",
     )
     parser.add_argument(
-        "--threshold",
+        "--purity-threshold",
         type=float,
-        default=2.5,
+        required=True,
         help="distance, in standard deviations of the noise, within which of an end pixels count; "
-        "0 counts one pixel at each end (default: 2.5)",
-    )
-    parser.add_argument(
-        "--seed", type=int, default=42, help="number that sets the directions (default: 42)"
+        "0 counts one pixel at each end",
     )
     parser.add_argument(
         "--endmember-count",
         type=int,
-        help="end-members to look for (default: components + 1, which is the most there can be)",
+        required=True,
+        help="end-members to look for at most; 0: one more than components, of which there can "
+        "be no more",
     )
+    parser.add_argument("--seed", type=int, required=True, help="number that sets the directions")
     parser.add_argument("--output", type=Path, required=True, help="raster of components to write")
     parser.add_argument(
         "--eigenvalues", type=Path, required=True, help="table to write of all components (CSV)"
@@ -93,27 +92,24 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Sum up noise and signal, write components, purity, end-members and tables."""
     info = read_info(arguments.cube)
-    used = find_bands(info, arguments.bands)
-    names = tuple(info.bands.names[place] for place in used)
-    # A slice, unlike a list, does not copy the block.
-    chosen = used if arguments.bands else slice(None)
+    names = info.bands.names
     if not (info.bands.centre_um and info.bands.fwhm_um):
         raise InputError(
             f"{arguments.cube}: its bands lack wavelengths or widths, without which spectra of "
             "end-members have no meaning; write them into the raster"
         )
-    components = min(10, len(names)) if arguments.components is None else arguments.components
+    components = arguments.components
     if not 1 <= components <= len(names):
         raise InputError(
             f"--components {components}: {arguments.cube} has {len(names)} bands to make "
             f"components of; give 1 to {len(names)}"
         )
-    count = components + 1 if arguments.endmember_count is None else arguments.endmember_count
+    count = arguments.endmember_count or components + 1
     for flag, value, least in (
         ("skewers", arguments.skewers, 1),
-        ("threshold", arguments.threshold, 0),
+        ("purity-threshold", arguments.purity_threshold, 0),
         ("seed", arguments.seed, 0),
-        ("endmember-count", count, 1),
+        ("endmember-count", count, 0),
     ):
         if not value >= least:
             raise InputError(f"--{flag} {value}: give {least} or more")
@@ -128,7 +124,7 @@ def main(arguments: argparse.Namespace) -> None:
     with threadpool_limits(1):
         sums = SceneSums(len(names), width)
         for window, block in iter_blocks(
-            lambda block: measure_block(block[chosen], info.nodata),
+            lambda block: measure_block(block, info.nodata),
             [arguments.cube],
             scaled=False,
             progress="noise and signal",
@@ -138,7 +134,7 @@ def main(arguments: argparse.Namespace) -> None:
         fraction = solve(sums, names, str(arguments.cube))
         tags = {**info.tags, "METHOD": METHOD, "BANDS": " ".join(names)}
         map_blocks(
-            lambda block: transform_block(block[chosen], fraction, components, info.nodata),
+            lambda block: transform_block(block, fraction, components, info.nodata),
             [arguments.cube],
             [
                 Layer(
@@ -171,7 +167,7 @@ def main(arguments: argparse.Namespace) -> None:
 
         def count_block(block: np.ndarray, places: np.ndarray) -> np.ndarray:
             nonlocal purest
-            purity = count_purity(block, skewers, extremes, arguments.threshold, places)
+            purity = count_purity(block, skewers, extremes, arguments.purity_threshold, places)
             found = PurePixels.of_block(block, purity, places)
             with lock:
                 purest = found if purest is None else purest.merge(found)
@@ -190,7 +186,7 @@ def main(arguments: argparse.Namespace) -> None:
                         **tags,
                         "METHOD": PURITY_METHOD,
                         "SKEWERS": str(arguments.skewers),
-                        "THRESHOLD": f"{arguments.threshold:g}",
+                        "THRESHOLD": f"{arguments.purity_threshold:g}",
                         "SEED": str(arguments.seed),
                     },
                 )
@@ -203,29 +199,28 @@ def main(arguments: argparse.Namespace) -> None:
     write_continuous_style(arguments.output, -spread, spread)
     write_continuous_style(arguments.purity, 0.0, float(purest.purity[0]))
     write_table(arguments.eigenvalues, tabulate_eigenvalues(fraction.eigenvalues))
-    write_endmembers(arguments, info, used, purest, choose_endmembers(purest, count))
+    write_endmembers(arguments, info, purest, choose_endmembers(purest, count))
 
 
 def write_endmembers(
     arguments: argparse.Namespace,
     info: RasterInfo,
-    used: Sequence[int],
     pixels: PurePixels,
     corners: np.ndarray,
 ) -> None:
-    """Write spectra, at the bands `used`, and places of the pixels that `corners` indexes."""
+    """Write spectra and places of the pixels that `corners` indexes."""
     titles = tuple(f"endmember-{number}" for number in range(1, len(corners) + 1))
     rows, columns = np.divmod(pixels.place[corners], info.grid.width)
     with rasterio.open(arguments.cube) as dataset:
         spectra = [
-            decode(dataset.read(window=Window(column, row, 1, 1)), info)[used, 0, 0]
+            decode(dataset.read(window=Window(column, row, 1, 1)), info)[:, 0, 0]
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         ]
     references = References(
         titles,
-        tuple(info.bands.names[place] for place in used),
-        np.array(info.bands.centre_um)[used],
-        np.array(info.bands.fwhm_um)[used],
+        info.bands.names,
+        np.array(info.bands.centre_um),
+        np.array(info.bands.fwhm_um),
         np.array(spectra),
     )
     write_references(arguments.endmembers, references)

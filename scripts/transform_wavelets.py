@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from toolkit import add_blocks, run
+from toolkit import add_blocks, add_wavelets, run
 
 METHOD = "Wavelet sub-bands"
 
@@ -12,29 +12,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cube", type=Path, required=True, help="cube to split")
-    parser.add_argument("--bands", nargs="+", metavar="NAME", help="bands (default: all)")
+    add_wavelets(parser)
     parser.add_argument(
-        "--wavelet", default="sym4", help="PyWavelets' name of a discrete wavelet (default: sym4)"
-    )
-    parser.add_argument("--level", type=int, default=1, help="number of levels (default: 1)")
-    parser.add_argument(
-        "--mode",
-        default="symmetric",
-        help="how a band goes on beyond its edges: symmetric (default), reflect, constant, zero, "
-        "smooth, antisymmetric or antireflect",
-    )
-    parser.add_argument(
-        "--transform",
-        choices=("dwt", "swt"),
-        default="dwt",
-        help="decimated (default), or stationary, which moves with any shift",
-    )
-    parser.add_argument(
-        "--gaps",
-        choices=("fill", "nodata"),
-        default="fill",
-        help="what becomes of valid pixels within the filter's reach of nodata: their values rest "
-        "in part on nodata filled from its surroundings (default), or they are nodata, too",
+        "--wavelet", required=True, help="PyWavelets' name of a discrete wavelet, such as sym4"
     )
     parser.add_argument(
         "--output",
@@ -62,18 +42,18 @@ def main(arguments: argparse.Namespace) -> None:
 
     from gossan.errors import InputError
     from gossan.legend import write_continuous_style
-    from gossan.raster import Layer, decode, find_bands, map_blocks, read_info
+    from gossan.raster import Layer, decode, map_blocks, read_info
     from gossan.tables import write_table
     from gossan.transforms.wavelets import Transform, mark_influenced, split_block
+    from gossan.zones.cube_limits import require_fit
     from gossan.zones.wavelet_profile import RowSums, profile_rows
 
     transform = Transform(
         arguments.wavelet, arguments.level, arguments.mode, arguments.transform, arguments.gaps
     )
     info = read_info(arguments.cube)
-    places = find_bands(info, arguments.bands)
-    bands = [info.bands.names[place] for place in places]
-    transform.require_fit(info.grid.shape, str(arguments.cube))
+    require_fit(info, transform)
+    bands = info.bands.names
     names = [(band, part) for band in bands for part in transform.subbands]
     horizontal = [place for place, (_, part) in enumerate(names) if part.startswith("LH")]
 
@@ -104,7 +84,7 @@ def main(arguments: argparse.Namespace) -> None:
 
     def split(inner: tuple[slice, slice], cube: np.ndarray, window: Window) -> np.ndarray:
         nonlocal lowest, highest
-        block = decode(cube[places], info)
+        block = decode(cube, info)
         result = split_block(block, inner, transform)
         row, column = window.row_off + inner[0].start, window.col_off + inner[1].start
         note(np.isnan(block), inner, RowSums.of_block(result[horizontal], row, column))

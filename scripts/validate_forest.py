@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         "attribute split says train or test",
     )
     add("--test", type=Path, help="labelled points to test, where another file holds them")
-    add("--label", default="class", help="attribute or column that holds the class")
+    add("--label", required=True, help="attribute or column that holds the class")
     add("--classes", type=Path, required=True, help="class table (CSV)")
     add(
         "--plans",
@@ -42,11 +42,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="plans to test (JSON, a list); the first is what gains are counted from",
     )
     add("--scene", required=True, help="scene id")
-    add("--spatial-block-px", type=int, default=24, help="side of a spatial block, in pixels")
-    add("--folds", type=int, default=8, help="folds that the blocks are dealt into")
-    add("--per-class", type=int, default=150, help="points per class that train a fold at most")
-    add("--bootstrap", type=int, default=1000, help="number of bootstrap samples")
-    add("--seed", type=int, default=42, help="seed of folds, draws and bootstrap")
+    add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
+    add("--folds", type=int, required=True, help="folds that the blocks are dealt into")
+    add("--per-class", type=int, required=True, help="points per class that train a fold at most")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of folds, draws and bootstrap")
     add("--table", type=Path, required=True, help="scores of plans and splits to write (CSV)")
     add(
         "--record-dir",
@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read points and features, test, choose, explain, and write records and tables."""
+    from gossan.accuracy.blocks import Bootstrap
     from gossan.errors import InputError
     from gossan.files import write_json
     from gossan.legend import read_classes
@@ -79,7 +80,7 @@ def main(arguments: argparse.Namespace) -> None:
         choose_for_map,
         compare_tests,
         explain_forest,
-        make_record,
+        forest_record,
         permutation_importance,
         read_ground,
         run_tests,
@@ -88,11 +89,9 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.tables import write_table
 
     options = Options(
-        block_px=arguments.spatial_block_px,
+        bootstrap=Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed),
         folds=arguments.folds,
         per_class=arguments.per_class,
-        replicates=arguments.bootstrap,
-        seed=arguments.seed,
         threads=arguments.threads,
     )
     plans = read_plans(arguments.plans)
@@ -107,7 +106,7 @@ def main(arguments: argparse.Namespace) -> None:
             arguments.label,
             arguments.test,
         )
-        ground = read_ground(stack, samples, plans, options, arguments.block_px)
+        ground = read_ground(stack, samples, plans, options, block_px=arguments.block_px)
         notes, synthetic = stack.notes, is_synthetic(stack.tags)
     require_train(ground.samples, classes, str(arguments.samples))
     tests = run_tests(ground, plans, options)
@@ -123,17 +122,16 @@ def main(arguments: argparse.Namespace) -> None:
         for row in explain_forest(ground, test, classes, options)
     ]
     for test in tests:
-        record = make_record(
+        record = forest_record(
             ground,
             test,
             classes,
             options,
             scene=arguments.scene,
-            reference=(arguments.test or arguments.samples).name,
+            truth=(arguments.test or arguments.samples).name,
             synthetic=synthetic,
+            notes=notes,
         )
-        if notes:
-            record["reference"]["note"] += "; " + "; ".join(notes)
         write_json(arguments.record_dir / f"{test.name}-{test.protocol}.json", record)
     write_table(arguments.table, compare_tests(ground, tests, classes, options))
     write_table(arguments.importance, importance)

@@ -1,249 +1,259 @@
-"""Checks of the configuration and of the table of scenes, with all faults told together."""
+"""What a schema cannot see of the settings: faults between keys, files and names."""
 
-import csv
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+import yaml
 
 from gossan.errors import InputError
+from gossan.legend import MapClass, merge_classes, read_own_classes
+from gossan.schema import nearest
 
-TWIN = "twin"
 ANALYTIC = "analytic"
-SENSORS_OF = {
-    "gilgit": ("landsat",),
-    "zafarghand": ("aster",),
-    "bahia": ("sentinel2", "rasters"),
-    "cuprite": ("emit", "enmap", "prisma", "sentinel2", "worldview3"),
-}
-# Studies whose scenes are seen by several sensors, with a row for each.
-STACKED = ("cuprite",)
-SEVERAL = "several"
+METHODS = ("minerals", "mnf", "patches", "zones", "prospects", "embedding", "targets")
+# Methods that compare a cube with spectra of a library.
+COMPARING = ("minerals", "zones", "embedding")
+# Of a text file of a library, what is searched for the names of its spectra.
+_HEAD_BYTES = 1 << 16
 
 
-def fill_defaults(value: dict, schema: dict) -> dict:
-    """A copy of `value` in which each key that the schema gives a default is present."""
-    filled = dict(value)
-    for key, part in schema.get("properties", {}).items():
-        if key not in filled and "default" in part:
-            filled[key] = part["default"]
-        if isinstance(filled.get(key), dict) and "properties" in part:
-            filled[key] = fill_defaults(filled[key], part)
-    return filled
+def repeated_keys(path: str | Path) -> list[str]:
+    """One line per key that stands twice in a mapping of a YAML file: the second would win."""
+    try:
+        document = yaml.compose(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return []  # told by the one who reads the file for its content
+    return [
+        f"{path}, line {line}: {key} stands twice; keep one"
+        for key, line in _repetitions(document, "")
+    ]
 
 
-def schema_faults(value: dict, schema: dict, place: str = "") -> list[str]:
-    """One line per fault of `value` against a closed JSON Schema, each with key and fix."""
-    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(e.path))
-    return [line for error in errors for line in _explain(error, place)]
+def _repetitions(node: yaml.Node | None, place: str) -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repetitions(item, place)
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, item in node.value:
+            name = f"{place}{key.value}"
+            if name in seen:
+                yield name, key.start_mark.line + 1
+            seen.add(name)
+            yield from _repetitions(item, f"{name}.")
 
 
-def config_faults(config: dict, names: Iterable[str]) -> list[str]:
+def config_faults(config: Mapping, known: Sequence[MapClass], papers: Iterable[str]) -> list[str]:
     """Faults that a schema cannot see, in a config that fits the schema.
 
-    `names` are the known class names (resources/static/minerals.csv).
+    `known` are the classes of resources/static/minerals.csv, `papers` the names in published.json.
     """
-    known = list(names)
     faults = []
-    for source in config["library"]["sources"]:
-        if source != ANALYTIC and not Path(source).exists():
-            faults.append(
-                f"library.sources: {source} does not exist; give a file, a folder or `{ANALYTIC}`"
-            )
+    side_px = config["accuracy"]["spatial_block_px"]
     for study, settings in config["studies"].items():
-        place = f"studies.{study}"
-        for key, name in minerals_named(settings):
-            if name not in known:
-                faults.append(f"{place}.{key}: unknown mineral {name!r}{_nearest(name, known)}")
-        for name in settings.get("max_angle_rad_of", {}):
-            if name not in settings["references"]:
-                faults.append(
-                    f"{place}.max_angle_rad_of: {name!r} is not among this study's "
-                    f"references{_nearest(name, settings['references'])}"
-                )
-        for name in settings.get("cnn", {}).get("labels", []):
-            if settings["cnn"]["run"] and name not in settings["references"]:
-                faults.append(
-                    f"{place}.cnn.labels: {name!r} is not among this study's "
-                    f"references{_nearest(name, settings['references'])}"
-                )
-        faults += [f"{place}.{fault}" for fault in _preprocessing_faults(settings)]
-        faults += [f"{place}.zones.{fault}" for fault in _range_faults(settings.get("zones", {}))]
-        for key, path in _files_named(settings):
-            if not Path(path).exists():
-                faults.append(f"{place}.{key}: {path} does not exist; correct the path")
-    return faults
-
-
-def minerals_named(settings: dict) -> list[tuple[str, str]]:
-    """(key, mineral) for each mineral that a study's settings name."""
-    named = [("references", name) for name in settings.get("references", [])]
-    for zone, own in settings.get("zones", {}).items():
-        members = own["minerals"] if isinstance(own, dict) else own
-        named += [(f"zones.{zone}", name) for name in members]
-    return named
-
-
-def _range_faults(zones: dict) -> list[str]:
-    """Ranges of confidence that are none; zones of minerals alone have no ranges."""
-    return [
-        f"{zone}.{level}: [{low:g}, {high:g}] is no range; give the lower end first"
-        for zone, own in zones.items()
-        if isinstance(own, dict)
-        for level, (low, high) in ((name, own[name]) for name in ("medium", "high"))
-        if low >= high
-    ]
-
-
-def _files_named(settings: dict) -> list[tuple[str, str]]:
-    """(key, path) of each file that a study's settings name."""
-    keys = ("polygon", "mines", "ore_points", "geology", "claims", "occurrences")
-    named = [(key, settings.get(key, "")) for key in keys]
-    named.append(("score.model", settings.get("score", {}).get("model", "")))
-    named += [
-        (f"points.{key}", settings.get("points", {}).get(key, ""))
-        for key in ("train", "test", "classes")
-    ]
-    if "points" in settings:
-        named.append(("forest.plans", settings["forest"]["plans"]))
-    trial = settings.get("spectra", {})
-    named += [(f"spectra.{key}", trial.get(key, "")) for key in ("training", "test", "sensors")]
-    for name, collection in settings.get("pixels", {}).items():
-        named += [(f"pixels.{name}.files", path) for path in collection["files"]]
-        named.append((f"pixels.{name}.matrix", collection.get("matrix", {}).get("wavelengths", "")))
-    named += [("rasters", path) for path in settings.get("rasters", [])]
-    return [(key, path) for key, path in named if path]
-
-
-def _preprocessing_faults(settings: dict) -> list[str]:
-    faults = []
-    relative = {"iarr", "log_residuals"} & set(settings.get("atmosphere", [])[-1:])
-    if relative and settings["normalisation"] == "clip":
-        faults.append(
-            f"normalisation: clip would cut what {relative.pop()} gives, ratios around 1; use "
-            "minmax or none"
-        )
-    trial = settings.get("spectra", {})
-    given = [key for key in ("training", "test", "sensors") if trial.get(key)]
-    if given and len(given) < 3:
-        faults.append("spectra: training, test and sensors go together; give all three or none")
-    if settings.get("window") and settings["polygon"]:
-        faults.append("window: stands beside polygon; give one of them")
-    return faults
-
-
-def read_scenes(path: str | Path, schema: dict) -> tuple[list[dict[str, str]], list[str]]:
-    """Rows of the table of scenes, and its faults, one line each.
-
-    Lines that start with `#` are comments. Errors: InputError when the file cannot be read.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"scenes: cannot read {path}; give a tab-separated table ({error})"
-        ) from error
-    lines = {
-        number: line
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.startswith("#")
-    }
-    table = csv.DictReader(lines.values(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    columns = list(schema["properties"])
-    if list(table.fieldnames or []) != columns:
-        return [], [f"{path}: the first line must be these columns with tabs between: {columns}"]
-    rows, faults = [], []
-    seen: dict[str, list[dict[str, str]]] = {}
-    for number, row in zip(list(lines)[1:], table, strict=True):
-        place = f"{path}, line {number}"
-        if row.get("reference") is None:
-            row["reference"] = ""  # editors strip the tab before an empty last column
-        if None in row or None in row.values():
-            faults.append(f"{place}: has not {len(columns)} columns; separate them with tabs")
-            continue
-        row = {key: value.strip() for key, value in row.items()}
-        found = schema_faults(row, schema, f"{place}, ")
-        found += [f"{place}, {fault}" for fault in _repetition_faults(row, seen)]
-        seen.setdefault(row["scene"], []).append(row)
-        if not found and row["sensor"] not in SENSORS_OF[row["study"]]:
-            found.append(
-                f"{place}, sensor: {row['study']} does not run on {row['sensor']!r}; give "
-                f"{' or '.join(SENSORS_OF[row['study']])}"
+        if settings.get("zones", {"score": {"buffer_px": 0}})["score"]["buffer_px"] > side_px:
+            faults.append(
+                f"studies.{study}.zones.score.buffer_px: is more than accuracy.spatial_block_px "
+                f"({side_px}); lower it"
             )
-        for key in ("product", "reference"):
-            if row[key] not in ("", TWIN) and not Path(row[key]).exists():
-                found.append(f"{place}, {key}: {row[key]} does not exist; correct the path")
-        if row["reference"] == TWIN and row["product"] != TWIN:
-            found.append(f"{place}, reference: `{TWIN}` goes only with product `{TWIN}`")
-        faults += found
-        rows.append(row)
-    if not rows and not faults:
-        faults.append(f"{path}: lists no scene; add a row")
-    return rows, faults
-
-
-def _repetition_faults(row: dict[str, str], seen: dict[str, list[dict[str, str]]]) -> list[str]:
-    """Faults of a row of a scene of which other rows have been seen."""
-    earlier = seen.get(row["scene"], [])
-    if not earlier:
-        return []
-    scene = repr(row["scene"])
-    if row["study"] not in STACKED or earlier[0]["study"] != row["study"]:
-        return [f"scene: {scene} is listed twice; give each its own name"]
-    faults = []
-    if row["sensor"] in [other["sensor"] for other in earlier]:
-        faults.append(f"sensor: {scene} has two rows of {row['sensor']}; keep one")
-    if row["reference"] != earlier[0]["reference"]:
-        faults.append(f"reference: the rows of {scene} must have the same")
-    if (row["product"] == TWIN) != (earlier[0]["product"] == TWIN):
-        faults.append(f"product: `{TWIN}` goes for all rows of {scene} or for none")
+        faults += [
+            f"studies.{study}.{fault}" for fault in _study_faults(settings, known, list(papers))
+        ]
     return faults
 
 
-def group_scenes(rows: Iterable[dict[str, str]]) -> dict[str, dict[str, Any]]:
-    """Scenes by name, in the order of their first rows, each with `products`: path by sensor.
+def _study_faults(settings: Mapping, known: Sequence[MapClass], papers: list[str]) -> Iterator[str]:
+    if not methods_of(settings):
+        yield f"has no method; add a section: {', '.join(METHODS)}"
+    if settings["paper"] and settings["paper"] not in papers:
+        yield f"paper: {settings['paper']!r} is not known{nearest(settings['paper'], papers)}"
+    absent = [(key, path) for key, path in _files_named(settings) if not Path(path).exists()]
+    yield from (f"{key}: {path} does not exist; correct the path" for key, path in absent)
+    classes = list(known)
+    if settings["classes"] and "classes" not in dict(absent):
+        try:
+            own = read_own_classes(settings["classes"])
+            classes, faults = merge_classes(known, own)
+            yield from (f"classes: {settings['classes']}: {fault}" for fault in faults)
+        except InputError as error:
+            yield f"classes: {error}"
+    yield from _mineral_faults(settings, {item.name: item for item in classes})
+    yield from _key_faults(settings)
 
-    Where a study has a row per sensor, a scene's `sensor` is SEVERAL, and `product` too unless it
-    is simulated.
+
+def methods_of(settings: Mapping) -> list[str]:
+    """The methods of a study, in the order in which they build on one another."""
+    return [method for method in METHODS if method in settings]
+
+
+def minerals_named(settings: Mapping, method: str) -> list[str]:
+    """Minerals that a method of a study looks for, each once."""
+    section = settings[method]
+    if method == "zones":
+        named = [name for zone in section["alteration"].values() for name in zone["minerals"]]
+    else:
+        named = section["references"]
+    return list(dict.fromkeys(named))
+
+
+def libraries_of(settings: Mapping, method: str) -> list[str]:
+    """Libraries of a method, in order of preference: its own, else the study's."""
+    return list(settings[method]["library"] or settings["library"])
+
+
+def _mineral_faults(settings: Mapping, classes: Mapping[str, MapClass]) -> Iterator[str]:
+    for key, name in _minerals_of_keys(settings):
+        if name not in classes:
+            yield f"{key}: unknown mineral {name!r}{nearest(name, classes)}"
+    for method in COMPARING:
+        if method in settings:
+            heads = [_names_in(source) for source in libraries_of(settings, method)]
+            wanted = [name for name in minerals_named(settings, method) if name in classes]
+            for name in wanted if all(head is not None for head in heads) else []:
+                if not any(_is_in(head, classes[name]) for head in heads):
+                    yield (
+                        f"{method}: no library has a spectrum of {name!r}; name one that has, or "
+                        "leave the mineral out"
+                    )
+    minerals = settings.get("minerals")
+    if minerals:
+        others = [("minerals.max_angle_rad_of", name) for name in minerals["max_angle_rad_of"]]
+        others += [
+            ("patches.labels", name) for name in settings.get("patches", {"labels": []})["labels"]
+        ]
+        for key, name in others:
+            if name not in minerals["references"]:
+                yield (
+                    f"{key}: {name!r} is not among minerals.references"
+                    f"{nearest(name, minerals['references'])}"
+                )
+
+
+def _minerals_of_keys(settings: Mapping) -> Iterator[tuple[str, str]]:
+    """(key, mineral) for each mineral that a study's settings name."""
+    for method in ("minerals", "embedding"):
+        for name in settings.get(method, {"references": []})["references"]:
+            yield f"{method}.references", name
+    for zone, members in settings.get("minerals", {"zones": {}})["zones"].items():
+        yield from ((f"minerals.zones.{zone}", name) for name in members)
+    for zone, own in settings.get("zones", {"alteration": {}})["alteration"].items():
+        yield from ((f"zones.alteration.{zone}", name) for name in own["minerals"])
+    for name in settings.get("targets", {"minerals": []})["minerals"]:
+        yield "targets.minerals", name
+
+
+def _names_in(source: str) -> str | None:
+    """Where the names of a library's spectra stand, as one plain text; None where that is unknown.
+
+    Names of the files of a folder with their first lines, the head of a table or of an ENVI
+    header. It is a glance and no reading: a name that is nowhere in it is not in the library.
     """
-    scenes: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        scene = scenes.setdefault(row["scene"], {**row, "products": {}})
-        scene["products"][row["sensor"]] = row["product"]
-        if row["study"] in STACKED:
-            scene["sensor"] = SEVERAL
-            scene["product"] = TWIN if row["product"] == TWIN else SEVERAL
-    return scenes
+    path = Path(source)
+    if source == ANALYTIC or not path.exists():
+        return None
+    if path.is_dir():
+        files = sorted(item for item in path.rglob("*") if item.is_file())
+        texts = [part for item in files for part in (item.name, _head(_named_by(item), 4096))]
+    else:
+        texts = [path.name, _head(_named_by(path))]
+    return _plain(" ".join(texts))
 
 
-def _explain(error: ValidationError, place: str) -> list[str]:
-    key = ".".join(str(part) for part in error.path)
-    where = f"{place}{key}" if key else place.rstrip(", ")
-    if error.validator == "additionalProperties" and error.schema.get("properties"):
-        allowed = list(error.schema["properties"])
-        unknown = [name for name in error.instance if name not in allowed]
-        dot = f"{where}." if where else ""
-        return [
-            f"{dot}{name}: not a key{_nearest(name, allowed) or f'; keys here: {allowed}'}"
-            for name in unknown
+def _named_by(path: Path) -> Path:
+    """The file that tells the names of an ENVI library's spectra: its header."""
+    headers = (path.with_suffix(".hdr"), path.with_name(f"{path.name}.hdr"))
+    is_library = path.suffix.lower() == ".sli"
+    return next((header for header in headers if is_library and header.exists()), path)
+
+
+def _head(path: Path, size: int = _HEAD_BYTES) -> str:
+    with path.open("rb") as stream:
+        return stream.read(size).decode("utf-8", errors="replace")
+
+
+def _is_in(text: str | None, mineral: MapClass) -> bool:
+    names = [name for name in (mineral.name, mineral.record) if name]
+    return text is not None and any(_plain(name) in text for name in names)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace("_", " ").split())
+
+
+def _files_named(settings: Mapping) -> list[tuple[str, str]]:
+    """(key, path) of each file that a study's settings name."""
+    named = [("classes", settings["classes"])]
+    named += [("library", path) for path in settings["library"]]
+    named.append(("cube.polygon", settings["cube"]["polygon"]))
+    for method in methods_of(settings):
+        section = settings[method]
+        named += [(f"{method}.library", path) for path in section.get("library", [])]
+        named.append((f"{method}.model", section.get("model", "")))
+    if "zones" in settings:
+        named.append(("zones.score.model", settings["zones"]["score"]["model"]))
+    if "prospects" in settings:
+        section = settings["prospects"]
+        surveys = ("mines", "ore_points", "geology", "claims", "occurrences")
+        named += [(f"prospects.{key}", section[key]) for key in surveys]
+        named += [
+            (f"prospects.points.{key}", section["points"][key])
+            for key in ("train", "test", "classes")
         ]
-    if error.validator == "enum":
-        choices = error.validator_value
-        hint = _nearest(error.instance, choices) or f"; choose from {choices}"
-        return [f"{where}: {error.instance!r} is not allowed{hint}"]
-    if error.validator == "pattern":
-        return [
-            f"{where}: {error.instance!r} may hold only letters, digits and hyphens "
-            f"({error.validator_value})"
+        named += [("prospects.rasters", path) for path in section["rasters"]]
+        named.append(("prospects.forest.plans", section["forest"]["plans"]))
+    if "embedding" in settings:
+        section = settings["embedding"]
+        trial = section["spectra"]
+        named += [
+            (f"embedding.spectra.{key}", trial[key]) for key in ("training", "test", "sensors")
         ]
-    if error.validator == "type":
-        return [f"{where}: must be of type {error.validator_value}, not {error.instance!r}"]
-    return [f"{where}: {error.message}"]
+        for name, collection in section["pixels"].items():
+            place = f"embedding.pixels.{name}"
+            named += [(f"{place}.files", path) for path in collection["files"]]
+            named.append((f"{place}.matrix", collection.get("matrix", {}).get("wavelengths", "")))
+    return [(key, path) for key, path in named if path and path != ANALYTIC]
 
 
-def _nearest(name: Any, choices: Iterable[Any]) -> str:
-    close = difflib.get_close_matches(str(name), [str(choice) for choice in choices], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _key_faults(settings: Mapping) -> Iterator[str]:
+    """Keys that do not go together."""
+    for place, section in (("cube", settings["cube"]), ("zones", settings.get("zones"))):
+        relative = {"iarr", "log_residuals"} & set((section or {}).get("atmosphere", [])[-1:])
+        if relative and section["normalisation"] == "clip":
+            yield (
+                f"{place}.normalisation: clip would cut what {relative.pop()} gives, ratios around "
+                "1; use minmax or none"
+            )
+    if settings["cube"]["window"] and settings["cube"]["polygon"]:
+        yield "cube.window: stands beside polygon; give one of them"
+    for low, high in settings["stack"]["excluded_um"]:
+        if low >= high:
+            yield f"stack.excluded_um: [{low:g}, {high:g}] is no range; give the lower end first"
+    for zone, own in settings.get("zones", {"alteration": {}})["alteration"].items():
+        for level in ("medium", "high"):
+            low, high = own[level]
+            if low >= high:
+                yield (
+                    f"zones.alteration.{zone}.{level}: [{low:g}, {high:g}] is no range; give the "
+                    "lower end first"
+                )
+    if "patches" in settings and "minerals" not in settings:
+        yield "patches: needs a mineral map; add the section minerals"
+    if "targets" in settings and not {"minerals", "zones", "prospects", "embedding"} & set(
+        settings
+    ):
+        yield "targets: needs maps; add the section minerals, zones, prospects or embedding"
+    if "embedding" in settings:
+        trial = settings["embedding"]["spectra"]
+        given = [key for key in ("training", "test", "sensors") if trial[key]]
+        if given and len(given) < 3:
+            yield "embedding.spectra: training, test and sensors go together; give all or none"
+        both = settings["embedding"]["sensors"], settings["stack"]["sensors"]
+        if all(both) and set(both[0]) != set(both[1]):
+            yield "embedding.sensors: are not those of stack.sensors; give one of the two keys"
+    levels = {
+        "prospects.potential": settings.get("prospects", {}).get("potential"),
+        "targets": settings.get("targets"),
+    }
+    for key, given in levels.items():
+        if given and given["medium"] > given["high"]:
+            yield f"{key}: medium lies above high; exchange them"

@@ -111,24 +111,101 @@ def _parse_class(row: dict[str, str | None], where: str) -> MapClass:
     )
 
 
+OWN_COLUMNS = ("name", "code", "label", "colour", "kind", "record")
+# Codes of a user's minerals that bring none of their own: above those of the shipped table.
+FIRST_OWN_CODE = 200
+
+
+def read_own_classes(path: str | Path) -> list[dict[str, str]]:
+    """Rows of a user's class table: a CSV with the column `name` and any of OWN_COLUMNS.
+
+    Raises InputError for a file that cannot be read, and for a column of another name.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            rows = [
+                {key: (value or "").strip() for key, value in row.items() if key} for row in reader
+            ]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path}: {reason}; give a class table in CSV") from error
+    columns = list(reader.fieldnames or ())
+    unknown = [name for name in columns if name not in OWN_COLUMNS]
+    if "name" not in columns or unknown:
+        what = f"has the column {', '.join(unknown)}" if unknown else "lacks the column name"
+        raise InputError(f"{path}: {what}; its columns may be {', '.join(OWN_COLUMNS)}")
+    return rows
+
+
+def merge_classes(
+    known: Sequence[MapClass], own: Sequence[dict[str, str]]
+) -> tuple[list[MapClass], list[str]]:
+    """The known classes with a user's rows over them, and what is wrong with those rows.
+
+    A row of a known name changes what it fills in; a row of a new name adds a class, with a code
+    from FIRST_OWN_CODE on unless it brings one. Codes, names and colours must be unique.
+    """
+    merged = {item.name: item for item in known}
+    faults, seen = [], set()
+    for row in own:
+        name = row["name"]
+        if not name or name in seen:
+            faults.append(f"{name!r} stands twice; keep one row" if name else "a row has no name")
+            continue
+        seen.add(name)
+        before = merged.get(name)
+        filled = {key: value for key, value in row.items() if value}
+        if before is None and "colour" not in filled:
+            faults.append(f"{name}: a new mineral needs a colour, such as #7E57C2")
+            continue
+        taken = {item.code for item in merged.values()}
+        free = next(code for code in range(FIRST_OWN_CODE, NODATA) if code not in taken)
+        start = (
+            {"code": str(free), "label": name}
+            if before is None
+            else {
+                "code": str(before.code),
+                "label": before.label,
+                "colour": before.colour,
+                "kind": before.kind,
+                "record": before.record,
+            }
+        )
+        try:
+            merged[name] = _parse_class({**start, **filled}, name)
+        except InputError as error:
+            faults.append(str(error))
+    for key in ("code", "colour"):
+        owners: dict[object, str] = {}
+        for item in merged.values():
+            other = owners.setdefault(getattr(item, key), item.name)
+            if other != item.name:
+                faults.append(
+                    f"{item.name}: {key} {getattr(item, key)} is {other}'s too; choose another"
+                )
+    return list(merged.values()), faults
+
+
 def class_colours(classes: Sequence[MapClass]) -> dict[int, str]:
     """Code -> "#RRGGBB", the colour table of a class raster (`raster.Layer.colours`)."""
     return {item.code: item.colour for item in classes}
 
 
-def write_class_style(raster_path: str | Path, classes: Sequence[MapClass]) -> None:
+def write_class_style(raster_path: str | Path, classes: Sequence[MapClass], bands: int = 1) -> None:
     """Write the legend of a uint8 class raster in the two forms that programs look for.
 
-    <stem>.qml is a QGIS style with one coloured, labelled entry per class and a transparent
-    "Unclassified"; <file>.aux.xml holds GDAL's category names, colour table and attribute table.
-    Both appear, or neither.
+    <stem>.qml is a QGIS style of band 1 with one coloured, labelled entry per class and a
+    transparent "Unclassified"; <file>.aux.xml holds GDAL's category names, colour table and
+    attribute table of each of the first `bands`. Both appear, or neither.
     """
     raster_path = Path(raster_path)
     with ExitStack() as stack:
         qml = stack.enter_context(staged(raster_path.with_suffix(".qml")))
         aux = stack.enter_context(staged(raster_path.with_name(raster_path.name + ".aux.xml")))
         qml.write_text(_qml(_paletted_renderer(classes)), encoding="utf-8")
-        aux.write_text(_class_pam(classes), encoding="utf-8")
+        aux.write_text(_class_pam(classes, bands), encoding="utf-8")
 
 
 def write_continuous_style(
@@ -209,9 +286,15 @@ def _qml(renderer: ET.Element) -> str:
     return _QML_DOCTYPE + _text(root)
 
 
-def _class_pam(classes: Sequence[MapClass]) -> str:
+def _class_pam(classes: Sequence[MapClass], bands: int) -> str:
     root = ET.Element("PAMDataset")
-    band = ET.SubElement(root, "PAMRasterBand", band="1")
+    for place in range(1, bands + 1):
+        _add_class_band(root, place, classes)
+    return _text(root)
+
+
+def _add_class_band(root: ET.Element, place: int, classes: Sequence[MapClass]) -> None:
+    band = ET.SubElement(root, "PAMRasterBand", band=str(place))
     ET.SubElement(band, "ColorInterp").text = "Palette"
     rows = {UNCLASSIFIED: ("Unclassified", (0, 0, 0, 0))}
     rows |= {item.code: (item.label, (*item.rgb, 255)) for item in classes}
@@ -241,7 +324,6 @@ def _class_pam(classes: Sequence[MapClass]) -> str:
         row = ET.SubElement(attributes, "Row", index=str(index))
         for cell in (code, label, *colour):
             ET.SubElement(row, "F").text = str(cell)
-    return _text(root)
 
 
 def _text(root: ET.Element) -> str:

@@ -12,9 +12,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import rasterio
@@ -32,15 +33,14 @@ from gossan.files import staged
 GDAL_CACHE_BYTES = 64 * 2**20
 BLOCK_BYTES = 64 * 2**20
 COG_BLOCK_PX = 512
-# How a cube of reflectance is stored.
-CUBE_SCALE = 1e-4
-CUBE_NODATA = -32768
 COG_TILE_BYTES = 16 * 2**20
 TIFF_TILE_STEP_PX = 16
 # Blocks that must see far around themselves are not cut smaller than this by their memory:
 # below it, nearly all that is read would be surroundings.
 LEAST_BLOCK_WITH_HALO_PX = 64
 
+# What a pool of datasets calls its files by.
+Key = TypeVar("Key")
 Source = Path | str | Callable[[Window], np.ndarray]
 
 logger = logging.getLogger(__name__)
@@ -124,6 +124,15 @@ class BandTable:
     names: tuple[str, ...]
     centre_um: tuple[float, ...] = ()
     fwhm_um: tuple[float, ...] = ()
+
+    def take(self, places: Sequence[int]) -> "BandTable":
+        """The bands at these places, in their order."""
+        return BandTable(
+            *(
+                tuple(values[place] for place in places) if values else ()
+                for values in (self.names, self.centre_um, self.fwhm_um)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -286,16 +295,66 @@ def grow_window(window: Window, grid: Grid, halo: int, align: int = 1) -> Window
     return Window(column, row, width, height)
 
 
+class Datasets(Generic[Key]):
+    """Open rasters by key, each lent to one reader at a time: a GDAL dataset serves one thread.
+
+    Those at rest stay open for the next reader; where more than `most_idle` rest, the longest
+    unused is closed.
+    """
+
+    def __init__(
+        self,
+        opener: Callable[[Key], rasterio.DatasetReader],
+        most_idle: int | None = None,
+    ):
+        """Open nothing yet; what `opener` raises goes through."""
+        self._opener = opener
+        self._most_idle = most_idle
+        self._lock = threading.Lock()
+        self._idle: list[tuple[Key, rasterio.DatasetReader]] = []
+
+    @contextmanager
+    def borrow(self, key: Key) -> Iterator[rasterio.DatasetReader]:
+        """The dataset of `key`, for the block alone; where the block raises, it is closed."""
+        with self._lock:
+            place = next((i for i, (known, _) in enumerate(self._idle) if known == key), None)
+            dataset = None if place is None else self._idle.pop(place)[1]
+        if dataset is None:
+            dataset = self._opener(key)
+        try:
+            yield dataset
+        except BaseException:
+            dataset.close()
+            raise
+        with self._lock:
+            self._idle.append((key, dataset))
+            too_many = self._most_idle is not None and len(self._idle) > self._most_idle
+            surplus = self._idle.pop(0)[1] if too_many else None
+        if surplus is not None:
+            surplus.close()
+
+    @property
+    def idle(self) -> int:
+        """How many datasets are open and at rest."""
+        return len(self._idle)
+
+    def close(self, keys: Sequence[Key] | None = None) -> None:
+        """Close the datasets of `keys` (None: all) that rest; a later `borrow` opens them again."""
+        with self._lock:
+            closing = [entry for entry in self._idle if keys is None or entry[0] in keys]
+            self._idle = [entry for entry in self._idle if entry not in closing]
+        for _, dataset in closing:
+            dataset.close()
+
+
 class _Reader:
-    """Reads windows of all sources; file handles are one per thread and file."""
+    """Reads windows of all sources, from any number of threads."""
 
     def __init__(self, sources: Sequence[Source], infos: Sequence[RasterInfo | None], scaled: bool):
         self._sources = sources
         self._infos = infos
         self._scaled = scaled
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._opened: list[rasterio.DatasetReader] = []
+        self._datasets = Datasets(_open)
 
     def read(self, window: Window) -> list[np.ndarray]:
         return [
@@ -304,13 +363,9 @@ class _Reader:
         ]
 
     def _read_file(self, info: RasterInfo, window: Window) -> np.ndarray:
-        handles = self._local.__dict__.setdefault("handles", {})
-        if info.path not in handles:
-            handles[info.path] = dataset = _open(info.path)
-            with self._lock:
-                self._opened.append(dataset)
         try:
-            stored = handles[info.path].read(window=window)
+            with self._datasets.borrow(info.path) as dataset:
+                stored = dataset.read(window=window)
         except RasterioError as error:
             raise InputError(
                 f"{info.path}: broken or truncated near row {window.row_off}; fetch it again"
@@ -318,8 +373,7 @@ class _Reader:
         return decode(stored, info) if self._scaled else stored
 
     def close(self) -> None:
-        for dataset in self._opened:
-            dataset.close()
+        self._datasets.close()
 
 
 def decode(stored: np.ndarray, info: RasterInfo) -> np.ndarray:

@@ -21,6 +21,10 @@ MEDIA_TYPES = {
     ".qml": "application/xml",
     ".tar": "application/x-tar",
 }
+ALL_TIME = {
+    "start_datetime": "0001-01-01T00:00:00Z",
+    "end_datetime": "9999-12-31T23:59:59Z",
+}
 EXTENSIONS = {
     "proj": "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
     "raster": "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
@@ -31,7 +35,7 @@ EXTENSIONS = {
 def build_item(
     id: str,
     grid: Grid,
-    acquired: str | datetime,
+    acquired: str | datetime | None,
     assets: Mapping[str, Path],
     properties: Mapping[str, object] | None = None,
     *,
@@ -39,7 +43,8 @@ def build_item(
 ) -> dict:
     """Describe products on `grid` as a STAC 1.1 item, ready for `files.write_json`.
 
-    `acquired` is ISO 8601 (UTC where it names no zone). Asset hrefs are relative to `folder`,
+    `acquired` is ISO 8601 (UTC where it names no zone), None where it is not known: the item then
+    spans all time, as STAC wants a time of every item. Asset hrefs are relative to `folder`,
     where the item will be written: by default the folder of the first asset. GeoTIFF assets must
     exist; their bands, data type, nodata, scale and wavelengths are read from them. The footprint
     is the grid's outline in WGS 84, or null where the grid has no reference system.
@@ -56,8 +61,12 @@ def build_item(
         id=id,
         geometry=geometry,
         bbox=bbox,
-        datetime=_moment(id, acquired),
-        properties={**(properties or {}), **_projection(grid)},
+        datetime=None if acquired is None else _moment(id, acquired),
+        properties={
+            **(ALL_TIME if acquired is None else {}),
+            **(properties or {}),
+            **_projection(grid),
+        },
     )
     used = {"proj"}
     for key, path in assets.items():

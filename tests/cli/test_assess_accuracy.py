@@ -14,12 +14,12 @@ def folder(tmp_path):
     return make_maps(tmp_path / "scene")
 
 
-def assess(folder, *flags, reference="truth.tif", output="record.json", threads=2):
+def assess(folder, *flags, truth="truth.tif", output="record.json", threads=2):
     return run_tool(
         "assess_accuracy",
         *("--class-map", folder / "class.tif", "--classes", folder / "classes.csv"),
-        *(() if reference is None else ("--reference", folder / reference)),
-        *("--method", "Spectral Angle Mapper", "--scene", "tiny", "--block-px", 8),
+        *(() if truth is None else ("--truth", folder / truth)),
+        *("--method", "Spectral Angle Mapper", "--scene", "tiny", "--spatial-block-px", 8),
         *("--bootstrap", 200, "--output", folder / output, "--threads", threads, *flags),
     )
 
@@ -53,7 +53,7 @@ def check_schema(found, root):
     jsonschema.validate({"study": "gilgit", "records": [found]}, schema)
 
 
-def test_the_record_of_a_raster_reference(folder, root):
+def test_the_record_of_raster_ground_truth(folder, root):
     found = record(folder)
     check_schema(found, root)
     truth, mapped = arrays(folder)
@@ -91,8 +91,8 @@ def test_threads_do_not_change_a_byte(folder):
     assert (folder / "one.json").read_bytes() == (folder / "two.json").read_bytes()
 
 
-def test_without_a_reference_the_record_says_so(folder, root):
-    found = record(folder, reference=None)
+def test_without_ground_truth_the_record_says_so(folder, root):
+    found = record(folder, truth=None)
     check_schema(found, root)
     assert found["assessed"] is False
     assert "no accuracy can be stated" in found["reason"]
@@ -124,21 +124,21 @@ def test_a_sample_larger_than_the_map_is_a_census(folder):
     assert sampled["scores"] == census["scores"]
 
 
-def test_a_reference_on_another_grid_is_reprojected(folder):
+def test_ground_truth_on_another_grid_is_reprojected(folder):
     truth, _ = arrays(folder)
     fine = np.repeat(np.repeat(truth, 2, axis=0), 2, axis=1)
     write_raster(folder / "fine.tif", fine, nodata=255, pixel=PIXEL_M / 2)
-    found = record(folder, reference="fine.tif")
+    found = record(folder, truth="fine.tif")
     assert "nearest neighbour" in found["reference"]["note"]
     plain = record(folder, output="plain.json")
     assert found["confusion_matrix"] == plain["confusion_matrix"]
 
 
-def test_a_reference_that_covers_a_part_is_used_there(folder):
+def test_ground_truth_that_covers_a_part_is_used_there(folder):
     truth, _ = arrays(folder)
     origin = (ORIGIN[0] + 20 * PIXEL_M, ORIGIN[1] - 30 * PIXEL_M)
     write_raster(folder / "part.tif", truth[30:50, 20:50], origin=origin)
-    found = record(folder, reference="part.tif")
+    found = record(folder, truth="part.tif")
     assert found["n"] == 20 * 30
 
 
@@ -167,7 +167,7 @@ def test_polygons_test_the_pixels_inside(folder, root):
             ("calcite", pixel_box(38, 5, 40, 20)),
         ],
     )
-    found = record(folder, reference=name)
+    found = record(folder, truth=name)
     check_schema(found, root)
     _, mapped = arrays(folder)
     assert found["reference"]["kind"] == "polygons"
@@ -182,7 +182,7 @@ def test_polygons_in_another_system_are_reprojected(folder):
         {"class": ["chalcocite"]}, geometry=[pixel_box(20, 0, 25, 10)], crs=CRS
     )
     frame.to_crs(4326).to_file(folder / "degrees.geojson")
-    found = record(folder, reference="degrees.geojson")
+    found = record(folder, truth="degrees.geojson")
     assert found["n"] == 50
     assert "reprojected" in found["reference"]["note"]
 
@@ -193,7 +193,7 @@ def test_points_test_the_pixel_that_holds_them(folder):
     shapes = [Point(x + (c + 0.5) * PIXEL_M, y - (r + 0.5) * PIXEL_M) for r, c in places]
     names = ["chalcocite", "feldspar", "feldspar", "calcite", "calcite"]
     name = polygons(folder, list(zip(names, shapes, strict=True)))
-    found = record(folder, reference=name)
+    found = record(folder, truth=name)
     assert found["reference"]["kind"] == "points"
     assert found["n"] == 4
     assert found["scores"]["overall_accuracy"]["low"] is None
@@ -203,7 +203,7 @@ def test_unknown_class_names_are_listed(folder):
     name = polygons(
         folder, [("granite", pixel_box(0, 0, 5, 5)), ("basalt", pixel_box(9, 9, 12, 12))]
     )
-    message = fault(folder, reference=name)
+    message = fault(folder, truth=name)
     assert "basalt, granite" in message
     assert "chalcocite" in message
 
@@ -215,7 +215,7 @@ def test_known_classes_of_no_concern_count_as_other_and_nameless_features_not(fo
         ("calcite", pixel_box(38, 5, 40, 20)),
     ]
     minerals = ("--minerals", root / "resources/static/minerals.csv")
-    found = record(folder, *minerals, reference=polygons(folder, shapes))
+    found = record(folder, *minerals, truth=polygons(folder, shapes))
     assert found["n"] == 25 + 30
     assert sum(found["confusion_matrix"]["counts"][0]) == 25
     assert "1 features without a class" in found["reference"]["note"]
@@ -229,21 +229,21 @@ def test_known_classes_of_no_concern_count_as_other_and_nameless_features_not(fo
     ],
 )
 def test_unusable_shapes_are_refused(folder, shape, said):
-    assert said in fault(folder, reference=polygons(folder, [("calcite", shape)]))
+    assert said in fault(folder, truth=polygons(folder, [("calcite", shape)]))
 
 
 def test_a_vector_file_needs_the_attribute_and_a_system(folder):
     shape = pixel_box(0, 0, 5, 5)
     name = polygons(folder, [("calcite", shape)], attribute="mineral")
-    assert "lacks the attribute 'class'" in fault(folder, reference=name)
+    assert "lacks the attribute 'class'" in fault(folder, truth=name)
     name = polygons(folder, [("calcite", shape)], crs=None, name="nowhere.shp")
-    assert "no coordinate system" in fault(folder, reference=name)
+    assert "no coordinate system" in fault(folder, truth=name)
 
 
 def test_a_raster_elsewhere_is_refused(folder):
     truth, _ = arrays(folder)
     write_raster(folder / "far.tif", truth, nodata=255, origin=(100_000.0, 100_000.0))
-    message = fault(folder, reference="far.tif")
+    message = fault(folder, truth="far.tif")
     assert "far.tif" in message
     assert "does not overlap" in message
 
@@ -251,24 +251,24 @@ def test_a_raster_elsewhere_is_refused(folder):
 def test_a_raster_without_clear_pixels_is_refused(folder):
     truth, _ = arrays(folder)
     write_raster(folder / "empty.tif", np.full_like(truth, 255), nodata=255)
-    assert "no clear pixel" in fault(folder, reference="empty.tif")
+    assert "no clear pixel" in fault(folder, truth="empty.tif")
 
 
-def test_a_raster_of_reflectance_is_no_reference(folder):
+def test_a_raster_of_reflectance_is_no_ground_truth(folder):
     write_raster(folder / "float.tif", np.zeros((60, 60), "float32"))
-    assert "whole-number class codes" in fault(folder, reference="float.tif")
+    assert "whole-number class codes" in fault(folder, truth="float.tif")
 
 
-def test_a_missing_or_unreadable_reference_is_named(folder):
-    assert "no such reference" in fault(folder, reference="gone.tif")
+def test_missing_or_unreadable_ground_truth_is_named(folder):
+    assert "no such ground truth" in fault(folder, truth="gone.tif")
     (folder / "text.tif").write_text("not a raster")
-    assert "text.tif" in fault(folder, reference="text.tif")
+    assert "text.tif" in fault(folder, truth="text.tif")
 
 
-def test_a_truncated_reference_is_named(folder):
+def test_truncated_ground_truth_is_named(folder):
     whole = (folder / "truth.tif").read_bytes()
     (folder / "cut.tif").write_bytes(whole[: len(whole) // 2])
-    assert "cut.tif" in fault(folder, reference="cut.tif")
+    assert "cut.tif" in fault(folder, truth="cut.tif")
 
 
 def test_a_map_with_foreign_classes_is_refused(folder):
@@ -280,7 +280,7 @@ def test_a_map_with_foreign_classes_is_refused(folder):
 
 @pytest.mark.parametrize(
     ("flag", "value"),
-    [("--block-px", 0), ("--bootstrap", 10), ("--seed", -1)],
+    [("--spatial-block-px", 0), ("--bootstrap", 10), ("--seed", -1)],
 )
 def test_senseless_numbers_are_refused(folder, flag, value):
     assert flag[2:] in fault(folder, flag, value)
@@ -290,7 +290,7 @@ def test_a_user_gets_one_line_and_no_traceback(folder):
     done = run_command(
         "assess_accuracy",
         *("--class-map", folder / "class.tif", "--classes", folder / "classes.csv"),
-        *("--reference", folder / "gone.tif", "--method", "SAM", "--scene", "tiny"),
+        *("--truth", folder / "gone.tif", "--method", "SAM", "--scene", "tiny"),
         *("--output", folder / "record.json"),
     )
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The tool assess_detectors: its tables and records, with, with half and without a reference."""
+"""The tool assess_detectors: its tables and records, with, with half and without a truth."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
     return make_scene(tmp_path_factory.mktemp("detectors"))
 
 
-def assess(folder, output, *flags, reference="truth.tif", threads=2, **paths):
+def assess(folder, output, *flags, truth="truth.tif", threads=2, **paths):
     files = {
         name: folder / file
         for name, file in (
@@ -36,9 +36,10 @@ def assess(folder, output, *flags, reference="truth.tif", threads=2, **paths):
     return run_tool(
         "assess_detectors",
         *(word for name, path in files.items() for word in (f"--{name}", path)),
-        *(() if reference is None else ("--reference", folder / reference)),
+        *(() if truth is None else ("--truth", folder / truth)),
         *("--library", LIBRARY, "--scene", "tiny", "--spatial-block-px", 6),
-        *("--training-spectra", 120, "--trees", 20, "--bootstrap", 100),
+        *("--training-spectra", 120, "--trees", 20, "--bootstrap", 100, "--svm-nu", 0.1),
+        *("--validation-share", 0.5, "--per-class", 10_000, "--coverage", 0.9, "--seed", 42),
         *("--detection", output / "detection.csv", "--thresholds", output / "thresholds.json"),
         *("--similarity", output / "similarity.csv", "--subsets", output / "subsets.csv"),
         *("--coverage-table", output / "coverage.csv", "--record-dir", output / "records"),
@@ -140,8 +141,8 @@ def test_threads_do_not_change_a_byte(folder, output, tmp_path):
         assert (tmp_path / name).read_bytes() == (output / name).read_bytes(), name
 
 
-def test_without_a_reference_there_are_thresholds_and_no_accuracy(folder, tmp_path, root):
-    done = assess(folder, tmp_path, reference=None)
+def test_without_ground_truth_there_are_thresholds_and_no_accuracy(folder, tmp_path, root):
+    done = assess(folder, tmp_path, truth=None)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "records" / "masked.json").read_text())
     assert record["assessed"] is False and "no accuracy" in record["reason"]
@@ -165,8 +166,8 @@ def test_a_sensor_absent_everywhere_is_left_out(folder, tmp_path):
         "emit+worldview3",
     }
     record = json.loads((tmp_path / "records" / "sam.json").read_text())
-    assert "sentinel2 saw none of the reference pixels" in record["split"]
-    assert "at most 60 pixels of each reference class" in record["split"]
+    assert "sentinel2 saw no pixel of the truth" in record["split"]
+    assert "at most 60 pixels of each class of the truth" in record["split"]
 
 
 def fault(folder, output, *flags, **options):

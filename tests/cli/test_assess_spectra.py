@@ -3,27 +3,16 @@ import json
 
 import numpy as np
 import pytest
+from embeddings import EMBEDDING_FLAGS
 from samples import run_command
 
-from gossan.embedding.spectra_trial import NAMES
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.library.readers import read_library
 
 MINERALS = ("alunite", "calcite", "kaolinite")
 ORDER = ("alunite", "chlorite", "calcite", "goethite", "hematite", "jarosite", "kaolinite")
-SMALL = (
-    "--epochs",
-    3,
-    "--triplets",
-    384,
-    "--batch",
-    64,
-    "--hidden",
-    48,
-    "--embedding",
-    12,
-    "--threads",
-    1,
-)
+SMALL = ("--epochs", 3, "--triplets", 384, "--hidden", 48, "--embedding", 12)
+NAMES = ("emit", "enmap", "prisma", "sentinel2", "worldview3")
 
 
 def write_classes(root, path, minerals):
@@ -62,7 +51,10 @@ def folder(tmp_path_factory, root):
         )
     lines = ["sensor,band,centre_nm,fwhm_nm"]
     for name, step, width in zip(
-        NAMES.values(), (20, 25, 30, 150, 120), (9, 9, 12, 40, 50), strict=True
+        (INSTRUMENTS[sensor].table_name for sensor in NAMES),
+        (20, 25, 30, 150, 120),
+        (9, 9, 12, 40, 50),
+        strict=True,
     ):
         lines += [f"{name},{centre},{centre},{width}" for centre in range(430, 2390, step)]
     (folder / "sensors.csv").write_text("\n".join(lines) + "\n")
@@ -75,7 +67,8 @@ def assess(folder, out, *more, **changed):
         "assess_spectra",
         *("--training", paths["training"], "--test", paths["test"]),
         *("--classes", folder / "classes.csv", "--sensors", folder / "sensors.csv"),
-        *("--folds", 3, "--bootstrap", 100, *SMALL),
+        *("--folds", 3, "--bootstrap", 100, *EMBEDDING_FLAGS, *SMALL),
+        *("--masking", 4, "--instruments", *NAMES),
         *("--table", out / "scores.csv", "--record", out / "record.json"),
         *more,
     )
@@ -158,6 +151,9 @@ def real(shared_data, root, out, *more):
         *("--training", archives["BECK"], "--test", archives["ASD"]),
         *("--classes", write_classes(root, out / "classes.csv", ORDER)),
         *("--sensors", shared_data("sensor_responses/bands_centre_fwhm.csv")),
+        *("--instruments", *NAMES, "--masking", 4, "--triplets", 6144, "--epochs", 16),
+        *("--mining", "semi-hard", "--margin", 0.3, "--hidden", 256, "--embedding", 32),
+        *("--networks", 1, "--seed", 42, "--threads", 2, "--folds", 8),
         *("--bootstrap", 100, "--table", out / "scores.csv", "--record", out / "record.json"),
         *more,
     )

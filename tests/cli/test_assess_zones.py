@@ -18,13 +18,13 @@ def folder(tmp_path_factory):
     return made
 
 
-def assess(folder, out, *flags, reference="zones.gpkg", threads=2):
+def assess(folder, out, *flags, truth="zones.gpkg", threads=2):
     return run_tool(
         "assess_zones",
         "--confidence",
         *(folder / "confidence" / f"{zone}.tif" for zone in ZONES),
-        *(() if reference is None else ("--reference", folder / reference)),
-        *("--scene", "tiny", "--block-px", 16, "--bootstrap", 200, "--threads", threads),
+        *(() if truth is None else ("--truth", folder / truth)),
+        *("--scene", "tiny", "--spatial-block-px", 16, "--bootstrap", 200, "--threads", threads),
         *("--table", out / "confidence.csv", "--record-dir", out / "accuracy", *flags),
     )
 
@@ -94,10 +94,10 @@ def test_threads_do_not_change_a_byte(folder, tmp_path):
     assert [a.read_bytes() for a in one] == [b.read_bytes() for b in two]
 
 
-def test_a_reference_in_another_system_is_reprojected(folder, tmp_path):
+def test_ground_truth_in_another_system_is_reprojected(folder, tmp_path):
     write_zones(folder / "degrees.geojson", crs="EPSG:4326")
     assert assess(folder, tmp_path / "a").returncode == 0
-    assert assess(folder, tmp_path / "b", reference="degrees.geojson").returncode == 0
+    assert assess(folder, tmp_path / "b", truth="degrees.geojson").returncode == 0
     a, b = table(tmp_path / "a"), table(tmp_path / "b")
     assert a == b
     record = json.loads((tmp_path / "b/accuracy/phyllic-9-high.json").read_text())
@@ -111,7 +111,7 @@ def test_ground_outside_the_polygons_can_be_left_out(folder, tmp_path):
         crs="EPSG:32643",
     )
     frame.to_file(folder / "few.gpkg")
-    done = assess(folder, tmp_path, "--outside", "untested", reference="few.gpkg")
+    done = assess(folder, tmp_path, "--outside", "untested", truth="few.gpkg")
     assert done.returncode == 0, done.stderr
     row = table(tmp_path)["phyllic", "4", "high"]
     assert int(row["n"]) == 20 * 22 + 22 * 30 + 7 * 90
@@ -120,24 +120,24 @@ def test_ground_outside_the_polygons_can_be_left_out(folder, tmp_path):
 def test_pixels_of_two_zones_are_left_out(folder, tmp_path):
     both = {"phyllic": [(10, 50, 8, 44)], "propylitic": [(40, 60, 8, 44)]}
     write_zones(folder / "both.gpkg", zones=both)
-    assert assess(folder, tmp_path, reference="both.gpkg").returncode == 0
+    assert assess(folder, tmp_path, truth="both.gpkg").returncode == 0
     record = json.loads((tmp_path / "accuracy/phyllic-4-high.json").read_text())
     assert record["reference"]["n_conflicting"] == 10 * 36
 
 
-def test_a_simulated_reference_says_so(folder, tmp_path):
+def test_simulated_ground_truth_says_so(folder, tmp_path):
     names = [zone for zone, boxes in ZONES.items() for _ in boxes]
     write_zones(
         folder / "simulated.gpkg",
         source=["Simulated by gossan; not a satellite image"] * len(names),
     )
-    assert assess(folder, tmp_path, reference="simulated.gpkg").returncode == 0
+    assert assess(folder, tmp_path, truth="simulated.gpkg").returncode == 0
     record = json.loads((tmp_path / "accuracy/phyllic-4-high.json").read_text())
     assert record["reference"]["synthetic"] is True
 
 
-def test_without_a_reference_only_what_was_found_is_told(folder, tmp_path, root):
-    done = assess(folder, tmp_path, reference=None)
+def test_without_ground_truth_only_what_was_found_is_told(folder, tmp_path, root):
+    done = assess(folder, tmp_path, truth=None)
     assert done.returncode == 0, done.stderr
     row = table(tmp_path)["phyllic", "4", "high"]
     assert int(row["found"]) > 0
@@ -152,40 +152,44 @@ def fault(folder, out, *flags, **options):
     return done.stderr
 
 
-def test_unusable_references_are_refused(folder, tmp_path):
-    assert "no such reference" in fault(folder, tmp_path, reference="gone.gpkg")
+def test_unusable_ground_truth_is_refused(folder, tmp_path):
+    assert "no such ground truth" in fault(folder, tmp_path, truth="gone.gpkg")
     (folder / "text.gpkg").write_text("nothing")
-    assert "text.gpkg: not a vector file" in fault(folder, tmp_path, reference="text.gpkg")
+    assert "text.gpkg: not a vector file" in fault(folder, tmp_path, truth="text.gpkg")
     write_raster(folder / "raster.tif", zone_codes(), nodata=255)
-    assert "is a raster" in fault(folder, tmp_path, reference="raster.tif")
+    assert "is a raster" in fault(folder, tmp_path, truth="raster.tif")
     far = {"phyllic": [(5000, 5010, 5000, 5010)], "propylitic": [(5020, 5030, 5000, 5010)]}
     write_zones(folder / "far.gpkg", zones=far)
-    assert "does not overlap" in fault(folder, tmp_path, reference="far.gpkg")
+    assert "does not overlap" in fault(folder, tmp_path, truth="far.gpkg")
     write_zones(folder / "one.gpkg", zones={"phyllic": ZONES["phyllic"]})
-    message = fault(folder, tmp_path, reference="one.gpkg")
+    message = fault(folder, tmp_path, truth="one.gpkg")
     assert "no feature has the class 'propylitic' (it has: phyllic)" in message
     beyond = {"phyllic": ZONES["phyllic"], "propylitic": [(200, 210, 5, 20)]}
     write_zones(folder / "beyond.gpkg", zones=beyond)
-    message = fault(folder, tmp_path, reference="beyond.gpkg")
+    message = fault(folder, tmp_path, truth="beyond.gpkg")
     assert "no clear pixel lies in the zone 'propylitic'" in message
     frame = geopandas.GeoDataFrame(
         {"name": ["phyllic"]}, geometry=[pixel_box(0, 5, 0, 5)], crs="EPSG:32643"
     )
     frame.to_file(folder / "unnamed.gpkg")
-    message = fault(folder, tmp_path, reference="unnamed.gpkg")
+    message = fault(folder, tmp_path, truth="unnamed.gpkg")
     assert "lacks the attribute 'class' (it has: name)" in message
 
 
-def test_only_the_zone_in_the_reference_cannot_be_tested(folder, tmp_path):
+def test_only_the_zone_in_the_truth_cannot_be_tested(folder, tmp_path):
     whole = {"phyllic": [(0, 96, 0, 112)], "propylitic": [(300, 310, 0, 10)]}
     write_zones(folder / "whole.gpkg", zones=whole)
-    message = fault(folder, tmp_path, reference="whole.gpkg")
+    message = fault(folder, tmp_path, truth="whole.gpkg")
     assert "every tested pixel lies in the zone 'phyllic'" in message
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
-    [(("--block-px", 0), "block-px"), (("--bootstrap", 10), "bootstrap"), (("--seed", -1), "seed")],
+    [
+        (("--spatial-block-px", 0), "block-px"),
+        (("--bootstrap", 10), "bootstrap"),
+        (("--seed", -1), "seed"),
+    ],
 )
 def test_senseless_numbers_are_refused(folder, tmp_path, flags, said):
     assert said in fault(folder, tmp_path, *flags)
@@ -200,6 +204,6 @@ def test_other_rasters_and_a_zone_given_twice_are_refused(folder, tmp_path):
     (tmp_path / "maps").mkdir()
     classes = tmp_path / "maps" / "phyllic.tif"
     write_raster(classes, np.where(zone_codes() > 0, 7, zone_codes()), nodata=255)
-    for reference in ("zones.gpkg", None):
-        message = fault(folder, tmp_path, "--confidence", classes, reference=reference)
+    for truth in ("zones.gpkg", None):
+        message = fault(folder, tmp_path, "--confidence", classes, truth=truth)
         assert "phyllic.tif: code 7 is no level of confidence" in message

@@ -35,7 +35,9 @@ def command(folder, out, network="colour"):
         *("--onnx", folder / network / "net.onnx", "--class-map", folder / "class.tif"),
         *("--classes", folder / "classes.csv", "--output", out / "class.tif"),
         *("--probability", out / "probability.tif", "--proportions", out / "proportions.csv"),
-        *("--pixels", out / "pixels.csv", "--threads", 1),
+        *("--pixels", out / "pixels.csv", "--threads", 1, "--points-per-class", 1000),
+        *("--min-label-share", 0.01, "--max-background-share", 0.9),
+        *("--scene", "tiny", "--record", out / "map.json"),
     )
 
 
@@ -146,7 +148,7 @@ def test_a_network_of_reflectance_reads_the_cube(folder, tmp_path):
     done = classify(
         folder, tmp_path / "none", "--cube", tmp_path / "cube.tif", network="reflectance"
     )
-    assert "cube.tif: has 3 bands where the network was trained with 4" in done.stderr
+    assert "cube.tif: lacks the band band_4 that the network was trained with" in done.stderr
     assert not (tmp_path / "none").exists()
 
 

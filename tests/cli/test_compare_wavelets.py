@@ -10,9 +10,7 @@ from samples import CRS, ORIGIN, PIXEL_M, run_command, run_tool, write_raster
 from scipy.ndimage import gaussian_filter
 from shapely.geometry import box
 from sklearn.metrics import roc_auc_score
-from whole_bands import split_band
-
-from gossan.transforms.wavelets import Transform
+from whole_bands import make_transform, split_band
 
 ROWS, COLUMNS = 120, 150
 CLASSES = """code,name,label,colour
@@ -52,13 +50,19 @@ def folder(tmp_path):
 ZONES = ("--zone", "phyllic", "muscovite", "pyrite", "--zone", "propylitic", "chlorite")
 
 
-def compare(folder, *more, output="comparison.csv", reference="truth.tif"):
+WAVELETS = (
+    *("--wavelets", "haar", "db2", "sym4", "coif1", "--level", 1, "--mode", "symmetric"),
+    *("--transform", "dwt", "--gaps", "fill", "--bootstrap", 200, "--seed", 42),
+)
+
+
+def compare(folder, *more, output="comparison.csv", truth="truth.tif"):
     known = ()
-    if reference:
-        known = ("--reference", folder / reference, "--classes", folder / "classes.csv")
+    if truth:
+        known = ("--truth", folder / truth, "--classes", folder / "classes.csv")
     return run_tool(
         "compare_wavelets",
-        *("--cube", folder / "cube.tif", "--output", folder / output, "--bootstrap", 200),
+        *("--cube", folder / "cube.tif", "--output", folder / output, *WAVELETS),
         *known,
         *more,
     )
@@ -81,7 +85,7 @@ def test_the_table_says_what_whole_bands_say(folder, kind):
     for row in table:
         band = cube[int(row["band"] == "6")]
         values = np.where(band == -32768, np.nan, band * np.float32(1e-4)).astype("float32")
-        parts = split_band(values, Transform(row["wavelet"], kind=kind)).astype(float)
+        parts = split_band(values, make_transform(row["wavelet"], kind=kind)).astype(float)
         valid = ~np.isnan(values)
         assert int(row["pixels"]) == valid.sum()
         variance = parts[:, valid].var(axis=1)
@@ -113,11 +117,13 @@ def test_a_band_that_shows_the_zone_separates_it_and_noise_does_not(folder):
 
 
 def test_without_a_reference_nothing_is_said_about_zones(folder):
-    done = compare(folder, "--bands", "6", reference=None)
+    done = compare(folder, truth=None)
     assert done.returncode == 0, done.stderr
     table = rows(folder / "comparison.csv")
-    assert [row["wavelet"] for row in table] == ["haar", "db2", "sym4", "coif1"]
-    assert [row["taps"] for row in table] == ["2", "4", "8", "6"]
+    assert [row["wavelet"] for row in table] == [
+        name for name in ("haar", "db2", "sym4", "coif1") for _ in range(2)
+    ]
+    assert [row["taps"] for row in table] == ["2", "2", "4", "4", "8", "8", "6", "6"]
     assert not any(name.startswith("auc") for name in table[0])
 
 
@@ -142,10 +148,10 @@ def test_the_ground_outside_polygons_is_the_rest(folder):
         crs=CRS,
     )
     features.to_crs("EPSG:4326").to_file(folder / "zones.geojson")
-    more = ("--zone", "muscovite", "--wavelets", "haar", "--bands", "4")
-    done = compare(folder, *more, reference="zones.geojson")
+    more = ("--zone", "muscovite", "--wavelets", "haar")
+    done = compare(folder, *more, truth="zones.geojson")
     assert done.returncode == 0, done.stderr
-    [row] = rows(folder / "comparison.csv")
+    row = rows(folder / "comparison.csv")[0]
     both = 10 * 20
     valid = ROWS * COLUMNS - 100
     assert int(row["pixels_muscovite"]) == 30 * 40 - both
@@ -164,12 +170,11 @@ def test_threads_do_not_change_a_byte(folder):
     [
         (("--wavelets", "sym99"), "wavelet 'sym99' is unknown"),
         (("--level", 5), "cube.tif: 150x120 pixels are too few"),
-        (("--bands", "9"), "cube.tif: has no band 9"),
         (("--zone", "phyllic", "illite"), "classes.csv: has no class 'illite'"),
         (("--zone", "a", "pyrite", "--zone", "b", "pyrite"), "class pyrite is named twice"),
         (("--zone", "pyrite", "--zone", "pyrite"), "zone pyrite is named twice"),
         (("--bootstrap", 10), "bootstrap: 10 is too small"),
-        (("--block-px", 0), "block-px: 0 is too small"),
+        (("--spatial-block-px", 0), "block-px: 0 is too small"),
     ],
 )
 def test_bad_settings_are_named_and_leave_nothing(folder, more, message):
@@ -177,6 +182,12 @@ def test_bad_settings_are_named_and_leave_nothing(folder, more, message):
     assert done.returncode == 1
     assert message in done.stderr
     assert not (folder / "comparison.csv").exists()
+
+
+def test_a_cube_of_too_many_bands_is_refused(folder):
+    cube = np.zeros((65, ROWS, COLUMNS), "int16")
+    write_raster(folder / "cube.tif", cube, nodata=-32768, scale=1e-4)
+    assert "has 65 bands, and zones are found on 64 at most" in compare(folder).stderr
 
 
 def test_references_that_cannot_tell_are_named(folder):
@@ -191,11 +202,11 @@ def test_references_that_cannot_tell_are_named(folder):
     write_raster(folder / "truth.tif", truth, nodata=255, origin=(0.0, 0.0))
     assert "does not overlap" in compare(folder, *ZONES).stderr
     write_cube(folder / "cube.tif", np.full((2, ROWS, COLUMNS), -32768, "int16"))
-    assert "band 4: has no valid pixel" in compare(folder, reference=None).stderr
+    assert "band 4: has no valid pixel" in compare(folder, truth=None).stderr
 
 
-def test_a_raster_reference_needs_its_classes(folder):
-    done = compare(folder, "--reference", folder / "truth.tif", reference=None)
+def test_raster_ground_truth_needs_its_classes(folder):
+    done = compare(folder, "--truth", folder / "truth.tif", truth=None)
     assert done.returncode == 1
     assert "truth.tif: is a raster; give polygons" in done.stderr
 
@@ -205,15 +216,15 @@ def test_polygons_name_their_zones_themselves(folder):
     square = box(x, y - 40 * PIXEL_M, x + 30 * PIXEL_M, y)
     zones = geopandas.GeoDataFrame({"class": ["phyllic"]}, geometry=[square], crs=CRS)
     zones.to_file(folder / "zones.gpkg")
-    more = ("--reference", folder / "zones.gpkg", "--zone", "phyllic", "--wavelets", "haar")
-    done = compare(folder, *more, "--bands", "4", reference=None)
+    more = ("--truth", folder / "zones.gpkg", "--zone", "phyllic", "--wavelets", "haar")
+    done = compare(folder, *more, truth=None)
     assert done.returncode == 0, done.stderr
-    [row] = rows(folder / "comparison.csv")
+    row = rows(folder / "comparison.csv")[0]
     assert int(row["pixels_phyllic"]) == 30 * 40
 
 
 def test_the_tool_runs_as_a_command(folder):
-    more = ("--wavelets", "haar", "--output", folder / "out.csv", "--threads", 1)
+    more = (*WAVELETS, "--wavelets", "haar", "--output", folder / "out.csv", "--threads", 1)
     done = run_command("compare_wavelets", "--cube", folder / "cube.tif", *more)
     assert done.returncode == 0, done.stderr
     assert len(rows(folder / "out.csv")) == 2

@@ -16,6 +16,7 @@ from shapely.geometry import box
 from gossan.raster import read_info
 
 DAYS = ("20240105", "20240404", "20240719", "20241002")
+MASK = ("cloud", "cloud_shadow", "cirrus", "snow", "saturation")
 CLOUD, SHADOW, SOIL = 9, 3, 5
 
 
@@ -51,7 +52,8 @@ def arguments(folder, output, *more):
     return (
         *("--sensor", "sentinel2", "--product", folder / "dates"),
         *("--cube", output / "cube.tif", "--looks", output / "looks.tif"),
-        *("--record", output / "cube.json", "--threads", 2, *more),
+        *("--record", output / "cube.json", "--threads", 2, "--resolution-m", 10),
+        *("--normalisation", "clip", "--mask", *MASK, *more),
     )
 
 
@@ -119,7 +121,7 @@ def test_cube_looks_and_record(folder, images):
         "pixels": clouds,
         "share_of_observed": clouds / (4 * 864),
     }
-    assert list(record["masked"]) == ["cloud", "cloud_shadow", "cirrus", "snow", "saturation"]
+    assert list(record["masked"]) == list(MASK)
     assert [date["acquired"][:10] for date in record["dates"]] == [
         f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in DAYS
     ]
@@ -219,11 +221,13 @@ def blacken(images):
 @pytest.mark.parametrize(
     ("change", "more", "message"),
     [
-        (cover, (), "mask every pixel on every date; add dates or use fewer flags"),
+        (cover, (), "mask every pixel on every date; add dates, use fewer flags"),
         (blacken, (), "all pixels are nodata; choose other dates or another part"),
         (lambda images: images[2].pop("SCL"), (), "has no scene classification (SCL)"),
         (None, ("--mask", "fog"), "mask flag 'fog' is unknown"),
         (None, ("--bands", "B02", "B99"), "B99"),
+        (None, ("--ndvi-max", 2), "ndvi-max 2 is no NDVI"),
+        (None, ("--ndvi-max", -1), "mask every pixel on every date"),
         (None, ("--window", 30, 0, 10, 10), "reaches outside"),
         (None, ("--product", "nowhere"), "nowhere: does not exist"),
     ],
@@ -256,3 +260,51 @@ def test_the_tool_runs_as_a_command(folder):
     done = run_command("composite_dates", *arguments(folder, folder, "--mask", "fog"))
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: mask flag 'fog'")
+
+
+def test_one_date_is_the_cube_that_preprocessing_makes_of_it(tmp_path, images):
+    safe = products.write_safe(tmp_path / "dates", images[0], day=DAYS[0])
+    values, looks, record = run(tmp_path, "--normalisation", "none")
+    cube, told = tmp_path / "single.tif", tmp_path / "single.json"
+    done = run_tool(
+        *("preprocess_scene", "--sensor", "sentinel2", "--product", safe, "--atmosphere", "none"),
+        *("--normalisation", "none", "--mask", *MASK, "--cube", cube, "--record", told),
+    )
+    assert done.returncode == 0, done.stderr
+    assert cube.read_bytes() == (tmp_path / "out" / "cube.tif").read_bytes()
+    single = json.loads(told.read_text())
+    assert {key: value for key, value in record.items() if key not in ("looks", "dates")} == single
+    np.testing.assert_array_equal(looks, np.isfinite(values[0]))
+    assert "acquired_first" not in record
+
+
+def test_no_normalisation_keeps_what_lies_below_0(folder, images):
+    for date in images:
+        date["B02"][:4, :4] = 900
+        date["SCL"][:2, :2] = SOIL
+    shutil.rmtree(folder / "dates")
+    write(folder / "dates", images)
+    values, _, record = run(folder, "--normalisation", "none")
+    np.testing.assert_allclose(values[0, :4, :4], -0.01)
+    assert record["normalisation"] == "none"
+    assert record["stages"][0]["stage"] == "surface"
+    assert set(record["beyond_cube_range"].values()) == {0}
+
+
+def test_plants_of_the_median_are_left_out_also_where_the_cube_lacks_their_bands(folder, images):
+    more = ("--ndvi-max", 0.1, "--bands", "B11", "B12", "--normalisation", "none")
+    values, looks, record = run(folder, *more)
+    median, count, _ = expected_median(images)
+    red, infrared = (median[products.BANDS.index(band)] for band in ("B04", "B08"))
+    with np.errstate(invalid="ignore"):
+        plants = (infrared - red) / (infrared + red) > 0.1
+    assert 0.05 < plants.mean() < 0.95
+    assert read_info(folder / "out" / "cube.tif").bands.names == ("B11", "B12")
+    np.testing.assert_array_equal(np.isnan(values), np.stack([plants | (count == 0)] * 2))
+    np.testing.assert_array_equal(looks, count)
+    assert record["ndvi_max"] == 0.1
+    assert record["masked"]["vegetation"] == {
+        "pixels": plants.sum(),
+        "share_of_observed": plants.sum() / 864,
+    }
+    assert record["pixels"]["valid"] == ((count > 0) & ~plants).sum()

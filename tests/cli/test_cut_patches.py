@@ -1,6 +1,7 @@
 """cut_patches: store, determinism, sides, bad input."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ def flags(ground, output, *more):
         *("--class-map", ground / "class.tif", "--cube", ground / "cube.tif"),
         *("--classes", ground / "classes.csv", "--colour", output / "colour.npz"),
         *("--reflectance", output / "reflectance.npz", "--table", output / "patches.csv"),
+        *("--min-label-share", 0.01, "--max-background-share", 0.9, "--seed", 42),
         *more,
     )
 
@@ -76,6 +78,7 @@ def test_patches_do_not_overlap_by_default(ground, tmp_path):
     ("more", "words"),
     [
         (("--size-px", 302), "302x302 pixels is larger than the scene of 120x120"),
+        (("--size-px", 302), "(0 whole patches of 302 pixels lie in 120x120; size-px"),
         (("--size-px", 100), "labelled patches for 3 classes"),
         ((*SMALL, "--labels", "quartz", "feldspar"), "quartz is no class"),
         ((*SMALL, "--labels", "feldspar"), "two or more"),
@@ -89,6 +92,31 @@ def test_bad_flags_end_with_one_line(ground, tmp_path, more, words):
     assert words in done.stderr
     assert "\n" not in done.stderr
     assert not any((tmp_path / name).exists() for name in STORE)
+
+
+@pytest.mark.parametrize("size_px", [302, 60])
+def test_the_size_that_would_do_does_and_none_larger(ground, tmp_path, size_px):
+    more = ("--stride-px", size_px // 2)
+    done = run_tool("cut_patches", *flags(ground, tmp_path, "--size-px", size_px, *more))
+    best = int(re.search(r"size-px (\d+) would do", done.stderr)[1])
+    assert 4 <= best < size_px
+
+    def cut(size):
+        stride, block = round(size_px // 2 * size / size_px), 2 * size
+        again = ("--size-px", size, "--stride-px", stride, "--split-block-px", block)
+        return run_tool("cut_patches", *flags(ground, tmp_path / str(size), *again)).returncode
+
+    assert cut(best) == 0
+    assert cut(best + 1) == 1
+
+
+def test_where_a_class_is_missing_no_size_would_do(tmp_path):
+    codes = np.kron(np.arange(144).reshape(12, 12) % 2 * 6 + 6, np.ones((10, 10))).astype("uint8")
+    ground = make_ground(tmp_path / "ground", codes)
+    done = run_tool("cut_patches", *flags(ground, tmp_path, "--size-px", 20))
+    assert "(36 whole patches of 20 pixels lie in 120x120; no smaller size-px would do)" in (
+        done.stderr
+    )
 
 
 def test_an_empty_class_is_named_in_the_terminal(tmp_path):

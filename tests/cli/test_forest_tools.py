@@ -43,6 +43,7 @@ def folder(tmp_path_factory):
     (made / "all.csv").write_text("\n".join(["X,Y,TARGET", *lines]) + "\n")
     (made / "classes.csv").write_text(CLASSES)
     (made / "plans.json").write_text(json.dumps(PLANS))
+    (made / "plan.json").write_text(json.dumps(PLANS[0]))
     return made
 
 
@@ -50,9 +51,11 @@ def validate(folder, out, *flags, samples=("samples.gpkg",), threads=1):
     return run_tool(
         "validate_forest",
         *("--cube", folder / "cube.tif", "--extra", folder / "magnetics.tif"),
-        *("--samples", folder / samples[0], *flags, "--classes", folder / "classes.csv"),
+        *("--samples", folder / samples[0], "--label", "class", *flags),
+        *("--classes", folder / "classes.csv"),
         *("--plans", folder / "plans.json", "--scene", "tiny", "--spatial-block-px", 12),
         *("--folds", 4, "--per-class", 60, "--bootstrap", 200, "--threads", threads),
+        *("--seed", 42),
         *("--table", out / "scores.csv", "--record-dir", out, "--chosen", out / "chosen.json"),
         *("--importance", out / "importance.csv", "--shap", out / "shap.csv"),
     )
@@ -64,7 +67,8 @@ def train(folder, out, *flags, threads=1, samples="samples.gpkg"):
         "train_forest",
         *("--cube", folder / "cube.tif", "--extra", folder / "magnetics.tif"),
         *(*points, "--classes", folder / "classes.csv"),
-        *("--forest", out / "forest.npz", "--record", out / "forest.json"),
+        *("--forest", out / "forest.npz", "--record", out / "forest.json", "--scene", "tiny"),
+        *("--label", "class", "--per-class", 150, "--seed", 42, "--plan", folder / "plan.json"),
         *("--threads", threads, *flags),
     )
 
@@ -73,7 +77,7 @@ def draw(folder, out, *flags, threads=1):
     return run_tool(
         "map_forest",
         *("--cube", folder / "cube.tif", "--extra", folder / "magnetics.tif"),
-        *("--forest", out / "forest.npz", "--classes", folder / "classes.csv"),
+        *("--forest", out / "forest.npz", "--classes", folder / "classes.csv", "--scene", "tiny"),
         *("--class-map", out / "class.tif", "--probability", out / "probability.tif"),
         *("--uncertainty", out / "uncertainty.tif", "--threads", threads, *flags),
     )

@@ -19,7 +19,7 @@ OUTPUTS += ("scan.csv", "robustness.csv", "spectra.csv", "labels.json", "sam.jso
 def folder(tmp_path_factory):
     made = make_district(tmp_path_factory.mktemp("district"))
     small = ("--counts", 8, 8, 8, 12, "--ore-count", 10, "--min-distance-m", 40)
-    flags = sampling(made, made, *small, "--reference", made / "truth.tif")
+    flags = sampling(made, made, *small, "--truth", made / "truth.tif")
     assert run_tool("sample_strata", *flags).returncode == 0
     return made
 
@@ -31,7 +31,8 @@ def arguments(folder, output, *more, geology=True, references="references.csv"):
         *("--samples", folder / "samples.gpkg"),
         *(("--geology", folder / "geology.gpkg") if geology else ()),
         *("--classes", folder / "iron.csv", "--covers", folder / "covers.csv"),
-        *("--scene", "tiny", "--bootstrap", 200),
+        *("--theta-max-rad", "published", "--grades", 0.9, 0.8, 0.7),
+        *("--scene", "tiny", "--bootstrap", 200, "--seed", 42),
         *("--similarity", output / "similarity.tif", "--labels", output / "iron.tif"),
         *("--scan", output / "scan.csv", "--robustness", output / "robustness.csv"),
         *("--spectra", output / "spectra.csv", "--record", output / "labels.json"),
@@ -89,6 +90,8 @@ def test_rasters_tables_and_records_agree(folder, tmp_path, root):
     }
     assert chosen == record["limits_rad"]
     assert record["theta_max_rad"]["itabirite"] == pytest.approx(0.4)
+    assert record["index_bands"] == ["B02", "B04", "B08", "B11"]
+    assert record["green_for_blue"] is False
     assert record["sources"]["soil"] == "mean of the training samples"
     assert [row["stratum"] for row in record["held_out_strata"]] == [
         *("0-100 m", "100-200 m", "200-500 m", "500 m-10 km", "all"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 from samples import run_tool, write_raster
-from zone_scenes import STUDY_BANDS, make_zones, map_zone, name_bands
+from zone_scenes import RANGES, STUDY_BANDS, make_zones, map_zone, name_bands
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def read(path):
     ("zone", "medium", "high"),
     [("phyllic", (0.6, 0.7), (0.7, 1.001)), ("propylitic", (0.3, 0.5), (0.5, 0.65))],
 )
-def test_the_published_ranges_are_the_default(folder, zone, medium, high):
+def test_the_ranges_are_cut_from_each_bands_scaled_low_pass(folder, zone, medium, high):
     done = map_zone(folder, zone)
     assert done.returncode == 0, done.stderr
     codes, tags, names, nodata = read(folder / "confidence" / f"{zone}.tif")
@@ -56,7 +56,7 @@ def test_threads_and_blocks_do_not_change_a_byte(folder, tmp_path):
     for name, threads, block_px in (("one", 1, 512), ("two", 2, 512), ("small", 2, 48)):
         done = run_tool(
             "map_confidence",
-            *("--subbands", folder / "subbands.tif", "--bands", *STUDY_BANDS),
+            *("--subbands", folder / "subbands.tif", *RANGES["phyllic"]),
             *("--zone", "phyllic", "--output", tmp_path / f"{name}.tif"),
             *("--threads", threads, "--block-px", block_px),
         )
@@ -66,10 +66,8 @@ def test_threads_and_blocks_do_not_change_a_byte(folder, tmp_path):
     assert one == small
 
 
-def test_a_zone_without_published_ranges_needs_its_own(folder):
-    done = map_zone(folder, "argillic")
-    assert done.returncode == 1
-    assert "give --medium and --high" in done.stderr
+def test_every_zone_needs_its_ranges(folder):
+    assert map_zone(folder, "argillic").returncode == 2
     done = map_zone(folder, "argillic", "--medium", 0.2, 0.4, "--high", 0.4, 0.8)
     assert done.returncode == 0, done.stderr
 
@@ -79,11 +77,12 @@ def test_a_zone_without_published_ranges_needs_its_own(folder):
     [
         (("--medium", 0.7, 0.6), "medium: 0.7 to 0.6"),
         (("--medium", 0.6, 0.8), "medium ends at 0.8"),
-        (("--bands", "4", "14"), "no LL of band 14"),
+        (("--subbands", "cube.tif"), "cube.tif: has no LL of any band (it has: 4, 5, 6"),
         (("--subbands", "gone.tif"), "gone.tif: no such raster file"),
     ],
 )
 def test_wrong_input_is_named(folder, flags, said):
+    flags = [folder / flag if flag == "cube.tif" else flag for flag in flags]
     done = map_zone(folder, "phyllic", *flags)
     assert done.returncode == 1
     assert said in done.stderr
@@ -95,7 +94,7 @@ def test_a_constant_band_is_refused(tmp_path):
     name_bands(path, ["4 LL"])
     done = run_tool(
         "map_confidence",
-        *("--subbands", path, "--bands", "4", "--zone", "phyllic", "--threads", 1),
+        *("--subbands", path, "--zone", "phyllic", *RANGES["phyllic"], "--threads", 1),
         *("--output", tmp_path / "out.tif"),
     )
     assert "flat.tif: the LL of band 4 is 0.5 everywhere" in done.stderr

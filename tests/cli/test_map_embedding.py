@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
     return made
 
 
-FILES = ("class.tif", "distance.tif", "answer.tif", "areas.csv", "sensor_areas.csv")
+FILES = ("class.tif", "distance.tif", "answer.tif", "areas.csv", "sensor_areas.csv", "map.json")
 
 
 def command(folder, out):
@@ -30,7 +30,7 @@ def command(folder, out):
         *("--thresholds", folder / "thresholds.json", "--class-map", out / "class.tif"),
         *("--distance", out / "distance.tif", "--answer", out / "answer.tif"),
         *("--areas", out / "areas.csv", "--sensor-areas", out / "sensor_areas.csv"),
-        *("--threads", 1),
+        *("--scene", "a-hill", "--record", out / "map.json", "--threads", 1),
     )
 
 
@@ -168,7 +168,9 @@ def test_only_onnx_runtime_is_loaded(folder, tmp_path, root):
         f"sys.path.insert(0, {str(root / 'scripts')!r})\n"
         f"runpy.run_path({str(root / 'scripts/map_embedding.py')!r}, run_name='__main__')\n"
         "print([name for name in sys.modules if name.split('.')[0] in "
-        "('tensorflow', 'keras', 'tf2onnx', 'onnx', 'sklearn', 'matplotlib')])\n"
+        "('tensorflow', 'keras', 'tf2onnx', 'onnx', 'sklearn', 'matplotlib') or "
+        "name.startswith('gossan.') and 'training' in name or "
+        "name in ('gossan.embedding.spectral_augmentation', 'gossan.library.readers')])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

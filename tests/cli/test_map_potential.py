@@ -37,7 +37,7 @@ def test_potential_and_score_follow_probability_and_geology(folder):
     assert np.array_equal(score, expected, equal_nan=True)
     codes, _, nodata = read(folder / "potential.tif")
     assert nodata == 255
-    assert np.array_equal(codes, classify_potential(expected))
+    assert np.array_equal(codes, classify_potential(expected, 0.34, 0.67))
     assert set(np.unique(codes)) == {1, 2, 3, 255}
     assert tags["SYNTHETIC"] == "yes"
     assert (tags["MEDIUM"], tags["HIGH"], tags["GEOLOGY"]) == ("0.34", "0.67", "geology.gpkg")
@@ -51,7 +51,10 @@ def test_without_geology_all_ground_counts(folder, tmp_path):
     done = map_potential(folder, *flags, "--geology", folder / "geology.gpkg")
     assert done.returncode == 0, done.stderr
     constrained = read(tmp_path / "score.tif")[0]
-    done = run_tool("map_potential", "--probability", folder / "probability.tif", *flags)
+    done = run_tool(
+        *("map_potential", "--probability", folder / "probability.tif", *flags),
+        *("--medium", 0.34, "--high", 0.67),
+    )
     assert done.returncode == 0, done.stderr
     score, tags, _ = read(tmp_path / "score.tif")
     assert tags["GEOLOGY"] == "none"

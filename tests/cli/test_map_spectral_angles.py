@@ -171,12 +171,20 @@ def test_a_scene_of_all_nodata_is_refused_and_leaves_nothing(folder):
     assert list(output.iterdir()) == []
 
 
-def test_a_cube_without_its_date_is_refused_before_anything_is_written(folder):
-    write_cube(folder / "cube.tif", np.ones((7, 4, 4), np.int16), tags={})
+def test_a_cube_of_no_known_date_is_mapped_and_its_item_spans_all_time(folder):
+    write_cube(folder / "cube.tif", np.full((7, 4, 4), 3000, np.int16), tags={})
+    done = run_tool("map_spectral_angles", *arguments(folder, folder / "sam"))
+    assert done.returncode == 0, done.stderr
+    properties = json.loads((folder / "sam" / "item.json").read_text())["properties"]
+    assert properties["datetime"] is None
+    assert properties["start_datetime"] < "1000" < "9000" < properties["end_datetime"]
+
+
+def test_a_date_that_is_none_is_refused(folder):
+    write_cube(folder / "cube.tif", np.full((7, 4, 4), 3000, np.int16), tags={"ACQUIRED": "July"})
     done = run_tool("map_spectral_angles", *arguments(folder, folder / "sam"))
     assert done.returncode == 1
-    assert "cube.tif: lacks the tag ACQUIRED" in done.stderr
-    assert not (folder / "sam").exists()
+    assert "acquired 'July' is not ISO 8601" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from gossan.errors import InputError
 from gossan.raster import read_info
 
 LIBRARY = Path(__file__).parents[2] / "resources" / "static" / "analytic_library.csv"
+MASK = ("cloud", "dilated_cloud", "cloud_shadow", "cirrus", "snow", "saturation")
+CHOICES = ("--atmosphere", "none", "--normalisation", "clip", "--mask", *MASK)
 CLIP = "landsat/LC08_L1TP_195025_20130707_C1_clip41px"
 
 
@@ -32,7 +34,7 @@ def preprocess(product: Path, folder: Path, *more: object) -> tuple[np.ndarray, 
     folder.mkdir(exist_ok=True)
     cube, record = folder / "cube.tif", folder / "cube.json"
     words = ["--sensor", "landsat", "--product", product, "--cube", cube, "--record", record]
-    words += ["--threads", 2, *more]
+    words += ["--threads", 2, *CHOICES, *more]
     preprocess_scene.main(preprocess_scene.build_parser().parse_args([str(w) for w in words]))
     with rasterio.open(cube) as dataset:
         stored = dataset.read()
@@ -213,7 +215,7 @@ def test_real_clip_on_the_command_line(root, tmp_path, shared_data):
     cube, record = tmp_path / "cube.tif", tmp_path / "cube.json"
     done = run_tool(
         root,
-        *("--sensor", "landsat", "--product", shared_data(CLIP), "--atmosphere", "dos1"),
+        *("--sensor", "landsat", "--product", shared_data(CLIP), *CHOICES, "--atmosphere", "dos1"),
         *("--cube", cube, "--record", record, "--threads", 2),
     )
     assert done.returncode == 0, done.stderr
@@ -493,7 +495,7 @@ def test_bad_product_ends_with_one_line_and_no_output(root, tmp_path, make, word
     out.mkdir()
     done = run_tool(
         root,
-        *("--sensor", "landsat", "--product", product, "--atmosphere", "dos1"),
+        *("--sensor", "landsat", "--product", product, *CHOICES, "--atmosphere", "dos1"),
         *("--cube", out / "cube.tif", "--record", out / "cube.json", "--threads", 1),
     )
     assert done.returncode == 1
@@ -525,6 +527,7 @@ def test_help_tells_every_flag(root):
     assert done.returncode == 0
     for flag in ("sensor", "product", "atmosphere", "mask", "normalisation", "cube", "record"):
         assert f"--{flag}" in done.stdout
-    for flag in ("library", "bands", "window", "polygon", "block-px"):
+    for flag in ("library", "bands", "centres-um", "wavelengths-um", "window", "polygon"):
         assert f"--{flag}" in done.stdout
-    assert "--threads" in done.stdout
+    for flag in ("fwhm-um", "ndvi-max", "block-px", "threads"):
+        assert f"--{flag}" in done.stdout

@@ -136,6 +136,8 @@ def test_without_claims_and_occurrences_there_are_still_targets(folder, tmp_path
         *("--scene", "tiny", "--targets", tmp_path / "t.gpkg", "--kml", tmp_path / "t.kml"),
         *("--overlay", tmp_path / "o.csv", "--curves", tmp_path / "c.csv"),
         *("--record", tmp_path / "r.json", "--threads", 1, "--level", "high"),
+        *("--substance-attribute", "substance", "--min-area-ha", 1, "--bootstrap", 200),
+        *("--spatial-block-px", 16, "--seed", 42),
     )
     assert done.returncode == 0, done.stderr
     assert table(tmp_path / "o.csv") == table(tmp_path / "c.csv") == []
@@ -162,7 +164,7 @@ def test_no_patch_large_enough_makes_empty_files(folder, tmp_path):
         (("--substances", "copper"), "no feature has the substance copper (there are: Iron, gold)"),
         (("--substance-attribute", "SUBS"), "lack the attribute 'SUBS'"),
         (("--min-area-ha", -1), "min-area-ha"),
-        (("--bootstrap", 5), "bootstrap: 5 samples are too few"),
+        (("--bootstrap", 5), "bootstrap: 5 is too small"),
         (("--score", "gone.tif"), "gone.tif: no such raster"),
     ],
 )

@@ -1,4 +1,4 @@
-"""sample_strata: points and table, the reference, determinism, bad input."""
+"""sample_strata: points and table, the truth, determinism, bad input."""
 
 import csv
 
@@ -32,7 +32,7 @@ def test_points_and_table_agree(folder, tmp_path):
     rows = table(tmp_path / "strata.csv")
     assert list(rows[0]) == [
         *("mine", "mineral", "stratum", "from_m", "to_m", "class", "pixels", "asked", "drawn"),
-        *("train", "test", "labelled_by", "synthetic"),
+        *("train", "test", "labelled_by", "synthetic", "index_bands"),
     ]
     for row in rows:
         own = points[
@@ -43,6 +43,7 @@ def test_points_and_table_agree(folder, tmp_path):
         assert len(own) == int(row["drawn"]) == int(row["asked"])
         assert (own["split"] == "test").sum() == int(row["test"])
         assert row["synthetic"] == "yes"
+        assert row["index_bands"] == "B02 B04 B08 B11"
     assert sum(int(row["drawn"]) for row in rows) == len(points) == 236
     assert [rows[0][name] for name in ("stratum", "from_m", "to_m")] == ["ore", "0", "0"]
     assert [rows[-1][name] for name in ("stratum", "from_m", "to_m")] == [
@@ -59,18 +60,18 @@ def test_one_and_two_threads_give_the_same_bytes(folder, tmp_path):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
-def test_a_reference_labels_the_points(folder, tmp_path):
-    flags = sampling(folder, tmp_path, *SMALL, "--reference", folder / "truth.tif")
+def test_ground_truth_labels_the_points(folder, tmp_path):
+    flags = sampling(folder, tmp_path, *SMALL, "--truth", folder / "truth.tif")
     assert run_tool("sample_strata", *flags).returncode == 0
     points = geopandas.read_file(tmp_path / "samples.gpkg")
-    assert set(points["labelled_by"]) == {"ore points", "reference"}
+    assert set(points["labelled_by"]) == {"ore points", "truth"}
     assert np.count_nonzero(points["rule"] != points["class"]) > 20
 
 
 def test_rules_and_rings_can_be_set(folder, tmp_path):
     rings = ("--distances-m", 150, 900, "--counts", 5, 7, "--ore-count", 3)
     rules = ("--soil-ndvi", 0.25, "--vegetation-ndvi", 0.6, "--soil-bsi", 0.05)
-    split = ("--test-share", 0.5, "--block-px", 10, "--seed", 7)
+    split = ("--test-share", 0.5, "--spatial-block-px", 10, "--seed", 7)
     done = run_tool("sample_strata", *sampling(folder, tmp_path, *rings, *rules, *split))
     assert done.returncode == 0, done.stderr
     points = geopandas.read_file(tmp_path / "samples.gpkg")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from samples import run_command, run_tool
-from zone_scenes import STUDY_BANDS, ZONES, make_zones, map_zone, write_zones, zone_codes
+from zone_scenes import BANDS, CENTRES_UM, ZONES, make_zones, map_zone, write_zones, zone_codes
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,14 @@ def score(folder, out, *flags, zones=tuple(ZONES), threads=1, truth=None, tool=r
         "score_alteration",
         *("--cube", folder / "cube.tif", "--subbands", folder / "subbands.tif"),
         *("--reflectance", folder / "reflectance.tif", "--zone", *zones),
-        *(truth or ("--reference", folder / "zones.gpkg")),
+        *(truth or ("--truth", folder / "zones.gpkg")),
         "--confidence",
         *(folder / "confidence" / f"{zone}.tif" for zone in ZONES),
         *("--references", folder / "references.csv"),
         *("--minerals", "phyllic", "muscovite", "--minerals", "propylitic", "chlorite"),
-        *("--scene", "tiny", "--block-px", 16, "--folds", 4, "--per-class", 600),
-        *("--bootstrap", 200, "--threads", threads),
+        *("--scene", "tiny", "--spatial-block-px", 16, "--folds", 4, "--per-class", 600),
+        *("--bootstrap", 200, "--buffer-px", 4, "--seed", 42, "--outside", "other"),
+        *("--threads", threads),
         *("--output", *(out / f"{zone}.tif" for zone in zones)),
         *("--record", out / "score.json", "--curves", out / "curves.csv"),
         *("--record-dir", out / "accuracy", *flags),
@@ -184,8 +185,9 @@ def test_a_score_needs_nothing_to_compare_with(folder, tmp_path):
     done = run_tool(
         "score_alteration",
         *("--cube", folder / "cube.tif", "--subbands", folder / "subbands.tif"),
-        *("--zone", "phyllic", "--reference", folder / "zones.gpkg", "--scene", "tiny"),
-        *("--block-px", 16, "--per-class", 300, "--bootstrap", 100, "--threads", 1),
+        *("--zone", "phyllic", "--truth", folder / "zones.gpkg", "--scene", "tiny"),
+        *("--spatial-block-px", 16, "--per-class", 300, "--bootstrap", 100, "--threads", 1),
+        *("--folds", 5, "--buffer-px", 4, "--seed", 42, "--outside", "other"),
         *("--output", tmp_path / "phyllic.tif", "--record", tmp_path / "score.json"),
         *("--curves", tmp_path / "curves.csv"),
     )
@@ -201,9 +203,9 @@ def test_a_score_needs_nothing_to_compare_with(folder, tmp_path):
     [
         (("--zone", "phyllic", "skarn"), "no feature has the class 'skarn'"),
         (("--zone", "phyllic"), "one output raster per zone"),
-        (("--bands", "4", "13"), "band 13"),
+        (("--cube", "reflectance.tif"), "has no LL of band 1, 2, 3N"),
         (("--minerals", "phyllic", "topaz"), "has no spectrum topaz"),
-        (("--block-px", 200), "lies in one spatial block"),
+        (("--spatial-block-px", 200), "lies in one spatial block"),
         (("--buffer-px", 17), "buffer-px: 17"),
         (("--buffer-px", 16), "one class only"),
         (("--folds", 1), "folds: 1"),
@@ -213,13 +215,14 @@ def test_a_score_needs_nothing_to_compare_with(folder, tmp_path):
     ],
 )
 def test_wrong_input_is_named(folder, tmp_path, flags, said):
+    flags = [folder / flag if flag == "reflectance.tif" else flag for flag in flags]
     done = score(folder, tmp_path, *flags)
     assert done.returncode == 1
     assert said in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_a_scene_needs_a_reference_or_a_model(folder, tmp_path):
+def test_a_scene_needs_ground_truth_or_a_model(folder, tmp_path):
     (folder / "other.json").write_text('{"zones": []}')
     done = score(folder, tmp_path, truth=("--model", folder / "other.json"))
     assert "other.json: not a record of score_alteration.py" in done.stderr
@@ -234,22 +237,105 @@ def test_a_scene_needs_a_reference_or_a_model(folder, tmp_path):
     (folder / "half.json").write_text(json.dumps(model))
     done = score(folder, tmp_path, truth=("--model", folder / "half.json"))
     assert "has no model of the zone propylitic" in done.stderr
-    done = score(
-        folder,
-        tmp_path,
-        *("--bands", *STUDY_BANDS[:-1]),
-        truth=("--model", folder / "score" / "score.json"),
-    )
-    assert "reads other features" in done.stderr
     done = score(folder, tmp_path, truth=("--seed", 1), tool=run_command)
     assert done.returncode == 2
-    assert "--reference --model is required" in done.stderr
+    assert "--truth --model is required" in done.stderr
+
+
+def describe(path, names=None, centres_um=None, **tags):
+    """Change names, wavelengths or tags of a raster."""
+    with rasterio.open(path, "r+") as dataset:
+        if names is not None:
+            dataset.descriptions = names
+        for band, centre in enumerate(centres_um or (), start=1):
+            dataset.update_tags(band, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=str(centre))
+        dataset.update_tags(**tags)
+    return path
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    return make_zones(tmp_path / "elsewhere", synthetic=False)
+
+
+def test_a_model_maps_another_scene_and_the_map_says_where_it_was_trained(
+    folder, elsewhere, tmp_path
+):
+    # Another instrument of the series, whose bands lie a little off.
+    describe(elsewhere / "reflectance.tif", centres_um=[c + 0.01 for c in CENTRES_UM])
+    truth = ("--model", folder / "score" / "score.json", "--scene", "far")
+    for zone in ZONES:
+        assert map_zone(elsewhere, zone).returncode == 0
+    done = score(elsewhere, tmp_path / "a", truth=truth)
+    assert done.returncode == 0, done.stderr
+    record = record_of(tmp_path / "a")
+    assert record["trained_on"] == {"scene": "tiny", "synthetic": True, "file": "score.json"}
+    assert record["ratios"]["al_oh"] == "(5+7)/6"
+    with rasterio.open(tmp_path / "a" / "phyllic.tif") as dataset:
+        tags = dataset.tags()
+    assert (tags["TRAINED_ON"], tags["TRAINED_ON_SYNTHETIC"]) == ("tiny", "yes")
+    assert tags["SYNTHETIC"] == "no"
+    # A record of a scene that was mapped by a model leads to the scene of the model.
+    truth = ("--model", tmp_path / "a" / "score.json")
+    assert score(elsewhere, tmp_path / "b", truth=truth).returncode == 0
+    assert record_of(tmp_path / "b")["trained_on"]["scene"] == "tiny"
+    with rasterio.open(folder / "score" / "phyllic.tif") as dataset:
+        assert "TRAINED_ON" not in dataset.tags()
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        (
+            "cube.tif",
+            {"centres_um": [1.656, 2.167, 2.209, 2.262, 2.336, 2.45]},
+            "its band 9 is at 2.4 µm, here at 2.45 µm",
+        ),
+        (
+            "reflectance.tif",
+            {"centres_um": [0.556, 0.695, *CENTRES_UM[2:]]},
+            "its ferric_iron 1 is at 0.661 µm, here at 0.695 µm",
+        ),
+        (
+            "reflectance.tif",
+            {"centres_um": [0.456, *CENTRES_UM[1:]]},
+            "reads other features than the bands 4 5 6 7 8 9 give",
+        ),
+        (
+            "cube.tif",
+            {"NORMALISATION": "clip"},
+            "a cube with normalisation unknown, here it is clip",
+        ),
+        ("reflectance.tif", {"ATMOSPHERE": "dos1"}, "a spectra with atmosphere unknown"),
+    ],
+)
+def test_a_model_of_other_bands_or_corrections_is_refused(
+    folder, elsewhere, tmp_path, file, change, said
+):
+    describe(elsewhere / file, **change)
+    done = score(elsewhere, tmp_path / "out", truth=("--model", folder / "score" / "score.json"))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_other_bands_by_name_is_refused(folder, elsewhere, tmp_path):
+    names = ("14", "5", "6", "7", "8", "9")
+    describe(elsewhere / "cube.tif", names=names)
+    describe(elsewhere / "reflectance.tif", names=(*BANDS[:3], *names))
+    with rasterio.open(elsewhere / "subbands.tif", "r+") as dataset:
+        dataset.descriptions = [
+            name.replace("4 ", "14 ", 1) if name.startswith("4 ") else name
+            for name in dataset.descriptions
+        ]
+    done = score(elsewhere, tmp_path / "out", truth=("--model", folder / "score" / "score.json"))
+    assert "other features than the bands 14 5 6 7 8 9 give (it was trained on 4 5" in done.stderr
 
 
 def test_a_reference_elsewhere_is_refused(folder, tmp_path):
     far = {"phyllic": [(5000, 5010, 5000, 5010)], "propylitic": [(5020, 5030, 5000, 5010)]}
     write_zones(folder / "far.gpkg", zones=far)
-    done = score(folder, tmp_path, truth=("--reference", folder / "far.gpkg"))
+    done = score(folder, tmp_path, truth=("--truth", folder / "far.gpkg"))
     assert done.returncode == 1
     assert "does not overlap" in done.stderr
 
@@ -259,5 +345,5 @@ def test_help_is_quick():
     done = run_command("score_alteration", "--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0
-    assert "--reference" in done.stdout
+    assert "--truth" in done.stdout
     assert after.ru_utime - before.ru_utime < 1.0

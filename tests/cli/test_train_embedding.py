@@ -1,8 +1,10 @@
 import csv
 import json
+from hashlib import sha256
 
 import numpy as np
 import pytest
+from embeddings import EMBEDDING_FLAGS
 from samples import run_command
 
 from gossan.cube.bands import lay_out, write_bands
@@ -11,20 +13,6 @@ from gossan.embedding.training import compare_embeddings, read_keras_embedding
 from gossan.raster import BandTable
 
 MINERALS = ("alunite", "calcite", "kaolinite")
-SMALL = (
-    "--epochs",
-    2,
-    "--triplets",
-    256,
-    "--batch",
-    64,
-    "--hidden",
-    32,
-    "--embedding",
-    8,
-    "--threads",
-    1,
-)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +36,8 @@ def train(folder, out, *more, library=None, root=None):
         "train_embedding",
         *("--library", library or root / "resources/static/analytic_library.csv"),
         *("--classes", folder / "classes.csv", "--bands", folder / "bands.csv"),
-        *SMALL,
-        *("--masking", 2, "--model", out / "model.keras", "--onnx", out / "model.onnx"),
+        *EMBEDDING_FLAGS,
+        *("--scene", "a-hill", "--model", out / "model.keras", "--onnx", out / "model.onnx"),
         *("--record", out / "record.json", "--history", out / "history.csv"),
         *more,
     )
@@ -82,6 +70,7 @@ def test_everything_is_written_and_both_forms_agree(trained):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert float(rows[-1]["loss"]) == pytest.approx(record["loss"])
+    assert record["onnx_sha256"] == sha256((trained / "model.onnx").read_bytes()).hexdigest()
 
 
 def test_the_same_seed_gives_the_same_bytes(trained, folder, root, tmp_path):
@@ -91,17 +80,31 @@ def test_the_same_seed_gives_the_same_bytes(trained, folder, root, tmp_path):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
-def test_measured_responses_and_no_masking(folder, root, tmp_path):
-    done = train(
-        folder,
-        tmp_path,
-        *("--masking", 0, "--sentinel2-platform", "Sentinel-2A MSI", "--mining", "random"),
-        root=root,
-    )
+def test_without_masking_and_with_random_triplets(folder, root, tmp_path):
+    done = train(folder, tmp_path, "--masking", 0, "--mining", "random", root=root)
     assert done.returncode == 0, done.stderr
-    model = read_model(tmp_path / "model.onnx")
-    assert not model.header.masked
-    assert json.loads((tmp_path / "record.json").read_text())["sentinel2_platform"]
+    assert not read_model(tmp_path / "model.onnx").header.masked
+
+
+@pytest.mark.parametrize("masking", [0, 4])
+@pytest.mark.parametrize("sensor", ["landsat", "aster", "emit"])
+def test_one_sensor_alone_is_learned(sensor, masking, folder, root, tmp_path):
+    centres = {
+        "landsat": (0.443, 0.483, 0.561, 0.655, 0.865, 1.609, 2.201),
+        "aster": (0.556, 0.661, 0.807, 1.656, 2.167, 2.209, 2.262, 2.336, 2.398),
+        "emit": tuple(np.arange(0.42, 2.39, 0.05)),
+    }[sensor]
+    names = tuple(str(place) for place in range(len(centres)))
+    table = {sensor: BandTable(names, centres, (0.03,) * len(centres))}
+    write_bands(tmp_path / "bands.csv", lay_out(table)[1])
+    more = ("--bands", tmp_path / "bands.csv", "--masking", masking)
+    done = train(folder, tmp_path / "out", *more, root=root)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out/record.json").read_text())
+    assert record["training"]["max_masked"] == 0
+    assert list(record["bands"]) == list(record["augmentation"]["noise"]) == [sensor]
+    header = read_model(tmp_path / "out/model.onnx").header
+    assert header.masked and header.scene == record["scene"] == "a-hill"
 
 
 def test_a_library_without_one_of_the_minerals_leaves_nothing(folder, root, tmp_path):
@@ -118,8 +121,8 @@ def test_a_library_without_one_of_the_minerals_leaves_nothing(folder, root, tmp_
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--masking", 3), "masking: 3 would leave none of 3 sensors"),
-        (("--sentinel2-platform", "Sentinel-9"), "'Sentinel-9': no response functions"),
+        (("--masking", -1), "max_masked: -1 is too small"),
+        (("--epochs", 0), "epochs: 0 is too small"),
     ],
 )
 def test_bad_settings_end_with_one_line(more, words, folder, root, tmp_path):

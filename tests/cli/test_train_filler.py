@@ -31,7 +31,8 @@ def train(root, folder, out, *flags):
         "train_filler",
         *("--library", root / "resources/static/analytic_library.csv"),
         *("--classes", folder / "classes.csv", "--bands", folder / "bands.csv"),
-        *("--spectra", 256, "--epochs", 2, "--batch", 64, "--hidden", 16, "--threads", 1),
+        *("--spectra", 256, "--epochs", 2, "--hidden", 16, "--seed", 42, "--threads", 1),
+        *("--scene", "a-hill"),
         *("--model", out / "net.keras", "--onnx", out / "net.onnx"),
         *("--record", out / "net.json", "--history", out / "history.csv", *flags),
     )
@@ -85,11 +86,14 @@ def test_a_map_can_be_made_with_it(trained, tmp_path):
         *("--class-map", tmp_path / "class.tif", "--distance", tmp_path / "distance.tif"),
         *("--answer", tmp_path / "answer.tif", "--areas", tmp_path / "areas.csv"),
         *("--sensor-areas", tmp_path / "sensor_areas.csv", "--threads", 1),
+        *("--scene", "a-valley", "--record", tmp_path / "map.json"),
     ]
     done = run_tool("map_embedding", *flags)
     assert done.returncode == 0, done.stderr
     with rasterio.open(tmp_path / "class.tif") as dataset:
         assert dataset.tags()["FILLED"] == "yes"
+    filler = json.loads((tmp_path / "map.json").read_text())["filler"]
+    assert (filler["scene"], filler["transferred"]) == ("a-hill", True)
     moved = tuple(np.add(BANDS.centre_um, 0.003))
     make_model(tmp_path / "other.onnx", replace(BANDS, centre_um=moved))
     with rasterio.open(scene / "stack.tif", "r+") as dataset:
@@ -107,7 +111,6 @@ def test_bad_input_ends_with_one_line(root, folder, tmp_path):
         return done.stderr
 
     assert "epochs: 0 is too small" in fails("--epochs", 0)
-    assert "holdout: 1 is not a share" in fails("--holdout", 1)
     assert "none.csv: " in fails("--bands", tmp_path / "none.csv")
     assert "none: no such file" in fails("--library", tmp_path / "none")
     classes = tmp_path / "classes.csv"

@@ -8,7 +8,8 @@ import pytest
 from network_scenes import cut, make_ground, train
 from samples import run_command
 
-from gossan.patches.architecture import compare_answers, read_keras
+from gossan.networks.keras_files import read_keras
+from gossan.patches.architecture import compare_answers
 from gossan.patches.cutting import read_images, read_patches
 from gossan.patches.inference import read_network, to_input
 

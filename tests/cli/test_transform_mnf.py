@@ -65,7 +65,8 @@ def arguments(folder, output, *more):
         *("--cube", folder / "cube.tif", "--output", output / "mnf.tif"),
         *("--eigenvalues", output / "eigenvalues.csv", "--purity", output / "purity.tif"),
         *("--endmembers", output / "endmembers.csv", "--places", output / "places.csv"),
-        *("--skewers", 200, "--block-px", 32, "--threads", 2, *more),
+        *("--components", 6, "--skewers", 200, "--purity-threshold", 2.5, "--endmember-count", 0),
+        *("--seed", 42, "--block-px", 32, "--threads", 2, *more),
     )
 
 
@@ -75,7 +76,7 @@ def read_rows(path):
 
 
 def test_components_and_purity_are_those_of_spy(folder):
-    more = ("--components", 3, "--threshold", 1.5, "--seed", 9)
+    more = ("--components", 3, "--purity-threshold", 1.5, "--seed", 9)
     done = run_tool("transform_mnf", *arguments(folder, folder, *more))
     assert done.returncode == 0, done.stderr
     with rasterio.open(folder / "mnf.tif") as dataset:
@@ -124,23 +125,65 @@ def test_end_members_are_the_pure_pixels(folder):
     assert int(rows[0]["purity"]) == purity.max()
 
 
-def test_chosen_bands_alone_are_used(folder):
-    cube = make_cube()
-    cube[1] = -32768
-    write_cube(folder / "cube.tif", cube)
-    chosen = ("B12", "B02", "B08", "B11")
-    more = ("--bands", *chosen, "--endmember-count", 2)
+def test_no_more_end_members_are_written_than_asked_for(folder):
+    more = ("--components", 3, "--endmember-count", 2)
     done = run_tool("transform_mnf", *arguments(folder, folder, *more))
     assert done.returncode == 0, done.stderr
-    with rasterio.open(folder / "mnf.tif") as dataset:
-        assert dataset.count == 4
+    assert len(read_rows(folder / "places.csv")) == 2
+    assert len(read_references(folder / "endmembers.csv").names) == 2
+
+
+def make_wide(bands, shape=(80, 90), seed=4):
+    """Mixtures of five smooth spectra at many bands, with noise that differs from band to band."""
+    generator = np.random.default_rng(seed)
+    centres = np.linspace(0.4, 2.45, bands)
+    spectra = np.array(
+        [
+            0.3 - 0.15 * np.exp(-(((centres - middle) / 0.08) ** 2))
+            for middle in (0.55, 0.9, 1.4, 2.2, 2.33)
+        ]
+    )
+    shares = generator.dirichlet(np.full(5, 0.3), shape)
+    noise = generator.uniform(0.001, 0.004, bands) * generator.standard_normal((*shape, bands))
+    return centres, np.moveaxis(np.rint((shares @ spectra + noise) * 1e4).astype("int16"), -1, 0)
+
+
+def write_wide(path, bands, names):
+    centres, cube = make_wide(bands)
+    write_raster(path, cube, nodata=-32768, scale=1e-4, tags=TAGS)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.descriptions = names
+        for band, centre in enumerate(centres, start=1):
+            tags = {"CENTRAL_WAVELENGTH_UM": str(centre), "FWHM_UM": "0.01"}
+            dataset.update_tags(band, ns="IMAGERY", **tags)
+    return np.moveaxis(cube, 0, -1) * 1e-4
+
+
+@pytest.mark.parametrize(
+    ("bands", "prefix"), [(7, "B"), (9, "aster:"), (230, "emit:B")], ids=["7", "9", "230"]
+)
+def test_few_and_many_bands_of_any_sensor_are_transformed_as_by_spy(tmp_path, bands, prefix):
+    names = tuple(f"{prefix}{place}" for place in range(1, bands + 1))
+    image = write_wide(tmp_path / "cube.tif", bands, names)
+    done = run_tool("transform_mnf", *arguments(tmp_path, tmp_path, "--components", 6))
+    assert done.returncode == 0, done.stderr
+    expected = spectral.mnf(spectral.calc_stats(image), spectral.noise_from_diffs(image))
+    found = [float(row["eigenvalue"]) for row in read_rows(tmp_path / "eigenvalues.csv")]
+    np.testing.assert_allclose(found, expected.napc.eigenvalues, rtol=1e-5)
+    with rasterio.open(tmp_path / "mnf.tif") as dataset:
+        assert dataset.count == 6
         assert np.isfinite(dataset.read()).all()
-    references = read_references(folder / "endmembers.csv")
-    assert references.band == chosen
-    assert len(references.names) == 2
-    row = read_rows(folder / "places.csv")[1]
-    expected = cube[[5, 0, 3, 4], int(row["row"]), int(row["column"])] * 1e-4
-    np.testing.assert_allclose(references.reflectance[1], expected, atol=1e-6)
+    references = read_references(tmp_path / "endmembers.csv")
+    assert references.band == names
+    assert 2 <= len(references.names) <= 7
+
+
+def test_more_components_than_bands_are_refused_in_one_line(tmp_path):
+    write_wide(tmp_path / "cube.tif", 4, ("1", "2", "3N", "4"))
+    done = run_tool("transform_mnf", *arguments(tmp_path, tmp_path))
+    assert done.returncode == 1
+    assert "cube.tif has 4 bands to make components of; give 1 to 4" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["cube.tif"]
 
 
 def test_nodata_stays_nodata(folder):
@@ -190,12 +233,11 @@ def test_blocks_and_threads_do_not_change_a_byte(folder):
     [
         (("--components", 7), "--components 7: "),
         (("--components", 0), "--components 0: "),
-        (("--bands", "B02", "B05"), "cube.tif: has no band B05"),
         (("--skewers", 0), "--skewers 0: give 1 or more"),
-        (("--threshold", -1), "--threshold -1.0: give 0 or more"),
-        (("--threshold", "nan"), "--threshold nan: give 0 or more"),
+        (("--purity-threshold", -1), "--purity-threshold -1.0: give 0 or more"),
+        (("--purity-threshold", "nan"), "--purity-threshold nan: give 0 or more"),
         (("--seed", -1), "--seed -1: give 0 or more"),
-        (("--endmember-count", 0), "--endmember-count 0: give 1 or more"),
+        (("--endmember-count", -1), "--endmember-count -1: give 0 or more"),
     ],
 )
 def test_wrong_settings_are_refused(folder, more, message):

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import rasterio
 from samples import ORIGIN, PIXEL_M, ROOT, run_command, run_tool, write_raster
-from whole_bands import split_band
-
-from gossan.transforms.wavelets import Transform
+from whole_bands import make_transform, split_band
 
 NAMES = ("3N", "4", "6")
 TAGS = {"SENSOR": "ASTER", "SYNTHETIC": "yes"}
+WAVELET = (
+    *("--wavelet", "sym4", "--level", 1, "--mode", "symmetric"),
+    *("--transform", "dwt", "--gaps", "fill"),
+)
 OUTPUTS = ("subbands.tif", "subbands.qml", "profile.csv")
 
 
@@ -42,7 +44,7 @@ def folder(tmp_path):
 def arguments(folder, output, *more):
     return (
         *("--cube", folder / "cube.tif", "--output", output / "subbands.tif"),
-        *("--profile", output / "profile.csv", *more),
+        *("--profile", output / "profile.csv", *WAVELET, *more),
     )
 
 
@@ -56,13 +58,16 @@ def decoded(band):
 @pytest.mark.parametrize(
     ("more", "transform"),
     [
-        ((), Transform()),
-        (("--wavelet", "db2", "--level", 2, "--mode", "reflect"), Transform("db2", 2, "reflect")),
-        (("--transform", "swt", "--gaps", "nodata"), Transform(kind="swt", gaps="nodata")),
+        ((), make_transform()),
+        (
+            ("--wavelet", "db2", "--level", 2, "--mode", "reflect"),
+            make_transform("db2", 2, "reflect"),
+        ),
+        (("--transform", "swt", "--gaps", "nodata"), make_transform(kind="swt", gaps="nodata")),
     ],
 )
 def test_the_raster_holds_the_subbands_of_the_whole_bands(folder, more, transform):
-    more = (*more, "--bands", "6", "4", "--block-px", 32, "--threads", 2)
+    more = (*more, "--block-px", 32, "--threads", 2)
     done = run_tool("transform_wavelets", *arguments(folder, folder, *more))
     assert done.returncode == 0, done.stderr
     with rasterio.open(folder / "subbands.tif") as dataset:
@@ -70,28 +75,28 @@ def test_the_raster_holds_the_subbands_of_the_whole_bands(folder, more, transfor
         assert np.isnan(dataset.nodata)
         assert dataset.crs.to_epsg() == 32643
         assert dataset.transform.c == ORIGIN[0]
-        names = [f"{band} {part}" for band in ("6", "4") for part in transform.subbands]
+        names = [f"{band} {part}" for band in NAMES for part in transform.subbands]
         assert list(dataset.descriptions) == names
         tags = dataset.tags()
         assert (tags["WAVELET"], tags["WAVELET_LEVEL"]) == (transform.wavelet, str(transform.level))
         assert (tags["WAVELET_TRANSFORM"], tags["SYNTHETIC"]) == (transform.kind, "yes")
         found = dataset.read()
     cube = make_cube()
-    expected = [split_band(decoded(cube[place]), transform) for place in (2, 1)]
+    expected = [split_band(decoded(cube[place]), transform) for place in range(3)]
     np.testing.assert_array_equal(found, np.concatenate(expected))
 
 
 def test_the_profile_is_the_mean_of_the_horizontal_detail_down_the_image(folder):
-    more = ("--bands", "4", "6", "--block-px", 32)
+    more = ("--block-px", 32)
     done = run_tool("transform_wavelets", *arguments(folder, folder, *more))
     assert done.returncode == 0, done.stderr
     with (folder / "profile.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["band"], row["subband"], int(row["row"])) for row in rows] == [
-        (band, "LH", row) for band in ("4", "6") for row in range(87)
+        (band, "LH", row) for band in NAMES for row in range(87)
     ]
     with rasterio.open(folder / "subbands.tif") as dataset:
-        for place, band in ((2, "4"), (6, "6")):
+        for place, band in ((2, "3N"), (6, "4"), (10, "6")):
             detail = dataset.read(place).astype(float)
             own = [row for row in rows if row["band"] == band]
             assert [int(row["pixels"]) for row in own] == (~np.isnan(detail)).sum(axis=1).tolist()
@@ -147,7 +152,6 @@ def test_a_constant_band_has_no_detail(folder):
         (("--mode", "periodization"), "mode 'periodization' is unknown"),
         (("--level", 0), "level 0"),
         (("--level", 4), "cube.tif: 147x87 pixels are too few for level 4 of sym4"),
-        (("--bands", "4", "5"), "cube.tif: has no band 5"),
     ],
 )
 def test_bad_settings_are_named_and_leave_nothing(folder, more, message):
@@ -166,6 +170,14 @@ def test_a_band_without_valid_pixels_is_named_and_leaves_nothing(folder):
     assert done.returncode == 1
     assert "cube.tif, band 4: has no valid pixel" in done.stderr
     assert list(output.iterdir()) == []
+
+
+def test_a_cube_of_too_many_bands_is_refused(folder):
+    names = tuple(map(str, range(65)))
+    write_cube(folder / "cube.tif", np.zeros((65, 20, 20), "int16"), names)
+    done = run_tool("transform_wavelets", *arguments(folder, folder / "out"))
+    assert "has 65 bands, and zones are found on 64 at most" in done.stderr
+    assert not (folder / "out").exists()
 
 
 def test_the_tool_runs_as_a_command(folder):

@@ -8,9 +8,16 @@ import rasterio
 from samples import ROOT, write_raster
 from scipy.ndimage import gaussian_filter
 
-from gossan.cube.bands import SENSORS, StackBands, lay_out, sensors_present, write_bands
+from gossan.cube.bands import (
+    HYPERSPECTRAL,
+    SENSORS,
+    StackBands,
+    lay_out,
+    sensors_present,
+    write_bands,
+)
 from gossan.embedding.filler import Header as FillerHeader
-from gossan.embedding.filler import export_filler
+from gossan.embedding.filler_training import export_filler
 from gossan.embedding.model import Branch, Header, read_model, write_model
 from gossan.embedding.spectral_augmentation import Augmentation, Augmenter
 from gossan.embedding.training_spectra import read_training
@@ -23,18 +30,23 @@ TABLES = {
     "emit": np.r_[np.arange(0.42, 0.90, 0.04), np.arange(2.06, 2.40, 0.015)],
     "sentinel2": np.array([0.443, 0.49, 0.56, 0.665, 0.705, 0.74, 0.783, 0.865, 1.61, 2.19]),
     "worldview3": np.array([0.48, 0.55, 0.66, 0.83, 1.21, 1.66, 2.165, 2.205, 2.26, 2.33]),
+    "enmap": np.r_[np.arange(0.43, 0.90, 0.05), np.arange(2.07, 2.40, 0.02)],
+    "prisma": np.r_[np.arange(0.45, 0.90, 0.06), np.arange(2.08, 2.40, 0.025)],
+    "landsat": np.array([0.443, 0.483, 0.561, 0.655, 0.865, 1.609, 2.201]),
+    "aster": np.array([0.556, 0.661, 0.807, 1.656, 2.167, 2.209, 2.262, 2.336, 2.398]),
 }
+SENSORS_USED = ("emit", "sentinel2", "worldview3")
 SIZE = 48
 
 
-def small_bands(sensors=tuple(TABLES)) -> tuple[StackBands, list]:
+def small_bands(sensors=SENSORS_USED) -> tuple[StackBands, list]:
     """Bands of a few sensors, and the rows of their table."""
     return lay_out(
         {
             name: BandTable(
                 tuple(f"B{place:03d}" for place in range(len(TABLES[name]))),
                 tuple(np.round(TABLES[name], 4).tolist()),
-                (0.01 if name == "emit" else 0.03,) * len(TABLES[name]),
+                (0.01 if name in HYPERSPECTRAL else 0.03,) * len(TABLES[name]),
             )
             for name in sensors
         }
@@ -68,6 +80,7 @@ def write_network(path: Path, augmenter: Augmenter, classes, max_masked: int):
     names = tuple(item.name for item in classes)
     places = [augmenter.labels == augmenter.names.index(name) for name in names]
     header = Header(
+        "a-hill",
         bands,
         names,
         tuple(item.code for item in classes),
@@ -90,10 +103,10 @@ def write_filler(path: Path, bands: StackBands) -> None:
     model = SimpleNamespace(
         layers=[layer], input_shape=(None, size), output_shape=(None, len(bands))
     )
-    path.write_bytes(export_filler(model, FillerHeader(bands, ("none",), True, 1)))
+    path.write_bytes(export_filler(model, FillerHeader("a-hill", bands, ("none",), True, 1)))
 
 
-def make_scene(folder: Path, sensors=tuple(TABLES), minerals=MINERALS, seed: int = 3) -> Path:
+def make_scene(folder: Path, sensors=SENSORS_USED, minerals=MINERALS, seed: int = 3) -> Path:
     """Write stack, sensors, bands, classes, truth and two networks; return the folder.
 
     Patches of the minerals lie among other ground. No sensor saw the two first rows, one sensor
@@ -125,6 +138,12 @@ def make_scene(folder: Path, sensors=tuple(TABLES), minerals=MINERALS, seed: int
     )
     with rasterio.open(folder / "stack.tif", "r+") as dataset:
         dataset.descriptions = bands.names
+        for place, (centre, width) in enumerate(
+            zip(bands.centre_um, bands.fwhm_um, strict=True), start=1
+        ):
+            dataset.update_tags(
+                place, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=repr(centre), FWHM_UM=repr(width)
+            )
     write_raster(folder / "sensors.tif", bits, nodata=0)
     codes = np.array([*(item.code for item in classes), 0, 0], np.uint8)
     truth = codes[label]
@@ -132,5 +151,6 @@ def make_scene(folder: Path, sensors=tuple(TABLES), minerals=MINERALS, seed: int
     write_raster(folder / "truth.tif", truth, nodata=255, tags={"SYNTHETIC": "yes"})
     write_network(folder / "masked.onnx", augmenter, classes, len(sensors) - 1)
     write_network(folder / "unmasked.onnx", augmenter, classes, 0)
-    write_filler(folder / "filler.onnx", bands)
+    if len(sensors) > 1:
+        write_filler(folder / "filler.onnx", bands)
     return folder

@@ -34,6 +34,11 @@ CLASSES = """code,name,label,colour
 17,kaolinite,Kaolinite,#7E57C2
 """
 SIZE = (40, 50)
+EMBEDDING_FLAGS = (
+    *("--masking", 2, "--triplets", 256, "--epochs", 2, "--mining", "semi-hard", "--margin", 0.3),
+    *("--hidden", 32, "--embedding", 8, "--networks", 1, "--seed", 42, "--threads", 1),
+)
+"""How an embedding is trained in little time."""
 
 
 def reflect(wavelength_um: np.ndarray) -> np.ndarray:
@@ -54,7 +59,11 @@ def spectra_of(bands: StackBands = BANDS) -> np.ndarray:
 
 
 def make_model(
-    path: Path, bands: StackBands = BANDS, masked: bool = True, spread: int = 16
+    path: Path,
+    bands: StackBands = BANDS,
+    masked: bool = True,
+    spread: int = 16,
+    scene: str = "a-hill",
 ) -> EmbeddingModel:
     """Write and read a network of random weights whose references are the three minerals."""
     generator = np.random.default_rng(1)
@@ -66,11 +75,12 @@ def make_model(
         np.zeros(spread, np.float32),
     )
     header = Header(
+        scene,
         bands,
         tuple(MINERALS),
         tuple(MINERALS.values()),
         spread,
-        4 if masked else 0,
+        len(bands.sensors) - 1 if masked else 0,
         ("made-up.csv",),
         True,
         (1,) * len(MINERALS),

@@ -130,5 +130,7 @@ def sampling(folder: Path, output: Path, *more: object) -> tuple:
         *("--cube", folder / "cube.tif", "--mines", folder / "mines.gpkg"),
         *("--ore-points", folder / "ore.gpkg", "--classes", folder / "covers.csv"),
         *("--samples", output / "samples.gpkg", "--table", output / "strata.csv"),
-        *more,
+        *("--distances-m", 100, 200, 500, 10_000, "--counts", 20, 20, 20, 40, "--ore-count", 20),
+        *("--min-distance-m", 30, "--soil-ndvi", 0.2, "--vegetation-ndvi", 0.5, "--soil-bsi", 0),
+        *("--test-share", 0.3, "--seed", 42, *more),
     )

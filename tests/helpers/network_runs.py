@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.legend import MapClass
 from gossan.patches.cutting import SIDES, PatchTable
 from gossan.patches.splits import draw_blocked, draw_paper
@@ -57,9 +58,7 @@ def make_run(
         method=f"CNN, {network} network, {kind} patches, {protocol} split",
         protocol=protocol,
         file="patches.csv",
-        block_px=block_px,
-        replicates=100,
-        seed=3,
+        bootstrap=Bootstrap(block_px, 100, 3),
     )
     record = {
         "scene": "tiny",

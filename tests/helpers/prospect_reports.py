@@ -81,10 +81,11 @@ def make_study(folder: Path) -> Path:
     make_district(folder)
     write_ground(folder)
     small = ("--counts", 12, 12, 12, 20, "--ore-count", 15, "--min-distance-m", 40)
-    run("sample_strata", *sampling(folder, folder, *small, "--reference", folder / "truth.tif"))
+    run("sample_strata", *sampling(folder, folder, *small, "--truth", folder / "truth.tif"))
     run(
         "transform_mnf",
         *("--cube", folder / "cube.tif", "--components", 4, "--skewers", 50),
+        *("--purity-threshold", 2.5, "--endmember-count", 0, "--seed", 42),
         *("--output", folder / "mnf.tif", "--eigenvalues", folder / "eigenvalues.csv"),
         *("--purity", folder / "purity.tif", "--endmembers", folder / "endmembers.csv"),
         *("--places", folder / "places.csv"),
@@ -94,6 +95,7 @@ def make_study(folder: Path) -> Path:
         *("--cube", folder / "cube.tif", "--references", folder / "references.csv"),
         *("--samples", folder / "samples.gpkg", "--geology", folder / "geology.gpkg"),
         *("--classes", folder / "iron.csv", "--covers", folder / "covers.csv"),
+        *("--theta-max-rad", "published", "--grades", 0.9, 0.8, 0.7, "--seed", 42),
         *("--scene", SCENE, "--bootstrap", 100, "--similarity", folder / "similarity.tif"),
         *("--labels", folder / "iron.tif", "--scan", folder / "scan.csv"),
         *("--robustness", folder / "robustness.csv", "--spectra", folder / "spectra.csv"),
@@ -105,6 +107,7 @@ def make_study(folder: Path) -> Path:
         *("--cube", folder / "cube.tif", "--samples", folder / "samples.gpkg"),
         *("--classes", folder / "covers.csv", "--plans", folder / "plans.json"),
         *("--scene", SCENE, "--spatial-block-px", 16, "--folds", 2, "--bootstrap", 100),
+        *("--label", "class", "--per-class", 150, "--seed", 42),
         *("--table", folder / "scores.csv", "--record-dir", folder / "accuracy"),
         *("--chosen", folder / "plan.json", "--importance", folder / "importance.csv"),
         *("--shap", folder / "shap.csv", "--threads", 1),
@@ -189,11 +192,12 @@ def map_iron(folder: Path) -> None:
         "train_forest",
         *("--cube", folder / "cube.tif", "--samples", folder / "grades.csv"),
         *("--classes", folder / "iron.csv", "--plan", folder / "map_plan.json"),
+        *("--scene", SCENE, "--label", "class", "--per-class", 150, "--seed", 42),
         *("--forest", folder / "forest.npz", "--record", folder / "forest.json", "--threads", 1),
     )
     run(
         "map_forest",
-        *("--cube", folder / "cube.tif", "--forest", folder / "forest.npz"),
+        *("--cube", folder / "cube.tif", "--forest", folder / "forest.npz", "--scene", SCENE),
         *("--classes", folder / "iron.csv", "--class-map", folder / "class.tif"),
         *("--probability", folder / "probability.tif", "--threads", 1),
         *("--uncertainty", folder / "uncertainty.tif"),
@@ -202,13 +206,15 @@ def map_iron(folder: Path) -> None:
         "map_potential",
         *("--probability", folder / "probability.tif", "--geology", folder / "geology.gpkg"),
         *("--potential", folder / "potential.tif", "--score", folder / "score.tif"),
+        *("--medium", 0.34, "--high", 0.67),
     )
     run(
         "rank_targets",
         *("--potential", folder / "potential.tif", "--score", folder / "score.tif"),
         *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),
         *("--mines", folder / "mines.gpkg", "--substances", "iron", "--scene", SCENE),
-        *("--min-area-ha", 0.1, "--block-px", 16, "--bootstrap", 100),
+        *("--min-area-ha", 0.1, "--spatial-block-px", 16, "--bootstrap", 100, "--seed", 42),
+        *("--substance-attribute", "substance", "--level", "medium"),
         *("--targets", folder / "targets.gpkg", "--kml", folder / "targets.kml"),
         *("--overlay", folder / "overlay.csv", "--curves", folder / "curves.csv"),
         *("--record", folder / "targets.json"),

@@ -103,7 +103,7 @@ def map_potential(folder: Path, *flags: object):
         "map_potential",
         *("--probability", folder / "probability.tif", "--geology", folder / "geology.gpkg"),
         *("--potential", folder / "potential.tif", "--score", folder / "score.tif"),
-        *("--threads", 1, *flags),
+        *("--medium", 0.34, "--high", 0.67, "--threads", 1, *flags),
     )
 
 
@@ -114,7 +114,9 @@ def rank_targets(folder: Path, out: Path, *flags: object):
         *("--potential", folder / "potential.tif", "--score", folder / "score.tif"),
         *("--uncertainty", folder / "uncertainty.tif", "--claims", folder / "claims.gpkg"),
         *("--occurrences", folder / "occurrences.gpkg", "--mines", folder / "mines.gpkg"),
-        *("--substances", "iron", "--scene", "tiny", "--block-px", 16, "--bootstrap", 200),
+        *("--substances", "iron", "--scene", "tiny", "--spatial-block-px", 16),
+        *("--substance-attribute", "substance", "--level", "medium", "--min-area-ha", 1),
+        *("--bootstrap", 200, "--seed", 42),
         *("--targets", out / "targets.gpkg", "--kml", out / "targets.kml"),
         *("--overlay", out / "overlay.csv", "--curves", out / "curves.csv"),
         *("--record", out / "targets.json", "--threads", 1, *flags),

@@ -28,6 +28,30 @@ CENTRES_UM = (0.443, 0.4826, 0.5613, 0.6546, 0.8646, 1.609, 2.201)
 FWHM_UM = (0.016, 0.060, 0.057, 0.037, 0.028, 0.085, 0.187)
 FIGURES = ("composite", "classes", "zones", "angle", "spectra", "areas", "confusion", "accuracy")
 
+BLOCKS = ("--spatial-block-px", 32, "--bootstrap", 1000, "--seed", 42)
+CONFIGURED = {
+    "assess_accuracy": (*BLOCKS, "--design", "census", "--per-class", 100),
+    "assess_detectors": (
+        *(*BLOCKS, "--validation-share", 0.5, "--per-class", 10_000, "--coverage", 0.9),
+        *("--training-spectra", 2000, "--svm-nu", 0.1, "--trees", 100),
+    ),
+    "assess_zones": (*BLOCKS, "--outside", "other"),
+    "compare_wavelets": (
+        *(*BLOCKS, "--wavelets", "haar", "db2", "sym4", "coif1", "--level", 1),
+        *("--mode", "symmetric", "--transform", "dwt"),
+    ),
+    "label_iron": (*BLOCKS[2:], "--grades", 0.9, 0.8, 0.7),
+    "rank_targets": (*BLOCKS[2:], "--min-area-ha", 1),
+    "sample_strata": (
+        *("--spatial-block-px", 32, "--seed", 42, "--distances-m", 100, 200, 500, 10_000),
+        *("--counts", 20, 20, 20, 40, "--ore-count", 20, "--min-distance-m", 30),
+        *("--soil-ndvi", 0.2, "--vegetation-ndvi", 0.5, "--soil-bsi", 0, "--test-share", 0.3),
+    ),
+    "score_alteration": (*BLOCKS, "--outside", "other", "--folds", 5, "--per-class", 6000),
+    "validate_forest": (*BLOCKS, "--folds", 8, "--per-class", 150),
+}
+"""What a configuration always gives to a tool; a test's own flags come after and win."""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -40,7 +64,8 @@ class Done:
 def run_tool(name: str, *arguments: object) -> Done:
     """Run a tool with its command line, in this process because starting one takes a second."""
     tool = importlib.import_module(name)
-    with mock.patch.object(sys, "argv", [f"{name}.py", *map(str, arguments)]):
+    words = map(str, (*CONFIGURED.get(name, ()), *arguments))
+    with mock.patch.object(sys, "argv", [f"{name}.py", *words]):
         try:
             toolkit.run(tool.build_parser(), tool.main)
         except SystemExit as end:
@@ -52,7 +77,10 @@ def run_tool(name: str, *arguments: object) -> Done:
 def run_command(name: str, *arguments: object) -> subprocess.CompletedProcess:
     """Run a tool as a user does, in a process of its own."""
     return subprocess.run(
-        [sys.executable, ROOT / "scripts" / f"{name}.py", *map(str, arguments)],
+        [
+            *(sys.executable, ROOT / "scripts" / f"{name}.py"),
+            *map(str, (*CONFIGURED.get(name, ()), *arguments)),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -183,9 +211,9 @@ def make_record(folder: Path, *flags: object) -> Path:
     """Assess class.tif against truth.tif into sam.json."""
     done = run_tool(
         "assess_accuracy",
-        *("--class-map", folder / "class.tif", "--reference", folder / "truth.tif"),
+        *("--class-map", folder / "class.tif", "--truth", folder / "truth.tif"),
         *("--classes", folder / "classes.csv", "--method", "Spectral Angle Mapper"),
-        *("--scene", "tiny", "--block-px", 8, "--bootstrap", 200, "--threads", 1),
+        *("--scene", "tiny", "--spatial-block-px", 8, "--bootstrap", 200, "--threads", 1),
         *("--output", folder / "sam.json", *flags),
     )
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,6 @@ from samples import PIXEL_M, write_raster
 
 from gossan.cube.bands import (
     HYPERSPECTRAL,
-    SENSORS,
     StackBands,
     lay_out,
     sensor_bits,
@@ -21,6 +20,7 @@ from gossan.embedding.sensor_scores import METHOD_LABELS
 from gossan.raster import BandTable
 from gossan.tables import write_table
 
+SENSORS = ("emit", "enmap", "prisma", "sentinel2", "worldview3")
 SCENE = "tiny"
 SIZE = 60
 CRS = "EPSG:32611"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from places import put_in_place
 from samples import run_tool
-from zone_scenes import BANDS, STUDY_BANDS, ZONES, make_zones, map_zone
+from zone_scenes import BANDS, MAD, TRANSFORM, ZONES, make_zones, map_zone
 
 SCENE = "tiny"
 FILES = {
@@ -30,23 +30,26 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
     """Write all that draw_zones and render_report read, the figures excepted."""
     make_zones(folder, synthetic=synthetic)
     write_record(folder / "cube.json", synthetic)
-    vector = ("--reference", folder / "zones.gpkg") if reference else ()
+    vector = ("--truth", folder / "zones.gpkg") if reference else ()
     maps = [folder / "confidence" / f"{zone}.tif" for zone in ZONES]
-    bands = ("--bands", *STUDY_BANDS)
     for tool, arguments in (
         (
             "map_anomalies",
-            (*bands, "--output", folder / "anomalies.tif", "--table", folder / "anomalies.csv"),
+            (*MAD, "--output", folder / "anomalies.tif", "--table", folder / "anomalies.csv"),
         ),
         (
             "transform_wavelets",
-            (*bands, "--output", folder / "subbands.tif", "--profile", folder / "profile.csv"),
+            (
+                *(*TRANSFORM, "--wavelet", "sym4", "--output", folder / "subbands.tif"),
+                *("--profile", folder / "profile.csv"),
+            ),
         ),
         (
             "compare_wavelets",
             (
-                *(*bands, "--wavelets", "haar", "sym4", *vector),
-                *("--block-px", 16, "--bootstrap", 100, "--output", folder / "comparison.csv"),
+                *(*TRANSFORM, "--wavelets", "haar", "sym4", *vector, "--seed", 42),
+                *("--spatial-block-px", 16, "--bootstrap", 100),
+                *("--output", folder / "comparison.csv"),
             ),
         ),
     ):
@@ -56,7 +59,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
         assert map_zone(folder, zone).returncode == 0
     done = run_tool(
         "assess_zones",
-        *("--confidence", *maps, *vector, "--scene", SCENE, "--block-px", 16),
+        *("--confidence", *maps, *vector, "--scene", SCENE, "--spatial-block-px", 16),
         *("--bootstrap", 100, "--table", folder / "confidence.csv"),
         *("--record-dir", folder / "accuracy"),
     )
@@ -68,7 +71,8 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
             *("--reflectance", folder / "reflectance.tif", "--zone", *ZONES, *vector),
             *("--confidence", *maps, "--references", folder / "references.csv"),
             *("--minerals", "phyllic", "muscovite", "--minerals", "propylitic", "chlorite"),
-            *("--scene", SCENE, "--block-px", 16, "--folds", 3, "--per-class", 400),
+            *("--scene", SCENE, "--spatial-block-px", 16, "--folds", 3, "--per-class", 400),
+            *("--buffer-px", 4, "--seed", 42, "--outside", "other"),
             *(
                 "--bootstrap",
                 100,

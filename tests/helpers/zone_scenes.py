@@ -14,6 +14,13 @@ STUDY_BANDS = BANDS[3:]
 CENTRES_UM = (0.556, 0.661, 0.807, 1.656, 2.167, 2.209, 2.262, 2.336, 2.400)
 FWHM_UM = (0.09, 0.06, 0.1, 0.092, 0.035, 0.04, 0.047, 0.07, 0.068)
 ROWS, COLUMNS = 96, 112
+# The published ranges.
+RANGES = {
+    "phyllic": ("--medium", 0.6, 0.7, "--high", 0.7, 1.0),
+    "propylitic": ("--medium", 0.3, 0.5, "--high", 0.5, 0.65),
+}
+MAD = ("--n", 1.5, "--centre", "median", "--side", "high")
+TRANSFORM = ("--level", 1, "--mode", "symmetric", "--transform", "dwt", "--gaps", "fill")
 # Reflectance of bare rock, and of the ground of each zone, in the order of BANDS.
 ROCK = np.array([0.15, 0.18, 0.20, 0.28, 0.28, 0.28, 0.28, 0.28, 0.28])
 GROUND = {
@@ -61,11 +68,11 @@ def write_zones(path: Path, crs: str = CRS, zones: dict | None = None, **columns
 def name_bands(path: Path, names) -> Path:
     with rasterio.open(path, "r+") as dataset:
         dataset.descriptions = tuple(names)
-        if len(names) == len(BANDS):
-            for band, (centre, fwhm) in enumerate(zip(CENTRES_UM, FWHM_UM, strict=True), start=1):
-                dataset.update_tags(
-                    band, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=str(centre), FWHM_UM=str(fwhm)
-                )
+        for band, name in enumerate(names, start=1):
+            if name in BANDS:
+                place = BANDS.index(name)
+                centre, fwhm = str(CENTRES_UM[place]), str(FWHM_UM[place])
+                dataset.update_tags(band, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=centre, FWHM_UM=fwhm)
     return path
 
 
@@ -88,11 +95,11 @@ def make_zones(folder: Path, noise: float = 0.03, synthetic: bool = True) -> Pat
         "ACQUIRED": "2002-07-21T07:11:00Z",
         "PRODUCT_ID": "AST_L1T_TEST",
     }
-    for name, values in (("cube", normalised), ("reflectance", reflectance)):
+    for name, values in (("cube", normalised[3:]), ("reflectance", reflectance)):
         stored = np.where(np.isfinite(values), np.rint(np.nan_to_num(values) * 1e4), -32768)
         path = folder / f"{name}.tif"
         write_raster(path, stored.astype("int16"), nodata=-32768, scale=1e-4, tags=tags)
-        name_bands(path, BANDS)
+        name_bands(path, STUDY_BANDS if name == "cube" else BANDS)
     write_subbands(folder / "subbands.tif", normalised[3:], tags)
     write_zones(folder / "zones.gpkg")
     lines = ["band,wavelength_um,fwhm_um,muscovite,chlorite"]
@@ -123,6 +130,6 @@ def map_zone(folder: Path, zone: str, *flags: object):
     """Run map_confidence for a zone of a folder of `make_zones`."""
     return run_tool(
         "map_confidence",
-        *("--subbands", folder / "subbands.tif", "--bands", *STUDY_BANDS, "--zone", zone),
+        *("--subbands", folder / "subbands.tif", "--zone", zone, *RANGES.get(zone, ())),
         *("--output", folder / "confidence" / f"{zone}.tif", "--threads", 1, *flags),
     )

@@ -3,6 +3,8 @@
 import pytest
 from projects import copy_project, snakemake
 
+HEADER = "scene\tstudy\tsensor\tproduct\ttruth"
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
@@ -14,10 +16,24 @@ def project(tmp_path_factory):
     [
         ("twinn: {seed: 1}\n", "twinn: not a key; did you mean 'twin'?"),
         (
-            "studies: {gilgit: {references: [alunit, calcite], zones: {}}}\n",
-            "studies.gilgit.references: unknown mineral 'alunit'; did you mean 'alunite'?",
+            "studies: {gilgit: {minerals: {references: [alunit, calcite], zones: {}}}}\n",
+            "studies.gilgit.minerals.references: unknown mineral 'alunit'; did you mean 'alunite'?",
         ),
         ("scenes: nowhere.tsv\n", "scenes: cannot read nowhere.tsv"),
+        ("studies: {mine: {mineral: {}}}\n", "studies.mine.mineral: not a key; did you mean"),
+        ("studies: {mine: {}}\n", "studies.mine.has no method; add a section"),
+        (
+            "studies: {mine: {mnf: {}}, yours: {mnf: {}}, mine: {zones: {}}}\n",
+            "own.yaml, line 1: studies.mine stands twice; keep one",
+        ),
+        (
+            "studies: {gilgit: {minerals: {sensors: [emit]}}}\n",
+            "scene 'gilgit-twin', studies.gilgit.minerals.sensors: the scene has no emit; it has",
+        ),
+        (
+            "studies: {gilgit: {patches: {size_px: 600}}}\n",
+            "studies.gilgit.patches.size_px: the scene is 512 pixels wide, a patch 600",
+        ),
     ],
 )
 def test_a_wrong_config_is_told_by_key(project, text, expected):
@@ -32,13 +48,13 @@ def test_a_wrong_config_is_told_by_key(project, text, expected):
     ("rows", "expected"),
     [
         (["a/b\tgilgit\tlandsat\ttwin\ttwin"], "scene: 'a/b' may hold only letters"),
-        (["a\tgilgit\tlandsat\ttwin\ttwin"] * 2, "'a' is listed twice"),
+        (["a\tgilgit\tlandsat\ttwin\ttwin"] * 2, "'a' has two rows of landsat"),
         (["a\tgilgit\tlandsat\tno/such.tar\t"], "product: no/such.tar does not exist"),
+        (["a\tgilgitt\tlandsat\ttwin\t"], "no study is called 'gilgitt'; did you mean 'gilgit'?"),
     ],
 )
 def test_a_wrong_table_is_told_by_line_and_column(project, rows, expected):
-    header = "scene\tstudy\tsensor\tproduct\treference"
-    (project / "own.tsv").write_text("\n".join([header, *rows]) + "\n")
+    (project / "own.tsv").write_text("\n".join([HEADER, *rows]) + "\n")
     run = snakemake(project, "--cores", "1", "--dry-run", "--config", "scenes=own.tsv")
     assert run.returncode != 0
     assert sum(expected in line for line in run.stdout.splitlines()) == 1

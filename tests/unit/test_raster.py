@@ -21,6 +21,7 @@ from gossan import raster
 from gossan.errors import InputError
 from gossan.raster import (
     BandTable,
+    Datasets,
     Grid,
     Layer,
     encode,
@@ -658,3 +659,45 @@ def test_peak_memory_is_set_by_the_block_not_by_the_scene(tmp_path, root):
     # The scene grows by 840 MiB; what peaks may add is memory that the C library has kept.
     assert peaks[8192] < peaks[2048] + 100
     assert peaks[8192] < scene_mib / 2.5
+
+
+class Opened:
+    """Stands for a dataset: what was opened, and whether it is closed."""
+
+    def __init__(self, key):
+        self.key, self.closed = key, False
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_dataset_is_lent_to_one_reader_at_a_time_and_kept_for_the_next():
+    datasets = Datasets(Opened)
+    with datasets.borrow("a") as one, datasets.borrow("a") as other:
+        assert one is not other
+    with datasets.borrow("a") as again:
+        assert again in (one, other)
+        assert datasets.idle == 1
+    datasets.close()
+    assert one.closed
+    assert other.closed
+
+
+def test_the_longest_unused_dataset_is_closed_where_too_many_rest():
+    datasets = Datasets(Opened, most_idle=2)
+    opened = []
+    for key in "abac":
+        with datasets.borrow(key) as dataset:
+            opened.append(dataset)
+    a, b, _, c = opened
+    assert [a.closed, b.closed, c.closed] == [False, True, False]
+    datasets.close(["c"])
+    assert [a.closed, c.closed] == [False, True]
+
+
+def test_a_dataset_that_raised_is_closed_and_not_lent_again():
+    datasets = Datasets(Opened)
+    with pytest.raises(ValueError, match="broken"), datasets.borrow("a") as dataset:
+        raise ValueError("broken")
+    assert dataset.closed
+    assert datasets.idle == 0

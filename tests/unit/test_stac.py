@@ -108,6 +108,16 @@ def test_times_are_utc(products, acquired):
     assert build_item("x", GRID, acquired, products)["properties"]["datetime"] == ACQUIRED
 
 
+def test_an_unknown_time_is_all_time(products, tmp_path):
+    write_json(tmp_path / "item.json", build_item("x", GRID, None, products))
+    item = pystac.Item.from_file(tmp_path / "item.json")
+    assert item.datetime is None
+    assert (item.common_metadata.start_datetime.year, item.common_metadata.end_datetime.year) == (
+        1,
+        9999,
+    )
+
+
 def test_grids_without_a_code(products):
     nowhere = Grid(None, GRID.transform, 60, 40)
     item = build_item("x", nowhere, ACQUIRED, products)

@@ -14,34 +14,42 @@ import jsonschema
 import numpy as np
 import pytest
 import rasterio
-from projects import copy_project, planned, snakemake
+from projects import ROOT, copy_project, planned, snakemake
 
 SMALL = ("--configfile", "small.yaml")
 OTHER_SEED = ("--configfile", "small.yaml", "other_seed.yaml")
-SCENE = "results/scenes/gilgit-twin"
-ASTER = "results/scenes/zafarghand-twin"
-PROSPECT = "results/scenes/bahia-twin"
+SCENE = "results/scenes/gilgit-twin/landsat"
+ASTER = "results/scenes/zafarghand-twin/aster/zones"
+PROSPECT = "results/scenes/bahia-twin/sentinel2/prospects"
 SENSORS = "results/scenes/cuprite-twin"
 SETTINGS = """
-twin: {size_px: {landsat: 96, aster: [96, 80], sentinel2: 240, sensors: 48}, dates: 2}
-accuracy: {bootstrap: 100, block_px: 16}
+twin: {size_px: {porphyry: 96, porphyry-zones: [96, 80], iron: 240, epithermal: 48}, dates: 2}
+accuracy: {bootstrap: 100, spatial_block_px: 16}
+scenes: scenes.tsv
 studies:
-  gilgit: {cnn: {run: false}}
-  zafarghand: {score: {per_class: 300, folds: 3}}
+  porphyry:
+    minerals:
+      zones: {propylitic: [chlorite, epidote, calcite], potassic-phyllic: [biotite, feldspar]}
+  zafarghand: {zones: {score: {per_class: 300, folds: 3}}}
   bahia:
-    strata: {counts: [6, 6, 6, 12], ore_count: 6, allow_fewer: true, block_px: 16}
-    forest: {folds: 3, per_class: 30, plans: plans.json}
     mnf: {components: 4, skewers: 100}
+    prospects:
+      strata: {counts: [6, 6, 6, 12], ore_count: 6, allow_fewer: true, spatial_block_px: 16}
+      forest: {folds: 3, per_class: 30, plans: plans.json}
   cuprite:
-    embedding: {triplets: 512, epochs: 2, hidden: 32, size: 8}
-    filler: {spectra: 256, epochs: 1, hidden: 16}
-    detection: {spatial_block_px: 6, training_spectra: 50, trees: 5}
+    embedding:
+      triplets: 512
+      epochs: 2
+      hidden: 32
+      size: 8
+      filler: {spectra: 256, epochs: 1, hidden: 16}
+      detection: {spatial_block_px: 6, training_spectra: 50, trees: 5}
 """
 NETWORKS = """
 studies:
-  gilgit:
-    cnn:
-      {run: true, labels: [feldspar, chlorite], size_px: 8, stride_px: 4, split_block_px: 16,
+  porphyry:
+    patches:
+      {labels: [feldspar, chlorite], size_px: 8, stride_px: 4, split_block_px: 16,
        images: 60, rotations: 4, epochs: 1}
 """
 PLANS = [{"name": "pixel"}, {"name": "differences", "differences": True, "estimators": 10}]
@@ -50,6 +58,8 @@ PLANS = [{"name": "pixel"}, {"name": "differences", "differences": True, "estima
 def small_project(folder):
     """A copy of the project with settings for a small twin."""
     (folder / "small.yaml").write_text(SETTINGS)
+    table = (ROOT / "config/scenes.tsv").read_text().replace("\tgilgit\t", "\tporphyry\t")
+    (folder / "scenes.tsv").write_text(table)
     (folder / "plans.json").write_text(json.dumps(PLANS))
     (folder / "other_seed.yaml").write_text("accuracy: {seed: 1}\n")
     return copy_project(folder)
@@ -81,15 +91,16 @@ def maps(folder):
 def test_maps_tables_accuracy_and_report_are_there(project, root):
     for path in (
         f"{SCENE}/cube/cube.tif",
-        f"{SCENE}/sam/class.tif",
-        f"{SCENE}/sam/class.qml",
-        f"{SCENE}/sam/class.tif.aux.xml",
-        f"{SCENE}/sam/angle.tif",
-        f"{SCENE}/sam/margin.tif",
-        f"{SCENE}/sam/item.json",
-        f"{SCENE}/zones/potassic-phyllic.tif",
-        f"{SCENE}/tables/areas.csv",
-        f"{SCENE}/tables/pixels.gpkg",
+        f"{SCENE}/minerals/class.tif",
+        f"{SCENE}/minerals/class.qml",
+        f"{SCENE}/minerals/class.tif.aux.xml",
+        f"{SCENE}/minerals/angle.tif",
+        f"{SCENE}/minerals/margin.tif",
+        f"{SCENE}/minerals/item.json",
+        f"{SCENE}/minerals/zones/potassic-phyllic.tif",
+        f"{SCENE}/minerals/areas.csv",
+        f"{SCENE}/minerals/pixels.gpkg",
+        f"{SCENE}/minerals/figures/classes.png",
         f"{ASTER}/mad/anomalies.tif",
         f"{ASTER}/mad/anomalies.csv",
         f"{ASTER}/wavelets/subbands.tif",
@@ -98,28 +109,28 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
         f"{ASTER}/confidence/phyllic.tif",
         f"{ASTER}/confidence/propylitic.qml",
         f"{ASTER}/confidence/confidence.csv",
-        f"{ASTER}/score/phyllic.tif",
+        f"{ASTER}/score/maps/phyllic.tif",
         f"{ASTER}/score/score.json",
         f"{ASTER}/score/curves.csv",
-        f"{PROSPECT}/cube/looks.tif",
-        f"{PROSPECT}/mnf/eigenvalues.csv",
+        f"{PROSPECT}/../cube/looks.tif",
+        f"{PROSPECT}/../mnf/eigenvalues.csv",
         f"{PROSPECT}/samples/samples.gpkg",
         f"{PROSPECT}/labels/iron.tif",
         f"{PROSPECT}/forest/iron.npz",
         f"{PROSPECT}/cover/class.tif",
         f"{PROSPECT}/potential/potential.tif",
-        f"{PROSPECT}/targets/targets.kml",
-        f"{SENSORS}/stack/stack.tif",
-        f"{SENSORS}/stack/sensors.tif",
-        f"{SENSORS}/metric/networks/masked/model.onnx",
-        f"{SENSORS}/metric/assessment/subsets.csv",
-        f"{SENSORS}/metric/map/class.tif",
-        f"{SENSORS}/metric/map/answer.qml",
+        "results/scenes/bahia-twin/targets/targets.kml",
+        f"{SENSORS}/stack/cube/cube.tif",
+        f"{SENSORS}/stack/cube/sensors.tif",
+        f"{SENSORS}/embedding/networks/masked/model.onnx",
+        f"{SENSORS}/embedding/assessment/subsets.csv",
+        f"{SENSORS}/embedding/map/class.tif",
+        f"{SENSORS}/embedding/map/answer.qml",
         "results/index.html",
     ):
         assert (project / path).stat().st_size > 0, path
     schema = json.loads((root / "workflow/schemas/accuracy.schema.json").read_text())
-    for study, records in (("gilgit", 1), ("zafarghand", 36), ("bahia", 6), ("cuprite", 6)):
+    for study, records in (("porphyry", 1), ("zafarghand", 36), ("bahia", 6), ("cuprite", 6)):
         accuracy = json.loads((project / f"results/studies/{study}/accuracy.json").read_text())
         jsonschema.validate(accuracy, schema)
         assert len(accuracy["records"]) >= records
@@ -128,7 +139,7 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
 
 
 def test_a_key_of_one_study_leaves_the_other_alone(project):
-    (project / "other_mad.yaml").write_text("studies: {zafarghand: {mad: {n: 2.0}}}\n")
+    (project / "other_mad.yaml").write_text("studies: {zafarghand: {zones: {mad: {n: 2.0}}}}\n")
     run = snakemake(project, "--cores", "1", "--dry-run", *SMALL, "other_mad.yaml")
     rules = set().union(*planned(run.stdout).values())
     assert "map_anomalies" in rules
@@ -172,7 +183,7 @@ def test_an_edit_reruns_what_imports_the_module_and_a_revert_nothing(project):
     reasons = planned(run.stdout)
     assert reasons.pop("params have changed since last execution") == importing
     followers = reasons.pop("input files updated by another job")
-    assert not {"simulate_landsat", "preprocess_scene", "resample_library"} & followers
+    assert not {"simulate_file", "preprocess_scene", "resample_library"} & followers
     assert reasons == {}
     module.write_text(text)
     run = snakemake(project, "--cores", "1", "--dry-run", *SMALL)
@@ -182,8 +193,8 @@ def test_an_edit_reruns_what_imports_the_module_and_a_revert_nothing(project):
 def test_a_changed_key_reruns_its_rules_and_no_earlier_one(project):
     run = snakemake(project, "--cores", "1", "--dry-run", *OTHER_SEED)
     rules = set().union(*planned(run.stdout).values())
-    assert "assess_accuracy" in rules
-    assert not {"simulate_landsat", "preprocess_scene", "map_spectral_angles"} & rules
+    assert "assess_minerals" in rules
+    assert not {"simulate_file", "preprocess_scene", "map_spectral_angles"} & rules
 
 
 def test_two_cores_give_the_same_bytes_as_one(project, tmp_path):
@@ -207,7 +218,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(project, tmp_path):
         os.killpg(first.pid, signal.SIGINT)
         first.wait(timeout=60)
     assert first.returncode != 0
-    assert not (folder / "results/studies/gilgit/report.html").exists()
+    assert not (folder / "results/studies/porphyry/report.html").exists()
     second = snakemake(folder, "--cores", "2", *SMALL)
     assert second.returncode == 0, second.stdout
     assert maps(folder) == maps(project)
@@ -221,12 +232,12 @@ def test_snakemake_makes_its_own_report(project):
 
 def test_a_network_is_trained_and_maps_the_scene(project):
     (project / "networks.yaml").write_text(NETWORKS)
-    target = f"{SCENE}/cnn/map/class.tif"
+    target = f"{SCENE}/patches/map/class.tif"
     for expected in ("Finished jobid: 0 (Rule: classify_patches)", "Nothing to be done"):
-        run = snakemake(project, "--cores", "2", *SMALL, "networks.yaml", "--", target)
+        run = snakemake(project, target, "--cores", "2", *SMALL, "networks.yaml")
         assert run.returncode == 0, run.stdout
         assert expected in run.stdout
     with rasterio.open(project / target) as named:
         assert set(np.unique(named.read(1))) & {1, 12}
-    record = project / f"{SCENE}/cnn/networks/compact-blocked/accuracy.json"
+    record = project / f"{SCENE}/patches/networks/compact-blocked/accuracy.json"
     assert json.loads(record.read_text())["split"].startswith("blocked")

@@ -14,9 +14,9 @@ def test_the_real_clip_ends_with_map_and_report(shared_data, tmp_path):
     project = copy_project(tmp_path / "project")
     run = snakemake(project, "--cores", "2", "--configfile", "config/examples/landsat_real.yaml")
     assert run.returncode == 0, run.stdout
-    assert (project / "results/scenes/germany-2013/sam/class.tif").exists()
-    report = (project / "results/studies/gilgit/report.html").read_text()
+    assert (project / "results/scenes/germany-2013/landsat/minerals/class.tif").exists()
+    report = (project / "results/studies/germany/report.html").read_text()
     assert "no accuracy can be stated" in report
     assert "SYNTHETIC" not in report
-    accuracy = json.loads((project / "results/studies/gilgit/accuracy.json").read_text())
+    accuracy = json.loads((project / "results/studies/germany/accuracy.json").read_text())
     assert accuracy["records"][0]["assessed"] is False

@@ -1,21 +1,19 @@
-# Maps against a reference.
+# Maps against what is known of the ground.
 
 
-rule assess_accuracy:
+rule assess_minerals:
     input:
         **code("assess_accuracy"),
-        class_map="results/scenes/{scene}/sam/class.tif",
-        classes=classes_of,
-        minerals=source("resources/static/minerals.csv"),
-        reference=reference_of,
+        class_map="<minerals>/class.tif",
+        classes=classes_for("minerals"),
+        minerals=known_classes,
+        truth=truth_for("minerals"),
     output:
-        "results/scenes/{scene}/accuracy/sam.json",
+        "<minerals>/accuracy/minerals.json",
     log:
-        "results/logs/assess_accuracy/{scene}.log",
+        "<logs>/assess_minerals/{scene}.{sensor}.log",
     benchmark:
-        "results/benchmarks/assess_accuracy/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("study", "gilgit"),
+        "<benchmarks>/assess_minerals/{scene}.{sensor}.tsv"
     group:
         "tables"
     conda:
@@ -25,44 +23,40 @@ rule assess_accuracy:
         mem_mb=block_memory(500, 40),
     params:
         digest=digest("assess_accuracy"),
-        method="Spectral Angle Mapper",
-        split="",
-        reference=lambda wildcards, input: flag("reference", input.get("reference")),
-        accuracy=SETTINGS["accuracy"],
+        told=flags(method="Spectral Angle Mapper"),
+        truth=truth_flag,
+        accuracy=flags(**SETTINGS["accuracy"]),
     message:
-        "Assessing the SAM map of {wildcards.scene}"
+        "Assessing the mineral map of {wildcards.sensor} of {wildcards.scene}"
     shell:
-        "python {input.script:q} --class-map {input.class_map:q} {params.reference}"
-        " --classes {input.classes:q} --minerals {input.minerals:q} --method {params.method:q} {params.split}"
-        " --scene {wildcards.scene} --design {params.accuracy[design]}"
-        " --per-class {params.accuracy[per_class]} --block-px {params.accuracy[block_px]}"
-        " --bootstrap {params.accuracy[bootstrap]} --seed {params.accuracy[seed]}"
-        " --output {output:q} --threads {threads}"
+        "python {input.script:q} --class-map {input.class_map:q} {params.truth}"
+        " --classes {input.classes:q} --minerals {input.minerals:q} {params.told}"
+        " --scene {wildcards.scene} {params.accuracy} --output {output:q} --threads {threads}"
         " 2> {log:q}"
 
 
 # How well the forest's grades of iron meet the simulated ground, which no real scene can tell.
-use rule assess_accuracy as assess_iron with:
+use rule assess_minerals as assess_iron with:
     input:
         **code("assess_accuracy"),
-        class_map="results/scenes/{scene}/iron/class.tif",
-        classes=source("resources/static/iron.csv"),
-        minerals=source("resources/static/iron.csv"),
-        reference="results/scenes/{scene}/twin/iron_truth.tif",
+        class_map="<prospects>/iron/class.tif",
+        classes=static("iron.csv"),
+        minerals=static("iron.csv"),
+        truth="<twin>/iron_truth.tif",
     output:
-        "results/scenes/{scene}/accuracy/iron.json",
+        "<prospects>/accuracy/iron.json",
     log:
-        "results/logs/assess_iron/{scene}.log",
+        "<logs>/assess_iron/{scene}.{sensor}.log",
     benchmark:
-        "results/benchmarks/assess_iron/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("study", "bahia"),
+        "<benchmarks>/assess_iron/{scene}.{sensor}.tsv"
     params:
         digest=digest("assess_accuracy"),
-        method="Random forest of seven iron grades",
-        split="--split 'learned from the SAM map of grades; this reference trained nothing'",
-        reference=lambda wildcards, input: flag("reference", input.reference),
-        accuracy=SETTINGS["accuracy"],
+        told=flags(
+            method="Random forest of seven iron grades",
+            split="learned from the SAM map of grades; this reference trained nothing",
+        ),
+        truth=truth_flag,
+        accuracy=flags(**SETTINGS["accuracy"]),
     message:
         "Assessing the iron grades of {wildcards.scene}"
 
@@ -70,19 +64,19 @@ use rule assess_accuracy as assess_iron with:
 rule collect_accuracy:
     input:
         **code("collect_accuracy"),
-        records=lambda wildcards: accuracy_records(wildcards.study),
+        records=lambda wildcards: [path for _, path in accuracy_of(wildcards.study)],
         schema=source("workflow/schemas/accuracy.schema.json"),
     output:
         report(
-            "results/studies/{study}/accuracy.json",
+            "<study>/accuracy.json",
             category="Accuracy",
             labels={"study": "{study}"},
             caption="../report/accuracy.rst",
         ),
     log:
-        "results/logs/collect_accuracy/{study}.log",
+        "<logs>/collect_accuracy/{study}.log",
     benchmark:
-        "results/benchmarks/collect_accuracy/{study}.tsv"
+        "<benchmarks>/collect_accuracy/{study}.tsv"
     localrule: True
     conda:
         "../../envs/geo.yaml"
@@ -91,9 +85,13 @@ rule collect_accuracy:
         mem_mb=300,
     params:
         digest=digest("collect_accuracy"),
+        records=lambda wildcards, input: " ".join(
+            flags(records=[sensor, path])
+            for (sensor, _), path in zip(accuracy_of(wildcards.study), input.records)
+        ),
     message:
         "Collecting the accuracy records of {wildcards.study}"
     shell:
-        "python {input.script:q} --study {wildcards.study} --records {input.records:q}"
+        "python {input.script:q} --study {wildcards.study} {params.records}"
         " --schema {input.schema:q} --output {output:q}"
         " 2> {log:q}"

@@ -1,16 +1,19 @@
-# Reference spectra: a study's classes, and their spectra on a scene's bands.
+# Reference spectra: the classes of a study, those of a method, and their spectra on a cube's bands.
+
+SPECTRAL_METHODS = "minerals|zones|embedding"
 
 
-rule select_classes:
+rule list_classes:
     input:
         **code("select_classes"),
-        minerals=source("resources/static/minerals.csv"),
+        minerals=static("minerals.csv"),
+        own=lambda wildcards: settings_of(wildcards)["classes"] or [],
     output:
-        "results/studies/{study}/classes.csv",
+        "<study>/classes.csv",
     log:
-        "results/logs/select_classes/{study}.log",
+        "<logs>/list_classes/{study}.log",
     benchmark:
-        "results/benchmarks/select_classes/{study}.tsv"
+        "<benchmarks>/list_classes/{study}.tsv"
     localrule: True
     conda:
         "../../envs/geo.yaml"
@@ -19,29 +22,56 @@ rule select_classes:
         mem_mb=300,
     params:
         digest=digest("select_classes"),
-        minerals=lambda wildcards: minerals_of(wildcards.study),
-        angles=lambda wildcards: angle_flags(SETTINGS["studies"][wildcards.study]),
+        options=lambda wildcards, input: flags(own=input.get("own")),
     message:
-        "Selecting the classes of {wildcards.study}"
+        "Listing the classes that {wildcards.study} knows"
     shell:
-        "python {input.script:q} --minerals {input.minerals:q}"
-        " --references {params.minerals} {params.angles} --classes {output:q}"
+        "python {input.script:q} --minerals {input.minerals:q} {params.options}"
+        " --classes {output:q}"
         " 2> {log:q}"
+
+
+use rule list_classes as select_classes with:
+    output:
+        "<study>/{method}/classes.csv",
+    log:
+        "<logs>/select_classes/{study}.{method}.log",
+    benchmark:
+        "<benchmarks>/select_classes/{study}.{method}.tsv"
+    wildcard_constraints:
+        method=SPECTRAL_METHODS,
+    params:
+        digest=digest("select_classes"),
+        options=lambda wildcards, input: flags(
+            own=input.get("own"), **reference_flags(settings_of(wildcards), wildcards.method)
+        ),
+    message:
+        "Selecting the classes of {wildcards.method} of {wildcards.study}"
+
+
+def reference_flags(settings, method):
+    """The minerals that a method looks for and, of spectral angles, their largest angles."""
+    chosen = {"references": CONFIG.minerals_named(settings, method)}
+    if method == "minerals":
+        own = settings[method]["max_angle_rad_of"]
+        chosen["max_angle_rad"] = settings[method]["max_angle_rad"]
+        chosen["max_angle_rad_of"] = [f"{name}={angle}" for name, angle in own.items()]
+    return chosen
 
 
 rule resample_library:
     input:
         **code("resample_library"),
-        library=library_sources,
-        classes=classes_of,
-        cube=cube_of,
+        library=libraries_for("minerals"),
+        classes=classes_for("minerals"),
+        cube="<cube>",
     output:
-        references="results/scenes/{scene}/library/references.csv",
-        records="results/scenes/{scene}/library/records.csv",
+        references="<minerals>/library/references.csv",
+        records="<minerals>/library/records.csv",
     log:
-        "results/logs/resample_library/{scene}.log",
+        "<logs>/resample_library/{scene}.{sensor}.log",
     benchmark:
-        "results/benchmarks/resample_library/{scene}.tsv"
+        "<benchmarks>/resample_library/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -50,9 +80,41 @@ rule resample_library:
     params:
         digest=digest("resample_library"),
     message:
-        "Resampling reference spectra to the bands of {wildcards.scene}"
+        "Resampling reference spectra to the bands of {wildcards.sensor} of {wildcards.scene}"
     shell:
         "python {input.script:q} --library {input.library:q} --classes {input.classes:q}"
         " --cube {input.cube:q} --references {output.references:q}"
         " --records {output.records:q}"
         " 2> {log:q}"
+
+
+use rule resample_library as resample_library_for_zones with:
+    input:
+        **code("resample_library"),
+        library=libraries_for("zones"),
+        classes=classes_for("zones"),
+        cube="<zones>/cube.tif",
+    output:
+        references="<zones>/library/references.csv",
+        records="<zones>/library/records.csv",
+    log:
+        "<logs>/resample_library_for_zones/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/resample_library_for_zones/{scene}.{sensor}.tsv"
+
+
+use rule resample_library as resample_library_for_embedding with:
+    input:
+        **code("resample_library"),
+        library=libraries_for("embedding"),
+        classes=classes_for("embedding"),
+        cube="<scene>/stack/cube/cube.tif",
+    output:
+        references="<embedding>/library/references.csv",
+        records="<embedding>/library/records.csv",
+    log:
+        "<logs>/resample_library_for_embedding/{scene}.log",
+    benchmark:
+        "<benchmarks>/resample_library_for_embedding/{scene}.tsv"
+    message:
+        "Resampling reference spectra to the stack of {wildcards.scene}"

@@ -1,195 +1,208 @@
-# Figures, the report of each kind of study, and the index of all.
-
-FIGURES = ["composite", "classes", "zones", "angle", "spectra", "areas", "confusion", "accuracy"]
-CNN_FIGURES = ["patches", "training", "protocols", "reliability", "network-map", "proportions"]
-ZONE_FIGURES = [
-    *("composite", "signal", "histograms", "anomalies", "subbands", "profile", "wavelets"),
-    *(f"confidence-{zone}" for zone in ZONES),
-    *("scores", "curves", "comparison"),
-]
-FOREST_FIGURES = [
-    *("composite", "splits", "confusions", "importance", "shap", "classes", "probability"),
-]
-PROSPECT_FIGURES = [
-    *FOREST_FIGURES,
-    *("looks", "strata", "eigenvalues", "endmembers", "scan", "robustness", "labels"),
-    *("potential", "overlay", "success", "prediction-area"),
-]
-if SETTINGS["studies"]["bahia"]["points"]["train"]:
-    PROSPECT_FIGURES = FOREST_FIGURES
-SENSOR_FIGURES = ["sensors", "map", "training", "spectra"]
-# Of scenes with a reference.
-DETECTOR_FIGURES = ["detection", "subsets", "gain", "similarity", "coverage"]
+# Figures, the report of each study, and the index of all.
 
 
-rule draw_figures:
+from types import SimpleNamespace
+
+TEMPLATES = [f"{name}.html.j2" for name in ("base", *CONFIG.METHODS)]
+
+
+def drawn_files(method):
+    """A function of the wildcards: what a method leaves, which its figures are drawn from."""
+
+    def find(wildcards):
+        sensor = getattr(wildcards, "sensor", "")
+        kinds = {row["kind"] for row in RESULTS_TABLE} - {"figure"}
+        return files_of(SCENES[wildcards.scene], method, sensor, *kinds)
+
+    return find
+
+
+def cube_files(wildcards):
+    """What the cube of a sensor, or of the whole scene, consists of."""
+    scene = SCENES[wildcards.scene]
+    cubes = [sensor for method, sensor in PLAN.parts_of(scene) if method == "cube"]
+    sensor = getattr(wildcards, "sensor", PLAN.STACK)
+    return files_of(scene, "cube", sensor) if sensor in cubes else []
+
+
+def folder_drawn(wildcards, output):
+    """The folder below which a method's own folder lies, with its figures in it."""
+    return Path(output[0]).parents[1]
+
+
+def paper_flag(wildcards):
+    """The paper whose numbers are drawn beside ours, as a flag."""
+    return flags(paper=settings_of(wildcards)["paper"])
+
+
+rule draw_minerals:
     input:
-        **code("draw_figures"),
-        cube="results/scenes/{scene}/cube/cube.tif",
-        record="results/scenes/{scene}/cube/cube.json",
-        class_map="results/scenes/{scene}/sam/class.tif",
-        angle="results/scenes/{scene}/sam/angle.tif",
-        margin="results/scenes/{scene}/sam/margin.tif",
-        zones=lambda wildcards: zone_maps(wildcards.scene),
-        classes=classes_of,
-        references="results/scenes/{scene}/library/references.csv",
-        signatures="results/scenes/{scene}/tables/signatures.csv",
-        areas="results/scenes/{scene}/tables/areas.csv",
-        accuracy="results/scenes/{scene}/accuracy/sam.json",
+        **code("draw_minerals"),
+        cube=cube_files,
+        files=drawn_files("minerals"),
+        classes=classes_for("minerals"),
     output:
         report(
-            expand("results/scenes/{{scene}}/figures/{figure}.png", figure=FIGURES),
+            directory("<minerals>/figures"),
+            patterns=["{name}.png"],
             category="Figures",
             subcategory="{scene}",
+            labels={"sensor": "{sensor}", "method": "minerals", "figure": "{name}"},
             caption="../report/figures.rst",
         ),
     log:
-        "results/logs/draw_figures/{scene}.log",
+        "<logs>/draw_minerals/{scene}.{sensor}.log",
     benchmark:
-        "results/benchmarks/draw_figures/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("study", "gilgit"),
+        "<benchmarks>/draw_minerals/{scene}.{sensor}.tsv"
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=2000,
     params:
-        digest=digest("draw_figures"),
-        folder="results/scenes/{scene}/figures",
+        digest=digest("draw_minerals"),
+        folder=folder_drawn,
+        zones=lambda wildcards: flags(zones=list(zones_of(settings_of(wildcards)))),
     message:
-        "Drawing the figures of {wildcards.scene}"
+        "Drawing the minerals of {wildcards.scene}"
     shell:
-        "python {input.script:q} --cube {input.cube:q} --record {input.record:q}"
-        " --class-map {input.class_map:q} --angle {input.angle:q} --margin {input.margin:q}"
-        " --zones {input.zones:q} --classes {input.classes:q} --references {input.references:q}"
-        " --signatures {input.signatures:q} --areas {input.areas:q}"
-        " --accuracy {input.accuracy:q} --output-dir {params.folder:q}"
+        "python {input.script:q} --scene-dir {params.folder:q} --classes {input.classes:q} {params.zones} --output-dir {output:q}"
         " 2> {log:q}"
 
 
-rule draw_networks:
+rule draw_mnf:
     input:
-        **code("draw_networks"),
-        patches="results/scenes/{scene}/cnn/patches/pair/colour.npz",
-        table="results/scenes/{scene}/cnn/patches/pair/patches.csv",
-        classes=classes_of,
-        runs=expand(
-            "results/scenes/{{scene}}/cnn/networks/{network}/{name}",
-            network=NETWORKS,
-            name=["record.json", "history.csv", "accuracy.json"],
-        ),
-        class_map="results/scenes/{scene}/cnn/map/class.tif",
-        probability="results/scenes/{scene}/cnn/map/probability.tif",
-        proportions="results/scenes/{scene}/cnn/map/proportions.csv",
-        published=source("resources/static/published.json"),
+        **code("draw_mnf"),
+        cube=cube_files,
+        files=drawn_files("mnf"),
     output:
         report(
-            expand("results/scenes/{{scene}}/cnn/figures/{figure}.png", figure=CNN_FIGURES),
+            directory("<mnf>/figures"),
+            patterns=["{name}.png"],
             category="Figures",
             subcategory="{scene}",
+            labels={"sensor": "{sensor}", "method": "mnf", "figure": "{name}"},
             caption="../report/figures.rst",
         ),
     log:
-        "results/logs/draw_networks/{scene}.log",
+        "<logs>/draw_mnf/{scene}.{sensor}.log",
     benchmark:
-        "results/benchmarks/draw_networks/{scene}.tsv"
+        "<benchmarks>/draw_mnf/{scene}.{sensor}.tsv"
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=2000,
     params:
-        digest=digest("draw_networks"),
-        runs=lambda wildcards: " ".join(
-            f"--run {name} results/scenes/{wildcards.scene}/cnn/networks/{name}"
-            for name in NETWORKS
-        ),
-        folder="results/scenes/{scene}/cnn/figures",
+        digest=digest("draw_mnf"),
+        folder=folder_drawn,
     message:
-        "Drawing the networks of {wildcards.scene}"
+        "Drawing the noise fractions of {wildcards.scene}"
     shell:
-        "python {input.script:q} --study gilgit --patches {input.patches:q} --table {input.table:q}"
-        " --classes {input.classes:q} {params.runs} --class-map {input.class_map:q}"
-        " --probability {input.probability:q} --proportions {input.proportions:q}"
-        " --published {input.published:q} --output-dir {params.folder:q}"
+        "python {input.script:q} --scene-dir {params.folder:q} --output-dir {output:q}"
+        " 2> {log:q}"
+
+
+rule draw_patches:
+    input:
+        **code("draw_patches"),
+        cube=cube_files,
+        files=drawn_files("patches"),
+        runs=lambda wildcards: network_files(wildcards),
+        classes=classes_for("minerals"),
+        published=static("published.json"),
+    output:
+        report(
+            directory("<patches>/figures"),
+            patterns=["{name}.png"],
+            category="Figures",
+            subcategory="{scene}",
+            labels={"sensor": "{sensor}", "method": "patches", "figure": "{name}"},
+            caption="../report/figures.rst",
+        ),
+    log:
+        "<logs>/draw_patches/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/draw_patches/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("draw_patches"),
+        folder=folder_drawn,
+        networks=lambda wildcards: flags(networks=networks_of(wildcards)),
+        paper=paper_flag,
+    message:
+        "Drawing the patches of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --scene-dir {params.folder:q} --classes {input.classes:q} {params.networks} {params.paper} --published {input.published:q} --output-dir {output:q}"
         " 2> {log:q}"
 
 
 rule draw_zones:
     input:
         **code("draw_zones"),
-        cube="results/scenes/{scene}/cube/cube.tif",
-        record="results/scenes/{scene}/cube/cube.json",
-        anomalies="results/scenes/{scene}/mad/anomalies.tif",
-        anomaly_table="results/scenes/{scene}/mad/anomalies.csv",
-        subbands="results/scenes/{scene}/wavelets/subbands.tif",
-        profile="results/scenes/{scene}/wavelets/profile.csv",
-        wavelets="results/scenes/{scene}/wavelets/comparison.csv",
-        confidence=expand("results/scenes/{{scene}}/confidence/{zone}.tif", zone=ZONES),
-        confidence_table="results/scenes/{scene}/confidence/confidence.csv",
-        reference=reference_of,
-        score=lambda wildcards: score_files(wildcards.scene),
+        cube=cube_files,
+        files=drawn_files("zones"),
+        truth=truth_for("zones"),
     output:
         report(
-            expand("results/scenes/{{scene}}/figures/{figure}.png", figure=ZONE_FIGURES),
+            directory("<zones>/figures"),
+            patterns=["{name}.png"],
             category="Figures",
             subcategory="{scene}",
+            labels={"sensor": "{sensor}", "method": "zones", "figure": "{name}"},
             caption="../report/figures.rst",
         ),
     log:
-        "results/logs/draw_zones/{scene}.log",
+        "<logs>/draw_zones/{scene}.{sensor}.log",
     benchmark:
-        "results/benchmarks/draw_zones/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("study", "zafarghand"),
+        "<benchmarks>/draw_zones/{scene}.{sensor}.tsv"
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=2000,
     params:
         digest=digest("draw_zones"),
-        reference=lambda wildcards, input: flag("reference", input.get("reference")),
-        score=lambda wildcards: score_draw_flags(wildcards.scene),
-        folder="results/scenes/{scene}/figures",
+        folder=folder_drawn,
+        truth=truth_flag,
+        scored=lambda wildcards: flags(scored=holds("scored", "zones")(wildcards)),
     message:
         "Drawing the alteration zones of {wildcards.scene}"
     shell:
-        "python {input.script:q} --cube {input.cube:q} --record {input.record:q}"
-        " --anomalies {input.anomalies:q} --anomaly-table {input.anomaly_table:q}"
-        " --subbands {input.subbands:q} --profile {input.profile:q} --wavelets {input.wavelets:q}"
-        " --confidence {input.confidence:q} --confidence-table {input.confidence_table:q}"
-        " {params.reference} {params.score} --output-dir {params.folder:q}"
+        "python {input.script:q} --scene-dir {params.folder:q} {params.truth} {params.scored} --output-dir {output:q}"
         " 2> {log:q}"
 
 
 rule draw_prospects:
     input:
         **code("draw_prospects"),
-        cube="results/scenes/{scene}/cube/cube.tif",
-        record="results/scenes/{scene}/cube/cube.json",
+        cube=cube_files,
+        files=drawn_files("prospects"),
         classes=cover_classes,
-        map_classes=drawn_classes,
-        accuracy=lambda wildcards: list(scene_records(wildcards.scene)),
-        scores="results/scenes/{scene}/forest/validation.csv",
-        importance="results/scenes/{scene}/forest/importance.csv",
-        shap="results/scenes/{scene}/forest/shap.csv",
-        parts=lambda wildcards: list(prospect_parts(wildcards).values()),
-        published=source("resources/static/published.json"),
+        iron=static("iron.csv"),
+        targets=lambda wildcards: drawn_targets(wildcards),
+        mines=survey_of("mines"),
+        geology=survey_of("geology"),
+        claims=survey_of("claims"),
+        occurrences=survey_of("occurrences"),
+        published=static("published.json"),
     output:
         report(
-            expand("results/scenes/{{scene}}/figures/{figure}.png", figure=PROSPECT_FIGURES),
+            directory("<prospects>/figures"),
+            patterns=["{name}.png"],
             category="Figures",
             subcategory="{scene}",
+            labels={"sensor": "{sensor}", "method": "prospects", "figure": "{name}"},
             caption="../report/figures.rst",
         ),
     log:
-        "results/logs/draw_prospects/{scene}.log",
+        "<logs>/draw_prospects/{scene}.{sensor}.log",
     benchmark:
-        "results/benchmarks/draw_prospects/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("study", "bahia"),
+        "<benchmarks>/draw_prospects/{scene}.{sensor}.tsv"
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -197,128 +210,156 @@ rule draw_prospects:
         mem_mb=2000,
     params:
         digest=digest("draw_prospects"),
-        parts=lambda wildcards: " ".join(
-            flag(name, path) for name, path in prospect_parts(wildcards).items()
-        ),
-        substances=lambda wildcards: flag(
-            "substances", " ".join(study_of(wildcards)["potential"]["substances"])
-        ),
-        folder="results/scenes/{scene}/figures",
+        folder=folder_drawn,
+        more=lambda wildcards, input: prospect_flags(wildcards, input),
+        paper=paper_flag,
     message:
-        "Drawing the prospectivity of {wildcards.scene}"
+        "Drawing the prospects of {wildcards.scene}"
     shell:
-        "python {input.script:q} --study bahia --cube {input.cube:q} --record {input.record:q}"
-        " --classes {input.classes:q} --map-classes {input.map_classes:q}"
-        " --accuracy {input.accuracy:q} --scores {input.scores:q}"
-        " --importance {input.importance:q} --shap {input.shap:q} {params.parts}"
-        " {params.substances} --published {input.published:q} --output-dir {params.folder:q}"
+        "python {input.script:q} --scene-dir {params.folder:q} --classes {input.classes:q} {params.more} {params.paper} --published {input.published:q} --output-dir {output:q}"
         " 2> {log:q}"
 
 
-rule draw_sensors:
+rule draw_targets:
     input:
-        **code("draw_sensors"),
-        record="results/scenes/{scene}/stack/stack.json",
-        bands="results/scenes/{scene}/stack/bands.csv",
-        classes=classes_of,
-        stack="results/scenes/{scene}/stack/stack.tif",
-        sensors="results/scenes/{scene}/stack/sensors.tif",
-        class_map="results/scenes/{scene}/metric/map/class.tif",
-        answer="results/scenes/{scene}/metric/map/answer.tif",
-        distance="results/scenes/{scene}/metric/map/distance.tif",
-        truth=lambda wildcards: truth_raster(wildcards),
-        histories=lambda wildcards: network_paths(wildcards.scene, "history.csv").values(),
-        references="results/scenes/{scene}/library/references.csv",
-        published=source("resources/static/published.json"),
+        **code("draw_targets"),
+        cube=cube_files,
+        files=drawn_files("targets"),
     output:
         report(
-            expand("results/scenes/{{scene}}/figures/{figure}.png", figure=SENSOR_FIGURES),
+            directory("<targets>/figures"),
+            patterns=["{name}.png"],
             category="Figures",
             subcategory="{scene}",
+            labels={"method": "targets", "figure": "{name}"},
             caption="../report/figures.rst",
         ),
     log:
-        "results/logs/draw_sensors/{scene}.log",
+        "<logs>/draw_targets/{scene}.log",
     benchmark:
-        "results/benchmarks/draw_sensors/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("study", "cuprite"),
+        "<benchmarks>/draw_targets/{scene}.tsv"
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=2000,
     params:
-        digest=digest("draw_sensors"),
-        truth=lambda wildcards, input: flag("truth", input.get("truth")),
-        networks=lambda wildcards: " ".join(
-            f"--network {name} {path}"
-            for name, path in network_paths(wildcards.scene, "history.csv").items()
-        ),
-        folder="results/scenes/{scene}/figures",
+        digest=digest("draw_targets"),
+        folder=folder_drawn,
     message:
-        "Drawing the sensors and the map of {wildcards.scene}"
+        "Drawing the targets of {wildcards.scene}"
     shell:
-        "python {input.script:q} --study cuprite --record {input.record:q} --bands {input.bands:q}"
-        " --classes {input.classes:q} --stack {input.stack:q} --sensors {input.sensors:q}"
-        " --class-map {input.class_map:q} --answer {input.answer:q} --distance {input.distance:q}"
-        " {params.truth} {params.networks} --references {input.references:q}"
-        " --published {input.published:q} --output-dir {params.folder:q}"
+        "python {input.script:q} --scene-dir {params.folder:q} --output-dir {output:q}"
         " 2> {log:q}"
 
 
-rule draw_detectors:
+rule draw_embedding:
     input:
-        **code("draw_sensors"),
-        record="results/scenes/{scene}/stack/stack.json",
-        bands="results/scenes/{scene}/stack/bands.csv",
-        classes=classes_of,
-        detection="results/scenes/{scene}/metric/assessment/detection.csv",
-        subsets="results/scenes/{scene}/metric/assessment/subsets.csv",
-        similarity="results/scenes/{scene}/metric/assessment/similarity.csv",
-        coverage="results/scenes/{scene}/metric/assessment/coverage.csv",
-        published=source("resources/static/published.json"),
+        **code("draw_embedding"),
+        cube=cube_files,
+        files=drawn_files("embedding"),
+        truth=truth_for("embedding"),
+        histories=lambda wildcards: network_histories(wildcards),
+        classes=classes_for("embedding"),
+        published=static("published.json"),
     output:
         report(
-            expand("results/scenes/{{scene}}/figures/{figure}.png", figure=DETECTOR_FIGURES),
+            directory("<embedding>/figures"),
+            patterns=["{name}.png"],
             category="Figures",
             subcategory="{scene}",
+            labels={"method": "embedding", "figure": "{name}"},
             caption="../report/figures.rst",
         ),
     log:
-        "results/logs/draw_detectors/{scene}.log",
+        "<logs>/draw_embedding/{scene}.log",
     benchmark:
-        "results/benchmarks/draw_detectors/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("study", "cuprite"),
+        "<benchmarks>/draw_embedding/{scene}.tsv"
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=2000,
     params:
-        digest=digest("draw_sensors"),
-        folder="results/scenes/{scene}/figures",
+        digest=digest("draw_embedding"),
+        folder=folder_drawn,
+        truth=truth_flag,
+        networks=lambda wildcards: flags(networks=embeddings_of(wildcards)),
+        paper=paper_flag,
     message:
-        "Drawing the tests of {wildcards.scene}"
+        "Drawing the sensors and the map of {wildcards.scene}"
     shell:
-        "python {input.script:q} --study cuprite --record {input.record:q} --bands {input.bands:q}"
-        " --classes {input.classes:q} --detection {input.detection:q} --subsets {input.subsets:q}"
-        " --similarity {input.similarity:q} --coverage {input.coverage:q}"
-        " --published {input.published:q} --output-dir {params.folder:q}"
+        "python {input.script:q} --scene-dir {params.folder:q} --classes {input.classes:q} {params.truth} {params.networks} {params.paper} --published {input.published:q} --output-dir {output:q}"
         " 2> {log:q}"
+
+
+def networks_of(wildcards):
+    """Networks that are trained on the patches of a scene."""
+    return list(NETWORKS) if holds("trained", "patches")(wildcards) else []
+
+
+def network_files(wildcards):
+    """What the networks of a scene's patches leave of their training, and the patches."""
+    folder = folder_of(wildcards.scene, "patches", wildcards.sensor)
+    names = ("record.json", "history.csv", "accuracy.json")
+    runs = networks_of(wildcards)
+    cut = [f"{folder}/cut/pair/{name}" for name in ("colour.npz", "patches.csv")] if runs else []
+    return cut + [f"{folder}/networks/{run}/{name}" for run in runs for name in names]
+
+
+def embeddings_of(wildcards):
+    """Networks that are trained for the embedding of a scene."""
+    if not holds("trained", "embedding")(wildcards):
+        return []
+    return [*EMBEDDINGS, *(["filler"] if filler_of(wildcards) else [])]
+
+
+def network_histories(wildcards):
+    """Records and histories of an embedding's networks."""
+    folder = folder_of(wildcards.scene, "embedding")
+    places = {"filler": f"{folder}/filler"}
+    return [
+        f"{places.get(name, f'{folder}/networks/{name}')}/{file}"
+        for name in embeddings_of(wildcards)
+        for file in ("record.json", "history.csv")
+    ]
+
+
+def drawn_targets(wildcards):
+    """The targets that are drawn over the potential, where they are ranked on it."""
+    settings = settings_of(wildcards)
+    if "targets" not in settings or not PLAN.has_potential(settings):
+        return []
+    return [
+        f"{folder_of(wildcards.scene, 'targets')}/{name}"
+        for name in ("targets.gpkg", "targets.json")
+    ]
+
+
+def prospect_flags(wildcards, input):
+    """What the figures of prospects show beside the scene's own files, as flags."""
+    settings = settings_of(wildcards)
+    graded = PLAN.has_potential(settings)
+    targets = input.get("targets")
+    return flags(
+        map_classes=input.iron if graded else None,
+        sampled=holds("sampled", "prospects")(wildcards),
+        targets=Path(targets[0]).parent if targets else None,
+        **{name: input.get(name) for name in ("mines", "geology", "claims", "occurrences")},
+        substances=settings.get("targets", {}).get("substances"),
+    )
 
 
 rule record_settings:
     input:
         # Written with the report and not before: an older report keeps the settings it was made by.
-        "results/studies/{study}/accuracy.json",
+        "<study>/accuracy.json",
     output:
-        "results/studies/{study}/settings.json",
+        "<study>/settings.json",
     log:
-        "results/logs/record_settings/{study}.log",
+        "<logs>/record_settings/{study}.log",
     benchmark:
-        "results/benchmarks/record_settings/{study}.tsv"
+        "<benchmarks>/record_settings/{study}.tsv"
     localrule: True
     conda:
         "../../envs/report.yaml"
@@ -333,260 +374,121 @@ rule record_settings:
         "printf '%s\\n' {params.settings:q} > {output:q} 2> {log:q}"
 
 
+def settings_text(study):
+    """The settings that made a study, with the plan of its scenes, as JSON."""
+    settings = SETTINGS["studies"][study]
+    scenes = [
+        {
+            **scene,
+            "synthetic": bool(scene["ground"]),
+            "truth": {
+                method: found
+                for method in scene["methods"]
+                if (found := PLAN.truth_of(scene, method))
+            },
+            "held": {
+                f"{sensor}/{method}": sorted(conditions(scene, method, sensor))
+                for method, sensor in PLAN.parts_of(scene)
+            },
+        }
+        for scene in scenes_of(study)
+    ]
+    shared = pick(SETTINGS, "accuracy", "twin")
+    return json.dumps({"study": study, "settings": settings, **shared, "scenes": scenes})
+
+
+def trial_files(wildcards):
+    """Scores and record of the trial on real spectra, where a study has one."""
+    settings = settings_of(wildcards).get("embedding")
+    if not settings or not settings["spectra"]["training"]:
+        return []
+    place = f"<results>/studies/{wildcards.study}/embedding/spectra"
+    return [f"{place}/{name}" for name in ("scores.csv", "record.json")]
+
+
+def collection_summaries(wildcards):
+    """Summaries of a study's named collections of spectra."""
+    names = settings_of(wildcards).get("embedding", {"pixels": {}})["pixels"]
+    place = f"<results>/studies/{wildcards.study}/embedding/pixels"
+    return [f"{place}/{name}/summary.csv" for name in names]
+
+
+def study_classes(wildcards):
+    """Tables of the classes that a study's methods look for."""
+    settings = settings_of(wildcards)
+    return [classes_for(name)(wildcards) for name in CONFIG.COMPARING if name in settings]
+
+
+def records_of_networks(wildcards):
+    """Records of the networks that a study's scenes train."""
+    for scene, method, sensor in parts_of(wildcards.study):
+        part = SimpleNamespace(scene=scene["scene"], sensor=sensor)
+        if method == "patches":
+            yield from network_files(part)
+        if method == "embedding":
+            yield from network_histories(part)
+
+
 rule render_report:
     input:
         **code("render_report"),
-        records=lambda wildcards: expand(
-            "results/scenes/{scene}/cube/cube.json", scene=scenes_of(wildcards.study)
-        ),
-        figures=lambda wildcards: expand(
-            "results/scenes/{scene}/figures/{figure}.png",
-            scene=scenes_of(wildcards.study),
-            figure=FIGURES,
-        ),
-        areas=lambda wildcards: expand(
-            "results/scenes/{scene}/tables/areas.csv", scene=scenes_of(wildcards.study)
-        ),
-        spectra=lambda wildcards: expand(
-            "results/scenes/{scene}/library/records.csv", scene=scenes_of(wildcards.study)
-        ),
-        networks=lambda wildcards: network_figures(wildcards.study),
-        files=lambda wildcards: study_files(wildcards.study),
-        accuracy="results/studies/{study}/accuracy.json",
-        classes="results/studies/{study}/classes.csv",
-        settings="results/studies/{study}/settings.json",
-        residuals=source("resources/static/analytic_residuals.csv"),
-        published=source("resources/static/published.json"),
-        template=source("resources/static/report.html.j2"),
-        base=source("resources/static/base.html.j2"),
-        style=source("resources/static/report.css"),
+        results=lambda wildcards: results_of(wildcards.study),
+        figures=lambda wildcards: figures_of(wildcards.study),
+        networks=lambda wildcards: list(records_of_networks(wildcards)),
+        trial=trial_files,
+        pixels=collection_summaries,
+        classes=study_classes,
+        accuracy="<study>/accuracy.json",
+        settings="<study>/settings.json",
+        residuals=static("analytic_residuals.csv"),
+        published=static("published.json"),
+        table=static("results.csv"),
+        templates=[static(name) for name in TEMPLATES],
+        style=static("report.css"),
     output:
         report(
-            "results/studies/{study}/report.html",
+            "<study>/report.html",
             category="Report",
             labels={"study": "{study}"},
             caption="../report/report.rst",
         ),
     log:
-        "results/logs/render_report/{study}.log",
+        "<logs>/render_report/{study}.log",
     benchmark:
-        "results/benchmarks/render_report/{study}.tsv"
-    wildcard_constraints:
-        study="gilgit",
+        "<benchmarks>/render_report/{study}.tsv"
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=1000,
     params:
         digest=digest("render_report"),
-        scenes=lambda wildcards: scene_flags(
-            wildcards.study, "cube/cube.json", "figures", "tables/areas.csv", "library/records.csv"
-        ),
-        networks=lambda wildcards: network_flags(wildcards.study),
+        folder=lambda wildcards, output: Path(output[0]).parents[2],
     message:
         "Writing the report of {wildcards.study}"
     shell:
-        "python {input.script:q} --study {wildcards.study} {params.scenes} {params.networks}"
-        " --accuracy {input.accuracy:q} --classes {input.classes:q}"
-        " --config {input.settings:q} --residuals {input.residuals:q} --files {input.files:q}"
-        " --published {input.published:q} --template {input.template:q} --base {input.base:q}"
-        " --style {input.style:q} --output {output:q}"
-        " 2> {log:q}"
-
-
-rule render_zone_report:
-    input:
-        **code("render_zone_report"),
-        records=lambda wildcards: expand(
-            "results/scenes/{scene}/cube/cube.json", scene=scenes_of(wildcards.study)
-        ),
-        figures=lambda wildcards: expand(
-            "results/scenes/{scene}/figures/{figure}.png",
-            scene=scenes_of(wildcards.study),
-            figure=ZONE_FIGURES,
-        ),
-        files=lambda wildcards: study_files(wildcards.study),
-        accuracy="results/studies/{study}/accuracy.json",
-        settings="results/studies/{study}/settings.json",
-        published=source("resources/static/published.json"),
-        template=source("resources/static/zones.html.j2"),
-        base=source("resources/static/base.html.j2"),
-        style=source("resources/static/report.css"),
-    output:
-        report(
-            "results/studies/{study}/report.html",
-            category="Report",
-            labels={"study": "{study}"},
-            caption="../report/report.rst",
-        ),
-    log:
-        "results/logs/render_zone_report/{study}.log",
-    benchmark:
-        "results/benchmarks/render_zone_report/{study}.tsv"
-    wildcard_constraints:
-        study="zafarghand",
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-    params:
-        digest=digest("render_zone_report"),
-        scenes=lambda wildcards: scene_flags(
-            wildcards.study,
-            *("cube/cube.json", "figures", "mad/anomalies.csv"),
-            *("confidence/confidence.csv", "wavelets/comparison.csv"),
-        ),
-        scores=lambda wildcards: score_flags(wildcards.study),
-    message:
-        "Writing the report of {wildcards.study}"
-    shell:
-        "python {input.script:q} --study {wildcards.study} {params.scenes} {params.scores}"
-        " --accuracy {input.accuracy:q} --config {input.settings:q} --files {input.files:q}"
-        " --published {input.published:q} --template {input.template:q} --base {input.base:q}"
-        " --style {input.style:q} --output {output:q}"
-        " 2> {log:q}"
-
-
-rule render_prospect_report:
-    input:
-        **code("render_prospect_report"),
-        records=lambda wildcards: expand(
-            "results/scenes/{scene}/cube/cube.json", scene=scenes_of(wildcards.study)
-        ),
-        figures=lambda wildcards: expand(
-            "results/scenes/{scene}/figures/{figure}.png",
-            scene=scenes_of(wildcards.study),
-            figure=PROSPECT_FIGURES,
-        ),
-        files=lambda wildcards: study_files(wildcards.study),
-        accuracy="results/studies/{study}/accuracy.json",
-        settings="results/studies/{study}/settings.json",
-        published=source("resources/static/published.json"),
-        template=source("resources/static/prospects.html.j2"),
-        base=source("resources/static/base.html.j2"),
-        style=source("resources/static/report.css"),
-    output:
-        report(
-            "results/studies/{study}/report.html",
-            category="Report",
-            labels={"study": "{study}"},
-            caption="../report/report.rst",
-        ),
-    log:
-        "results/logs/render_prospect_report/{study}.log",
-    benchmark:
-        "results/benchmarks/render_prospect_report/{study}.tsv"
-    wildcard_constraints:
-        study="bahia",
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-    params:
-        digest=digest("render_prospect_report"),
-        scenes=lambda wildcards: scene_flags(
-            wildcards.study, "cube/cube.json", "figures", "forest/validation.csv"
-        ),
-        tables=lambda wildcards: prospect_tables(wildcards.study),
-    message:
-        "Writing the report of {wildcards.study}"
-    shell:
-        "python {input.script:q} --study {wildcards.study} {params.scenes} {params.tables}"
-        " --accuracy {input.accuracy:q} --config {input.settings:q} --files {input.files:q}"
-        " --published {input.published:q} --template {input.template:q} --base {input.base:q}"
-        " --style {input.style:q} --output {output:q}"
-        " 2> {log:q}"
-
-
-rule render_sensor_report:
-    input:
-        **code("render_sensor_report"),
-        records=lambda wildcards: [
-            path
-            for scene in scenes_of(wildcards.study)
-            for path in [
-                *sensor_files(scene, "cube.json"),
-                *(f"results/scenes/{scene}/stack/{name}" for name in ("stack.json", "bands.csv")),
-                *sensor_tables(scene).values(),
-            ]
-        ],
-        figures=lambda wildcards: [
-            path for scene in scenes_of(wildcards.study) for path in sensor_figures(scene)
-        ],
-        trial=lambda wildcards: trial_files(wildcards.study),
-        pixels=lambda wildcards: collection_summaries(wildcards.study).values(),
-        files=lambda wildcards: study_files(wildcards.study),
-        accuracy="results/studies/{study}/accuracy.json",
-        settings="results/studies/{study}/settings.json",
-        published=source("resources/static/published.json"),
-        template=source("resources/static/sensors.html.j2"),
-        base=source("resources/static/base.html.j2"),
-        style=source("resources/static/report.css"),
-    output:
-        report(
-            "results/studies/{study}/report.html",
-            category="Report",
-            labels={"study": "{study}"},
-            caption="../report/report.rst",
-        ),
-    log:
-        "results/logs/render_sensor_report/{study}.log",
-    benchmark:
-        "results/benchmarks/render_sensor_report/{study}.tsv"
-    wildcard_constraints:
-        study="cuprite",
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-    params:
-        digest=digest("render_sensor_report"),
-        scenes=lambda wildcards: scene_flags(
-            wildcards.study, "stack/stack.json", "stack/bands.csv", "figures"
-        ),
-        sensors=lambda wildcards: " ".join(
-            f"--sensor {sensor} {scene} results/scenes/{scene}/sensors/{sensor}/cube.json"
-            for scene in scenes_of(wildcards.study)
-            for sensor in sensors_of(scene)
-        ),
-        trial=lambda wildcards: flag("trial", " ".join(trial_files(wildcards.study))),
-        pixels=lambda wildcards: " ".join(
-            f"--pixels {name} {path}"
-            for name, path in collection_summaries(wildcards.study).items()
-        ),
-        tables=lambda wildcards: " ".join(
-            f"--table {name} {scene} {path}"
-            for scene in scenes_of(wildcards.study)
-            for name, path in sensor_tables(scene).items()
-        ),
-    message:
-        "Writing the report of {wildcards.study}"
-    shell:
-        "python {input.script:q} --study {wildcards.study} {params.scenes} {params.sensors}"
-        " {params.tables} {params.trial} {params.pixels} --accuracy {input.accuracy:q} --config {input.settings:q}"
-        " --files {input.files:q} --published {input.published:q} --template {input.template:q}"
-        " --base {input.base:q} --style {input.style:q} --output {output:q}"
+        "python {input.script:q} --study {wildcards.study} --settings {input.settings:q}"
+        " --results {params.folder:q} --accuracy {input.accuracy:q}"
+        " --published {input.published:q} --residuals {input.residuals:q} --table {input.table:q}"
+        " --templates {input.templates:q} --style {input.style:q} --output {output:q}"
         " 2> {log:q}"
 
 
 rule render_index:
     input:
         **code("render_index"),
-        reports=expand("results/studies/{study}/report.html", study=STUDIES),
-        accuracy=expand("results/studies/{study}/accuracy.json", study=STUDIES),
-        published=source("resources/static/published.json"),
-        template=source("resources/static/index.html.j2"),
-        style=source("resources/static/report.css"),
+        reports=expand("<results>/studies/{study}/report.html", study=STUDIES),
+        accuracy=expand("<results>/studies/{study}/accuracy.json", study=STUDIES),
+        settings=expand("<results>/studies/{study}/settings.json", study=STUDIES),
+        published=static("published.json"),
+        template=static("index.html.j2"),
+        style=static("report.css"),
     output:
-        "results/index.html",
+        "<results>/index.html",
     log:
-        "results/logs/render_index.log",
+        "<logs>/render_index.log",
     benchmark:
-        "results/benchmarks/render_index.tsv"
+        "<benchmarks>/render_index.tsv"
     localrule: True
     conda:
         "../../envs/report.yaml"
@@ -595,10 +497,9 @@ rule render_index:
         mem_mb=300,
     params:
         digest=digest("render_index"),
-        studies=" ".join(
-            f"--study {study} results/studies/{study}/report.html"
-            f" results/studies/{study}/accuracy.json"
-            for study in STUDIES
+        studies=lambda wildcards, input: " ".join(
+            flags(study=[study, *files])
+            for study, *files in zip(STUDIES, input.reports, input.accuracy, input.settings)
         ),
     message:
         "Writing the index of studies"

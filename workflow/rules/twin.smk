@@ -1,160 +1,132 @@
-# Simulated ground, imaged as a native product.
+# Simulated ground, imaged as native products.
 
 
-rule simulate_landsat:
+rule simulate_file:
     input:
-        **code("simulate_landsat"),
-        library=source("resources/static/analytic_library.csv"),
-        minerals=source("resources/static/minerals.csv"),
+        **code("simulate_scene"),
+        library=static("analytic_library.csv"),
     output:
-        product="results/scenes/{scene}/twin/product.tar",
-        truth="results/scenes/{scene}/twin/truth.tif",
-        truth_style="results/scenes/{scene}/twin/truth.qml",
-        truth_names="results/scenes/{scene}/twin/truth.tif.aux.xml",
+        "<twin>/{sensor}.{suffix}",
     log:
-        "results/logs/simulate_landsat/{scene}.log",
+        "<logs>/simulate_file/{scene}.{sensor}.{suffix}.log",
     benchmark:
-        "results/benchmarks/simulate_landsat/{scene}.tsv"
+        "<benchmarks>/simulate_file/{scene}.{sensor}.{suffix}.tsv"
     wildcard_constraints:
-        scene=scenes_by("sensor", "landsat"),
-    conda:
-        "../../envs/geo.yaml"
-    threads: 4
-    resources:
-        mem_mb=block_memory(600, 800),
-    params:
-        digest=digest("simulate_landsat"),
-        seed=SETTINGS["twin"]["seed"],
-        size_px=SETTINGS["twin"]["size_px"]["landsat"],
-        difficulty=SETTINGS["twin"]["difficulty"],
-    message:
-        "Simulating ground and Landsat product of {wildcards.scene} (synthetic)"
-    shell:
-        "python {input.script:q} --seed {params.seed}"
-        " --size-px {params.size_px} --difficulty {params.difficulty}"
-        " --library {input.library:q} --minerals {input.minerals:q}"
-        " --product {output.product:q} --truth {output.truth:q} --threads {threads}"
-        " 2> {log:q}"
-
-
-rule simulate_aster:
-    input:
-        **code("simulate_aster"),
-        library=source("resources/static/analytic_library.csv"),
-        minerals=source("resources/static/minerals.csv"),
-    output:
-        product="results/scenes/{scene}/twin/product.hdf",
-        zones="results/scenes/{scene}/twin/zones.gpkg",
-        truth="results/scenes/{scene}/twin/truth.tif",
-        truth_style="results/scenes/{scene}/twin/truth.qml",
-        truth_names="results/scenes/{scene}/twin/truth.tif.aux.xml",
-    log:
-        "results/logs/simulate_aster/{scene}.log",
-    benchmark:
-        "results/benchmarks/simulate_aster/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("sensor", "aster"),
-    conda:
-        "../../envs/geo.yaml"
-    threads: 4
-    resources:
-        mem_mb=block_memory(600, 800),
-    params:
-        digest=digest("simulate_aster"),
-        seed=SETTINGS["twin"]["seed"],
-        size_px=SETTINGS["twin"]["size_px"]["aster"],
-        difficulty=SETTINGS["twin"]["difficulty"],
-    message:
-        "Simulating ground and ASTER product of {wildcards.scene} (synthetic)"
-    shell:
-        "python {input.script:q} --seed {params.seed}"
-        " --size-px {params.size_px} --difficulty {params.difficulty}"
-        " --library {input.library:q} --minerals {input.minerals:q}"
-        " --product {output.product:q} --truth {output.truth:q} --reference {output.zones:q}"
-        " --threads {threads}"
-        " 2> {log:q}"
-
-
-rule simulate_sentinel2:
-    input:
-        **code("simulate_sentinel2"),
-        library=source("resources/static/analytic_library.csv"),
-        covers=source("resources/static/covers.csv"),
-        iron=source("resources/static/iron.csv"),
-    output:
-        dates=directory("results/scenes/{scene}/twin/dates"),
-        truth="results/scenes/{scene}/twin/truth.tif",
-        truth_style="results/scenes/{scene}/twin/truth.qml",
-        truth_names="results/scenes/{scene}/twin/truth.tif.aux.xml",
-        iron_truth="results/scenes/{scene}/twin/iron_truth.tif",
-        iron_style="results/scenes/{scene}/twin/iron_truth.qml",
-        iron_names="results/scenes/{scene}/twin/iron_truth.tif.aux.xml",
-        surveys=expand("results/scenes/{{scene}}/twin/{name}.gpkg", name=SURVEYS),
-        rasters=expand("results/scenes/{{scene}}/twin/{name}.tif", name=TWIN_RASTERS),
-    log:
-        "results/logs/simulate_sentinel2/{scene}.log",
-    benchmark:
-        "results/benchmarks/simulate_sentinel2/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("sensor", "sentinel2"),
-    conda:
-        "../../envs/geo.yaml"
-    threads: 4
-    resources:
-        mem_mb=block_memory(1200, 800),
-    params:
-        digest=digest("simulate_sentinel2"),
-        seed=SETTINGS["twin"]["seed"],
-        size_px=SETTINGS["twin"]["size_px"]["sentinel2"],
-        dates=SETTINGS["twin"]["dates"],
-        difficulty=SETTINGS["twin"]["difficulty"],
-        folder="results/scenes/{scene}/twin",
-    message:
-        "Simulating ground and Sentinel-2 dates of {wildcards.scene} (synthetic)"
-    shell:
-        "python {input.script:q} --seed {params.seed}"
-        " --size-px {params.size_px} --dates {params.dates} --difficulty {params.difficulty}"
-        " --library {input.library:q} --covers {input.covers:q} --iron {input.iron:q}"
-        " --output-dir {params.folder:q} --threads {threads}"
-        " 2> {log:q}"
-
-
-rule simulate_sensors:
-    input:
-        **code("simulate_sensors"),
-        library=source("resources/static/analytic_library.csv"),
-        minerals=source("resources/static/minerals.csv"),
-    output:
-        emit="results/scenes/{scene}/twin/emit.nc",
-        emit_mask="results/scenes/{scene}/twin/emit_MASK.nc",
-        enmap=directory("results/scenes/{scene}/twin/enmap"),
-        prisma="results/scenes/{scene}/twin/prisma.he5",
-        sentinel2=directory("results/scenes/{scene}/twin/sentinel2"),
-        worldview3=directory("results/scenes/{scene}/twin/worldview3"),
-        truth="results/scenes/{scene}/twin/truth.tif",
-        truth_style="results/scenes/{scene}/twin/truth.qml",
-        truth_names="results/scenes/{scene}/twin/truth.tif.aux.xml",
-    log:
-        "results/logs/simulate_sensors/{scene}.log",
-    benchmark:
-        "results/benchmarks/simulate_sensors/{scene}.tsv"
-    wildcard_constraints:
-        scene=scenes_by("study", "cuprite"),
+        sensor="landsat|aster|prisma",
+        suffix="tar|hdf|he5",
     conda:
         "../../envs/geo.yaml"
     threads: 4
     resources:
         mem_mb=block_memory(1500, 800),
     params:
-        digest=digest("simulate_sensors"),
-        seed=SETTINGS["twin"]["seed"],
-        size_px=SETTINGS["twin"]["size_px"]["sensors"],
-        difficulty=SETTINGS["twin"]["difficulty"],
-        folder="results/scenes/{scene}/twin",
+        digest=sensor_digest("simulate_scene"),
+        product=lambda wildcards, output: output[0],
+        ground=lambda wildcards: ground_flags(SCENES[wildcards.scene]["ground"]),
+        dates=lambda wildcards: (
+            flags(dates=SETTINGS["twin"]["dates"]) if wildcards.sensor == "sentinel2" else ""
+        ),
     message:
-        "Simulating ground and products of five sensors of {wildcards.scene} (synthetic)"
+        "Simulating {wildcards.sensor} of {wildcards.scene} (synthetic)"
     shell:
-        "python {input.script:q} --seed {params.seed} --size-px {params.size_px}"
-        " --difficulty {params.difficulty} --library {input.library:q}"
-        " --minerals {input.minerals:q} --output-dir {params.folder:q} --threads {threads}"
+        "python {input.script:q} {params.ground} --sensor {wildcards.sensor}"
+        " {params.dates} --library {input.library:q} --product {params.product:q} --threads {threads}"
         " 2> {log:q}"
+
+
+# With its mask beside it.
+use rule simulate_file as simulate_emit with:
+    output:
+        product="<twin>/{sensor}.nc",
+        mask="<twin>/{sensor}_MASK.nc",
+    log:
+        "<logs>/simulate_emit/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/simulate_emit/{scene}.{sensor}.tsv"
+    wildcard_constraints:
+        sensor="emit",
+
+
+use rule simulate_file as simulate_folder with:
+    output:
+        directory("<twin>/{sensor}"),
+    log:
+        "<logs>/simulate_folder/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/simulate_folder/{scene}.{sensor}.tsv"
+    wildcard_constraints:
+        sensor="sentinel2|enmap|worldview3",
+
+
+def ground_flags(ground):
+    """Which ground is simulated, how large, how difficult."""
+    twin = SETTINGS["twin"]
+    sides = twin["size_px"].get(ground, [])
+    sides = sides if isinstance(sides, list) else [sides]
+    return flags(ground=ground, size_px=sides, **pick(twin, "seed", "difficulty"))
+
+
+rule simulate_truth:
+    input:
+        **code("simulate_truth"),
+        minerals=static("minerals.csv"),
+        covers=static("covers.csv"),
+        iron=static("iron.csv"),
+    output:
+        truth="<twin>/truth.tif",
+        truth_style="<twin>/truth.qml",
+        truth_names="<twin>/truth.tif.aux.xml",
+    log:
+        "<logs>/simulate_truth/{scene}.log",
+    benchmark:
+        "<benchmarks>/simulate_truth/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_on("porphyry", "epithermal"),
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(600, 800),
+    params:
+        digest=digest("simulate_truth"),
+        ground=lambda wildcards: ground_flags(SCENES[wildcards.scene]["ground"]),
+        folder=lambda wildcards, output: Path(output.truth).parent,
+    message:
+        "Writing what is known of the ground of {wildcards.scene} (synthetic)"
+    shell:
+        "python {input.script:q} {params.ground} --minerals {input.minerals:q}"
+        " --covers {input.covers:q} --iron {input.iron:q} --output-dir {params.folder:q}"
+        " --threads {threads}"
+        " 2> {log:q}"
+
+
+use rule simulate_truth as simulate_zones with:
+    output:
+        truth="<twin>/truth.tif",
+        truth_style="<twin>/truth.qml",
+        truth_names="<twin>/truth.tif.aux.xml",
+        zones="<twin>/zones.gpkg",
+    log:
+        "<logs>/simulate_zones/{scene}.log",
+    benchmark:
+        "<benchmarks>/simulate_zones/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_on("porphyry-zones"),
+
+
+use rule simulate_truth as simulate_surveys with:
+    output:
+        truth="<twin>/truth.tif",
+        truth_style="<twin>/truth.qml",
+        truth_names="<twin>/truth.tif.aux.xml",
+        iron="<twin>/iron_truth.tif",
+        iron_style="<twin>/iron_truth.qml",
+        iron_names="<twin>/iron_truth.tif.aux.xml",
+        surveys=expand("<twin>/{name}.gpkg", name=PLAN.SURVEYS),
+        rasters=expand("<twin>/{name}", name=PLAN.TWIN_RASTERS),
+    log:
+        "<logs>/simulate_surveys/{scene}.log",
+    benchmark:
+        "<benchmarks>/simulate_surveys/{scene}.tsv"
+    wildcard_constraints:
+        scene=scenes_on("iron"),

@@ -1,28 +1,19 @@
 """How right a class map is: confusion matrices, scores, their intervals, and class areas.
 
-Confusion matrices hold reference classes in rows and map classes in columns. Index 0 is "other"
-in the reference and "unclassified" in the map; indices 1 to K - 1 are the classes of the study.
+Confusion matrices hold classes of the truth in rows and map classes in columns. Index 0 is "other"
+in the truth and "unclassified" in the map; indices 1 to K - 1 are the classes of the study.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
+from gossan.accuracy.blocks import MINIMUM_BLOCKS, BlockWindow, estimate, resample, rounded
 from gossan.sampling import smallest_of_each
 
 EXCLUDED = -1
 """Index of a pixel that is not tested."""
-
-MINIMUM_BLOCKS = 5
-"""Fewest spatial blocks that a value must rest on before an interval is stated.
-
-Resampling fewer blocks repeats the same few numbers, and the interval looks far too narrow.
-"""
-
-KEPT_DRAWS = 16_000_000
-"""Draws up to this many are kept, because one scene's maps all need the same: 32 MB of them."""
 
 Z_95 = 1.959963984540054
 
@@ -43,32 +34,31 @@ def encode_classes(values: np.ndarray, codes: Sequence[int], excluded: np.ndarra
 
 
 def count_blocks(
-    reference: np.ndarray,
-    mapped: np.ndarray,
-    classes: int,
-    block_px: int,
-    row_offset: int = 0,
-    column_offset: int = 0,
-) -> tuple[int, int, np.ndarray]:
+    truth: np.ndarray, mapped: np.ndarray, classes: int, window: BlockWindow
+) -> np.ndarray:
     """Confusion counts of each spatial block that a window of the scene touches.
 
-    `reference` and `mapped` (rows, columns) hold indices below `classes`, or EXCLUDED; the
-    window starts at `row_offset`, `column_offset` of the scene. Blocks are squares of
-    `block_px` pixels counted from the scene's upper left corner, so a block cut by a window's
-    edge is completed by adding the counts of the next window. Returns the row and column of
-    the first block and the counts (block rows, block columns, classes, classes) as int64.
+    `truth` and `mapped` (rows, columns) hold indices below `classes`, or EXCLUDED. Returns
+    counts (block rows, block columns, classes, classes) as int64, of the blocks of `window`.
     """
-    rows, columns = reference.shape
-    first_row, first_column = row_offset // block_px, column_offset // block_px
-    block_rows = (row_offset + rows - 1) // block_px - first_row + 1
-    block_columns = (column_offset + columns - 1) // block_px - first_column + 1
-    row = (np.arange(rows) + row_offset) // block_px - first_row
-    column = (np.arange(columns) + column_offset) // block_px - first_column
-    block = row[:, None] * block_columns + column[None, :]
-    tested = (reference != EXCLUDED) & (mapped != EXCLUDED)
-    cell = (block[tested] * classes + reference[tested]) * classes + mapped[tested]
-    counts = np.bincount(cell, minlength=block_rows * block_columns * classes**2)
-    return first_row, first_column, counts.reshape(block_rows, block_columns, classes, classes)
+    tested = (truth != EXCLUDED) & (mapped != EXCLUDED)
+    cell = (window.number[tested] * classes + truth[tested]) * classes + mapped[tested]
+    counts = np.bincount(cell, minlength=window.count * classes**2)
+    return counts.reshape(*window.shape, classes, classes)
+
+
+def count_pixels(
+    block: np.ndarray, truth: np.ndarray, mapped: np.ndarray, classes: int
+) -> np.ndarray:
+    """Confusion counts (blocks, classes, classes) int64 of pixels, each (n,).
+
+    `block` numbers their spatial blocks, `truth` and `mapped` hold indices below `classes`.
+    Blocks come in the order of their numbers, those without a pixel are left out.
+    """
+    used, place = np.unique(block, return_inverse=True)
+    counts = np.zeros((len(used), classes, classes), np.int64)
+    np.add.at(counts, (place, truth, mapped), 1)
+    return counts
 
 
 @dataclass(frozen=True)
@@ -88,77 +78,31 @@ class Scores:
 
 
 def score_confusion(confusion: np.ndarray) -> Scores:
-    """Scores of confusion matrices (..., K, K), rows = reference, columns = map.
+    """Scores of confusion matrices (..., K, K), rows = truth, columns = map.
 
     Overall accuracy is the share of the diagonal; kappa follows Cohen (1960). Precision is
-    undefined for a class that is never mapped, recall for one that the reference lacks, F1 for
-    one that both lack. F1 of a class of the reference that is never mapped is 0, because every
+    undefined for a class that is never mapped, recall for one that the truth lacks, F1 for
+    one that both lack. F1 of a class of the truth that is never mapped is 0, because every
     pixel of it is missed. Macro-F1 is the plain mean of F1 over the classes present in the
-    reference; a class that only the map has lowers others' precision but is not averaged.
+    truth; a class that only the map has lowers others' precision but is not averaged.
     """
     confusion = np.asarray(confusion, dtype=np.float64)
     total = confusion.sum(axis=(-2, -1))
     right = np.diagonal(confusion, axis1=-2, axis2=-1)
-    in_reference = confusion.sum(axis=-1)
+    in_truth = confusion.sum(axis=-1)
     in_map = confusion.sum(axis=-2)
     overall = _ratio(right.sum(axis=-1), total)
-    chance = _ratio((in_reference * in_map).sum(axis=-1), total**2)
-    f1 = _ratio(2 * right, in_reference + in_map)
-    present = in_reference > 0
+    chance = _ratio((in_truth * in_map).sum(axis=-1), total**2)
+    f1 = _ratio(2 * right, in_truth + in_map)
+    present = in_truth > 0
     return Scores(
         overall=overall,
         kappa=_ratio(overall - chance, 1 - chance),
         macro_f1=_ratio(np.where(present, f1, 0).sum(axis=-1), present.sum(axis=-1)),
         precision=_ratio(right, in_map),
-        recall=_ratio(right, in_reference),
+        recall=_ratio(right, in_truth),
         f1=f1,
     )
-
-
-def resample_blocks(blocks: np.ndarray, replicates: int, seed: int) -> np.ndarray:
-    """Confusion matrices of `replicates` bootstrap samples of whole spatial blocks.
-
-    `blocks` (n, K, K) holds integer counts. Each sample draws n blocks with replacement
-    (Efron 1979; blocks instead of pixels because neighbouring pixels are not independent).
-    Returns (replicates, K, K) float64 holding whole numbers: the sums are exact, so the result
-    does not depend on the order of summation or on threads.
-    """
-    n, classes, _ = blocks.shape
-    flat = blocks.reshape(n, classes * classes)
-    used = np.flatnonzero(flat.any(axis=0))
-    counts = flat[:, used].astype(np.float64)
-    totals = np.zeros((replicates, classes * classes))
-    for start, drawn in draw_blocks(n, replicates, seed):
-        totals[start : start + len(drawn), used] = drawn.astype(np.float64) @ counts
-    return totals.reshape(replicates, classes, classes)
-
-
-def draw_blocks(n: int, replicates: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first sample, how often each sample draws each of n blocks: (samples, n)).
-
-    The same numbers of blocks, samples and seed give the same draws, so results of several maps
-    of one scene can be compared sample by sample.
-    """
-    if n * replicates <= KEPT_DRAWS:
-        yield 0, _keep_draws(n, replicates, seed)
-        return
-    generator = np.random.default_rng(seed)
-    step = max(1, 4_000_000 // n)
-    for start in range(0, replicates, step):
-        size = min(step, replicates - start)
-        yield start, generator.multinomial(n, np.full(n, 1 / n), size=size)
-
-
-@lru_cache(maxsize=2)
-def _keep_draws(n: int, replicates: int, seed: int) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    drawn = np.empty((replicates, n), np.uint16 if n < 2**16 else np.uint32)
-    step = max(1, 4_000_000 // n)
-    for start in range(0, replicates, step):
-        size = min(step, replicates - start)
-        drawn[start : start + size] = generator.multinomial(n, np.full(n, 1 / n), size=size)
-    drawn.setflags(write=False)
-    return drawn
 
 
 def assess_blocks(
@@ -172,10 +116,9 @@ def assess_blocks(
 
     `blocks` (n, K, K) are counts per spatial block, `labels` K dictionaries that identify the
     classes and are repeated in the answer. `column_weights` (K,) weighs the pixels of each map
-    class, for a sample that was stratified by map class. The interval runs from the 2.5th to
-    the 97.5th percentile of the bootstrap samples; it is None, as is any undefined value,
-    where fewer than MINIMUM_BLOCKS blocks carry the value; macro-F1 rests on the blocks of the
-    class of the reference that has the fewest. Blocks without pixels are dropped.
+    class, for a sample that was stratified by map class. Undefined values and intervals
+    (`blocks.interval`) are None; macro-F1 rests on the blocks of the class of the truth that
+    has the fewest. Blocks without pixels are dropped.
     """
     classes = len(labels)
     blocks = blocks[blocks.any(axis=(1, 2))]
@@ -183,7 +126,7 @@ def assess_blocks(
     point = score_confusion(blocks.sum(axis=0) * weights)
     spread = None
     if len(blocks) >= MINIMUM_BLOCKS:
-        spread = score_confusion(resample_blocks(blocks, replicates, seed) * weights)
+        spread = score_confusion(resample(blocks, replicates, seed) * weights)
     row_blocks = (blocks.sum(axis=2) > 0).sum(axis=0)
     column_blocks = (blocks.sum(axis=1) > 0).sum(axis=0)
     either_blocks = ((blocks.sum(axis=2) + blocks.sum(axis=1)) > 0).sum(axis=0)
@@ -193,16 +136,9 @@ def assess_blocks(
 
     def value(name: str, carried_by: int, place: int | None = None) -> dict:
         pick = (lambda array: array) if place is None else (lambda array: array[..., place])
-        low = high = None
-        if spread is not None and carried_by >= MINIMUM_BLOCKS:
-            samples = pick(getattr(spread, name))
-            samples = samples[np.isfinite(samples)]
-            if len(samples):
-                low, high = (_number(edge) for edge in np.percentile(samples, [2.5, 97.5]))
+        samples = np.empty(0) if spread is None else pick(getattr(spread, name))
         return {
-            "value": _number(pick(getattr(point, name))),
-            "low": low,
-            "high": high,
+            **estimate(pick(getattr(point, name)), samples, carried_by),
             "n_blocks": int(carried_by),
         }
 
@@ -246,7 +182,7 @@ class StratifiedEstimates:
 def estimate_stratified(sample: np.ndarray, mapped_areas: np.ndarray) -> StratifiedEstimates:
     """Accuracies and areas from a sample stratified by map class.
 
-    `sample` (K, K) holds sample counts, rows = reference, columns = map; `mapped_areas` (K,)
+    `sample` (K, K) holds sample counts, rows = truth, columns = map; `mapped_areas` (K,)
     the area of each map class in any unit, which the areas come back in. After Olofsson et al.
     (2014), Remote Sensing of Environment 148, equations 4 to 11: poststratified estimators and
     their variances for simple random sampling within strata. A stratum that covers area but
@@ -286,17 +222,17 @@ def estimate_stratified(sample: np.ndarray, mapped_areas: np.ndarray) -> Stratif
 
 @dataclass(frozen=True)
 class Sample:
-    """Pixels drawn from the strata: priority, stratum, reference index, row and column."""
+    """Pixels drawn from the strata: priority, stratum, truth index, row and column."""
 
     priority: np.ndarray
     stratum: np.ndarray
-    reference: np.ndarray
+    truth: np.ndarray
     row: np.ndarray
     column: np.ndarray
 
 
 def draw_sample(
-    reference: np.ndarray,
+    truth: np.ndarray,
     mapped: np.ndarray,
     per_class: int,
     seed: int,
@@ -311,12 +247,12 @@ def draw_sample(
     pass and the same for any order of windows.
     """
     generator = np.random.default_rng([seed, row_offset, column_offset])
-    priority = generator.random(reference.shape)
-    row, column = np.nonzero((reference != EXCLUDED) & (mapped != EXCLUDED))
+    priority = generator.random(truth.shape)
+    row, column = np.nonzero((truth != EXCLUDED) & (mapped != EXCLUDED))
     sample = Sample(
         priority[row, column],
         mapped[row, column],
-        reference[row, column],
+        truth[row, column],
         row + row_offset,
         column + column_offset,
     )
@@ -328,7 +264,7 @@ def merge_samples(samples: Iterable[Sample], per_class: int) -> Sample:
     samples = list(samples)
     fields = [
         np.concatenate([getattr(sample, name) for sample in samples])
-        for name in ("priority", "stratum", "reference", "row", "column")
+        for name in ("priority", "stratum", "truth", "row", "column")
     ]
     priority, stratum, _, row, column = fields
     kept = smallest_of_each(priority, stratum, per_class, (row, column))
@@ -351,13 +287,13 @@ def describe_stratified(
     population = int(np.sum(mapped_pixels))
     to_km2 = None if pixel_area_m2 is None else pixel_area_m2 / 1e6
 
-    def estimate(value: float, error: float, upper: float | None = 1.0) -> dict:
+    def with_error(value: float, error: float, upper: float | None = 1.0) -> dict:
         low, high = value - Z_95 * error, value + Z_95 * error
         return {
-            "value": _number(value),
-            "standard_error": _number(error),
-            "low": _number(max(low, 0.0) if np.isfinite(low) else low),
-            "high": _number(min(high, upper) if upper is not None and np.isfinite(high) else high),
+            "value": rounded(value),
+            "standard_error": rounded(error),
+            "low": rounded(max(low, 0.0) if np.isfinite(low) else low),
+            "high": rounded(min(high, upper) if upper is not None and np.isfinite(high) else high),
         }
 
     def classes() -> Iterable[dict]:
@@ -367,19 +303,19 @@ def describe_stratified(
                 **label,
                 "mapped_pixels": int(mapped_pixels[place]),
                 "sampled_pixels": int(sampled[place]),
-                "users_accuracy": estimate(estimates.users[place], estimates.users_se[place]),
-                "producers_accuracy": estimate(
+                "users_accuracy": with_error(estimates.users[place], estimates.users_se[place]),
+                "producers_accuracy": with_error(
                     estimates.producers[place], estimates.producers_se[place]
                 ),
-                "area_share": estimate(area / population, error / population),
+                "area_share": with_error(area / population, error / population),
                 "area_km2": None
                 if to_km2 is None
-                else estimate(area * to_km2, error * to_km2, None),
+                else with_error(area * to_km2, error * to_km2, None),
             }
 
     return {
         "population_pixels": population,
-        "overall_accuracy": estimate(estimates.overall, estimates.overall_se),
+        "overall_accuracy": with_error(estimates.overall, estimates.overall_se),
         "classes": list(classes()),
     }
 
@@ -392,9 +328,3 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     result = np.full(numerator.shape, np.nan)
     np.divide(numerator, denominator, out=result, where=denominator > 0)
     return result
-
-
-def _number(value: float | np.ndarray) -> float | None:
-    """A float of six decimals, or None where undefined."""
-    value = float(value)
-    return round(value, 6) if np.isfinite(value) else None

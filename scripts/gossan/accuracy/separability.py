@@ -5,14 +5,9 @@ zone has a higher value than one of the rest, ties counting half (Hanley and McN
 143, 29-36). It depends on ranks only, so not on how the values are scaled.
 """
 
-from functools import lru_cache
-
 import numpy as np
 
-from gossan.accuracy.scores import MINIMUM_BLOCKS
-
-# Numbers drawn at once for the bootstrap; sets its memory.
-DRAWN_AT_ONCE = 4_000_000
+from gossan.accuracy.blocks import MINIMUM_BLOCKS, interval, resample
 
 
 def rank_area(zone: np.ndarray, rest: np.ndarray) -> np.ndarray:
@@ -33,29 +28,15 @@ def rank_interval(
     """95 % interval of `area` by a bootstrap of whole spatial blocks.
 
     `zone` and `rest` (blocks, values) are counts per block in coarse steps of value; the small
-    amount by which the steps change the area is taken out of the interval. Blocks are drawn, not
-    pixels, because neighbours are not independent. (NaN, NaN) where fewer than five blocks hold
-    pixels of the zone, or of the rest.
+    amount by which the steps change the area is taken out of the interval. (NaN, NaN) where fewer
+    than MINIMUM_BLOCKS blocks hold pixels of the zone, or of the rest.
     """
     used = (zone.sum(axis=1) + rest.sum(axis=1)) > 0
-    zone, rest = zone[used].astype(np.float64), rest[used].astype(np.float64)
-    if min((side.sum(axis=1) > 0).sum() for side in (zone, rest)) < MINIMUM_BLOCKS:
+    zone, rest = zone[used], rest[used]
+    carried_by = min(int((side.sum(axis=1) > 0).sum()) for side in (zone, rest))
+    if carried_by < MINIMUM_BLOCKS:
         return np.nan, np.nan
-    blocks = len(zone)
-    step = max(1, DRAWN_AT_ONCE // blocks)
-    samples = []
-    for start in range(0, replicates, step):
-        drawn = _draw(blocks, min(step, replicates - start), seed, start).astype(np.float64)
-        # Sums of whole numbers are exact, so no order of summation changes them.
-        samples.append(rank_area(drawn @ zone, drawn @ rest))
-    samples = np.concatenate(samples) - rank_area(zone.sum(axis=0), rest.sum(axis=0)) + area
-    low, high = np.clip(np.nanpercentile(samples, [2.5, 97.5]), 0, 1)
+    samples = rank_area(resample(zone, replicates, seed), resample(rest, replicates, seed))
+    samples = samples - rank_area(zone.sum(axis=0), rest.sum(axis=0)) + area
+    low, high = np.clip(interval(samples, carried_by), 0, 1)
     return float(low), float(high)
-
-
-@lru_cache(maxsize=2)
-def _draw(blocks: int, size: int, seed: int, start: int) -> np.ndarray:
-    """How often each block is drawn, (size, blocks) int16; kept, as bands share their blocks."""
-    generator = np.random.default_rng([seed, start])
-    drawn = generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=size)
-    return drawn.astype(np.int16)

@@ -19,25 +19,25 @@ from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.raster import Grid, is_synthetic
 
-NO_REFERENCE = -1
-"""Value of a pixel without a reference."""
+NO_TRUTH = -1
+"""Value of a pixel that nothing is known of."""
 
 CONFLICT = -2
 """Value of a pixel where features of different classes overlap."""
 
 OTHER_NAMES = ("other", "unclassified")
-"""Class names of a vector reference that mean "none of the study's classes"."""
+"""Class names of a vector file that mean "none of the study's classes"."""
 
 CLASS_ATTRIBUTE = "class"
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A reference on the grid of a map.
+class Truth:
+    """Ground truth on the grid of a map.
 
     `kind` is "raster", "points" or "polygons", `note` says how it came onto the grid,
     `synthetic` whether its file says that it was simulated (None: it says nothing), `read`
-    returns the (1, rows, columns) int32 codes of a window with NO_REFERENCE and CONFLICT.
+    returns the (1, rows, columns) int32 codes of a window with NO_TRUTH and CONFLICT.
     """
 
     kind: str
@@ -46,9 +46,9 @@ class Reference:
     read: Callable[[Window], np.ndarray]
 
 
-def open_reference(
+def open_truth(
     path: str | Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass] = ()
-) -> Reference:
+) -> Truth:
     """Open a class raster in global codes, or a vector file with class names.
 
     The vector file (any format that OGR reads) holds points or polygons with the attribute
@@ -60,7 +60,7 @@ def open_reference(
     """
     path = Path(path)
     if not path.exists():
-        raise InputError(f"{path}: no such reference; correct the path or leave the reference out")
+        raise InputError(f"{path}: no such ground truth; correct the path or leave it out")
     try:
         with rasterio.open(path):
             pass
@@ -69,15 +69,15 @@ def open_reference(
     return _open_raster(path, grid)
 
 
-def _open_raster(path: Path, grid: Grid) -> Reference:
+def _open_raster(path: Path, grid: Grid) -> Truth:
     with rasterio.open(path) as source:
         if source.count != 1 or not np.issubdtype(np.dtype(source.dtypes[0]), np.integer):
             raise InputError(
-                f"{path}: a reference raster has one band of whole-number class codes, this one "
-                f"has {source.count} of {source.dtypes[0]}"
+                f"{path}: a raster of ground truth has one band of whole-number class codes, this "
+                f"one has {source.count} of {source.dtypes[0]}"
             )
         if source.crs is None:
-            raise InputError(f"{path}: the reference has no coordinate system; assign one")
+            raise InputError(f"{path}: the ground truth has no coordinate system; assign one")
         _require_overlap(path, source.bounds, source.crs, grid)
         tags = source.tags()
         same = Grid.of(source) == grid
@@ -87,7 +87,7 @@ def _open_raster(path: Path, grid: Grid) -> Reference:
         with rasterio.open(path) as source:
             return _mark_nodata(source.read(window=window), nodata)
 
-    # Outside the reference the warper fills with nodata, so one must be declared: 255 is no class.
+    # Outside the truth the warper fills with nodata, so one must be declared: 255 is no class.
     fill = 255 if nodata is None else nodata
 
     def read_warped(window: Window) -> np.ndarray:
@@ -109,11 +109,9 @@ def _open_raster(path: Path, grid: Grid) -> Reference:
         try:
             return read_same(window) if same else read_warped(window)
         except RasterioError as error:
-            raise InputError(
-                f"{path}: the reference cannot be read ({error}); is it whole?"
-            ) from error
+            raise InputError(f"{path}: the truth cannot be read ({error}); is it whole?") from error
 
-    return Reference(
+    return Truth(
         kind="raster",
         note=(
             "on the map's grid"
@@ -128,13 +126,13 @@ def _open_raster(path: Path, grid: Grid) -> Reference:
 def _mark_nodata(codes: np.ndarray, nodata: float | None) -> np.ndarray:
     marked = codes.astype(np.int32)
     if nodata is not None:
-        marked[codes == nodata] = NO_REFERENCE
+        marked[codes == nodata] = NO_TRUTH
     return marked
 
 
 def _open_vector(
     path: Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass]
-) -> Reference:
+) -> Truth:
     import geopandas
     from pyogrio.errors import DataLayerError, DataSourceError
     from shapely.geometry import box
@@ -145,16 +143,16 @@ def _open_vector(
         raise InputError(f"{path}: neither a raster nor a vector file that GDAL reads") from error
     if CLASS_ATTRIBUTE not in features.columns:
         raise InputError(
-            f"{path}: the reference lacks the attribute '{CLASS_ATTRIBUTE}' "
+            f"{path}: the truth lacks the attribute '{CLASS_ATTRIBUTE}' "
             f"(it has: {', '.join(features.columns.drop('geometry', errors='ignore')) or 'none'})"
         )
     if getattr(features, "crs", None) is None:
-        raise InputError(f"{path}: the reference has no coordinate system; assign one")
+        raise InputError(f"{path}: the ground truth has no coordinate system; assign one")
     features = features[features.geometry.notna() & ~features.geometry.is_empty]
     unnamed = features[CLASS_ATTRIBUTE].isna()
     features = features[~unnamed]
     if features.empty:
-        raise InputError(f"{path}: the reference holds no feature with a class")
+        raise InputError(f"{path}: the truth holds no feature with a class")
     kind = _geometry_kind(path, set(features.geometry.geom_type))
     codes = _codes_of(path, features[CLASS_ATTRIBUTE], classes, others)
     note = "reprojected to the map's coordinate system; " if features.crs != grid.crs else ""
@@ -169,7 +167,7 @@ def _open_vector(
         shape = (int(window.height), int(window.width))
         transform = window_transform(window, grid.transform)
         near = np.sort(index.query(box(*window_bounds(window, grid.transform))))
-        burnt = np.full(shape, NO_REFERENCE, dtype=np.int32)
+        burnt = np.full(shape, NO_TRUTH, dtype=np.int32)
         for code in np.unique(codes[near]):
             inside = rasterize(
                 list(geometries[near[codes[near] == code]]),
@@ -177,7 +175,7 @@ def _open_vector(
                 transform=transform,
                 dtype="uint8",
             ).astype(bool)
-            burnt[inside] = np.where(burnt[inside] == NO_REFERENCE, code, CONFLICT)
+            burnt[inside] = np.where(burnt[inside] == NO_TRUTH, code, CONFLICT)
         return burnt[None]
 
     how = (
@@ -185,7 +183,7 @@ def _open_vector(
         if kind == "points"
         else "pixels whose centre lies in a polygon are tested"
     )
-    return Reference(
+    return Truth(
         kind=kind,
         note=f"{note}{how}; pixels claimed by two classes are left out",
         synthetic=None,
@@ -201,7 +199,7 @@ def _geometry_kind(path: Path, types: set[str]) -> str:
         if types <= allowed:
             return kind
     raise InputError(
-        f"{path}: a reference holds points or polygons, this one {', '.join(sorted(types))}"
+        f"{path}: ground truth is points or polygons, this one {', '.join(sorted(types))}"
     )
 
 
@@ -230,4 +228,4 @@ def _require_overlap(path: Path, bounds: Sequence[float], crs: object, grid: Gri
     west, south, east, north = grid.bounds
     # Points on one spot make bounds without an area, so touching counts as overlap here.
     if left > east or right < west or bottom > north or top < south:
-        raise InputError(f"{path}: the reference does not overlap the map; check both places")
+        raise InputError(f"{path}: the truth does not overlap the map; check both places")

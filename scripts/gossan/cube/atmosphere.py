@@ -10,7 +10,7 @@ import numpy as np
 
 from gossan.cube.corrections import Collect, Correction, Merge, Scene, Survey
 from gossan.cube.dark_objects import correct_dos1
-from gossan.cube.quac import correct_quac
+from gossan.cube.quac import MIN_BANDS, correct_quac
 from gossan.cube.residuals import correct_iarr, correct_log_residuals
 from gossan.errors import InputError
 
@@ -23,30 +23,39 @@ class Method:
     """How a correction is made.
 
     `solve(scene, survey)` looks at the scene by `survey`, as often as it needs to, and returns
-    the Correction. `surface` says whether the method is meant for surface reflectance too,
-    `relative` whether what comes out is ratios around 1 (True), reflectance (False) or what it
-    was before (None).
+    the Correction. `surface` says whether the method is meant for surface reflectance too, `sun`
+    whether it needs the sun's elevation, `relative` whether what comes out is ratios around 1
+    (True), reflectance (False) or what it was before (None), `least_bands` how many bands it needs.
     """
 
     solve: Callable[[Scene, Survey], Correction]
     surface: bool
     relative: bool | None
+    sun: bool = False
+    least_bands: int = 1
 
 
 METHODS = {
-    "dos1": Method(correct_dos1, surface=False, relative=None),
+    "dos1": Method(correct_dos1, surface=False, relative=None, sun=True),
     "iarr": Method(correct_iarr, surface=True, relative=True),
     "log_residuals": Method(correct_log_residuals, surface=True, relative=True),
-    "quac": Method(correct_quac, surface=False, relative=False),
+    "quac": Method(correct_quac, surface=False, relative=False, least_bands=MIN_BANDS),
 }
 
 
-def plan_methods(names: Sequence[str], surface_reflectance: bool) -> tuple[list[str], list[str]]:
+def plan_methods(
+    names: Sequence[str],
+    surface_reflectance: bool | None,
+    sun_elevation_deg: float | None,
+    bands: int,
+) -> tuple[list[str], list[str]]:
     """The corrections to carry out, in order, and notes on those that are skipped.
 
     `names` is ["none"] or a sequence of METHODS. Surface reflectance (a Level-2 product) skips
-    the methods that model the atmosphere, which its maker has already taken out. Raises
-    InputError for an unknown method, one named twice, or `none` among others.
+    the methods that model the atmosphere, which its maker has already taken out; where it is not
+    known what the product is (None), what is asked for is done. Methods that need the sun's
+    elevation are skipped where it is not known, those that need more `bands` than there are as
+    well. Raises InputError for an unknown method, one named twice, or `none` among others.
     """
     for name in names:
         if name not in METHODS and name != "none":
@@ -65,6 +74,13 @@ def plan_methods(names: Sequence[str], surface_reflectance: bool) -> tuple[list[
             notes.append(
                 f"{name} was skipped: the product is surface reflectance (Level 2) and passes "
                 "through"
+            )
+        elif sun_elevation_deg is None and METHODS[name].sun:
+            notes.append(f"{name} was skipped: nothing is known of the sun's elevation")
+        elif bands < METHODS[name].least_bands:
+            notes.append(
+                f"{name} was skipped: it needs {METHODS[name].least_bands} bands, and there are "
+                f"{bands}"
             )
         else:
             chosen.append(name)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.errors import InputError
 from gossan.raster import BandTable
 from gossan.tables import write_rows
 
-SENSORS = ("emit", "enmap", "prisma", "sentinel2", "worldview3")
+SENSORS = (*INSTRUMENTS, "rasters")
 """Sensors in the order of a stack; the place of each is its bit in the mask of those present."""
-HYPERSPECTRAL = ("emit", "enmap", "prisma")
+HYPERSPECTRAL = tuple(name for name, item in INSTRUMENTS.items() if item.imaging)
 # Ranges (µm) without use: the ends of the detectors, and water vapour.
 # Jabłońska and Zięba drop these from all sensors.
 EXCLUDED_UM = (
@@ -34,7 +36,8 @@ COLUMNS = ("sensor", "band", "wavelength_um", "fwhm_um", "kept")
 class StackBands:
     """Bands of a stack, one entry each: sensor, the band's name there, centre and FWHM in µm.
 
-    Sensors come in the order of SENSORS, each one's bands by ascending wavelength.
+    Sensors come in the order of SENSORS, each one's bands by ascending wavelength. Centre and FWHM
+    are NaN for numbers that have no wavelength.
     """
 
     sensor: tuple[str, ...]
@@ -70,8 +73,17 @@ class StackBands:
         place = np.array([self.sensors.index(name) for name in self.sensor])
         return np.asarray(present, bool)[..., place]
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Sensors whose bands have no wavelength: any numbers, not reflectance."""
+        return tuple(
+            sensor for sensor in self.sensors if math.isnan(self.centre_um[self.part(sensor).start])
+        )
+
     def table(self) -> BandTable:
-        """The bands as a raster's."""
+        """The bands as a raster's, spectral where all are."""
+        if self.numbers:
+            return BandTable(self.names)
         return BandTable(self.names, self.centre_um, self.fwhm_um)
 
 
@@ -100,12 +112,16 @@ def lay_out(
     """The bands of a stack of these sensors, and a row for every band, kept or not.
 
     `tables` are the sensors' own bands, whose wavelengths must ascend; bands centred in one of
-    `excluded_um` are left out. Raises InputError for a
-    sensor that is unknown or out of order, and for one of which no band is left.
+    `excluded_um` are left out, bands without wavelengths never. Raises InputError for a sensor that
+    is unknown, for wavelengths out of order, and for a sensor of which no band is left.
     """
     rows = []
     for sensor in sorted(tables, key=_place):
         table = tables[sensor]
+        if not table.centre_um:
+            told = ({"sensor": sensor, "band": name, "kept": "yes"} for name in table.names)
+            rows += [dict.fromkeys(COLUMNS, "") | row for row in told]
+            continue
         if np.any(np.diff(table.centre_um) <= 0):
             raise InputError(
                 f"{sensor}: its wavelengths do not ascend; sort the bands of its cube by wavelength"
@@ -133,8 +149,8 @@ def _kept(rows: Sequence[dict]) -> StackBands:
     return StackBands(
         tuple(row["sensor"] for row in kept),
         tuple(row["band"] for row in kept),
-        tuple(float(row["wavelength_um"]) for row in kept),
-        tuple(float(row["fwhm_um"]) for row in kept),
+        tuple(float(row["wavelength_um"] or "nan") for row in kept),
+        tuple(float(row["fwhm_um"] or "nan") for row in kept),
     )
 
 

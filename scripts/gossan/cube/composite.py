@@ -24,6 +24,7 @@ from rasterio.windows import Window
 from gossan.errors import InputError
 from gossan.products.subset import Subset
 from gossan.raster import BLOCK_BYTES
+from gossan.transforms.vegetation import vegetation_index
 
 if TYPE_CHECKING:
     from gossan.products.product import Product
@@ -64,9 +65,10 @@ def median_of_looks(values: np.ndarray, looks: np.ndarray) -> np.ndarray:
 class Tally:
     """What has been counted so far; arrays are int64, and their sums do not depend on blocks.
 
-    `total` pixels; those `observed` (with data in all bands) and `valid` (also clear) on at least
-    one date; `looks` (dates + 1,) pixels by their count of clear looks, inside the polygon; by
-    date, looks `seen` (with data) and `clear`; and `flagged` (flags,), the looks under each flag.
+    `total` pixels; those `observed` (with data in all bands) and `kept` (also clear) on at least
+    one date, and `vegetated` ones of the latter, which are left out; `looks` (dates + 1,)
+    pixels by their count of clear looks, inside the polygon; by date, looks `seen` (with data) and
+    `clear`; and `flagged` (flags,), the looks under each flag.
     """
 
     looks: np.ndarray
@@ -75,18 +77,31 @@ class Tally:
     flagged: np.ndarray
     total: int = 0
     observed: int = 0
-    valid: int = 0
+    kept: int = 0
+    vegetated: int = 0
+
+    @property
+    def valid(self) -> int:
+        """Pixels that the composite has."""
+        return self.kept - self.vegetated
 
 
 class Composite:
     """Median and count of looks of a part of all `dates`, window by window, in any thread.
 
-    A look is clear where all bands have data and none of the flags `mask` is set. `tally` counts
-    the windows that were composed.
+    A look is clear where all bands have data and none of the flags `mask` is set. Pixels whose
+    median has an NDVI above `ndvi_max` are left out, by the bands of `plants`, which need not be
+    the composite's. `tally` counts the windows that were composed.
     """
 
     def __init__(
-        self, part: Subset, dates: Sequence["Product"], mask: Sequence[str], folder: str | Path
+        self,
+        part: Subset,
+        dates: Sequence["Product"],
+        mask: Sequence[str],
+        folder: str | Path,
+        plants: Subset | None = None,
+        ndvi_max: float | None = None,
     ):
         """Compose `dates` as `part` cuts its product; looks that do not fit wait in `folder`.
 
@@ -103,9 +118,16 @@ class Composite:
         if len(dates) > MOST_DATES:
             raise InputError(f"{len(dates)} dates are too many; give up to {MOST_DATES}")
         # The polygon is drawn once per window, not once per date.
+        names = list(part.bands.names)
+        if plants is not None:
+            names += [name for name in plants.bands.names if name not in names]
+        read = part.with_bands(names)
         self._parts = [
-            Subset(date, part.grid, part.bands, part.window, part.positions) for date in dates
+            Subset(date, part.grid, read.bands, part.window, read.positions) for date in dates
         ]
+        self._bands = len(part.bands.names)
+        self._plants = [] if plants is None else [names.index(n) for n in plants.bands.names]
+        self._ndvi_max = ndvi_max
         self._grid = part.grid
         self._inside = part.inside
         self._mask = tuple(dict.fromkeys(mask))
@@ -126,9 +148,9 @@ class Composite:
     def compose(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Reflectance (bands, rows, columns) float32 and looks (rows, columns) uint16 of a window.
 
-        Reflectance is NaN where there is no clear look, or outside of the polygon; looks are
-        LOOKS_NODATA there. Raises InputError when the last window is done and none had a clear
-        look, and for a disk that is full; what the readers raise goes through.
+        Reflectance is NaN where there is no clear look, under plants, and outside of the polygon;
+        looks are LOOKS_NODATA there. Raises InputError when the last window is done and none had a
+        clear look, and for a disk that is full; what the readers raise goes through.
         """
         shape = window.height, window.width
         bands, pixels = len(self._parts[0].bands.names), window.height * window.width
@@ -141,7 +163,7 @@ class Composite:
             for place, part in enumerate(self._parts):
                 values = part.read_reflectance(window)
                 flags = part.read_flags(window, ("fill", *self._mask))
-                data = np.isfinite(values).all(axis=0) & ~flags[0] & inside
+                data = np.isfinite(values[: self._bands]).all(axis=0) & ~flags[0] & inside
                 kept = data & ~flags[1:].any(axis=0)
                 values[:, ~kept] = np.nan
                 shelf.put(place, values.reshape(bands, pixels))
@@ -153,12 +175,16 @@ class Composite:
             median = np.empty((bands, pixels), np.float32)
             for piece, values in shelf.pieces():
                 median[:, piece] = median_of_looks(values, counts[piece])
+        vegetated = self._find_plants(median.reshape(bands, *shape), looks > 0)
+        median = median.reshape(bands, *shape)[: self._bands]
+        median[:, vegetated] = np.nan
         histogram = np.bincount(looks[inside], minlength=len(self._parts) + 1)
         with self._lock:
             tally = self.tally
             tally.total += pixels
             tally.observed += int(observed.sum())
-            tally.valid += int((looks > 0).sum())
+            tally.kept += int((looks > 0).sum())
+            tally.vegetated += int(vegetated.sum())
             tally.looks += histogram
             tally.seen += seen
             tally.clear += clear
@@ -167,7 +193,13 @@ class Composite:
                 # Now, not after the files have been written: they shall not exist then.
                 self._require_pixels()
         looks[~inside] = LOOKS_NODATA
-        return median.reshape(bands, *shape), looks
+        return median, looks
+
+    def _find_plants(self, median: np.ndarray, clear: np.ndarray) -> np.ndarray:
+        """Clear pixels of a median (bands read, rows, columns) whose NDVI is too high."""
+        if not self._plants:
+            return np.zeros(clear.shape, bool)
+        return clear & (vegetation_index(*median[self._plants]) > self._ndvi_max)
 
     def _require_pixels(self) -> None:
         first = self._parts[0].product.product_id
@@ -177,7 +209,7 @@ class Composite:
         if self.tally.valid == 0:
             raise InputError(
                 f"{dates}: the flags {' '.join(self._mask)} mask every pixel on every date; add "
-                "dates or use fewer flags"
+                "dates, use fewer flags or a higher NDVI"
             )
 
 

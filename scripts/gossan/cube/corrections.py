@@ -28,12 +28,13 @@ Survey = Callable[[Collect, Merge], Any]
 class Scene:
     """What a correction may know of the scene.
 
-    `sensor` and `library` serve methods that need library spectra at the bands. `relative` says
-    that a method before has turned reflectance into ratios to the scene's own mean.
+    `sun_elevation_deg` is None where it is not known. `sensor` and `library` serve methods that
+    need library spectra at the bands. `relative` says that a method before has turned reflectance
+    into ratios to the scene's own mean.
     """
 
     bands: BandTable
-    sun_elevation_deg: float
+    sun_elevation_deg: float | None
     sensor: str | None = None
     library: Sequence["Spectrum"] = ()
     relative: bool = False

@@ -22,11 +22,13 @@ from rasterio.windows import Window
 
 from gossan.cube.bands import SENSORS, StackBands, sensor_bits
 from gossan.errors import InputError
-from gossan.raster import BLOCK_BYTES, BandTable, Grid, RasterInfo, decode, read_info
+from gossan.raster import BLOCK_BYTES, BandTable, Datasets, Grid, RasterInfo, decode, read_info
 
+# The sensor whose bands may be any numbers.
+RASTERS = "rasters"
 UNION, INTERSECTION = "union", "intersection"
-# The sensors whose grid a stack takes over where their pixels are of its size.
-_GRID_SENSORS = ("enmap", "prisma")
+# The sensors whose grid a stack takes over where their pixels are of its size, first ones first.
+_GRID_SENSORS = ("enmap", "prisma", "landsat", "aster", "sentinel2", "worldview3", "rasters")
 # Share of a pixel that finer ones with data must cover.
 _LEAST_COVER = 0.5
 # Relative difference of pixel sizes that counts as none.
@@ -39,8 +41,8 @@ _UTM_SOUTH_LIMIT, _UTM_NORTH_LIMIT = -80.0, 84.0
 def read_cubes(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:
     """What the cubes say of themselves, in the order of SENSORS.
 
-    Raises InputError for an unknown sensor and for a cube without reference system, wavelengths or
-    nodata value.
+    Raises InputError for an unknown sensor, and for a cube without reference system or, but for
+    rasters, without wavelengths.
     """
     unknown = [name for name in paths if name not in SENSORS]
     if unknown:
@@ -52,7 +54,8 @@ def read_cubes(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:
         info = read_info(paths[sensor])
         if info.grid.crs is None:
             raise InputError(f"{info.path}: has no reference system; make the cube again")
-        if not info.bands.centre_um or not info.bands.fwhm_um:
+        told = bool(info.bands.centre_um), bool(info.bands.fwhm_um)
+        if told != (True, True) and (sensor != RASTERS or any(told)):
             raise InputError(
                 f"{info.path}: its bands have no wavelengths; give a cube of preprocess_scene"
             )
@@ -63,10 +66,10 @@ def read_cubes(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:
 def stack_grid(grids: Mapping[str, Grid], pixel_m: float, extent: str = UNION) -> Grid:
     """The grid of a stack: pixels of pixel_m metres, in UTM, over `extent` of the cubes' grids.
 
-    Pixels are those of EnMAP, else of PRISMA, where these are of that size, so that they need not
-    be resampled; else they are multiples of pixel_m in the UTM zone of the middle of all. extent:
-    UNION, INTERSECTION, or one sensor; the grid is the smallest that covers it. Raises InputError
-    for a sensor that is not there and where nothing is common to all.
+    Pixels are those of the first of _GRID_SENSORS whose pixels are of that size, so that they need
+    not be resampled; else they are multiples of pixel_m in the UTM zone of the middle of all.
+    extent: UNION, INTERSECTION, or one sensor; the grid is the smallest that covers it. Raises
+    InputError for a sensor that is not there and where nothing is common to all.
     """
     if extent not in (UNION, INTERSECTION, *grids):
         raise InputError(
@@ -297,9 +300,8 @@ class SensorStack:
             )
             for sensor in self.sensors
         }
-        self._local = threading.local()
         self._lock = threading.Lock()
-        self._opened: list[rasterio.DatasetReader] = []
+        self._datasets = Datasets(rasterio.open)
         self.combinations = np.zeros(1 << len(SENSORS), np.int64)
 
     @property
@@ -364,7 +366,8 @@ class SensorStack:
             return nothing
         values = np.full((len(layer.bands), reach.height, reach.width), np.nan, np.float32)
         try:
-            stored = self._open(layer.info.path).read(layer.bands, window=window)
+            with self._datasets.borrow(layer.info.path) as dataset:
+                stored = dataset.read(layer.bands, window=window)
         except RasterioError as error:
             raise InputError(
                 f"{layer.info.path}: broken or truncated near row {window.row_off}; make it again"
@@ -375,14 +378,6 @@ class SensorStack:
         values[:, row : row + window.height, column : column + window.width] = read
         transform = source.transform @ Affine.translation(reach.col_off, reach.row_off)
         return resample(values, transform, source.crs, target, layer.average)
-
-    def _open(self, path: Path) -> rasterio.DatasetReader:
-        handles = self._local.__dict__.setdefault("handles", {})
-        if path not in handles:
-            handles[path] = dataset = rasterio.open(path)
-            with self._lock:
-                self._opened.append(dataset)
-        return handles[path]
 
     def _require_sensors(self) -> None:
         for sensor, pixels in self.pixels.items():
@@ -395,8 +390,7 @@ class SensorStack:
 
     def close(self) -> None:
         """Close the cubes' files."""
-        for dataset in self._opened:
-            dataset.close()
+        self._datasets.close()
 
     def __enter__(self) -> "SensorStack":
         """The stack itself."""

@@ -4,6 +4,7 @@ Everything is a count, so that the order of blocks and threads cannot change a d
 """
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,15 @@ class StageMeter:
         return {
             name: int(count) for name, count in zip(self._bands.names, self._beyond, strict=True)
         }
+
+
+def describe_quality(stages: Sequence[tuple[str, StageMeter]], result: StageMeter) -> dict:
+    """Signal and noise of each stage by its name, and of what went into the cube, for a record."""
+    return {
+        "stages": [{"stage": name, **meter.describe()} for name, meter in stages],
+        "histograms": {"before": stages[-1][1].histogram(), "after": result.histogram()},
+        "beyond_cube_range": result.beyond(),
+    }
 
 
 def count_sizes(differences: np.ndarray) -> np.ndarray:

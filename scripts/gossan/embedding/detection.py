@@ -12,15 +12,10 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.accuracy.class_map import RULES
-from gossan.accuracy.scores import (
-    EXCLUDED,
-    MINIMUM_BLOCKS,
-    assess_blocks,
-    draw_blocks,
-    encode_classes,
-)
-from gossan.accuracy.truth import CONFLICT, NO_REFERENCE, Reference
+from gossan.accuracy.blocks import Bootstrap, gather, interval, require_least, resample
+from gossan.accuracy.record import TruthSource, class_labels, make_record
+from gossan.accuracy.scores import EXCLUDED, count_pixels, encode_classes
+from gossan.accuracy.truth import CONFLICT, NO_TRUTH, Truth
 from gossan.cube.bands import SENSORS, StackBands, sensors_present
 from gossan.embedding.sensor_scores import MACRO
 from gossan.errors import InputError
@@ -41,27 +36,18 @@ DETECTION_COLUMNS = (
 class Protocol:
     """How pixels are divided and drawn.
 
-    Square blocks of `block_px` pixels go to validation or test, so that each mineral has about
+    The spatial blocks of `bootstrap` go to validation or test, so that each mineral has about
     `validation_share` of its pixels in validation. At most `per_class` pixels of a class are drawn
     on each side.
     """
 
-    block_px: int = 16
-    validation_share: float = 0.5
-    per_class: int = 10_000
-    replicates: int = 1000
-    seed: int = 42
+    bootstrap: Bootstrap
+    validation_share: float
+    per_class: int
 
     def __post_init__(self):
         """Raise InputError for numbers without meaning."""
-        for name, number, least in (
-            ("block-px", self.block_px, 1),
-            ("per-class", self.per_class, 10),
-            ("bootstrap", self.replicates, 100),
-            ("seed", self.seed, 0),
-        ):
-            if number < least:
-                raise InputError(f"{name}: {number} is too small; give at least {least}")
+        require_least("per-class", self.per_class, 10)
         if not 0 < self.validation_share < 1:
             raise InputError(
                 f"validation-share: {self.validation_share:g} leaves one side empty; give a number "
@@ -71,11 +57,11 @@ class Protocol:
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Reference pixels with their spectra, in order of row and column.
+    """Pixels of known ground with their spectra, in order of row and column.
 
     `spectra` (n, B) float32 are 0 in bands of absent sensors, `present` (n, S); `truth` (n,) is 0
     for other ground and 1 to K for the minerals; `block` (n,) numbers spatial blocks; `weight`
-    (n,) tells how many reference pixels of its class and side each stands for.
+    (n,) tells how many such pixels of its class and side each stands for.
     """
 
     spectra: np.ndarray
@@ -105,10 +91,10 @@ class Pixels:
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """Reference pixels of a scene, and how they came about: counts for records."""
+    """Pixels of known ground of a scene, and how they came about: counts for records."""
 
     pixels: Pixels
-    reference: Reference
+    truth: Truth
     protocol: Protocol
     conflicts: int
     sampled: bool
@@ -120,14 +106,14 @@ class Ground:
         own = self.protocol
         pixels = self.pixels
         text = (
-            f"blocked: blocks of {own.block_px} pixels divided into validation "
+            f"blocked: blocks of {own.bootstrap.spatial_block_px} pixels divided into validation "
             f"({np.count_nonzero(~pixels.is_test)} pixels), which chose the thresholds, and test "
             f"({np.count_nonzero(pixels.is_test)} pixels), which the numbers are of; the methods "
             "learned from library spectra, not from pixels"
         )
         if self.sampled:
             text += (
-                f"; at most {own.per_class} pixels of each reference class and side are tested, "
+                f"; at most {own.per_class} pixels of each class of the truth and side are tested, "
                 "and their scores weighted by what they stand for"
             )
         return "; ".join((text, *pixels.notes))
@@ -166,20 +152,20 @@ def read_pixels(
     stack: str | Path,
     sensor_mask: str | Path,
     bands: StackBands,
-    reference: Reference,
+    truth: Truth,
     minerals: Sequence[MapClass],
     protocol: Protocol,
     threads: int = 1,
 ) -> Ground:
-    """The reference pixels of a stack that at least one sensor saw.
+    """The pixels of known ground of a stack that at least one sensor saw.
 
-    `minerals` in the order of the detectors' scores; any other class of the reference is other
+    `minerals` in the order of the detectors' scores; any other class of the truth is other
     ground. Pixels without a sensor, and those that two classes claim, are left out and counted. A
     sensor with a gap in one of its bands counts as absent there. Memory is bounded by
     `per_class` and the size of a block, not by the scene.
 
     Raises InputError where the stack does not have the bands, the mask is of another grid or
-    names sensors that the stack lacks, no reference pixel is left, a mineral lies in a single
+    names sensors that the stack lacks, no pixel of known ground is left, a mineral lies in a single
     block, or one side is empty.
     """
     info = read_info(stack)
@@ -190,12 +176,12 @@ def read_pixels(
     mask = read_info(sensor_mask)
     info.grid.require_same(mask.grid, str(sensor_mask))
     codes = [item.code for item in minerals]
-    across = -(-info.grid.width // protocol.block_px)
+    spatial = protocol.bootstrap.over(info.grid.shape)
     size = len(codes) + 1
 
     def look(bits: np.ndarray, codes_read: np.ndarray, window: Window) -> tuple:
         bits, codes_read = bits[0].astype(np.uint8), codes_read[0]
-        unusable = (codes_read == NO_REFERENCE) | (codes_read == CONFLICT)
+        unusable = (codes_read == NO_TRUTH) | (codes_read == CONFLICT)
         truth = encode_classes(codes_read, codes, unusable)
         conflicts = int((codes_read == CONFLICT).sum())
         unseen = int(((truth != EXCLUDED) & (bits == 0)).sum())
@@ -208,10 +194,10 @@ def read_pixels(
                 f"{sensor_mask}: names a sensor that {stack} lacks; give the mask made with it"
             )
         row, column = row + int(window.row_off), column + int(window.col_off)
-        block = row // protocol.block_px * across + column // protocol.block_px
+        block = spatial.number(row, column)
         return own, row, column, block, unseen, conflicts
 
-    sources = [sensor_mask, reference.read, lambda window: window]
+    sources = [sensor_mask, truth.read, lambda window: window]
 
     def scan() -> object:
         return iter_blocks(
@@ -229,11 +215,11 @@ def read_pixels(
             counts[number] = counts.get(number, 0) + row
     if not counts:
         raise InputError(
-            f"{stack}: no pixel that a sensor saw has a reference; check the places of both"
+            f"{stack}: no pixel that a sensor saw has ground truth; check the places of both"
         )
     numbers = np.array(sorted(counts))
     table = np.stack([counts[number] for number in numbers.tolist()])
-    is_test = deal_sides(table, protocol.validation_share, protocol.seed)
+    is_test = deal_sides(table, protocol.validation_share, protocol.bootstrap.seed)
     _require_sides(table, is_test, minerals, protocol)
 
     best = None
@@ -242,20 +228,20 @@ def read_pixels(
         drawn = np.stack([own, row, column, block, side]).astype(np.int64)
         best = drawn if best is None else np.concatenate([best, drawn], axis=1)
         stratum = best[4] * size + best[0]
-        priority = pixel_priorities(best[1], best[2], protocol.seed)
+        priority = pixel_priorities(best[1], best[2], protocol.bootstrap.seed)
         best = best[:, smallest_of_each(priority, stratum, protocol.per_class)]
-    truth, row, column, block, side = best[:, np.lexsort((best[2], best[1]))]
+    own, row, column, block, side = best[:, np.lexsort((best[2], best[1]))]
     spectra, present = _read_spectra(stack, sensor_mask, bands, row, column, threads)
     population = np.zeros((2, size))
     for number in (0, 1):
         population[number] = table[is_test == bool(number)].sum(axis=0)
     drawn = np.zeros((2, size))
-    np.add.at(drawn, (side, truth), 1)
-    weight = np.divide(population, drawn, out=np.zeros((2, size)), where=drawn > 0)[side, truth]
+    np.add.at(drawn, (side, own), 1)
+    weight = np.divide(population, drawn, out=np.zeros((2, size)), where=drawn > 0)[side, own]
     notes = []
     if unseen:
-        notes.append(f"{unseen} reference pixels that no sensor saw are left out")
-    pixels = Pixels(spectra, present, truth, block, side.astype(bool), weight)
+        notes.append(f"{unseen} pixels of the truth that no sensor saw are left out")
+    pixels = Pixels(spectra, present, own, block, side.astype(bool), weight)
     whole = present.any(axis=1)
     if not whole.all():
         notes.append(f"{np.count_nonzero(~whole)} with gaps in every sensor are left out")
@@ -264,26 +250,25 @@ def read_pixels(
         name for place, name in enumerate(bands.sensors) if not pixels.present[:, place].any()
     )
     if absent:
-        notes.append(f"{', '.join(absent)} saw none of the reference pixels")
+        notes.append(f"{', '.join(absent)} saw no pixel of the truth")
     pixels = Pixels(**{**vars(pixels), "notes": tuple(notes)})
-    return Ground(
-        pixels, reference, protocol, conflicts, bool(population.sum() > drawn.sum()), absent
-    )
+    return Ground(pixels, truth, protocol, conflicts, bool(population.sum() > drawn.sum()), absent)
 
 
 def _require_sides(
     table: np.ndarray, is_test: np.ndarray, minerals: Sequence[MapClass], protocol: Protocol
 ) -> None:
     validation = table[~is_test].sum(axis=0)
+    side = protocol.bootstrap.spatial_block_px
     for place, item in enumerate(minerals, start=1):
         if table[:, place].any() and not validation[place]:
             raise InputError(
-                f"block-px: {item.name} lies in one block of {protocol.block_px} pixels, so no "
-                "pixel of it is left for validation; give a smaller number"
+                f"spatial-block-px: {item.name} lies in one block of {side} pixels, so no pixel "
+                "of it is left for validation; give a smaller number"
             )
     if not table[~is_test].any():
         raise InputError(
-            f"block-px: all reference pixels lie in one block of {protocol.block_px} pixels; give "
+            f"spatial-block-px: all pixels of the truth lie in one block of {side} pixels; give "
             "a smaller number"
         )
 
@@ -314,7 +299,7 @@ def _read_spectra(
 
     sources = [stack, sensor_mask, lambda window: window]
     for _, (near, found, there) in iter_blocks(
-        gather, sources, block_px=WINDOW_PX, threads=threads, progress="reference pixels"
+        gather, sources, block_px=WINDOW_PX, threads=threads, progress="pixels of the truth"
     ):
         spectra[near], present[near] = found, there
     return spectra, present
@@ -388,47 +373,33 @@ def rate(
 ) -> Rates:
     """Rates of minerals found (n, K) bool against truth (n,), one mineral against all the rest.
 
-    The interval runs from the 2.5th to the 97.5th percentile of a bootstrap that redraws whole
-    blocks; it is NaN where fewer than accuracy.MINIMUM_BLOCKS blocks carry the value. Macro-F1 is
-    the plain mean over the minerals that the reference has; it rests on the blocks of the mineral
-    that has the fewest.
+    Intervals are those of `gossan.accuracy.blocks`. Macro-F1 is the plain mean over the minerals
+    that the truth has; it rests on the blocks of the mineral that has the fewest.
     """
     minerals = found.shape[1]
-    used, place = np.unique(block, return_inverse=True)
     positive = truth[:, None] == np.arange(1, minerals + 1)
-    # Right, found and positive: (3, blocks, K).
-    counts = np.zeros((3, len(used), minerals))
-    for number, kind in enumerate((found & positive, found, positive)):
-        np.add.at(counts[number], place, kind * weight[:, None])
-    value = _rates(counts.sum(axis=1))
-    flat = counts.transpose(1, 0, 2).reshape(len(used), -1)
-    drawn = [
-        _rates(
-            (draws.astype(np.float64) @ flat).reshape(len(draws), 3, minerals).transpose(1, 0, 2)
-        )
-        for _, draws in draw_blocks(len(used), replicates, seed)
-    ]
-    there = (counts[2] > 0).sum(axis=0)
+    # Right, found and positive: (blocks, 3, K).
+    counts = gather(
+        block, np.stack([found & positive, found, positive], axis=1) * weight[:, None, None]
+    )
+    value = _rates(counts.sum(axis=0))
+    drawn = _rates(np.moveaxis(resample(counts, replicates, seed), 1, 0))
+    there = (counts[:, 2] > 0).sum(axis=0)
     # A sample without a block of some mineral is a mean over the others: with few such blocks the
     # spread would be that of different means.
-    fewest = there[there > 0].min(initial=len(used))
+    fewest = there[there > 0].min(initial=len(counts))
     carried = (
-        (counts[1] > 0).sum(axis=0),
+        (counts[:, 1] > 0).sum(axis=0),
         there,
-        ((counts[1] + counts[2]) > 0).sum(axis=0),
-        np.array(fewest),
+        ((counts[:, 1] + counts[:, 2]) > 0).sum(axis=0),
+        fewest,
     )
-    rates = []
-    for number, blocks in enumerate(carried):
-        samples = np.concatenate([item[number] for item in drawn])
-        edges = np.full((2, *samples.shape[1:]), np.nan)
-        for own in np.ndindex(samples.shape[1:]):
-            usable = samples[(slice(None), *own)]
-            usable = usable[np.isfinite(usable)]
-            if len(usable) and blocks[own] >= MINIMUM_BLOCKS:
-                edges[(slice(None), *own)] = np.percentile(usable, [2.5, 97.5])
-        rates.append(np.concatenate([value[number][None], edges]))
-    return Rates(*rates)
+    return Rates(
+        *(
+            np.concatenate([own[None], interval(samples, blocks)])
+            for own, samples, blocks in zip(value, drawn, carried, strict=True)
+        )
+    )
 
 
 def _rates(counts: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -487,52 +458,20 @@ def accuracy_record(
     `named` (n,) are the classes of the test pixels, 0 = none, in the order of the ground's.
     """
     pixels = ground.pixels.take(ground.pixels.is_test)
-    protocol = ground.protocol
     size = len(minerals) + 1
-    used, place = np.unique(pixels.block, return_inverse=True)
-    counts = np.zeros((len(used), size, size), np.int64)
-    np.add.at(counts, (place, pixels.truth, named), 1)
-    # One weight per row of the matrix, because pixels were drawn by class of the reference.
+    # One weight per row of the matrix, because pixels were drawn by class of the truth.
     weight = np.ones(size)
     weight[pixels.truth] = pixels.weight
-    blocks = counts * weight[:, None]
-    labels = [
-        {"code": 0, "name": "other", "label": "Other / unclassified"},
-        *({"code": item.code, "name": item.name, "label": item.label} for item in minerals),
-    ]
-    study_blocks = blocks.copy()
-    study_blocks[:, 0] = 0
-    scores = assess_blocks(blocks, labels, protocol.replicates, protocol.seed)
-    study = assess_blocks(study_blocks, labels, protocol.replicates, protocol.seed)
-    study["classes"] = study["classes"][1:]
-    reference = ground.reference
-    return {
-        "scene": scene,
-        "method": method,
-        "assessed": True,
-        "synthetic": synthetic or bool(reference.synthetic),
-        "reference": {
-            "file": file,
-            "kind": reference.kind,
-            "note": reference.note,
-            "synthetic": synthetic if reference.synthetic is None else reference.synthetic,
-            "n_conflicting": ground.conflicts,
-        },
-        "n": int(counts.sum()),
-        "split": ground.split,
-        "design": "stratified" if ground.sampled else "census",
-        "per_class": protocol.per_class if ground.sampled else None,
-        "seed": protocol.seed,
-        "bootstrap": protocol.replicates,
-        "block_px": protocol.block_px,
-        "rules": RULES,
-        "confusion_matrix": {
-            "rows": "reference",
-            "columns": "map",
-            "labels": labels,
-            "counts": counts.sum(axis=0).tolist(),
-        },
-        "scores": scores,
-        "scores_study_classes": study,
-        "stratified": None,
-    }
+    truth = ground.truth
+    return make_record(
+        count_pixels(pixels.block, pixels.truth, named, size),
+        class_labels(minerals),
+        scene=scene,
+        method=method,
+        synthetic=synthetic,
+        truth=TruthSource(file, truth.kind, truth.note, truth.synthetic, ground.conflicts),
+        split=ground.split,
+        bootstrap=ground.protocol.bootstrap,
+        per_class=ground.protocol.per_class if ground.sampled else None,
+        truth_weights=weight,
+    )

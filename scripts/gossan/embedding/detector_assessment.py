@@ -188,7 +188,7 @@ def examine_detector(
 
     Thresholds come from validation pixels (VALIDATION), from the test pixels themselves (ORACLE,
     for comparison) and from `library`, which knows no pixel (LIBRARY). A mineral that the
-    reference lacks, or that has too few validation pixels for a conformal limit, takes that of
+    truth lacks, or that has too few validation pixels for a conformal limit, takes that of
     the library. Without `pixels` there are thresholds and limits of the library only, and no rows.
     `training` counts the spectra per mineral that the detector learned from.
     """

@@ -40,7 +40,7 @@ LANE = 8
 
 
 class Model(Protocol):
-    """What measures distances: `embedding_model.EmbeddingModel`."""
+    """What measures distances: `model.EmbeddingModel`."""
 
     @property
     def header(self) -> object:
@@ -51,7 +51,7 @@ class Model(Protocol):
 
 
 class Filler(Protocol):
-    """What reconstructs absent sensors: `sensor_filling.Filler`."""
+    """What reconstructs absent sensors: `filler.Filler`."""
 
     def fill(self, spectra: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Spectra (n, B) with the bands of absent sensors filled in; present is (n, S) bool."""
@@ -118,6 +118,35 @@ def require_stack(header: object, info: RasterInfo) -> StackBands:
             values += getattr(source, name)[source.part(sensor)]
     header.require_bands(StackBands(*map(tuple, whole.values())), str(info.path))
     return own
+
+
+def map_record(
+    header: object, bands: StackBands, classes: Sequence[MapClass], limits: np.ndarray
+) -> dict[str, object]:
+    """What a map's record says of the network and of what it was given.
+
+    `bands` are the stack's, of which some of the network's sensors may be absent; `limits` (K,).
+    `classes_without` are those of the table that the network does not know.
+    """
+    return {
+        "minerals": list(header.minerals),
+        "classes_without": [item.name for item in classes if item.code not in header.codes],
+        "sensors": {
+            "trained": list(header.bands.sensors),
+            "present": list(bands.sensors),
+            "absent": [name for name in header.bands.sensors if name not in bands.sensors],
+        },
+        "masking": header.max_masked,
+        "libraries": list(header.libraries),
+        "modelled": header.modelled,
+        "thresholds": {
+            "limits": {
+                name: round(float(limit), 6)
+                for name, limit in zip(header.minerals, limits, strict=True)
+            }
+        },
+        "filler": None,
+    }
 
 
 def require_inputs(info: RasterInfo, sensors: RasterInfo) -> None:

@@ -5,9 +5,8 @@ all preprocessing is part of its graph. It also holds the pure spectra that dist
 to, and, under METADATA, what the network was trained on.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,17 @@ from gossan.cube.bands import SENSORS, StackBands
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import MapClass
-from gossan.networks.onnx_session import METADATA, open_session, read_network_file
+from gossan.networks.headers import (
+    Shapes,
+    header_text,
+    open_network,
+    parse_header,
+    require_centres,
+    require_classes,
+)
+from gossan.networks.onnx_session import METADATA, read_network_file
 
-FORMAT = "gossan-embedding-1"
+FORMAT = "gossan-embedding-2"
 OPSET = 17
 IR_VERSION = 8
 BATCH = 1024
@@ -39,11 +46,13 @@ NARROWEST = 1e-12
 class Header:
     """What a network was trained on.
 
-    `minerals` (and their class `codes`) are in the order of its distances. `max_masked` sensors at
-    most were absent in training, 0 for a network that always saw all. `libraries` names the
-    spectra's files; `modelled` tells that some were computed; `records` counts the references.
+    `scene` is the one whose bands these are. `minerals` (and their class `codes`) are in the order
+    of its distances. `max_masked` sensors at most were absent in training, 0 for a network that
+    always saw all. `libraries` names the spectra's files; `modelled` tells that some were
+    computed; `records` counts the references.
     """
 
+    scene: str
     bands: StackBands
     minerals: tuple[str, ...]
     codes: tuple[int, ...]
@@ -55,31 +64,21 @@ class Header:
 
     @property
     def masked(self) -> bool:
-        """Whether the network was trained with sensors absent."""
-        return self.max_masked > 0
+        """Whether the network copes with all sensors that can be absent: of one, none can."""
+        return self.max_masked > 0 or len(self.bands.sensors) == 1
 
     def to_json(self) -> str:
         """The text that is kept in the file."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+        return header_text(FORMAT, self)
 
     @classmethod
     def from_json(cls, text: str, where: str) -> "Header":
         """Read the text of a file called `where`; InputError where it cannot be used."""
-        fault = InputError(
-            f"{where}: does not say what it was trained on; give a network of train_embedding.py"
-        )
-        try:
-            value = json.loads(text)
-            if value.pop("format") != FORMAT:
-                raise fault
-            bands = value["bands"]
-            header = cls(
-                bands=StackBands(
-                    tuple(map(str, bands["sensor"])),
-                    tuple(map(str, bands["band"])),
-                    tuple(map(float, bands["centre_um"])),
-                    tuple(map(float, bands["fwhm_um"])),
-                ),
+
+        def build(value: dict) -> Header:
+            return cls(
+                scene=str(value["scene"]),
+                bands=parse_bands(value["bands"]),
                 minerals=tuple(map(str, value["minerals"])),
                 codes=tuple(map(int, value["codes"])),
                 embedding=int(value["embedding"]),
@@ -88,52 +87,68 @@ class Header:
                 modelled=bool(value["modelled"]),
                 records=tuple(map(int, value["records"])),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise fault from error
-        if not header._is_sound():
-            raise fault
-        return header
 
-    def _is_sound(self) -> bool:
-        bands, order = self.bands, [name for name in SENSORS if name in self.bands.sensor]
-        lengths = {len(bands.sensor), len(bands.band), len(bands.centre_um), len(bands.fwhm_um)}
+        return parse_header(text, FORMAT, where, "train_embedding.py", build)
+
+    def is_sound(self) -> bool:
+        """Whether its numbers can be those of a network."""
         return (
-            len(lengths) == 1
-            and 1 <= len(bands) <= 2**14
-            and set(bands.sensor) <= set(SENSORS)
-            and list(bands.sensor) == sorted(bands.sensor, key=SENSORS.index)
+            are_sound(self.bands)
             and len(self.minerals) == len(set(self.minerals)) == len(self.codes) >= 1
             and len(set(self.codes)) == len(self.codes) == len(self.records)
             and all(0 < code < 255 for code in self.codes)
             and all(number >= 1 for number in self.records)
             and 1 <= self.embedding <= 2**14
-            and 0 <= self.max_masked < len(order)
+            and 0 <= self.max_masked < len(self.bands.sensors)
         )
 
     def require_bands(self, bands: StackBands, where: str) -> None:
-        """Raise InputError, naming `where`, unless it has the network's bands."""
+        """Raise InputError, naming `where`, unless it has the network's bands.
+
+        Centres may differ as in `require_centres`.
+        """
         if bands.names != self.bands.names:
+            lacking = [name for name in self.bands.names if name not in bands.names]
+            more = [name for name in bands.names if name not in self.bands.names]
+            words = (
+                f"it lacks {lacking[0]}"
+                if lacking
+                else f"{more[0]} is one more"
+                if more
+                else ("they stand in another order")
+            )
             raise InputError(
                 f"{where}: its {len(bands)} bands are not the {len(self.bands)} that the network "
-                "was trained with; train it with this table of bands"
+                f"was trained with: {words}; train it with this table of bands"
             )
-        apart = np.abs(np.subtract(bands.centre_um, self.bands.centre_um)).max()
-        # Tables round centres to less than a tenth of a nanometre.
-        if apart > 1e-4:
-            raise InputError(
-                f"{where}: a band lies {apart * 1000:.1f} nm from where the network was trained "
-                "with it; train it with this table of bands"
-            )
+        require_centres(
+            bands.names, bands.centre_um, self.bands.centre_um, self.bands.fwhm_um, where
+        )
 
     def require_classes(self, classes: Sequence[MapClass], where: str) -> None:
         """Raise InputError, naming the table `where`, unless it has the network's minerals."""
-        names = {item.code: item.name for item in classes}
-        for code, name in zip(self.codes, self.minerals, strict=True):
-            if names.get(code) != name:
-                raise InputError(
-                    f"{where}: class {code} is {names.get(code, 'missing')} where the network has "
-                    f"{name}; give the table that it was trained with"
-                )
+        require_classes(self.codes, self.minerals, classes, where)
+
+
+def parse_bands(value: dict) -> StackBands:
+    """The bands of a stored header; raises what parsing raises."""
+    return StackBands(
+        tuple(map(str, value["sensor"])),
+        tuple(map(str, value["band"])),
+        tuple(map(float, value["centre_um"])),
+        tuple(map(float, value["fwhm_um"])),
+    )
+
+
+def are_sound(bands: StackBands) -> bool:
+    """Whether these can be a stack's bands: known sensors in their order, all columns as long."""
+    lengths = {len(bands.sensor), len(bands.band), len(bands.centre_um), len(bands.fwhm_um)}
+    return (
+        len(lengths) == 1
+        and 1 <= len(bands) <= 2**14
+        and set(bands.sensor) <= set(SENSORS)
+        and list(bands.sensor) == sorted(bands.sensor, key=SENSORS.index)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,29 +248,17 @@ def read_model(path: str | Path) -> EmbeddingModel:
 
 def load_model(content: bytes, where: str) -> EmbeddingModel:
     """A network from the bytes of its file, which is called `where`; see `read_model`."""
-    session, text = open_session(content, where)
-    header = Header.from_json(text, where)
-    inputs = {item.name: item for item in session.get_inputs()}
-    outputs = {item.name: item for item in session.get_outputs()}
-    declared = {
-        "spectra": ["n", len(header.bands)],
-        "embeddings": ["n", header.embedding],
-        "references": [sum(header.records), len(header.bands)],
-    }
-    every = inputs | outputs
-    fits = (
-        set(inputs) == {"spectra"}
-        and set(outputs) == {"embeddings", "references"}
-        and all(item.type == "tensor(float)" for item in every.values())
-        and all(list(every[name].shape) == shape for name, shape in declared.items())
-    )
-    if not fits:
-        raise InputError(
-            f"{where}: its network does not fit its own description; train the network again"
-        )
+    header, session = open_network(content, where, Header.from_json, _fits)
     nothing = np.zeros((1, len(header.bands)), np.float32)
     (references,) = session.run(["references"], {"spectra": nothing})
     return EmbeddingModel(header, references, session)
+
+
+def _fits(header: Header, inputs: Shapes, outputs: Shapes) -> bool:
+    return inputs == {"spectra": ["n", len(header.bands)]} and outputs == {
+        "embeddings": ["n", header.embedding],
+        "references": [sum(header.records), len(header.bands)],
+    }
 
 
 def band_shares(bands: StackBands) -> np.ndarray:

@@ -8,16 +8,11 @@ over all minerals.
 from collections.abc import Iterable, Mapping, Sequence
 
 from gossan.cube.bands import HYPERSPECTRAL, SENSORS
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.errors import InputError
 from gossan.tables import number
 
-SENSOR_LABELS = {
-    "emit": "EMIT",
-    "enmap": "EnMAP",
-    "prisma": "PRISMA",
-    "sentinel2": "Sentinel-2",
-    "worldview3": "WorldView-3",
-}
+SENSOR_LABELS = {name: item.label for name, item in INSTRUMENTS.items()}
 METHOD_LABELS = {
     "masked": "Network, masking",
     "filled": "Network, masking, filled in",

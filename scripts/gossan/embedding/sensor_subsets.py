@@ -25,19 +25,21 @@ SIMILARITY_COLUMNS = (
 )
 SUBSET_COLUMNS = ("sensors", *DETECTION_COLUMNS[:-1])
 STEP = 4096
+ALL_SETS_OF = 5
+"""Sensors of which every set is scored; each more would double time and tables."""
 
 
 def sensor_sets(sensors: Sequence[str], available: Sequence[str] | None = None) -> np.ndarray:
-    """All sets of sensors (M, S) bool, none excepted: 31 of five; small sets first.
+    """Sets of sensors (M, S) bool, small sets first: all of them up to ALL_SETS_OF sensors.
 
-    With `available`, only sets of these; the columns are those of `sensors`.
+    Of more, whose sets double with each, those that say what a sensor does alone, beside one
+    other, and to all others: sets of one, of two, of all but one, and of all (28 of six sensors,
+    36 of seven). With `available`, only sets of these; the columns are those of `sensors`.
     """
     places = [place for place, name in enumerate(sensors) if name in (available or sensors)]
-    sets = [
-        chosen
-        for number in range(1, len(places) + 1)
-        for chosen in itertools.combinations(places, number)
-    ]
+    count = len(places)
+    numbers = range(1, count + 1) if count <= ALL_SETS_OF else (1, 2, count - 1, count)
+    sets = [chosen for number in numbers for chosen in itertools.combinations(places, number)]
     table = np.zeros((len(sets), len(sensors)), bool)
     for row, chosen in enumerate(sets):
         table[row, list(chosen)] = True

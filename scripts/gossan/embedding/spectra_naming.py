@@ -37,6 +37,8 @@ BLURRED = 1.54
 A channel is about 1.2 spacings wide (EMIT's 1.13, AVIRIS's 1.0); lines, being weighted means of
 neighbours, act like 0.96 on average. Squares add up.
 """
+CALIBRATION_SPECTRA = 2000
+"""Augmented library spectra per mineral that choose thresholds and limits."""
 HEAD = (
     *("spectrum", "source", "method", "answer", "mineral", "nearest", "distance"),
     *("threshold", "within_threshold", "limit", "within_limit"),

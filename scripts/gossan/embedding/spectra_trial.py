@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from gossan.cube.bands import StackBands, lay_out
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.embedding.detection import choose_thresholds, find, rate, rate_rows
 from gossan.embedding.detectors import SpectralAngle
 from gossan.embedding.sensor_scores import MACRO, ORACLE, VALIDATION
 from gossan.embedding.training_spectra import (
+    CHANNELS_UM,
     TrainingSpectra,
     gather_training,
     response_matrix,
@@ -33,15 +35,8 @@ from gossan.library.spectrum import Spectrum
 from gossan.raster import BandTable
 
 ARRAYS = ("wavelength_um", "reflectance", "title", "mineral")
-NAMES = {
-    "emit": "EMIT",
-    "enmap": "EnMAP",
-    "prisma": "PRISMA",
-    "sentinel2": "Sentinel-2A MSI",
-    "worldview3": "WorldView-3",
-}
-"""Sensors, and how tables of centres and widths call them."""
-PANCHROMATIC = "PAN"
+PANCHROMATIC_UM = (0.8, 0.15)
+"""A band centred below the first and wider than the second is panchromatic: it is over others."""
 ALL_SENSORS = "all"
 ALL, NEW = "all", "new"
 """Which test spectra are scored: all, or those whose specimens were not trained on."""
@@ -91,30 +86,39 @@ def read_archive(path: str | Path) -> tuple[list[Spectrum], list[str]]:
     return spectra, [str(name) for name in minerals]
 
 
-def read_sensors(path: str | Path) -> StackBands:
-    """Bands of the five sensors from a table of their centres and widths.
+def read_sensors(path: str | Path, sensors: Sequence[str]) -> StackBands:
+    """Bands of `sensors` from a table of centres and widths.
 
-    A CSV with at least the columns sensor, band, centre_nm and fwhm_nm; sensors are called as in
-    NAMES. Bands are sorted by wavelength; the panchromatic one and the excluded ranges are left
-    out. Raises InputError, naming the file, for missing columns, sensors or numbers.
+    A CSV with at least the columns sensor, band, centre_nm and fwhm_nm; sensors are called as
+    INSTRUMENTS says. Bands are sorted by wavelength; panchromatic and thermal ones, and those in
+    the excluded ranges, are left out. Raises InputError for an unknown sensor and, naming the
+    file, for missing columns, sensors or numbers.
     """
     path = Path(path)
-    found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in NAMES}
-    own = {name: sensor for sensor, name in NAMES.items()}
+    for name in sensors:
+        if name not in INSTRUMENTS:
+            raise InputError(f"sensor {name!r} is unknown; use {', '.join(INSTRUMENTS)}")
+    found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in sensors}
+    own = {INSTRUMENTS[name].table_name: name for name in sensors}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 sensor = own.get(row["sensor"])
-                if sensor is not None and PANCHROMATIC not in row["band"]:
-                    place = float(row["centre_nm"]) / 1000, float(row["fwhm_nm"]) / 1000
-                    found[sensor].append((*place, row["band"]))
+                if sensor is None:
+                    continue
+                centre, width = float(row["centre_nm"]) / 1000, float(row["fwhm_nm"]) / 1000
+                below, wider = PANCHROMATIC_UM
+                if centre <= CHANNELS_UM[-1] and not (centre < below and width > wider):
+                    found[sensor].append((centre, width, row["band"]))
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: no table of sensors; give a CSV with sensor, band, centre_nm and fwhm_nm"
         ) from error
     for sensor, rows in found.items():
         if not rows:
-            raise InputError(f"{path}: has no band of {NAMES[sensor]}; add its bands")
+            raise InputError(
+                f"{path}: has no band of {INSTRUMENTS[sensor].table_name}; add its bands"
+            )
     tables = {
         sensor: BandTable(
             tuple(name for *_, name in sorted(rows)),

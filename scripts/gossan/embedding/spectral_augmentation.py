@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from gossan.cube.bands import StackBands
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.embedding.training_spectra import (
     CHANNELS_UM,
     TrainingSpectra,
@@ -61,22 +62,10 @@ class Augmentation:
     haze: float = 0.01
     steps: float = 0.01
     noise: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "emit": 0.002,
-            "enmap": 0.002,
-            "prisma": 0.004,
-            "sentinel2": 0.004,
-            "worldview3": 0.004,
-        }
+        default_factory=lambda: {name: item.noise for name, item in INSTRUMENTS.items()}
     )
     shift_nm: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "emit": 0.3,
-            "enmap": 0.5,
-            "prisma": 1.0,
-            "sentinel2": 1.0,
-            "worldview3": 2.0,
-        }
+        default_factory=lambda: {name: item.shift_nm for name, item in INSTRUMENTS.items()}
     )
 
     def __post_init__(self):
@@ -87,9 +76,12 @@ class Augmentation:
         if not 0 <= self.mixing < 1:
             raise InputError(f"mixing: {self.mixing:g} is not a share below 1")
 
-    def describe(self) -> dict[str, object]:
-        """What a record says about it."""
-        return asdict(self)
+    def describe(self, sensors: Sequence[str]) -> dict[str, object]:
+        """What a record says about it, of the sensors that there are."""
+        described = asdict(self)
+        for kind in ("noise", "shift_nm"):
+            described[kind] = {name: described[kind].get(name, 0.0) for name in sensors}
+        return described
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,14 +108,13 @@ class Augmenter:
         training: TrainingSpectra,
         bands: StackBands,
         augmentation: Augmentation,
-        platforms: Mapping[str, str] | None = None,
     ):
         """Prepare what all batches share: continua, response matrices, shapes of gases."""
         self.bands, self.augmentation = bands, augmentation
         self.names = sorted(set(training.minerals))
         self.labels = np.array([self.names.index(name) for name in training.minerals])
-        matrix = response_matrix(bands, platforms)
-        later = response_matrix(bands, platforms, SHIFT_STEP_UM)
+        matrix = response_matrix(bands)
+        later = response_matrix(bands, SHIFT_STEP_UM)
         self._responses = np.ascontiguousarray(matrix.T)
         self._changes = np.ascontiguousarray((later - matrix).T / np.float32(SHIFT_STEP_UM * 1000))
         self.pure, self.filled = stack_spectra(training, bands, matrix)

@@ -9,7 +9,7 @@ by the functions that need it, and by nothing that runs a trained network.
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from gossan.embedding.spectral_augmentation import Augmentation, Augmenter, Batc
 from gossan.embedding.training_spectra import TrainingSpectra
 from gossan.errors import InputError
 from gossan.legend import MapClass
-from gossan.patches.architecture import load_keras, read_keras
+from gossan.networks.keras_files import load_keras, read_keras
 
 PACKAGE = "gossan"
 STORED = frozenset({"Functional", "Concatenate", "__keras_tensor__"})
@@ -53,25 +53,26 @@ logger = logging.getLogger(__name__)
 class Training:
     """How a network is trained: Adam (Kingma and Ba 2015) on the triplet loss.
 
-    `triplets` are made per epoch, never the same twice. `hidden` and `embedding` are the units of
-    the two layers, `networks` how many are trained, each with a seed of its own, and laid side by
-    side. `max_masked` sensors at most are taken from a spectrum. Mining "semi-hard" (Schroff et
-    al. 2015, arXiv:1503.03832) takes the negatives from the whole batch: the nearest one that is
-    farther than the positive, "random" the triplets as they were drawn.
+    `triplets` are made per epoch, never the same twice, in steps of `batch`. `hidden` and
+    `embedding` are the units of the two layers, `networks` how many are trained, each with a seed
+    of its own, and laid side by side. `max_masked` sensors at most are taken from a spectrum, but
+    never all. Mining "semi-hard" (Schroff et al. 2015, arXiv:1503.03832) takes the negatives from
+    the whole batch: the nearest one that is farther than the positive, "random" the triplets as
+    they were drawn.
     """
 
-    epochs: int = 12
-    triplets: int = 6144
+    epochs: int
+    triplets: int
+    margin: float
+    hidden: int
+    embedding: int
+    networks: int
+    max_masked: int
+    mining: str
+    seed: int
+    threads: int
     batch: int = 256
     rate: float = 1e-3
-    margin: float = 0.3
-    hidden: int = 256
-    embedding: int = 32
-    networks: int = 1
-    max_masked: int = 4
-    mining: str = "semi-hard"
-    seed: int = 42
-    threads: int = 2
 
     def __post_init__(self):
         """Raise InputError for numbers that cannot be used."""
@@ -97,6 +98,10 @@ class Training:
         if self.mining not in MINING:
             raise InputError(f"mining: {self.mining} is unknown; choose from {' '.join(MINING)}")
 
+    def for_sensors(self, sensors: int) -> "Training":
+        """The same for a stack of so many sensors, of which one is always left."""
+        return replace(self, max_masked=min(self.max_masked, sensors - 1))
+
     def describe(self) -> dict[str, object]:
         """What a record says about it."""
         return asdict(self)
@@ -104,7 +109,8 @@ class Training:
 
 def read_training_options(options: Mapping[str, object]) -> Training:
     """The training that a command line asks for: its options by the names of Training's fields."""
-    return Training(**{item.name: options[item.name] for item in fields(Training)})
+    names = [item.name for item in fields(Training) if item.name in options]
+    return Training(**{name: options[name] for name in names})
 
 
 @lru_cache(maxsize=1)
@@ -132,8 +138,10 @@ def _layers() -> tuple[type, type]:
         def call(self, spectra):
             log = ops.log(ops.maximum(spectra * (1 / DARKEST), 1.0))
             ends = np.cumsum(self.sizes)[:-1].tolist()
+            # Keras cannot split at no place.
+            parts = ops.split(log, ends, axis=1) if ends else [log]
             found = []
-            for part, matrix in zip(ops.split(log, ends, axis=1), self.matrices, strict=True):
+            for part, matrix in zip(parts, self.matrices, strict=True):
                 sharp = ops.matmul(part, matrix)
                 square = ops.mean(ops.square(sharp), axis=1, keepdims=True)
                 found.append(sharp / ops.sqrt(square + SMALLEST_CONTRAST**2))
@@ -300,21 +308,16 @@ def learn(
     training: Training,
     augmentation: Augmentation,
     *,
+    scene: str,
     libraries: Sequence[str],
-    platforms: Mapping[str, str] | None = None,
 ) -> Learned:
-    """Train a network on a library's spectra.
+    """Train a network on a library's spectra, at the bands of a scene.
 
     Its minerals are `classes`, and its references their pure spectra; the others are rivals only.
     Raises InputError for a mineral of which no spectrum fills the bands of a sensor.
     """
-    sensors = len(bands.sensors)
-    if training.max_masked >= sensors:
-        raise InputError(
-            f"masking: {training.max_masked} would leave none of {sensors} sensors; give at most "
-            f"{sensors - 1}"
-        )
-    augmenter = Augmenter(spectra, bands, augmentation, platforms)
+    training = training.for_sensors(len(bands.sensors))
+    augmenter = Augmenter(spectra, bands, augmentation)
     names = [item.name for item in classes]
     model = build_embedding(bands, training)
     history = train_embedding(model, augmenter, names, training)
@@ -323,6 +326,7 @@ def learn(
         np.flatnonzero((augmenter.labels == augmenter.names.index(name)) & usable) for name in names
     ]
     header = Header(
+        scene=scene,
         bands=bands,
         minerals=tuple(names),
         codes=tuple(item.code for item in classes),

@@ -1,6 +1,6 @@
 """Pure spectra that an embedding network learns from, and their way into a stack's bands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,7 @@ from gossan.cube.bands import StackBands
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.library.readers import read_library
-from gossan.library.resample import (
-    MAX_GAP_SHARE,
-    MAX_RELATIVE_STEP,
-    SENSORS,
-    band_responses,
-    has_response,
-)
+from gossan.library.resample import MAX_GAP_SHARE, MAX_RELATIVE_STEP, band_responses
 from gossan.library.spectrum import Spectrum
 from gossan.raster import BandTable
 from gossan.transforms.continuum import upper_hull
@@ -139,26 +133,18 @@ def _sample(spectrum: Spectrum) -> tuple[np.ndarray | None, np.ndarray | None]:
     return np.maximum(values, DARKEST), known
 
 
-def response_matrix(
-    bands: StackBands, platforms: Mapping[str, str] | None = None, shift_um: float = 0.0
-) -> np.ndarray:
+def response_matrix(bands: StackBands, shift_um: float = 0.0) -> np.ndarray:
     """Weights (B, C) float32 that turn reflectance at CHANNELS_UM into that of a stack's bands.
 
-    Rows add up to 1. Bands are Gaussians of their centre and FWHM, or, for a sensor in
-    `platforms` (its name there as in `resample.SENSORS`), its measured response functions.
-    `shift_um` moves all bands to longer waves. The spectrum is taken as straight lines between
-    channels, as in `resample.band_mean`. Raises InputError where `resample.band_responses` does.
+    Rows add up to 1. Bands are Gaussians of their centre and FWHM. `shift_um` moves all bands to
+    longer waves. The spectrum is taken as straight lines between channels, as in
+    `resample.band_mean`. Raises InputError for a band outside of CHANNELS_UM.
     """
-    platforms = platforms or {}
-    for platform in platforms.values():
-        if not has_response(platform):
-            known = ", ".join(sorted(SENSORS))
-            raise InputError(f"sensor {platform!r}: no response functions; known are {known}")
     matrix = np.zeros((len(bands), CHANNELS_UM.size))
     for sensor in bands.sensors:
         part = bands.part(sensor)
         table = BandTable(bands.band[part], bands.centre_um[part], bands.fwhm_um[part])
-        for row, response in enumerate(band_responses(table, platforms.get(sensor)), part.start):
+        for row, response in enumerate(band_responses(table, None), part.start):
             matrix[row] = _weights(response.wavelength_um + shift_um, response.response)
     total = matrix.sum(axis=1)
     if not (total > 0).all():

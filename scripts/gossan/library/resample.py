@@ -28,6 +28,12 @@ MAX_GAP_SHARE = 0.05
 # Neighbouring channels farther apart than this share of their wavelength leave a gap: some tables
 # drop the rows of deleted channels instead of marking them.
 MAX_RELATIVE_STEP = 0.05
+MOST_LEFT_OUT = 0.05
+"""Share of a sensor's bands that may be left out where a record has no values.
+
+An imaging spectrometer has bands to spare, at the ends of the range and where a laboratory's
+deleted channels are; of a multispectral sensor, this allows none.
+"""
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 GAUSSIAN_REACH_SIGMAS = 4.0
 GAUSSIAN_STEPS = 321
@@ -166,8 +172,10 @@ def resample_classes(
 ) -> References:
     """The chosen spectrum of each class at a sensor's bands, in the order of `chosen`.
 
-    `what` names the bands' owner in messages. Raises InputError when a spectrum has no data over
-    a band, naming class, spectrum and band.
+    Bands over which one of the spectra has no data are left out, as all spectra are compared at
+    the same bands: MOST_LEFT_OUT of them at most. `what` names the bands' owner in messages.
+    Raises InputError where there are more, naming the class that has the most, its spectrum and
+    the bands.
     """
     try:
         responses = band_responses(bands, sensor)
@@ -176,17 +184,20 @@ def resample_classes(
     reflectance = np.array(
         [[band_mean(spectrum, response) for response in responses] for spectrum in chosen.values()]
     ).reshape(len(chosen), len(responses))
-    for (name, spectrum), row in zip(chosen.items(), reflectance, strict=True):
-        gaps = [band for band, value in zip(bands.names, row, strict=True) if np.isnan(value)]
-        if gaps:
-            raise InputError(
-                f"{spectrum.source}: {spectrum.name!r} has no data over band {', '.join(gaps)} of "
-                f"{what}; name another record of {name!r} in resources/static/minerals.csv"
-            )
+    gaps = np.isnan(reflectance)
+    kept = ~gaps.any(axis=0)
+    if np.count_nonzero(~kept) > MOST_LEFT_OUT * len(kept):
+        worst = int(gaps.sum(axis=1).argmax())
+        name, spectrum = list(chosen.items())[worst]
+        bare = [band for band, gap in zip(bands.names, gaps[worst], strict=True) if gap]
+        raise InputError(
+            f"{spectrum.source}: {spectrum.name!r} has no data over band {', '.join(bare)} of "
+            f"{what}; name another record of {name!r} in resources/static/minerals.csv"
+        )
     return References(
         names=tuple(chosen),
-        band=tuple(bands.names),
-        wavelength_um=np.array(bands.centre_um, dtype=np.float64),
-        fwhm_um=np.array(bands.fwhm_um, dtype=np.float64),
-        reflectance=reflectance,
+        band=tuple(band for band, keep in zip(bands.names, kept, strict=True) if keep),
+        wavelength_um=np.array(bands.centre_um, dtype=np.float64)[kept],
+        fwhm_um=np.array(bands.fwhm_um, dtype=np.float64)[kept],
+        reflectance=reflectance[:, kept],
     )

@@ -78,11 +78,11 @@ def _number(value: float) -> str:
 
 
 def write_pixels(
-    path: Path, summary: ClassSummary, classes: Sequence[MapClass], grid: Grid, layer: str
+    path: Path, summary: ClassSummary, classes: Sequence[MapClass], grid: Grid
 ) -> None:
     """Write the best-matching pixels of each class as points at their centres.
 
-    The GeoPackage has two layers: `layer`, one point per pixel in the grid's reference system
+    The GeoPackage has two layers: `pixels`, one point per pixel in the grid's reference system
     with code, class, label, angle_rad, lon and lat (degrees, WGS 84; empty without a reference
     system) and class_pixels, the pixels of its class in the whole map; and `classes`, a table that
     says for each class how many pixels there are and how many of them are given as points.
@@ -132,7 +132,7 @@ def write_pixels(
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": NO_DATE})
     try:
         with staged(path) as temporary:
-            pyogrio.write_dataframe(table, temporary, layer=layer, geometry_type="Point")
+            pyogrio.write_dataframe(table, temporary, layer="pixels", geometry_type="Point")
             pyogrio.write_dataframe(selection, temporary, layer="classes")
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})

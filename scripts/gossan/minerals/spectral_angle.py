@@ -20,6 +20,7 @@ from numba import njit
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED
 from gossan.library.readers import References
+from gossan.library.resample import MOST_LEFT_OUT
 from gossan.raster import BandTable
 
 # Half a tile of the first-level cache, and enough to hide the latency of memory.
@@ -160,6 +161,22 @@ def map_angles(
     shape = (rows, columns)
     results = classes.reshape(shape), angle.reshape(shape), margin.reshape(shape)
     return (*results, every.reshape(n_refs, *shape)) if every_angle else results
+
+
+def usable_bands(references: References, bands: BandTable, what: str) -> list[int]:
+    """Places of a cube's bands that the references have, ascending.
+
+    `resample.resample_classes` leaves out bands without library values; that is MOST_LEFT_OUT of
+    them at most, so InputError is raised where more are missing: those are references of another
+    cube.
+    """
+    places = [place for place, name in enumerate(bands.names) if name in references.band]
+    missing = [name for name in bands.names if name not in references.band]
+    if len(missing) > MOST_LEFT_OUT * len(bands.names):
+        raise InputError(
+            f"{what}: lacks band {missing[0]}; resample the library to the cube's bands"
+        )
+    return places
 
 
 def align_references(

@@ -1,21 +1,18 @@
-"""Patch networks in Keras: the paper's, a compact one, their training and their files.
+"""Patch networks in Keras: the paper's, a compact one, and their training.
 
 TensorFlow is loaded by the functions that need it, and by nothing that runs a trained network.
 """
 
-import json
 import logging
 import sys
-import zipfile
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from gossan.accuracy.temperature import fit_temperature
 from gossan.errors import InputError
-from gossan.files import DAMAGED_ARCHIVE, staged
+from gossan.networks.keras_files import load_keras
 from gossan.patches.augmentation import augment
 from gossan.patches.inference import INPUT_PX, to_input, to_probabilities
 from gossan.patches.splits import Draw
@@ -31,16 +28,6 @@ MOST_DIFFERENCE = 1e-4
 
 # Where the compact network halves the image, and the channels that it then has.
 COMPACT_CHANNELS = (64, 128, 256)
-# What a stored network may consist of. Keras would refuse a Lambda layer by itself; a list of what
-# is allowed also keeps out whatever else can be named in a file.
-STORED_LAYERS = frozenset(
-    {
-        *("Sequential", "InputLayer", "Conv2D", "DepthwiseConv2D", "MaxPooling2D"),
-        *("GlobalAveragePooling2D", "Flatten", "Dense", "Dropout"),
-    }
-)
-STORED_HELPERS = frozenset({"DTypePolicy", "GlorotUniform", "HeNormal", "Zeros"})
-STORED_FILES = frozenset({"config.json", "metadata.json", "model.weights.h5"})
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +41,11 @@ class Training:
     give the same weights to the last bit on one machine.
     """
 
-    epochs: int = 10
+    epochs: int
+    rate: float
+    seed: int
+    threads: int
     batch: int = 16
-    rate: float = 1e-3
-    seed: int = 42
-    threads: int = 2
 
     def __post_init__(self):
         """Raise InputError for numbers that cannot be used."""
@@ -72,36 +59,6 @@ class Training:
                 raise InputError(f"{name}: {number} is too small; give at least {least}")
         if not 0 < self.rate <= 1:
             raise InputError(f"rate: {self.rate:g} is not above 0 and up to 1")
-
-
-def set_up_tensorflow(threads: int, seed: int) -> None:
-    """Fix TensorFlow's threads, seeds and order of operations, on which the last bits depend.
-
-    Threads can be set once in a process, before the first operation; later calls must agree.
-    Raises InputError where they do not.
-    """
-    keras, tensorflow = load_keras()
-    threading = tensorflow.config.threading
-    try:
-        threading.set_intra_op_parallelism_threads(threads)
-        threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError as error:
-        raise InputError(
-            f"threads: {threads} cannot be set once TensorFlow runs; start a new process"
-        ) from error
-    tensorflow.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(seed)
-
-
-def load_keras() -> tuple[object, object]:
-    """Keras and TensorFlow, whose greetings are no faults and stay out of the log."""
-    import os
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
-    import tensorflow
-
-    return keras, tensorflow
 
 
 def build_network(network: str, bands: int, classes: int, input_px: int = INPUT_PX) -> object:
@@ -125,19 +82,6 @@ def build_network(network: str, bands: int, classes: int, input_px: int = INPUT_
         ],
         name=network,
     )
-
-
-def describe_layers(model: object) -> list[dict[str, object]]:
-    """Name, kind, shape of the answer and number of parameters of each layer."""
-    return [
-        {
-            "name": layer.name,
-            "kind": type(layer).__name__,
-            "shape": list(layer.output.shape[1:]),
-            "parameters": layer.count_params(),
-        }
-        for layer in model.layers
-    ]
 
 
 def _paper_body(layers: object) -> list:
@@ -308,85 +252,6 @@ def predict_logits(
         logits.append(before.predict_on_batch(shown).astype(np.float64) @ kernel + bias)
     found = np.concatenate(logits)
     return np.hstack([np.zeros_like(found), found]) if found.shape[1] == 1 else found
-
-
-def write_keras(path: str | Path, model: object) -> None:
-    """Store a model, whole or not at all; equal weights give equal bytes.
-
-    Keras stamps the archive and its description with the time; both are set to a fixed moment.
-    The optimiser stays behind: nobody needs it to run the network.
-    """
-    path = Path(path)
-    bare = type(model).from_config(model.get_config())
-    bare.set_weights(model.get_weights())
-    with staged(path) as temporary:
-        raw = temporary.with_name(f"{temporary.stem}.raw.keras")
-        try:
-            bare.save(raw)
-            with zipfile.ZipFile(raw) as source, zipfile.ZipFile(temporary, "w") as target:
-                for name in sorted(source.namelist()):
-                    content = source.read(name)
-                    if name == "metadata.json":
-                        content = _without_date(content)
-                    target.writestr(zipfile.ZipInfo(name), content)
-        finally:
-            raw.unlink(missing_ok=True)
-
-
-def _without_date(content: bytes) -> bytes:
-    description = json.loads(content)
-    description["date_saved"] = "2000-01-01@00:00:00"
-    return json.dumps(description, sort_keys=True).encode()
-
-
-def read_keras(path: str | Path, more: Set[str] = frozenset()) -> object:
-    """A stored model, for comparison and further training; nothing in the file is run.
-
-    Raises InputError for a missing or corrupt file, and for a file that holds more than the
-    layers of `build_network`, such as a Lambda layer, before Keras sees it. `more` names layers
-    of this project, registered with Keras, that are allowed beside them.
-    """
-    path = Path(path)
-    fault = InputError(f"{path}: no readable Keras file; train the network again")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            config = json.loads(archive.read("config.json")) if "config.json" in names else None
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; train the network first") from error
-    except (ValueError, OSError, *DAMAGED_ARCHIVE) as error:
-        raise fault from error
-    if config is None or len(names) != len(set(names)):
-        raise fault
-    if set(names) != STORED_FILES:
-        strange = min(set(names) ^ STORED_FILES)
-        raise InputError(f"{path}: lacks or adds {strange}; give a network of train_network.py")
-    for name in _named_objects(config):
-        if name not in STORED_LAYERS | STORED_HELPERS | more:
-            raise InputError(
-                f"{path}: contains {name[:60]!r}, which this project's networks do not have and "
-                "which is not opened; give a network of train_network.py"
-            )
-    keras, _ = load_keras()
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        # A damaged file makes Keras and HDF5 raise nearly anything.
-        raise fault from error
-
-
-def _named_objects(value: object) -> list[str]:
-    """Every class or function that a stored configuration names, at any depth."""
-    if isinstance(value, list):
-        return [name for item in value for name in _named_objects(item)]
-    if not isinstance(value, dict):
-        return []
-    found = [value[key] for key in ("class_name", "registered_name") if key in value]
-    module = value.get("module")
-    if module is not None and str(module).split(".")[0] != "keras":
-        found.append(module)
-    found = [str(name) for name in found if name is not None]
-    return found + [name for item in value.values() for name in _named_objects(item)]
 
 
 def compare_answers(

@@ -2,7 +2,8 @@
 
 A store of patches is three files. `patches.csv` has one row per patch; `colour.npz` holds the map
 of each patch painted in the classes' colours, `reflectance.npz` the cube under it. Both archives
-have `images` (n, size, size, bands), in the order of the rows, and `bands`, the bands' names.
+have `images` (n, size, size, bands), in the order of the rows, `bands`, the bands' names, and
+`centre_um` and `fwhm_um`, where they lie (empty for colours).
 """
 
 import zipfile
@@ -18,7 +19,15 @@ from rasterio.windows import Window
 from gossan.errors import InputError
 from gossan.files import DAMAGED_ARCHIVE, staged
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
-from gossan.raster import Grid, RasterInfo, bound_gdal_cache, decode, is_synthetic, read_info
+from gossan.raster import (
+    BandTable,
+    Grid,
+    RasterInfo,
+    bound_gdal_cache,
+    decode,
+    is_synthetic,
+    read_info,
+)
 from gossan.tables import read_table
 
 UNLABELLED = -1
@@ -30,6 +39,12 @@ UNUSED = "unused"
 SIDES = ("train", "validation", "test")
 RGB = ("red", "green", "blue")
 SHARE = "share_"
+MOST_BANDS = 16
+"""Bands of a cube that patches hold at most: all of a multispectral sensor.
+
+Of an imaging spectrometer they lie evenly among its bands in the order of wavelengths; all of 285
+would be a hundred megabytes a patch of the published size, and neighbours tell the same.
+"""
 COLUMNS = (
     *("patch", "row", "column", "x", "y", "size_px", "label", "label_share"),
     *("background_share", "block", "split", "synthetic"),
@@ -46,11 +61,11 @@ class Recipe:
     `max_background_share`.
     """
 
-    size_px: int = 302
-    stride_px: int = 302
-    labels: tuple[str, ...] = ()
-    min_label_share: float = 0.01
-    max_background_share: float = 0.9
+    size_px: int
+    stride_px: int
+    labels: tuple[str, ...]
+    min_label_share: float
+    max_background_share: float
 
     def __post_init__(self):
         """Raise InputError for numbers and names that cannot be used."""
@@ -65,6 +80,10 @@ class Recipe:
                 raise InputError(f"{name}: {share:g} is not a share; give 0 to 1")
         if len(self.labels) == 1 or len(set(self.labels)) < len(self.labels):
             raise InputError("labels: give two or more different classes, or none for all of them")
+
+
+class TooFewPatchesError(InputError):
+    """A scene is too small, or its classes are too rare, for patches of this size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +165,7 @@ def place_patches(grid: Grid, size_px: int, stride_px: int) -> tuple[np.ndarray,
     Raises InputError where the patch is larger than the grid.
     """
     if size_px > min(grid.shape):
-        raise InputError(
+        raise TooFewPatchesError(
             f"size-px: a patch of {size_px}x{size_px} pixels is larger than the scene of "
             f"{grid.width}x{grid.height}; make it smaller"
         )
@@ -200,7 +219,7 @@ def cut_patches(class_map: str | Path, classes: Sequence[MapClass], recipe: Reci
         & (background <= recipe.max_background_share)
     )
     if len(kept) < len(members):
-        raise InputError(
+        raise TooFewPatchesError(
             f"{info.path}: {len(kept)} labelled patches for {len(members)} classes; take smaller "
             "patches, a smaller stride, or a smaller min-label-share"
         )
@@ -223,15 +242,28 @@ def cut_patches(class_map: str | Path, classes: Sequence[MapClass], recipe: Reci
     )
 
 
+def count_patches(grid: Grid, size_px: int, stride_px: int) -> int:
+    """Number of whole patches of a grid."""
+    rows, columns = (max(0, (side - size_px) // stride_px + 1) for side in grid.shape)
+    return rows * columns
+
+
 def _windows(
-    info: RasterInfo, rows: np.ndarray, columns: np.ndarray, size_px: int
+    info: RasterInfo,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    size_px: int,
+    indexes: list[int] | None = None,
 ) -> Iterator[np.ndarray]:
-    """The stored numbers of each patch, (bands, size, size); GDAL's cache bounds the memory."""
+    """The stored numbers of each patch, (bands, size, size); GDAL's cache bounds the memory.
+
+    `indexes` are the bands to read, from 1 (default: all).
+    """
     bound_gdal_cache()
     with rasterio.open(info.path) as dataset:
         for row, column in zip(rows, columns, strict=True):
             try:
-                yield dataset.read(window=Window(int(column), int(row), size_px, size_px))
+                yield dataset.read(indexes, window=Window(int(column), int(row), size_px, size_px))
             except RasterioError as error:
                 raise InputError(
                     f"{info.path}: broken or truncated near row {row}; make it again"
@@ -257,7 +289,16 @@ def write_colours(
         render_codes(_codes(info, stored), classes)
         for stored in _windows(info, table.rows, table.columns, table.size_px)
     )
-    _write_images(path, table, RGB, np.dtype(np.uint8), images)
+    _write_images(path, table, BandTable(RGB), np.dtype(np.uint8), images)
+
+
+def choose_bands(bands: BandTable) -> list[int]:
+    """Places of the bands that patches hold, ascending: at most MOST_BANDS, spread evenly."""
+    count = len(bands.names)
+    if count <= MOST_BANDS:
+        return list(range(count))
+    order = np.argsort(bands.centre_um, kind="stable") if bands.centre_um else np.arange(count)
+    return sorted(order[np.linspace(0, count - 1, MOST_BANDS).round().astype(int)].tolist())
 
 
 def write_reflectance(
@@ -265,38 +306,51 @@ def write_reflectance(
 ) -> None:
     """Write the cube under the patches, `images` (n, size, size, bands) float32, 0 = nodata.
 
-    Raises InputError where the cube is not on the grid of the class map.
+    The bands are those of `choose_bands`. Raises InputError where the cube is not on the grid of
+    the class map.
     """
     info = read_info(cube)
     read_info(class_map).grid.require_same(info.grid, str(info.path))
+    places = choose_bands(info.bands)
+
+    bands = info.bands.take(places)
+    # A centre without a width would not say what is near enough to it.
+    if not bands.fwhm_um:
+        bands = BandTable(bands.names)
+    indexes = [place + 1 for place in places]
     images = (
         fill_gaps(decode(stored, info))
-        for stored in _windows(info, table.rows, table.columns, table.size_px)
+        for stored in _windows(info, table.rows, table.columns, table.size_px, indexes)
     )
-    _write_images(path, table, info.bands.names, np.dtype(np.float32), images)
+    _write_images(path, table, bands, np.dtype(np.float32), images)
 
 
 def _write_images(
     path: str | Path,
     table: PatchTable,
-    bands: Sequence[str],
+    bands: BandTable,
     dtype: np.dtype,
     images: Iterable[np.ndarray],
 ) -> None:
     """Write an .npz image by image, so that no more than one is held; equal input, equal bytes."""
-    shape = (len(table), table.size_px, table.size_px, len(bands))
+    shape = (len(table), table.size_px, table.size_px, len(bands.names))
     header = {"descr": dtype.newbyteorder("<").str, "fortran_order": False, "shape": shape}
     with staged(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
         with file.open("images.npy", "w", force_zip64=True) as stream:
             np.lib.format.write_array_header_1_0(stream, header)
             for image in images:
                 stream.write(np.ascontiguousarray(image, header["descr"]).data)
-        with file.open("bands.npy", "w") as stream:
-            np.lib.format.write_array(stream, np.array(bands, dtype=np.str_), allow_pickle=False)
+        for name, values in (
+            ("bands", np.array(bands.names, dtype=np.str_)),
+            ("centre_um", np.array(bands.centre_um, np.float64)),
+            ("fwhm_um", np.array(bands.fwhm_um, np.float64)),
+        ):
+            with file.open(f"{name}.npy", "w") as stream:
+                np.lib.format.write_array(stream, values, allow_pickle=False)
 
 
-def read_images(path: str | Path, table: PatchTable) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The images (n, size, size, bands) of a store and the names of their bands.
+def read_images(path: str | Path, table: PatchTable) -> tuple[np.ndarray, BandTable]:
+    """The images (n, size, size, bands) of a store and their bands.
 
     Raises InputError for a missing or damaged file and for images that are not of `table`'s
     patches; the size is compared before anything is unpacked.
@@ -312,17 +366,28 @@ def read_images(path: str | Path, table: PatchTable) -> tuple[np.ndarray, tuple[
                     f"{path}: holds images {shape} {dtype} where the table has {expected[0]} "
                     f"patches of {table.size_px}x{table.size_px} pixels; make both together"
                 )
-            with file.open("bands.npy") as stream:
-                bands = np.lib.format.read_array(stream, allow_pickle=False)
+            bands, centres, widths = (
+                _read_array(file, f"{name}.npy") for name in ("bands", "centre_um", "fwhm_um")
+            )
             if bands.shape != shape[3:] or bands.dtype.kind != "U":
                 raise InputError(f"{path}: names {bands.size} bands of {shape[3]}; make it again")
+            fits = centres.shape in ((0,), bands.shape) and widths.shape == centres.shape
+            if not fits or not centres.dtype.kind == widths.dtype.kind == "f":
+                raise InputError(f"{path}: bands and wavelengths do not fit; make it again")
             with file.open("images.npy") as stream:
                 images = np.lib.format.read_array(stream, allow_pickle=False)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; cut the patches first") from error
     except (KeyError, ValueError, OSError, *DAMAGED_ARCHIVE) as error:
         raise InputError(f"{path}: no readable store of patches; cut them again") from error
-    return images, tuple(str(name) for name in bands)
+    return images, BandTable(
+        tuple(str(name) for name in bands), tuple(centres.tolist()), tuple(widths.tolist())
+    )
+
+
+def _read_array(file: zipfile.ZipFile, name: str) -> np.ndarray:
+    with file.open(name) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def _read_header(stream: object) -> tuple[tuple[int, ...], np.dtype]:

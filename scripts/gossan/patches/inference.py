@@ -5,22 +5,32 @@ repeated or left out, never mixed, so colours stay those of the classes. What a 
 trained on (bands, colours, classes, size of the patches) stands in the file, under METADATA.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
-from gossan.networks.onnx_session import open_session, read_network_file
+from gossan.networks.headers import (
+    Shapes,
+    header_text,
+    open_network,
+    parse_header,
+    require_centres,
+    require_classes,
+)
+from gossan.networks.onnx_session import read_network_file
 from gossan.patches.cutting import colour_table, fill_gaps
-from gossan.raster import Grid, RasterInfo, decode
+from gossan.raster import BandTable, Grid, RasterInfo, decode
 
 INPUT_PX = 150
-FORMAT = "gossan-network-1"
+FORMAT = "gossan-network-2"
 KINDS = ("colour", "reflectance")
 BATCH = 8
 """Images per run. Always as many, filled up with zeros: other numbers change the last bits."""
@@ -30,15 +40,20 @@ BATCH = 8
 class Header:
     """What a network was trained on.
 
-    `network` is its architecture, `kind` one of KINDS, `bands` the names of its input's bands,
-    `patch_px` the side of a patch on the ground. `codes` and `names` are the classes that it
-    tells apart, in the order of its answers; `colours` ("#RRGGBB" by code) are all classes that
-    its patches were painted with. `temperature` is contained in the weights of the last layer.
+    `scene` is the one whose patches these are. `network` is its architecture, `kind` one of KINDS,
+    `bands` the names of its input's bands, `centre_um` and `fwhm_um` where they lie, () for
+    colours; `patch_px` is the side of a patch on the ground. `codes` and `names` are the classes
+    that it tells apart, in the order of its answers; `colours` ("#RRGGBB" by code) are all
+    classes that its patches were painted with. `temperature` is contained in the weights of the
+    last layer.
     """
 
+    scene: str
     network: str
     kind: str
     bands: tuple[str, ...]
+    centre_um: tuple[float, ...]
+    fwhm_um: tuple[float, ...]
     patch_px: int
     codes: tuple[int, ...]
     names: tuple[str, ...]
@@ -50,22 +65,20 @@ class Header:
 
     def to_json(self) -> str:
         """The text that is kept in the file."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+        return header_text(FORMAT, self)
 
     @classmethod
     def from_json(cls, text: str, where: str) -> "Header":
         """Read the text of a file called `where`; InputError where it cannot be used."""
-        fault = InputError(
-            f"{where}: does not say what it was trained on; give a network of train_network.py"
-        )
-        try:
-            value = json.loads(text)
-            if value.pop("format") != FORMAT:
-                raise fault
-            header = cls(
+
+        def build(value: dict) -> Header:
+            return cls(
+                scene=str(value["scene"]),
                 network=str(value["network"]),
                 kind=value["kind"],
                 bands=tuple(map(str, value["bands"])),
+                centre_um=tuple(map(float, value["centre_um"])),
+                fwhm_um=tuple(map(float, value["fwhm_um"])),
                 patch_px=int(value["patch_px"]),
                 codes=tuple(map(int, value["codes"])),
                 names=tuple(map(str, value["names"])),
@@ -75,32 +88,28 @@ class Header:
                 synthetic=bool(value["synthetic"]),
                 input_px=int(value["input_px"]),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise fault from error
-        sound = (
-            header.kind in KINDS
-            and header.bands
-            and 1 <= header.patch_px <= 2**14
-            and 1 <= header.input_px <= 2**12
-            and len(header.codes) == len(header.names) == len(set(header.codes)) >= 2
-            and all(UNCLASSIFIED < code < NODATA for code in header.codes)
+
+        return parse_header(text, FORMAT, where, "train_network.py", build)
+
+    def is_sound(self) -> bool:
+        """Whether its numbers can be those of a network."""
+        return (
+            self.kind in KINDS
+            and len(self.bands) == len(set(self.bands)) >= 1
+            and len(self.centre_um) == len(self.fwhm_um)
+            and len(self.centre_um) in (0, len(self.bands))
+            and 1 <= self.patch_px <= 2**14
+            and 1 <= self.input_px <= 2**12
+            and len(self.codes) == len(self.names) == len(set(self.codes)) >= 2
+            and all(UNCLASSIFIED < code < NODATA for code in self.codes)
         )
-        if not sound:
-            raise fault
-        return header
 
     def require_classes(self, classes: Sequence[MapClass], where: str) -> None:
         """Raise InputError, naming the table `where`, unless it has the network's classes.
 
         A network of painted patches needs every class in the colour that it was trained with.
         """
-        names = {item.code: item.name for item in classes}
-        for code, name in zip(self.codes, self.names, strict=True):
-            if names.get(code) != name:
-                raise InputError(
-                    f"{where}: class {code} is {names.get(code, 'missing')} where the network has "
-                    f"{name}; give the table that it was trained with"
-                )
+        require_classes(self.codes, self.names, classes, where)
         if self.kind == "colour":
             painted = {item.code: item.colour for item in classes}
             for code in sorted({*painted, *self.colours}):
@@ -111,18 +120,23 @@ class Header:
                         "table that it was trained with"
                     )
 
-    def require_bands(self, bands: Sequence[str], where: str) -> None:
-        """Raise InputError, naming `where`, unless its bands are those of the network."""
-        if len(bands) != len(self.bands):
-            raise InputError(
-                f"{where}: has {len(bands)} bands where the network was trained with "
-                f"{len(self.bands)}; give a cube of the same sensor"
-            )
-        if tuple(bands) != self.bands:
-            raise InputError(
-                f"{where}: has the bands {' '.join(bands)} where the network was trained with "
-                f"{' '.join(self.bands)}; give a cube of the same sensor"
-            )
+    def find_bands(self, bands: BandTable, where: str) -> list[int]:
+        """Places of the network's bands among a cube's, which may have more.
+
+        Raises InputError, naming `where`, for one that is missing or lies elsewhere
+        (`require_centres`).
+        """
+        for name in self.bands:
+            if name not in bands.names:
+                raise InputError(
+                    f"{where}: lacks the band {name} that the network was trained with; give a "
+                    "cube of the same sensor"
+                )
+        places = [bands.names.index(name) for name in self.bands]
+        if self.centre_um and bands.centre_um:
+            centres = [bands.centre_um[place] for place in places]
+            require_centres(self.bands, centres, self.centre_um, self.fwhm_um, where)
+        return places
 
 
 def sample_pixels(patch_px: int, input_px: int = INPUT_PX) -> np.ndarray:
@@ -181,24 +195,17 @@ def read_network(path: str | Path) -> Network:
     InputError for a missing or corrupt file, one without a header, and a header that does not
     fit the network.
     """
-    path = Path(path)
-    session, text = open_session(read_network_file(path), str(path))
-    header = Header.from_json(text, str(path))
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    answers = 1 if len(header.codes) == 2 else len(header.codes)
-    expected = [header.input_px, header.input_px, len(header.bands)]
-    fits = (
-        len(inputs) == len(outputs) == 1
-        and inputs[0].name == "patches"
-        and inputs[0].type == outputs[0].type == "tensor(float)"
-        and list(inputs[0].shape[1:]) == expected
-        and list(outputs[0].shape[1:]) == [answers]
+    header, session = open_network(
+        read_network_file(Path(path)), str(path), Header.from_json, _fits
     )
-    if not fits:
-        raise InputError(
-            f"{path}: its network does not fit its own description; train the network again"
-        )
     return Network(header, session)
+
+
+def _fits(header: Header, inputs: Shapes, outputs: Shapes) -> bool:
+    answers = 1 if len(header.codes) == 2 else len(header.codes)
+    ins, outs = ({name: shape[1:] for name, shape in own.items()} for own in (inputs, outputs))
+    shown = [header.input_px, header.input_px, len(header.bands)]
+    return ins == {"patches": shown} and [*outs.values()] == [[answers]]
 
 
 @dataclass(frozen=True)
@@ -211,8 +218,8 @@ class Cutting:
     """
 
     stride_px: int
-    min_label_share: float = 0.01
-    max_background_share: float = 0.9
+    min_label_share: float
+    max_background_share: float
 
     def require_fit(self, header: Header, grid: Grid, where: str) -> None:
         """Raise InputError for numbers that cannot be used with a network and a scene."""
@@ -230,8 +237,46 @@ class Cutting:
         if header.patch_px > min(grid.shape):
             raise InputError(
                 f"{where}: its {grid.width}x{grid.height} pixels are fewer than a patch of "
-                f"{header.patch_px}x{header.patch_px}; give a larger scene"
+                f"{header.patch_px}x{header.patch_px}, which the network was trained with; give a "
+                f"larger scene, or a network of patches of {min(grid.shape)} pixels at most"
             )
+
+
+def read_bands(info: RasterInfo, places: Sequence[int]) -> Callable[[Window], np.ndarray]:
+    """A source for `raster.map_blocks`: some of a cube's bands, as they are stored.
+
+    Of hundreds of bands a network sees a few, and the others are not to fill the memory.
+    """
+    indexes = [place + 1 for place in places]
+
+    def read(window: Window) -> np.ndarray:
+        try:
+            with rasterio.open(info.path) as dataset:
+                return dataset.read(indexes, window=window)
+        except RasterioError as error:
+            raise InputError(
+                f"{info.path}: broken or truncated near row {window.row_off}; fetch it again"
+            ) from error
+
+    return read
+
+
+def map_record(header: Header, cutting: Cutting, classes: Sequence[MapClass]) -> dict[str, object]:
+    """What a map's record says of the network and of how the scene was cut.
+
+    `classes_without` are those of the table that the network does not know.
+    """
+    return {
+        "input": header.kind,
+        "bands": list(header.bands),
+        "classes": list(header.names),
+        "classes_without": [item.name for item in classes if item.code not in header.codes],
+        "patch_px": header.patch_px,
+        "protocol": header.protocol,
+        "stride_px": cutting.stride_px,
+        "min_label_share": cutting.min_label_share,
+        "max_background_share": cutting.max_background_share,
+    }
 
 
 def place_windows(

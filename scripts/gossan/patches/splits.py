@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gossan.accuracy.blocks import SpatialBlocks
 from gossan.errors import InputError
 from gossan.patches.augmentation import RIGHT_ANGLES, count_variants, reduce_equally
-from gossan.patches.cutting import SIDES, UNUSED, PatchTable
+from gossan.patches.cutting import SIDES, UNUSED, PatchTable, TooFewPatchesError
 
 TRAIN, VALIDATION, TEST = SIDES
 SHARES = (0.70, 0.15, 0.15)
@@ -77,10 +78,11 @@ def split_blocked(
         )
     if seed < 0:
         raise InputError(f"seed: {seed} is too small; give at least 0")
-    across = -(-width // block_px)
-    touched = _touched_blocks(table, block_px, across)
+    # Blocks are numbered row by row, so the height of the scene does not matter.
+    spatial = SpatialBlocks((table.rows.max() + table.size_px, width), block_px)
+    touched = _touched_blocks(table, spatial)
     middle = table.size_px // 2
-    blocks = (table.rows + middle) // block_px * across + (table.columns + middle) // block_px
+    blocks = spatial.number(table.rows + middle, table.columns + middle)
     whole = (touched == touched[:, :1]).all(axis=1)
     while True:
         found, place = np.unique(blocks[whole], return_inverse=True)
@@ -95,13 +97,13 @@ def split_blocked(
         rarest = int(carried.argmin())
         name = table.classes[rarest]
         if not skip_rare:
-            raise InputError(
+            raise TooFewPatchesError(
                 f"class {name}: {(table.labels == rarest).sum()} patches in {carried[rarest]} "
                 f"blocks cannot be on all of {', '.join(SIDES)}; take smaller patches, stride or "
                 "blocks, another seed, or leave the class out"
             )
         if len(table.classes) == 2:
-            raise InputError(
+            raise TooFewPatchesError(
                 f"class {name}: too rare to train and test; take smaller patches, stride or blocks"
             )
         kept = np.flatnonzero(table.labels != rarest)
@@ -117,12 +119,12 @@ def split_blocked(
     return replace(table, blocks=blocks, sides=sides)
 
 
-def _touched_blocks(table: PatchTable, block_px: int, across: int) -> np.ndarray:
+def _touched_blocks(table: PatchTable, spatial: SpatialBlocks) -> np.ndarray:
     """The blocks in which the four corner pixels of each patch lie, (n, 4)."""
     last = table.size_px - 1
     return np.stack(
         [
-            (table.rows + down) // block_px * across + (table.columns + right) // block_px
+            spatial.number(table.rows + down, table.columns + right)
             for down in (0, last)
             for right in (0, last)
         ],

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gossan.accuracy.class_map import RULES
-from gossan.accuracy.scores import assess_blocks
+from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.record import TruthSource, class_labels, make_record
+from gossan.accuracy.scores import count_pixels
 from gossan.accuracy.temperature import log_loss, measure_reliability, soften
 from gossan.errors import InputError
 from gossan.legend import MapClass
@@ -145,9 +146,7 @@ def accuracy_record(
     method: str,
     protocol: str,
     file: str,
-    block_px: int,
-    replicates: int,
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> dict:
     """The accuracy record of the test images (`record` in workflow/schemas/accuracy.schema.json).
 
@@ -155,48 +154,27 @@ def accuracy_record(
     blocks of the source patches, in both protocols: copies of a patch are not independent.
     `classes` are those of the table, in its order.
     """
-    size = len(classes) + 1
-    found, place = np.unique(table.blocks[answers.patches], return_inverse=True)
-    blocks = np.zeros((len(found), size, size), np.int64)
-    np.add.at(blocks, (place, answers.labels + 1, answers.logits.argmax(axis=1) + 1), 1)
-    labels = [
-        {"code": 0, "name": "other", "label": "Other / unclassified"},
-        *({"code": item.code, "name": item.name, "label": item.label} for item in classes),
-    ]
-    scores = assess_blocks(blocks, labels, replicates, seed)
-    return {
-        "scene": scene,
-        "method": method,
-        "assessed": True,
-        "synthetic": table.synthetic,
-        "reference": {
-            "file": file,
-            "kind": "raster",
-            "note": (
-                "counts are images of patches; a patch's reference is the largest of the classes "
-                "in the class map that it was cut from, not ground truth"
-            ),
-            "synthetic": table.synthetic,
-            "n_conflicting": 0,
-        },
-        "n": int(blocks.sum()),
-        "split": PROTOCOL_NOTES[protocol],
-        "design": "census",
-        "per_class": None,
-        "seed": seed,
-        "bootstrap": replicates,
-        "block_px": block_px,
-        "rules": RULES,
-        "confusion_matrix": {
-            "rows": "reference",
-            "columns": "map",
-            "labels": labels,
-            "counts": blocks.sum(axis=0).tolist(),
-        },
-        "scores": scores,
-        "scores_study_classes": {**scores, "classes": scores["classes"][1:]},
-        "stratified": None,
-    }
+    blocks = count_pixels(
+        table.blocks[answers.patches],
+        answers.labels + 1,
+        answers.logits.argmax(axis=1) + 1,
+        len(classes) + 1,
+    )
+    return make_record(
+        blocks,
+        class_labels(classes),
+        scene=scene,
+        method=method,
+        synthetic=table.synthetic,
+        truth=TruthSource(
+            file,
+            "raster",
+            "counts are images of patches; a patch's class is the largest of the classes in "
+            "the class map that it was cut from, not ground truth",
+        ),
+        split=PROTOCOL_NOTES[protocol],
+        bootstrap=bootstrap,
+    )
 
 
 def _round(value: float) -> float:

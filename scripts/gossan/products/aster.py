@@ -199,21 +199,6 @@ class AsterProduct(Product):
             blocks.append((stored - np.float32(1)) * np.float32(self._factors[band]))
         return np.stack(blocks)
 
-    def read_radiance(self, band: str, window: Window) -> np.ndarray:
-        """Radiance of any band, thermal ones too, in W m-2 sr-1 µm-1, on its native grid.
-
-        `window` counts in pixels of `grids` of the band's telescope. Returns (rows, columns)
-        float32, NaN at fill. Raises InputError for a band that the product does not have.
-        """
-        if band not in self._container.bands:
-            raise InputError(f"{self._container.metadata.name}: has no data of band {band}")
-        thermal = TELESCOPE_OF[band] == "TIR"
-        coefficient = COEFFICIENTS[band]["NOR" if thermal else self._gain(band)]
-        stored = self._container.read(band, window)
-        radiance = (stored.astype(np.float32) - np.float32(1)) * np.float32(coefficient)
-        radiance[stored == FILL] = np.nan
-        return radiance
-
     def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
         """Quality flags of a window, (flags, rows, columns) bool, in the order asked for.
 

@@ -29,7 +29,7 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.products.xml_metadata import XML_MAX_BYTES, parse_xml
-from gossan.raster import Grid
+from gossan.raster import Datasets, Grid
 
 TELESCOPES = {
     "VNIR": ("1", "2", "3N"),
@@ -394,9 +394,7 @@ class TiffFolder:
                 f"{len(xmls) or 'no'} .xml file(s); an ASTER product folder has an .hdf file, or "
                 "such files with their one .xml"
             )
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._opened: list[rasterio.DatasetReader] = []
+        self._datasets = Datasets(self._open)
         try:
             self._check(path / xmls[0])
         except InputError:
@@ -410,10 +408,10 @@ class TiffFolder:
         for telescope in TELESCOPES:
             if telescope not in self._paths:
                 continue
-            dataset = self._dataset(telescope)
-            self.grids[telescope], note = _tiff_grid(self._paths[telescope], dataset, telescope)
+            with self._datasets.borrow(telescope) as dataset:
+                self.grids[telescope], note = _tiff_grid(self._paths[telescope], dataset, telescope)
+                tags |= {f"{telescope} {key}": text for key, text in dataset.tags().items()}
             notes += [note] if note else []
-            tags |= {f"{telescope} {key}": text for key, text in dataset.tags().items()}
         if len({grid.crs for grid in self.grids.values()}) > 1:
             raise InputError(f"{self.path}: its files have different reference systems; one is due")
         self.bands = tuple(b for telescope in self.grids for b in TELESCOPES[telescope])
@@ -422,28 +420,22 @@ class TiffFolder:
         product_id = _TIFF_NAME.sub("", next(iter(self._paths.values())).name)
         self.metadata = _describe_xml(xml, root, tags, product_id)
 
-    def _dataset(self, telescope: str) -> rasterio.DatasetReader:
-        handles = self._local.__dict__.setdefault("handles", {})
-        if telescope not in handles:
-            path = self._paths[telescope]
-            try:
-                # Only GeoTIFF: a file of another format under this name could point anywhere.
-                handles[telescope] = rasterio.open(path, driver="GTiff")
-            except RasterioError as error:
-                raise InputError(
-                    f"{path}: cannot be opened as GeoTIFF; it is damaged or cut short, get it again"
-                ) from error
-            with self._lock:
-                self._opened.append(handles[telescope])
-        return handles[telescope]
+    def _open(self, telescope: str) -> rasterio.DatasetReader:
+        path = self._paths[telescope]
+        try:
+            # Only GeoTIFF: a file of another format under this name could point anywhere.
+            return rasterio.open(path, driver="GTiff")
+        except RasterioError as error:
+            raise InputError(
+                f"{path}: cannot be opened as GeoTIFF; it is damaged or cut short, get it again"
+            ) from error
 
     def read(self, band: str, window: Window) -> np.ndarray:
         """Stored numbers of a window of the band's native grid, (rows, columns)."""
         telescope = TELESCOPE_OF[band]
         try:
-            return self._dataset(telescope).read(
-                TELESCOPES[telescope].index(band) + 1, window=window
-            )
+            with self._datasets.borrow(telescope) as dataset:
+                return dataset.read(TELESCOPES[telescope].index(band) + 1, window=window)
         except RasterioError as error:
             raise InputError(
                 f"{self._paths[telescope]}: cannot be read at row {window.row_off}, column "
@@ -452,10 +444,7 @@ class TiffFolder:
 
     def close(self) -> None:
         """Close the files."""
-        with self._lock:
-            for dataset in self._opened:
-                dataset.close()
-            self._opened.clear()
+        self._datasets.close()
 
 
 def _read_at_most(path: Path, size: int) -> bytes:

@@ -35,7 +35,7 @@ from gossan.products.enmap_files import (
     open_container,
 )
 from gossan.products.product import Product
-from gossan.products.sentinel2_files import RasterFile, Rasters
+from gossan.products.raster_files import RasterFile, Rasters
 from gossan.products.xml_metadata import XmlMetadata
 from gossan.raster import BLOCK_BYTES, BandTable, Grid
 

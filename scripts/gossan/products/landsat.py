@@ -11,9 +11,8 @@ names and their scale are constants of the guide.
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +26,7 @@ from rasterio.windows import Window
 from gossan.errors import InputError
 from gossan.products.containers import Container, Folder, Rules, Tar
 from gossan.products.product import FLAGS, Product
-from gossan.raster import BandTable, Grid
+from gossan.raster import BandTable, Datasets, Grid
 
 BAND_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
 
@@ -225,61 +224,39 @@ def _is_plain_name(name: str) -> bool:
 
 
 class _Files:
-    """The rasters of a product, open once per reader at work.
-
-    A GDAL dataset must serve one thread at a time, so each read borrows a set of datasets that
-    nobody else holds and hands it back for the next reader.
-    """
+    """The rasters of a product by role, read by any number of threads."""
 
     def __init__(self, paths: dict[str, str], labels: dict[str, str]):
         self._paths = paths
         self._labels = labels
-        self._lock = threading.Lock()
-        self._idle: list[dict[str, rasterio.DatasetReader]] = []
-        self._opened: list[rasterio.DatasetReader] = []
+        self._datasets = Datasets(self._open)
 
-    def dataset(self, handles: dict[str, rasterio.DatasetReader], role: str):
-        if role not in handles:
-            try:
-                # Only GeoTIFF: a file of another format under this name could point anywhere.
-                handles[role] = rasterio.open(self._paths[role], driver="GTiff")
-            except RasterioError as error:
-                raise InputError(
-                    f"{self._labels[role]}: cannot be opened as GeoTIFF; the file is damaged or "
-                    "cut short, get it again"
-                ) from error
-            with self._lock:
-                self._opened.append(handles[role])
-        return handles[role]
-
-    @contextmanager
-    def borrow(self) -> Iterator[dict[str, rasterio.DatasetReader]]:
-        with self._lock:
-            handles = self._idle.pop() if self._idle else {}
+    def _open(self, role: str) -> rasterio.DatasetReader:
         try:
-            yield handles
-        finally:
-            with self._lock:
-                self._idle.append(handles)
+            # Only GeoTIFF: a file of another format under this name could point anywhere.
+            return rasterio.open(self._paths[role], driver="GTiff")
+        except RasterioError as error:
+            raise InputError(
+                f"{self._labels[role]}: cannot be opened as GeoTIFF; the file is damaged or "
+                "cut short, get it again"
+            ) from error
 
     def read(self, role: str, window: Window) -> tuple[np.ndarray, float | None]:
         """The stored numbers of a window and the file's nodata value."""
-        with self.borrow() as handles:
-            dataset = self.dataset(handles, role)
-            try:
+        try:
+            with self._datasets.borrow(role) as dataset:
                 return dataset.read(1, window=window), dataset.nodata
-            except RasterioError as error:
-                raise InputError(
-                    f"{self._labels[role]}: cannot be read at row {window.row_off}, column "
-                    f"{window.col_off}; the file is damaged or cut short, get it again"
-                ) from error
+        except RasterioError as error:
+            raise InputError(
+                f"{self._labels[role]}: cannot be read at row {window.row_off}, column "
+                f"{window.col_off}; the file is damaged or cut short, get it again"
+            ) from error
 
     def check(self) -> Grid:
         """The one grid of all files; InputError if a file is no such raster or lies elsewhere."""
         grid, first = None, ""
-        with self.borrow() as handles:
-            for role, label in self._labels.items():
-                dataset = self.dataset(handles, role)
+        for role, label in self._labels.items():
+            with self._datasets.borrow(role) as dataset:
                 if dataset.count != 1 or not np.issubdtype(dataset.dtypes[0], np.integer):
                     raise InputError(
                         f"{label}: holds {dataset.count} band(s) of {dataset.dtypes[0]}; "
@@ -297,15 +274,14 @@ class _Files:
         return role in self._paths
 
     def types(self) -> set[str]:
-        with self.borrow() as handles:
-            return {self.dataset(handles, role).dtypes[0] for role in self._paths}
+        found = set()
+        for role in self._paths:
+            with self._datasets.borrow(role) as dataset:
+                found.add(dataset.dtypes[0])
+        return found
 
     def close(self) -> None:
-        with self._lock:
-            for dataset in self._opened:
-                dataset.close()
-            self._opened.clear()
-            self._idle.clear()
+        self._datasets.close()
 
 
 class LandsatProduct(Product):

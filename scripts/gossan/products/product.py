@@ -34,6 +34,8 @@ class Product(ABC):
     UTC); `sun_elevation_deg`; `synthetic` (written by gossan's simulator); `surface_reflectance`,
     or else reflectance at the top of the atmosphere; `flags` that may be asked for, and
     `absent_flags`, those of them that are never set; `notes` on the reading; `grid`; `bands`.
+    Where nothing is known, text is empty and the sun's elevation and `surface_reflectance` are
+    None. Numbers of bands without wavelengths are not reflectance, but any.
 
     Use it as a context manager, or call `close`.
     """
@@ -44,9 +46,9 @@ class Product(ABC):
     collection: str
     level: str
     acquired: str
-    sun_elevation_deg: float
+    sun_elevation_deg: float | None
     synthetic: bool
-    surface_reflectance: bool
+    surface_reflectance: bool | None
     flags: tuple[str, ...] = FLAGS
     absent_flags: tuple[str, ...]
     notes: tuple[str, ...]
@@ -60,10 +62,6 @@ class Product(ABC):
     @abstractmethod
     def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
         """Quality flags of a window, (flags, rows, columns) bool, in the order asked for."""
-
-    def read_mask(self, window: Window, flags: Sequence[str]) -> np.ndarray:
-        """Where any of `flags` is set, (rows, columns) bool; see `read_flags`."""
-        return self.read_flags(window, flags).any(axis=0)
 
     def require_flags(self, flags: Sequence[str]) -> None:
         """Raise InputError for a flag that is unknown or that this product cannot tell."""

@@ -51,6 +51,17 @@ def _open_worldview3(path: str | Path, bands: Sequence[str] | None) -> Product:
     return reader(path, bands)
 
 
+def _open_rasters(
+    path: str | Path,
+    bands: Sequence[str] | None,
+    wavelengths_um: Sequence[float] = (),
+    fwhm_um: Sequence[float] = (),
+) -> Product:
+    from gossan.products.rasters import open_product as reader
+
+    return reader(path, bands, wavelengths_um, fwhm_um)
+
+
 # Value of the scene table's `sensor` column -> reader. Readers are imported on demand, because
 # each brings its own format libraries, and by plain import statements, which the workflow follows
 # to know the code that a rule depends on.
@@ -62,17 +73,31 @@ READERS: dict[str, Callable[[str | Path, Sequence[str] | None], Product]] = {
     "enmap": _open_enmap,
     "prisma": _open_prisma,
     "worldview3": _open_worldview3,
+    "rasters": _open_rasters,
 }
 
 
-def open_product(sensor: str, path: str | Path, bands: Sequence[str] | None = None) -> Product:
+def open_product(
+    sensor: str,
+    path: str | Path,
+    bands: Sequence[str] | None = None,
+    wavelengths_um: Sequence[float] = (),
+    fwhm_um: Sequence[float] = (),
+) -> Product:
     """Open a native product with the reader of `sensor`.
 
     `bands` are those that will be read (None: all): a reader may leave the files, the saturation
-    and the faults of the others alone, and may have more bands than these.
+    and the faults of the others alone, and may have more bands than these. `wavelengths_um` and
+    `fwhm_um` tell centres and widths of these bands where rasters do not.
 
     Raises InputError if no reader of that name exists or the product cannot be used.
     """
     if sensor not in READERS:
         raise InputError(f"sensor '{sensor}' is unknown; use one of: {', '.join(READERS)}")
+    if wavelengths_um or fwhm_um:
+        if sensor != "rasters":
+            raise InputError(
+                f"wavelengths-um: products of {sensor} tell their own; leave the numbers out"
+            )
+        return _open_rasters(path, bands, wavelengths_um, fwhm_um)
     return READERS[sensor](path, bands)

@@ -23,13 +23,8 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.products.product import Product
-from gossan.products.sentinel2_files import (
-    Description,
-    RasterFile,
-    Rasters,
-    describe_safe,
-    is_safe,
-)
+from gossan.products.raster_files import RasterFile, Rasters
+from gossan.products.sentinel2_files import Description, describe_safe, is_safe
 from gossan.raster import BandTable, Grid
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")

@@ -2,29 +2,21 @@
 
 The SAFE layout is that of the Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD),
 as a folder or in a .zip. `describe_safe` makes a `Description` of it, as `sentinel2_stac` does
-of a STAC item; `Rasters` reads the files of both, on disk or over HTTP.
+of a STAC item; `raster_files.Rasters` reads the files of both, on disk or over HTTP.
 """
 
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-import rasterio
-from rasterio.errors import RasterioError
-from rasterio.windows import Window
-
 from gossan.errors import InputError
 from gossan.products.containers import Container, Folder, Rules, Zip
+from gossan.products.raster_files import RasterFile
 from gossan.products.xml_metadata import XML_MAX_BYTES, XmlMetadata
-from gossan.raster import Grid
 
 # Bands in the order of the metadata's band_id, 0 to 12, and their native pixels (m).
 BAND_IDS = (*(f"B{n:02d}" for n in range(1, 9)), "B8A", *(f"B{n:02d}" for n in range(9, 13)))
@@ -49,25 +41,6 @@ _RULES = Rules(
     is_metadata=lambda name: PurePosixPath(name).name in (METADATA_FILE, _LEVEL1_FILE),
     metadata_max_bytes=XML_MAX_BYTES,
 )
-
-# Bounds file descriptors however many dates are open; readers at work come on top.
-MOST_IDLE_FILES = 192
-
-REMOTE_ATTEMPTS = 3
-RETRY_DELAY_S = 0.5
-TIMEOUT_S = 60
-CONNECT_TIMEOUT_S = 15
-
-
-@dataclass(frozen=True)
-class RasterFile:
-    """One raster: its path for GDAL, its name for messages, its pixel (m), and where it lies."""
-
-    path: str
-    label: str
-    pixel_m: int
-    driver: str
-    remote: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,109 +73,6 @@ class Description:
     files: Mapping[str, RasterFile]
     synthetic: bool
     notes: tuple[str, ...]
-
-
-# ---- rasters ------------------------------------------------------------------------------------
-
-
-class Rasters:
-    """Open rasters of any number of dates, each lent to one reader at a time.
-
-    A GDAL dataset must serve one thread at a time; those at rest are kept open, the longest unused
-    closed first.
-    """
-
-    def __init__(self, most_idle: int = MOST_IDLE_FILES):
-        """No file is open yet."""
-        self._most_idle = most_idle
-        self._lock = threading.Lock()
-        self._idle: list[tuple[RasterFile, rasterio.DatasetReader]] = []
-
-    @contextmanager
-    def borrow(self, file: RasterFile) -> Iterator[rasterio.DatasetReader]:
-        """The file's dataset; what raised is not lent again. May raise RasterioError."""
-        with self._lock:
-            place = next((i for i, (known, _) in enumerate(self._idle) if known == file), None)
-            dataset = None if place is None else self._idle.pop(place)[1]
-        if dataset is None:
-            # Only the format that is due: a file of another one could point anywhere.
-            dataset = rasterio.open(file.path, driver=file.driver)
-        try:
-            yield dataset
-        except BaseException:
-            dataset.close()
-            raise
-        with self._lock:
-            self._idle.append((file, dataset))
-            surplus = self._idle.pop(0)[1] if len(self._idle) > self._most_idle else None
-        if surplus is not None:
-            surplus.close()
-
-    def describe(self, file: RasterFile) -> tuple[Grid, int]:
-        """Grid and count of bands; InputError if it is no raster of whole numbers on a map."""
-        for attempt in _attempts(file):
-            try:
-                with self.borrow(file) as dataset:
-                    grid, count, kind = Grid.of(dataset), dataset.count, dataset.dtypes[0]
-                break
-            except RasterioError as error:
-                _fail_or_wait(file, attempt, "cannot be opened", error)
-        if not np.issubdtype(kind, np.unsignedinteger):
-            raise InputError(f"{file.label}: holds {kind}; a Sentinel-2 file holds whole numbers")
-        if grid.crs is None or not grid.crs.is_projected:
-            raise InputError(
-                f"{file.label}: has no projected reference system; an L2A tile has UTM"
-            )
-        a, b, _, d, e, _ = grid.transform[:6]
-        if b or d or abs(a - file.pixel_m) > 1e-6 or abs(e + file.pixel_m) > 1e-6:
-            raise InputError(
-                f"{file.label}: its pixels are {a:g} x {-e:g}; {file.pixel_m} m, north up, are due"
-            )
-        return grid, count
-
-    def read(self, file: RasterFile, window: Window) -> np.ndarray:
-        """The stored numbers of a window, (bands, rows, columns); InputError if unreadable."""
-        for attempt in _attempts(file):
-            try:
-                with self.borrow(file) as dataset:
-                    return dataset.read(window=window)
-            except RasterioError as error:
-                what = f"cannot be read at row {window.row_off}, column {window.col_off}"
-                _fail_or_wait(file, attempt, what, error)
-        raise AssertionError("the last attempt returns or raises")
-
-    def close(self, files: Sequence[RasterFile] | None = None) -> None:
-        """Close those of `files` (None: all) that rest."""
-        with self._lock:
-            closing = [entry for entry in self._idle if files is None or entry[0] in files]
-            self._idle = [entry for entry in self._idle if entry not in closing]
-        for _, dataset in closing:
-            dataset.close()
-
-
-def _attempts(file: RasterFile) -> range:
-    return range(REMOTE_ATTEMPTS if file.remote else 1)
-
-
-def _fail_or_wait(file: RasterFile, attempt: int, what: str, error: RasterioError) -> None:
-    """Wait before the next attempt, or raise InputError after the last one.
-
-    GDAL itself asks again when a server answers that it is busy or at fault; this is for
-    connections that break.
-    """
-    if attempt + 1 < len(_attempts(file)):
-        time.sleep(RETRY_DELAY_S * 2**attempt)
-        return
-    if not file.remote:
-        raise InputError(
-            f"{file.label}: {what}; the file is damaged or cut short, get it again"
-        ) from error
-    code = re.search(r"HTTP response code: (\d+)", f"{error} {error.__cause__ or ''}")
-    reason = f"HTTP {code[1]}" if code else "the connection or the file is broken"
-    raise InputError(
-        f"{file.label}: {what} after {REMOTE_ATTEMPTS} attempts ({reason}); "
-        "check the address and the network, or download the date"
-    ) from error
 
 
 # ---- SAFE ---------------------------------------------------------------------------------------

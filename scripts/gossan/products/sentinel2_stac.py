@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from gossan.errors import InputError
-from gossan.products.sentinel2_files import (
+from gossan.products.raster_files import (
     CONNECT_TIMEOUT_S,
-    NATIVE_M,
-    OFFSET,
-    OFFSET_SINCE,
     REMOTE_ATTEMPTS,
     RETRY_DELAY_S,
     TIMEOUT_S,
+    RasterFile,
+)
+from gossan.products.sentinel2_files import (
+    NATIVE_M,
+    OFFSET,
+    OFFSET_SINCE,
     Calibration,
     Description,
-    RasterFile,
     best_pixel,
     coarse_notes,
 )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gossan.products.product import Product
 
 SMALLEST_PX = 8
+# A centre that is asked for may lie this far (µm) from a band that is narrower.
+LEAST_REACH_UM = 0.06
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Subset:
     def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
         """Quality flags of a window, (flags, rows, columns) bool."""
         return self.product.read_flags(self._place(window), flags)
+
+    def with_bands(self, names: Sequence[str]) -> "Subset":
+        """The same ground in other bands of the product; InputError for an unknown one."""
+        positions = _find_bands(self.product, names)
+        return replace(self, bands=_table(self.product, positions), positions=positions)
 
     def _place(self, window: Window) -> Window:
         return Window(
@@ -83,12 +90,6 @@ def select_part(
     """
     grid = product.grid
     positions = _find_bands(product, bands)
-    chosen = BandTable(
-        *(
-            tuple(column[position] for position in positions) if column else ()
-            for column in (product.bands.names, product.bands.centre_um, product.bands.fwhm_um)
-        )
-    )
     inside = None
     place = Window(0, 0, grid.width, grid.height)
     if window is not None:
@@ -99,7 +100,49 @@ def select_part(
     part = Grid(grid.crs, _moved(grid, place), place.width, place.height)
     if polygon is not None:
         inside = _inside(shapes, part)
-    return Subset(product, part, chosen, place, positions, inside)
+    return Subset(product, part, _table(product, positions), place, positions, inside)
+
+
+def nearest_bands(
+    bands: BandTable, centres_um: Sequence[float]
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Names of the bands nearest to centres (µm), by ascending wavelength; centres without one.
+
+    A band answers a centre that lies within its width at half maximum, or within 0.06 µm where it
+    is narrower; one that answers several is taken once. Raises InputError for bands without
+    wavelengths, and where fewer than two are found.
+    """
+    if not bands.centre_um:
+        raise InputError(
+            f"centres-um: bands {' '.join(bands.names)} have no wavelengths; name bands, or tell "
+            "their wavelengths"
+        )
+    centre = np.array(bands.centre_um)
+    found, missed = set(), []
+    for wanted in centres_um:
+        place = int(np.abs(centre - wanted).argmin())
+        if abs(centre[place] - wanted) <= max(bands.fwhm_um[place], LEAST_REACH_UM):
+            found.add(place)
+        else:
+            missed.append(wanted)
+    if len(found) < 2:
+        raise InputError(
+            f"centres-um: {len(found) or 'none'} of the bands, which lie between {centre.min():g} "
+            f"and {centre.max():g} µm, is near {' '.join(f'{wanted:g}' for wanted in centres_um)}; "
+            "at least two are needed: use another sensor or other centres"
+        )
+    ordered = sorted(found, key=lambda place: centre[place])
+    return tuple(bands.names[place] for place in ordered), tuple(missed)
+
+
+def _table(product: "Product", positions: Sequence[int]) -> BandTable:
+    table = product.bands
+    return BandTable(
+        *(
+            tuple(column[position] for position in positions) if column else ()
+            for column in (table.names, table.centre_um, table.fwhm_um)
+        )
+    )
 
 
 def _moved(grid: Grid, window: Window) -> Affine:

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +27,7 @@ from scipy.sparse import csr_matrix
 
 from gossan.errors import InputError
 from gossan.products.product import FLAGS, Product
-from gossan.raster import BandTable, Grid
+from gossan.raster import BandTable, Datasets, Grid
 
 VNIR = ("C", "B", "G", "Y", "R", "RE", "N", "N2")
 SWIR = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8")
@@ -258,13 +256,13 @@ class _Image:
                 f"{imd.name}: band group BAND_{unknown[0]} is unknown; known are "
                 f"{', '.join(f'BAND_{band}' for band in BAND_FACTS)}"
             )
-        self._lock = threading.Lock()
-        self._idle: list[dict[Path, rasterio.DatasetReader]] = []
-        self._opened: list[rasterio.DatasetReader] = []
+        self._datasets = Datasets(_open_tiff)
         paths = _tiffs(imd.path)
         try:
-            with self._borrow() as handles:
-                grids = [self._check(path, self._dataset(handles, path)) for path in paths]
+            grids = []
+            for path in paths:
+                with self._datasets.borrow(path) as dataset:
+                    grids.append(self._check(path, dataset))
             self.grid, self._tiles = _join(paths, grids)
         except BaseException:
             self.close()
@@ -274,32 +272,6 @@ class _Image:
     def pixel(self) -> float:
         """Length of a pixel's side, in units of the reference system."""
         return self.grid.transform.a
-
-    def _dataset(
-        self, handles: dict[Path, rasterio.DatasetReader], path: Path
-    ) -> rasterio.DatasetReader:
-        if path not in handles:
-            try:
-                # Only GeoTIFF: a file of another format under this name could point anywhere.
-                handles[path] = rasterio.open(path, driver="GTiff")
-            except RasterioError as error:
-                raise InputError(
-                    f"{path}: cannot be opened as GeoTIFF; the file is damaged or cut short, get "
-                    "it again"
-                ) from error
-            with self._lock:
-                self._opened.append(handles[path])
-        return handles[path]
-
-    @contextmanager
-    def _borrow(self) -> Iterator[dict[Path, rasterio.DatasetReader]]:
-        with self._lock:
-            handles = self._idle.pop() if self._idle else {}
-        try:
-            yield handles
-        finally:
-            with self._lock:
-                self._idle.append(handles)
 
     def _check(self, path: Path, dataset: rasterio.DatasetReader) -> Grid:
         if dataset.count != len(self.bands):
@@ -326,30 +298,36 @@ class _Image:
         indexes = [self.bands.index(band) + 1 for band in bands]
         height, width = shape
         block = np.full((len(bands), height, width), NODATA, np.uint16)
-        with self._borrow() as handles:
-            for path, (tile_row, tile_column), (rows, columns) in self._tiles:
-                top, left = max(row, tile_row), max(column, tile_column)
-                bottom = min(row + height, tile_row + rows)
-                right = min(column + width, tile_column + columns)
-                if top >= bottom or left >= right:
-                    continue
-                window = Window(left - tile_column, top - tile_row, right - left, bottom - top)
-                try:
-                    stored = self._dataset(handles, path).read(indexes, window=window)
-                except RasterioError as error:
-                    raise InputError(
-                        f"{path}: cannot be read at row {window.row_off}; the file is damaged or "
-                        "cut short, get it again"
-                    ) from error
-                block[:, top - row : bottom - row, left - column : right - column] = stored
+        for path, (tile_row, tile_column), (rows, columns) in self._tiles:
+            top, left = max(row, tile_row), max(column, tile_column)
+            bottom = min(row + height, tile_row + rows)
+            right = min(column + width, tile_column + columns)
+            if top >= bottom or left >= right:
+                continue
+            window = Window(left - tile_column, top - tile_row, right - left, bottom - top)
+            try:
+                with self._datasets.borrow(path) as dataset:
+                    stored = dataset.read(indexes, window=window)
+            except RasterioError as error:
+                raise InputError(
+                    f"{path}: cannot be read at row {window.row_off}; the file is damaged or "
+                    "cut short, get it again"
+                ) from error
+            block[:, top - row : bottom - row, left - column : right - column] = stored
         return block
 
     def close(self) -> None:
-        with self._lock:
-            for dataset in self._opened:
-                dataset.close()
-            self._opened.clear()
-            self._idle.clear()
+        self._datasets.close()
+
+
+def _open_tiff(path: Path) -> rasterio.DatasetReader:
+    try:
+        # Only GeoTIFF: a file of another format under this name could point anywhere.
+        return rasterio.open(path, driver="GTiff")
+    except RasterioError as error:
+        raise InputError(
+            f"{path}: cannot be opened as GeoTIFF; the file is damaged or cut short, get it again"
+        ) from error
 
 
 def _tiffs(imd: Path) -> list[Path]:

@@ -10,7 +10,6 @@ same to the last bit however the scene is cut into blocks.
 
 import logging
 import math
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from gossan.errors import InputError
 from gossan.raster import (
     BLOCK_BYTES,
     LEAST_BLOCK_WITH_HALO_PX,
+    Datasets,
     Grid,
     RasterInfo,
     bound_gdal_cache,
@@ -40,6 +40,8 @@ from gossan.raster import (
 from gossan.transforms.wavelets import Transform, split_block
 
 WIDEST_WINDOW_PX = 513
+MOST_DIFFERED = 24
+"""Layers that differences are taken of at most: 276 pairs; those of 285 bands would be 40 470."""
 DIFFERENCES = "differences"
 
 logger = logging.getLogger(__name__)
@@ -51,8 +53,9 @@ class Recipe:
 
     The pixel's value; for each of `windows_px` (odd sides of squares, in pixels) the mean and
     the standard deviation of the valid pixels in the square; with `differences` the normalised
-    difference (a - b) / (a + b) of every pair of layers, which illumination leaves as it is and
-    which trees cannot make themselves, because they cut one layer at a time; the sub-bands of the
+    difference (a - b) / (a + b) of every pair of layers (of MOST_DIFFERED of them, evenly spread,
+    where there are more), which illumination leaves as it is and which trees cannot make
+    themselves, because they cut one layer at a time; the sub-bands of the
     stationary transform by `wavelet` ("" for none) with `wavelet_level` levels. Raises InputError
     for sides that are even, repeated, below 3 or above WIDEST_WINDOW_PX, and as `Transform` does.
     """
@@ -79,7 +82,7 @@ class Recipe:
         """The wavelet transform, or None."""
         if not self.wavelet:
             return None
-        return Transform(self.wavelet, self.wavelet_level, kind="swt")
+        return Transform(self.wavelet, self.wavelet_level, "symmetric", "swt", "fill")
 
     @property
     def halo(self) -> int:
@@ -99,7 +102,8 @@ class Recipe:
             found += [f"{layer} mean {side}" for layer in layers]
             found += [f"{layer} deviation {side}" for layer in layers]
         if self.differences:
-            found += [f"{first} - {second}" for first, second in combinations(layers, 2)]
+            kept = [layers[place] for place in differed(len(layers))]
+            found += [f"{first} - {second}" for first, second in combinations(kept, 2)]
         if self.transform is not None:
             found += [f"{layer} {part}" for layer in layers for part in self.transform.subbands]
         return tuple(found)
@@ -108,10 +112,18 @@ class Recipe:
         """The layer behind each feature, in the order of `names`; differences count as one."""
         found = list(layers) * (1 + 2 * len(self.windows_px))
         if self.differences:
-            found += [DIFFERENCES] * math.comb(len(layers), 2)
+            found += [DIFFERENCES] * math.comb(len(differed(len(layers))), 2)
         if self.transform is not None:
             found += [layer for layer in layers for _ in self.transform.subbands]
         return tuple(found)
+
+    def note(self, layers: Sequence[str]) -> str:
+        """Which layers differences are taken of, where not of all; else nothing."""
+        kept = differed(len(layers))
+        if not self.differences or len(kept) == len(layers):
+            return ""
+        names = " ".join(layers[place] for place in kept)
+        return f"differences are of {len(kept)} of {len(layers)} layers, evenly spread: {names}"
 
     def block_px(self, layers: int, asked: int) -> int:
         """Side of a block whose features, and what is read for them, stay within 64 MiB."""
@@ -120,6 +132,13 @@ class Recipe:
         # Sums are double: the surroundings weigh six single numbers per pixel and layer.
         around = math.isqrt(BLOCK_BYTES // (24 * layers)) - 2 * self.halo
         return max(1, min(asked, max(LEAST_BLOCK_WITH_HALO_PX, min(side, around))))
+
+
+def differed(layers: int) -> list[int]:
+    """Places, of so many layers, of those that differences are taken of: all, or evenly spread."""
+    if layers <= MOST_DIFFERED:
+        return list(range(layers))
+    return [round(place) for place in np.linspace(0, layers - 1, MOST_DIFFERED).tolist()]
 
 
 def make_features(
@@ -152,7 +171,7 @@ def make_features(
     used = len(chosen) * (1 + 2 * len(recipe.windows_px))
     if recipe.differences:
         values = result[: len(chosen)]
-        for first, second in combinations(range(len(chosen)), 2):
+        for first, second in combinations(differed(len(chosen)), 2):
             total = values[first] + values[second]
             away = values[first] - values[second]
             # Two layers of value 0 do not differ.
@@ -206,7 +225,8 @@ class Stack:
     description, and by the file's name where a file of one band has none; a band of an extra
     raster of several bands is called "<file> <band>". `extras` may have another grid: they are
     resampled to the cube's, bilinearly, or by the mean of their pixels where those are smaller.
-    `notes` say which. Close it, or use it in a `with` statement.
+    `notes` say which; `wavelengths` are (centre, width) of each layer in µm, None where unknown.
+    Close it, or use it in a `with` statement.
 
     Raises InputError for a missing or unreadable file, cube files on different grids, an extra
     raster without overlap or without a coordinate system, and two layers of one name.
@@ -234,9 +254,10 @@ class Stack:
                 raise InputError(
                     f"two layers are called {name!r}; give the files or bands names of their own"
                 )
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._opened: list = []
+        self.wavelengths = tuple(
+            pair for info in (*self._cube, *self._extras) for pair in _wavelengths(info)
+        )
+        self._datasets = Datasets(self._open)
 
     def __enter__(self) -> "Stack":
         """The stack itself."""
@@ -248,10 +269,7 @@ class Stack:
 
     def close(self) -> None:
         """Close the files of all threads, none of which may be reading; `read` opens them again."""
-        for dataset in reversed(self._opened):
-            dataset.close()
-        self._opened.clear()
-        self._local = threading.local()
+        self._datasets.close()
 
     def places(self, names: Sequence[str] | None) -> tuple[int, ...]:
         """Places of the layers called `names`; None means all. InputError for an unknown one."""
@@ -272,7 +290,8 @@ class Stack:
         methods = [None] * len(self._cube) + self._methods
         for place, (info, method) in enumerate(zip(infos, methods, strict=True)):
             try:
-                stored = self._handle(place, info, method).read(window=window)
+                with self._datasets.borrow(place) as dataset:
+                    stored = dataset.read(window=window)
             except RasterioError as error:
                 raise InputError(
                     f"{info.path}: broken or truncated near row {window.row_off}; fetch it again"
@@ -282,28 +301,25 @@ class Stack:
             parts.append(decode(stored, info))
         return np.concatenate(parts)
 
-    def _handle(self, place: int, info: RasterInfo, method: Resampling | None):
-        handles = self._local.__dict__.setdefault("handles", {})
-        if place not in handles:
-            opened = [rasterio.open(info.path)]
-            if method is not None:
-                opened.append(
-                    WarpedVRT(
-                        opened[0],
-                        crs=self.grid.crs,
-                        transform=self.grid.transform,
-                        width=self.grid.width,
-                        height=self.grid.height,
-                        resampling=method,
-                        src_nodata=info.nodata,
-                        nodata=math.nan,
-                        dtype="float32",
-                    )
-                )
-            handles[place] = opened[-1]
-            with self._lock:
-                self._opened += opened
-        return handles[place]
+    def _open(self, place: int) -> rasterio.DatasetReader | WarpedVRT:
+        """The file at a place among all, seen on the cube's grid."""
+        if place < len(self._cube):
+            return rasterio.open(self._cube[place].path)
+        info, method = self._extras[place - len(self._cube)], self._methods[place - len(self._cube)]
+        if method is None:
+            return rasterio.open(info.path)
+        # It holds the file that it warps, which is closed with it.
+        return WarpedVRT(
+            rasterio.open(info.path),
+            crs=self.grid.crs,
+            transform=self.grid.transform,
+            width=self.grid.width,
+            height=self.grid.height,
+            resampling=method,
+            src_nodata=info.nodata,
+            nodata=math.nan,
+            dtype="float32",
+        )
 
     def _resampling(self, info: RasterInfo) -> Resampling | None:
         """How an extra raster comes onto the cube's grid; None where it is there already."""
@@ -349,6 +365,13 @@ def _band_names(info: RasterInfo, extra: bool) -> list[str]:
     if names == ["band_1"]:
         return [info.path.stem]
     return [f"{info.path.stem} {name}" for name in names] if extra and len(names) > 1 else names
+
+
+def _wavelengths(info: RasterInfo) -> list[tuple[float | None, float | None]]:
+    """Centre and width of each band of a file."""
+    unknown = [None] * len(info.bands.names)
+    centres, widths = info.bands.centre_um or unknown, info.bands.fwhm_um or unknown
+    return list(zip(centres, widths, strict=True))
 
 
 def read_point_features(

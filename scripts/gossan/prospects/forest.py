@@ -28,6 +28,7 @@ from numba import njit
 from gossan.errors import InputError
 from gossan.files import DAMAGED_ARCHIVE, staged
 from gossan.legend import NODATA, UNCLASSIFIED
+from gossan.transforms.band_search import same_wavelength
 
 KINDS = ("random", "extra")
 FORMAT = "gossan-forest-1"
@@ -426,6 +427,52 @@ def read_forest(path: str | Path) -> Forest:
     except (ValueError, OSError, *DAMAGED_ARCHIVE) as error:
         raise InputError(f"{path}: no forest ({error}); train it again") from error
     return Forest(codes, names, features, **arrays, header=header)
+
+
+def require_same_bands(
+    forest: Forest,
+    layers: Sequence[str],
+    wavelengths: Sequence[tuple[float | None, float | None]],
+    where: str,
+) -> dict[str, object]:
+    """Where a forest was trained (scene, synthetic), if a scene has the layers that it asks for.
+
+    `layers` are the scene's, `wavelengths` their (centre, width) in µm, None where unknown; a
+    layer must lie where it lay in training (`same_wavelength`). Raises InputError, naming the
+    forest by `where` and the layer, for one that is missing or lies elsewhere, and for a forest
+    that does not say what it was trained on.
+    """
+    header = forest.header
+    try:
+        asked = [str(name) for name in header["layers"]]
+        trained = [(centre, width) for centre, width in header["wavelengths_um"]]
+        origin = {
+            "scene": str(header["trained_on"]["scene"]),
+            "synthetic": bool(header["trained_on"]["synthetic"]),
+        }
+        if len(asked) != len(trained):
+            raise ValueError("layers and wavelengths_um differ in length")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{where}: does not say which bands of which scene it was trained on ({error}); train "
+            "it again"
+        ) from error
+    for name, (centre, width) in zip(asked, trained, strict=True):
+        if name not in layers:
+            raise InputError(
+                f"{where}: was trained on layer {name!r} of {origin['scene']}, and there is no "
+                f"layer {name!r} here; there are {', '.join(layers)}"
+            )
+        here = wavelengths[list(layers).index(name)][0]
+        if not same_wavelength(here, centre, width):
+            said, own = (
+                "no wavelength" if value is None else f"{value:g} µm" for value in (centre, here)
+            )
+            raise InputError(
+                f"{where}: was trained on layer {name} at {said}, here it is at {own}; use a "
+                "forest of the same sensor"
+            )
+    return origin
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], classes: int, features: int) -> None:

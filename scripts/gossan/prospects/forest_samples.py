@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gossan.accuracy.blocks import SpatialBlocks
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.prospects.features import Recipe
@@ -125,9 +126,9 @@ class Samples:
             notes=(*self.notes, *notes),
         )
 
-    def blocks(self, block_px: int, grid: Grid) -> np.ndarray:
-        """Number of the spatial block of `block_px` pixels that each point lies in."""
-        return self.rows // block_px * -(-grid.width // block_px) + self.columns // block_px
+    def blocks(self, spatial_block_px: int, grid: Grid) -> np.ndarray:
+        """Number of the spatial block that each point lies in."""
+        return SpatialBlocks(grid.shape, spatial_block_px).number(self.rows, self.columns)
 
 
 def read_samples(

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gossan.accuracy.class_map import RULES as MAP_RULES
-from gossan.accuracy.scores import MINIMUM_BLOCKS, assess_blocks, resample_blocks, score_confusion
+from gossan.accuracy.blocks import Bootstrap, estimate, require_least
+from gossan.accuracy.record import RULES as MAP_RULES
+from gossan.accuracy.record import TruthSource, class_labels, make_record
+from gossan.accuracy.scores import count_pixels, score_confusion
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.prospects.features import Stack, read_point_features, require_fit
@@ -49,24 +51,20 @@ RULES = {
 class Options:
     """How plans are tested: sides of blocks, folds, points per class that train a fold at most."""
 
-    block_px: int = 24
-    folds: int = 8
-    per_class: int = 150
-    replicates: int = 1000
-    seed: int = 42
-    threads: int = 1
+    bootstrap: Bootstrap
+    folds: int
+    per_class: int
+    threads: int
 
     def __post_init__(self):
         """Raise InputError for numbers that cannot be used."""
-        for name, number, least in (
-            ("block-px", self.block_px, 1),
-            ("folds", self.folds, 2),
-            ("per-class", self.per_class, 2),
-            ("bootstrap", self.replicates, 100),
-            ("seed", self.seed, 0),
-        ):
-            if number < least:
-                raise InputError(f"{name}: {number} is too small; give at least {least}")
+        require_least("folds", self.folds, 2)
+        require_least("per-class", self.per_class, 2)
+
+    @property
+    def seed(self) -> int:
+        """The seed of folds, draws and bootstrap."""
+        return self.bootstrap.seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +98,31 @@ class Ground:
     blocks: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Labelled points, and the features of every plan by its name, (n, features) each.
+
+    `names` and `layers` are those of each plan's features.
+    """
+
+    samples: Samples
+    values: dict[str, np.ndarray]
+    names: dict[str, tuple[str, ...]]
+    layers: dict[str, tuple[str, ...]]
+
+
 def read_ground(
-    stack: Stack, samples: Samples, plans: Sequence[Plan], options: Options, block_px: int = 512
+    stack: Stack, samples: Samples, plans: Sequence[Plan], options: Options, *, block_px: int
 ) -> Ground:
+    """Read every plan's features, as `read_plan_features`, and number the spatial blocks."""
+    read = read_plan_features(stack, samples, plans, block_px=block_px, threads=options.threads)
+    blocks = read.samples.blocks(options.bootstrap.spatial_block_px, stack.grid)
+    return Ground(read.samples, read.values, read.names, read.layers, blocks)
+
+
+def read_plan_features(
+    stack: Stack, samples: Samples, plans: Sequence[Plan], *, block_px: int, threads: int
+) -> Features:
     """Read every plan's features; points on nodata of any layer of any plan are left out.
 
     All plans are then tested on the same points. Raises InputError where none is left.
@@ -120,16 +140,19 @@ def read_ground(
             samples.rows,
             samples.columns,
             block_px=block_px,
-            threads=options.threads,
+            threads=threads,
         )
         names[plan.name], layers[plan.name] = plan.recipe.names(own), plan.recipe.layers_of(own)
         whole &= np.isfinite(features[plan.name]).all(axis=1)
     if not whole.any():
         raise InputError("samples: all points lie on nodata; check the cube and extra rasters")
-    notes = () if whole.all() else (f"{(~whole).sum()} points lie on nodata; left out",)
-    samples = samples.take(whole, *notes)
+    notes = [] if whole.all() else [f"{(~whole).sum()} points lie on nodata; left out"]
+    for plan in plans:
+        note = plan.recipe.note([stack.layers[place] for place in plan_layers(stack, plan)])
+        if note:
+            notes.append(f"{plan.name}: {note}")
     kept = {name: values[whole] for name, values in features.items()}
-    return Ground(samples, kept, names, layers, samples.blocks(options.block_px, stack.grid))
+    return Features(samples.take(whole, *notes), kept, names, layers)
 
 
 def plan_layers(stack: Stack, plan: Plan) -> tuple[int, ...]:
@@ -225,12 +248,9 @@ def _learnable(codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _count(
     codes: np.ndarray, predicted: np.ndarray, found: np.ndarray, blocks: np.ndarray
 ) -> np.ndarray:
-    """Confusion counts (blocks, K, K), rows = reference."""
-    used, block = np.unique(blocks, return_inverse=True)
-    counts = np.zeros((len(used), len(found), len(found)), np.int64)
-    where = block, np.searchsorted(found, codes), np.searchsorted(found, predicted)
-    np.add.at(counts, where, 1)
-    return counts
+    """Confusion counts (blocks, K, K), rows = truth."""
+    truth, said = np.searchsorted(found, codes), np.searchsorted(found, predicted)
+    return count_pixels(blocks, truth, said, len(found))
 
 
 def run_tests(ground: Ground, plans: Sequence[Plan], options: Options) -> list[Test]:
@@ -295,62 +315,46 @@ def count_test(ground: Ground, test: Test, classes: Sequence[MapClass]) -> np.nd
     return counts[:, order][:, :, order]
 
 
-def make_record(
+def forest_record(
     ground: Ground,
     test: Test,
     classes: Sequence[MapClass],
     options: Options,
     *,
     scene: str,
-    reference: str,
+    truth: str,
     synthetic: bool,
+    notes: Sequence[str] = (),
 ) -> dict:
-    """The accuracy record of a test (`record` in workflow/schemas/accuracy.schema.json)."""
-    labels = [
-        {"code": 0, "name": "other", "label": "Other / unclassified"},
-        *({"code": item.code, "name": item.name, "label": item.label} for item in classes),
-    ]
+    """The accuracy record of a test against the points of the file `truth`.
+
+    `notes` are added to what is said of the points.
+    """
     blocks = count_test(ground, test, classes)
-    scores = assess_blocks(blocks, labels, options.replicates, options.seed)
     used = ", ".join(dict.fromkeys(plan.name for plan in test.plans))
     how = {
         "random": f"the samples' own split; {test.trained[0]} points trained",
         "blocked": (
-            f"whole blocks of {options.block_px} pixels in {len(test.members)} folds; at most "
-            f"{options.per_class} points per class trained each, {min(test.trained)} to "
-            f"{max(test.trained)} in all"
+            f"whole blocks of {options.bootstrap.spatial_block_px} pixels in "
+            f"{len(test.members)} folds; at most {options.per_class} points per class trained "
+            f"each, {min(test.trained)} to {max(test.trained)} in all"
         ),
     }[test.protocol]
-    return {
-        "scene": scene,
-        "method": f"Random forest, {test.name}, {test.protocol} split",
-        "assessed": True,
-        "synthetic": synthetic,
-        "reference": {
-            "file": reference,
-            "kind": "points",
-            "note": "; ".join(("the pixel that holds each point is tested", *ground.samples.notes)),
-            "synthetic": synthetic,
-            "n_conflicting": 0,
-        },
-        "n": int(blocks.sum()),
-        "split": f"{test.protocol}: {how}" + (f"; plans: {used}" if test.name == CHOSEN else ""),
-        "design": "census",
-        "per_class": None,
-        "seed": options.seed,
-        "bootstrap": options.replicates,
-        "block_px": options.block_px,
-        "rules": RULES,
-        "confusion_matrix": {
-            "rows": "reference",
-            "columns": "map",
-            "labels": labels,
-            "counts": blocks.sum(axis=0).tolist(),
-        },
-        "scores": scores,
-        "scores_study_classes": {**scores, "classes": scores["classes"][1:]},
-        "stratified": None,
-    }
+    return make_record(
+        blocks,
+        class_labels(classes),
+        scene=scene,
+        method=f"Random forest, {test.name}, {test.protocol} split",
+        synthetic=synthetic,
+        truth=TruthSource(
+            truth,
+            "points",
+            "; ".join(("the pixel that holds each point is tested", *ground.samples.notes, *notes)),
+        ),
+        split=f"{test.protocol}: {how}" + (f"; plans: {used}" if test.name == CHOSEN else ""),
+        bootstrap=options.bootstrap,
+        rules=RULES,
+    )
 
 
 def compare_tests(
@@ -358,8 +362,8 @@ def compare_tests(
 ) -> list[dict]:
     """One row per test: scores with intervals, and the gain over the protocol's first plan.
 
-    The gain's interval redraws the same blocks for both (a paired bootstrap); "" where fewer than
-    MINIMUM_BLOCKS blocks carry the value. `plans` are those of the folds.
+    The gain's interval redraws the same blocks for both (a paired bootstrap); "" where none
+    can be stated (`blocks.interval`). `plans` are those of the folds.
     """
     rows = []
     for test in tests:
@@ -367,10 +371,7 @@ def compare_tests(
         # Both tests have the same points, so the same blocks in the same order.
         counts = [count_test(ground, item, classes) for item in (test, first)]
         points = [score_confusion(part.sum(axis=0)) for part in counts]
-        draws = [
-            score_confusion(resample_blocks(part, options.replicates, options.seed))
-            for part in counts
-        ]
+        draws = [score_confusion(options.bootstrap.resample(part)) for part in counts]
         blocks = len(counts[0])
         of_class = (counts[0].sum(axis=2) > 0).sum(axis=0)
         # As in assess_blocks, macro-F1 rests on the blocks of the class that has the fewest.
@@ -388,12 +389,10 @@ def compare_tests(
             own, base = (float(getattr(point, field)) for point in points)
             spread = getattr(draws[0], field)
             gain = spread - getattr(draws[1], field)
-            enough = carried.get(name, blocks) >= MINIMUM_BLOCKS
             for title, value, values in ((name, own, spread), (f"gain_{name}", own - base, gain)):
-                row[title] = round(value, 6)
-                edges = np.nanpercentile(values, [2.5, 97.5]) if enough else (None, None)
-                for end, edge in zip(("low", "high"), edges, strict=True):
-                    row[f"{title}_{end}"] = "" if edge is None else round(float(edge), 6)
+                told = estimate(value, values, carried.get(name, blocks))
+                for end, number in zip(("", "_low", "_high"), told.values(), strict=True):
+                    row[f"{title}{end}"] = "" if number is None else number
         rows.append(row)
     return rows
 

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from gossan.accuracy.scores import assess_blocks, score_confusion
+from gossan.accuracy.blocks import INTERVAL_RULE, Bootstrap
+from gossan.accuracy.record import TruthSource, make_record
+from gossan.accuracy.scores import count_pixels, score_confusion
 from gossan.errors import InputError
 from gossan.legend import NODATA, MapClass
 from gossan.library.readers import References
@@ -516,10 +518,7 @@ RULES = {
         "are tested, which flatters every method; see how each point was labelled."
     ),
     "macro_f1": "The plain mean of F1 over the classes present among the tested points.",
-    "interval": (
-        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks of points; "
-        "null where fewer than five blocks carry the value. Undefined values are null."
-    ),
+    "interval": INTERVAL_RULE,
 }
 """How the numbers of the record are to be read; written into it."""
 
@@ -552,41 +551,22 @@ def point_record(
     labels += [
         {"code": known[name].code, "name": name, "label": known[name].label} for name in COVER_NAMES
     ]
-    used, place = np.unique(samples.block, return_inverse=True)
-    blocks = np.zeros((len(used), len(labels), len(labels)), np.int64)
-    np.add.at(blocks, (place, cover_places(samples) + 1, said + 1), 1)
-    scores = assess_blocks(blocks, labels, replicates, seed)
-    return {
-        "scene": scene,
-        "method": "Spectral Angle Mapper, four cover classes",
-        "assessed": True,
-        "synthetic": synthetic,
-        "reference": {
-            "file": file,
-            "kind": "points",
-            "note": "the pixel that holds each point is tested; its class is from "
+    return make_record(
+        count_pixels(samples.block, cover_places(samples) + 1, said + 1, len(labels)),
+        labels,
+        scene=scene,
+        method="Spectral Angle Mapper, four cover classes",
+        synthetic=synthetic,
+        truth=TruthSource(
+            file,
+            "points",
+            "the pixel that holds each point is tested; its class is from "
             + " and ".join(sorted(set(samples.labelled_by))),
-            "synthetic": synthetic,
-            "n_conflicting": 0,
-        },
-        "n": int(blocks.sum()),
-        "split": SPLIT_NOTE,
-        "design": "census",
-        "per_class": None,
-        "seed": seed,
-        "bootstrap": replicates,
-        "block_px": int(sides[0]),
-        "rules": RULES,
-        "confusion_matrix": {
-            "rows": "reference",
-            "columns": "map",
-            "labels": labels,
-            "counts": blocks.sum(axis=0).tolist(),
-        },
-        "scores": scores,
-        "scores_study_classes": {**scores, "classes": scores["classes"][1:]},
-        "stratified": None,
-    }
+        ),
+        split=SPLIT_NOTE,
+        bootstrap=Bootstrap(int(sides[0]), replicates, seed),
+        rules=RULES,
+    )
 
 
 def as_references(spectra: Spectra, bands: BandTable) -> References:

@@ -20,6 +20,7 @@ from gossan.legend import NODATA, MapClass
 from gossan.raster import Grid
 from gossan.vectors import POLYGONS, read_features
 
+IRON_METHOD = "Expected grade"
 GRADES = {"high": 1.0, "moderate": 2 / 3, "low": 1 / 3}
 NEGATIVE = "negative"
 
@@ -29,10 +30,6 @@ POTENTIAL = (
     MapClass(MEDIUM, "medium", "Medium potential", "#F0A93B"),
     MapClass(HIGH, "high", "High potential", "#A61C28"),
 )
-# Just above the score of a pixel that is low, or moderate, beyond doubt: medium potential is more
-# than a low grade expected, high potential more than a moderate one.
-MEDIUM_SCORE = 0.34
-HIGH_SCORE = 0.67
 
 HOST_ATTRIBUTE = "iron"
 PROBABILITY_TOLERANCE = 0.02
@@ -99,9 +96,7 @@ def score_potential(
     return np.clip(score, 0, 1).astype(np.float32)
 
 
-def classify_potential(
-    score: np.ndarray, medium: float = MEDIUM_SCORE, high: float = HIGH_SCORE
-) -> np.ndarray:
+def classify_potential(score: np.ndarray, medium: float, high: float) -> np.ndarray:
     """Potential of float32 scores, uint8 of the same shape: LOW, MEDIUM, HIGH, NODATA for NaN.
 
     A threshold belongs to the class above it.

@@ -67,7 +67,7 @@ def leading_tests(tests: Sequence[ForestTest]) -> list[ForestTest]:
 
 
 def class_names(record: Mapping) -> list[str]:
-    """Names of the classes that a record's map and reference can hold, other ground left out."""
+    """Names of the classes that a record's map and truth can hold, other ground left out."""
     return [item["name"] for item in record["scores_study_classes"]["classes"]]
 
 

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 from rasterio.windows import bounds as window_bounds
 from rasterio.windows import transform as window_transform
 
-from gossan.accuracy.scores import MINIMUM_BLOCKS
+from gossan.accuracy.blocks import MINIMUM_BLOCKS, Bootstrap, block_cells, gather, interval
 from gossan.errors import InputError
 from gossan.legend import NODATA
 from gossan.prospects.potential import HIGH, MEDIUM, POTENTIAL
@@ -88,8 +88,8 @@ def read_sites(
     path: str | Path,
     grid: Grid,
     name: str,
-    substances: Sequence[str] | None = None,
-    attribute: str = "substance",
+    substances: Sequence[str] | None,
+    attribute: str,
 ) -> Sites:
     """Read points or polygons, those of `substances` only, without regard to case.
 
@@ -233,49 +233,25 @@ def count_steps(score: np.ndarray) -> np.ndarray:
 
 
 def resample_means(
-    values: np.ndarray, blocks: np.ndarray, replicates: int, seed: int
+    values: np.ndarray, blocks: np.ndarray, bootstrap: Bootstrap
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """95 % intervals of the means of `values` (n, k): low (k,) and high (k,).
 
-    Whole spatial blocks (n,), by their numbers, are drawn with replacement (Efron 1979), because
-    sites near to each other are not independent. None for fewer than MINIMUM_BLOCKS blocks.
+    Whole spatial blocks (n,), by their numbers, are drawn (`gossan.accuracy.blocks`). None where
+    too few blocks hold sites.
     """
-    used, place = np.unique(blocks, return_inverse=True)
-    if len(used) < MINIMUM_BLOCKS:
+    sums = gather(blocks, np.column_stack([values, np.ones(len(values))]))
+    if len(sums) < MINIMUM_BLOCKS:
         return None
-    sums = np.zeros((len(used), values.shape[1] + 1))
-    np.add.at(sums, place, np.column_stack([values, np.ones(len(values))]))
-    draws = np.random.default_rng(seed).multinomial(
-        len(used), np.full(len(used), 1 / len(used)), size=replicates
-    )
-    samples = draws @ sums
-    means = samples[:, :-1] / samples[:, -1:]
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    samples = bootstrap.resample(sums)
+    low, high = interval(samples[:, :-1] / samples[:, -1:], len(sums))
     return low, high
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are made: side of a spatial block, number of samples, seed."""
-
-    block_px: int = 128
-    replicates: int = 1000
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        """Raise InputError for numbers without sense."""
-        if self.block_px < 1:
-            raise InputError(f"block-px: {self.block_px} is less than 1 pixel")
-        if self.replicates < 100:
-            raise InputError(f"bootstrap: {self.replicates} samples are too few; use 100 or more")
-        if self.seed < 0:
-            raise InputError(f"seed: {self.seed} is negative")
-
-    def blocks_of(self, sites: Sites) -> np.ndarray:
-        """Number of the spatial block of each site, (n,)."""
-        row, column = sites.row // self.block_px, sites.column // self.block_px
-        row, column = row - row.min(), column - column.min()
-        return row * (column.max() + 1) + column
+def blocks_of(sites: Sites, bootstrap: Bootstrap) -> np.ndarray:
+    """Number of the spatial block of each site, (n,), for sites beside the map, too."""
+    cells = block_cells(sites.row, sites.column, bootstrap.spatial_block_px)
+    return np.unique(np.stack(cells, axis=1), axis=0, return_inverse=True)[1].ravel()
 
 
 @dataclass(frozen=True)
@@ -324,16 +300,16 @@ def overlay_rows(
     groups = {item.name: (item.code,) for item in reversed(POTENTIAL)}
     groups["medium or high"] = (MEDIUM, HIGH)
     members = np.stack([np.isin(potential[mapped], codes) for codes in groups.values()], axis=1)
-    blocks = bootstrap.blocks_of(sites)[mapped]
-    interval = resample_means(members, blocks, bootstrap.replicates, bootstrap.seed)
+    blocks = blocks_of(sites, bootstrap)[mapped]
+    spread = resample_means(members, blocks, bootstrap)
     rows = []
     for place, (group, codes) in enumerate(groups.items()):
         pixels = int(counts.pixels[list(codes)].sum())
         touching = int(tally.touches(codes)[mapped].sum())
         found = int(members[:, place].sum())
         ends = {"": found / number} if number else {}
-        if interval is not None:
-            ends |= {"_low": interval[0][place], "_high": interval[1][place]}
+        if spread is not None:
+            ends |= {"_low": spread[0][place], "_high": spread[1][place]}
         row = {
             "sites": name,
             "potential": group,
@@ -404,11 +380,9 @@ def trace_curve(
     total = counts.steps.sum()
     below = np.concatenate([[0], np.cumsum(counts.steps)[:-1]])
     rank = (below + counts.steps / 2)[reached] / total
-    blocks = bootstrap.blocks_of(sites)[used]
-    interval = resample_means(
-        np.column_stack([rank, members]), blocks, bootstrap.replicates, bootstrap.seed
-    )
-    low, high = (None, None) if interval is None else interval
+    blocks = blocks_of(sites, bootstrap)[used]
+    spread = resample_means(np.column_stack([rank, members]), blocks, bootstrap)
+    low, high = (None, None) if spread is None else spread
     pixels = counts.steps[::-1].cumsum()[::-1]
     return Curve(
         pixels=pixels,

@@ -2,7 +2,7 @@
 
 The design is that of Franca-Rocha et al. (2025), Minerals 15, 1119: ore points inside each mine,
 and points of soil, vegetation and mixed cover in rings around it. What counts as which cover is
-said by a reference where there is one, else by two indices of the scene's own spectra:
+said by ground truth where there is any, else by two indices of the scene's own spectra:
 
 - NDVI, with the limits of Sobrino, Jiménez-Muñoz and Paolini (2004), Remote Sensing of Environment
   90, 434-440: up to 0.2 bare soil, from 0.5 on full vegetation, a mixture of the two in between.
@@ -10,8 +10,11 @@ said by a reference where there is one, else by two indices of the scene's own s
   Rikimaru, Roy and Miyatake (2002), Tropical Ecology 43, 39-47, which is positive on bare soil and
   keeps water and shadow, of low NDVI too, out of it.
 
+Bands are found by wavelength, of one sensor where a stack has several. A sensor without a blue band
+(ASTER) gets the index with green in its place; the table of strata says which bands were taken.
+
 Cover that was labelled by indices can be told from the bands by the same indices, so a score on
-such points flatters every classifier. Points labelled by a reference do not have that fault.
+such points flatters every classifier. Points labelled by ground truth do not have that fault.
 """
 
 import math
@@ -27,13 +30,16 @@ from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
-from gossan.accuracy.truth import open_reference
+from gossan.accuracy.blocks import SpatialBlocks, require_least
+from gossan.accuracy.truth import open_truth
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import MapClass
 from gossan.raster import BandTable, Grid, RasterInfo, decode, is_synthetic, iter_blocks, read_info
 from gossan.sampling import GOLDEN, mix_states, smallest_of_each
+from gossan.transforms.band_search import sensor_parts
 from gossan.transforms.vegetation import (
+    GREEN_UM,
     NEAR_INFRARED_UM,
     RED_UM,
     find_band_within,
@@ -48,7 +54,7 @@ MINERALS = ("hematite", "itabirite")
 ORE = "ore"
 COVERS = ("soil", "vegetation", "mixed")
 SPLITS = ("train", "test")
-ORE_POINTS, INDICES, REFERENCE = "ore points", "indices", "reference"
+ORE_POINTS, INDICES, TRUTH = "ore points", "indices", "truth"
 BLUE_UM, SHORTWAVE_UM = (0.45, 0.52), (1.55, 1.75)
 CLASS_ATTRIBUTE = "class"
 NAME_ATTRIBUTE = "name"
@@ -65,9 +71,9 @@ SHARE_LIMIT = 0.9
 class Rules:
     """Limits of the indices: soil up to `soil_ndvi` and from `soil_bsi`, else as NDVI says."""
 
-    soil_ndvi: float = 0.2
-    vegetation_ndvi: float = 0.5
-    soil_bsi: float = 0.0
+    soil_ndvi: float
+    vegetation_ndvi: float
+    soil_bsi: float
 
     def check(self) -> None:
         """Raise InputError unless -1 <= soil_ndvi < vegetation_ndvi <= 1 and BSI is in range."""
@@ -80,23 +86,23 @@ class Rules:
             raise InputError(f"soil-bsi: {self.soil_bsi:g} is not between -1 and 1; correct it")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Design:
     """How many points of each class lie where, how far apart, and how they are dealt out.
 
     `distances_m` are the outer limits of the rings around a mine and `counts` the points of each
-    cover in them; `ore_count` points lie in the mine. `block_px` is the side of the spatial blocks
-    that a point's block number refers to.
+    cover in them; `ore_count` points lie in the mine. `spatial_block_px` is the side of the
+    blocks that a point's block number refers to.
     """
 
-    distances_m: tuple[float, ...] = (100.0, 200.0, 500.0, 10_000.0)
-    counts: tuple[int, ...] = (20, 20, 20, 40)
-    ore_count: int = 20
-    min_distance_m: float = 30.0
-    test_share: float = 0.3
-    block_px: int = 32
-    seed: int = 42
-    allow_fewer: bool = False
+    distances_m: tuple[float, ...]
+    counts: tuple[int, ...]
+    ore_count: int
+    min_distance_m: float
+    test_share: float
+    spatial_block_px: int
+    seed: int
+    allow_fewer: bool
 
     def check(self) -> None:
         """Raise InputError for numbers that cannot be used."""
@@ -114,8 +120,8 @@ class Design:
             raise InputError(f"min-distance-m: {self.min_distance_m:g} is negative; correct it")
         if not 0 < self.test_share <= SHARE_LIMIT:
             raise InputError(f"test-share: {self.test_share:g} is not above 0 and at most 0.9")
-        if self.block_px < 1 or self.seed < 0:
-            raise InputError("block-px, seed: give a side of 1 or more and a seed of 0 or more")
+        require_least("spatial-block-px", self.spatial_block_px, 1)
+        require_least("seed", self.seed, 0)
 
     @property
     def strata(self) -> tuple[str, ...]:
@@ -147,7 +153,7 @@ class Samples:
 
     `mineral` is "" for what is no ore; `split` is train or test; `block` numbers square blocks of
     `block_px` pixels row by row; `rule` is the class that the indices alone say, "" for none.
-    `labelled_by` says where the class is from: ORE_POINTS, INDICES or REFERENCE.
+    `labelled_by` says where the class is from: ORE_POINTS, INDICES or TRUTH.
     """
 
     mine: np.ndarray
@@ -204,27 +210,64 @@ def classify_cover(ndvi: np.ndarray, bsi: np.ndarray, rules: Rules) -> np.ndarra
     return cover
 
 
-def index_bands(bands: BandTable, what: str) -> list[int]:
-    """Places of the blue, red, near and shortwave infrared bands, which the indices are taken of.
+@dataclass(frozen=True)
+class IndexBands:
+    """Places and names of the blue, red, near and shortwave infrared bands of NDVI and BSI.
 
-    Bands are found by wavelength. Raises InputError, naming `what`, where one is missing.
+    `green_for_blue` says that the first is green.
     """
+
+    places: tuple[int, ...]
+    names: tuple[str, ...]
+    green_for_blue: bool
+
+    @property
+    def note(self) -> str:
+        """The bands in words, such as "B02 B04 B08 B11"."""
+        return " ".join(self.names) + (" (green in place of blue)" if self.green_for_blue else "")
+
+
+def index_bands(bands: BandTable, what: str) -> IndexBands:
+    """The bands that the indices are taken of, found by wavelength.
+
+    In a stack they are of one sensor, the first that has all four, else the first that has all
+    with green in place of blue. Raises InputError, naming `what` and the missing band, where
+    there is no such sensor.
+    """
+    if not bands.centre_um:
+        raise InputError(
+            f"{what}: its bands have no wavelengths, by which NDVI and BSI find theirs; write them "
+            "into the raster"
+        )
     limits = {
-        "blue": BLUE_UM,
         "red": RED_UM,
         "near infrared": NEAR_INFRARED_UM,
         "shortwave infrared": SHORTWAVE_UM,
     }
-    places = []
-    for name, (low, high) in limits.items():
-        place = find_band_within(bands, (low, high))
-        if place is None:
+    parts = [
+        BandTable(
+            tuple(bands.names[place] for place in part),
+            tuple(bands.centre_um[place] for place in part),
+        )
+        for part in sensor_parts(bands.names)
+    ]
+    for first in (BLUE_UM, GREEN_UM):
+        for part in parts:
+            own = [find_band_within(part, pair) for pair in (first, *limits.values())]
+            if None not in own:
+                names = tuple(part.names[place] for place in own)
+                places = tuple(bands.names.index(name) for name in names)
+                return IndexBands(places, names, first == GREEN_UM)
+    for name, (low, high) in ({"blue or green": (BLUE_UM[0], GREEN_UM[1])} | limits).items():
+        if find_band_within(bands, (low, high)) is None:
             raise InputError(
                 f"{what}: has no {name} band centred at {low:g} to {high:g} µm for NDVI and BSI; "
                 "make the cube with it"
             )
-        places.append(place)
-    return places
+    raise InputError(
+        f"{what}: no sensor of it has all bands for NDVI and BSI, from blue or green to "
+        f"{SHORTWAVE_UM[1]:g} µm; add one that has"
+    )
 
 
 def read_mines(path: str | Path, grid: Grid) -> list[Mine]:
@@ -237,7 +280,10 @@ def read_mines(path: str | Path, grid: Grid) -> list[Mine]:
     import shapely
 
     if grid.pixel_area_m2 is None:
-        raise InputError(f"{path}: the cube is not in a projected system; distances need metres")
+        raise InputError(
+            f"{path}: the cube is not in a projected system, and distances need metres; take the "
+            "scene's stack, or reproject it"
+        )
     features = read_features(path, grid, "mines", POLYGONS, (CLASS_ATTRIBUTE,))
     minerals = _minerals(path, features[CLASS_ATTRIBUTE])
     names = minerals
@@ -406,7 +452,7 @@ def draw_samples(
     *,
     design: Design,
     rules: Rules,
-    reference: str | Path | None = None,
+    truth: str | Path | None = None,
     classes: Sequence[MapClass] = (),
     threads: int = 1,
 ) -> tuple[Samples, list[dict[str, object]]]:
@@ -414,8 +460,8 @@ def draw_samples(
 
     The soil, vegetation and mixed points come from pixels within the rings, outside of all mines,
     that have data in every band; a pixel near several mines belongs to the nearest. With a
-    `reference` (a class raster in the codes of `classes`, or a vector file with the attribute
-    `class`) a pixel is what the reference says, else what `rules` say. Points are drawn one after
+    `truth` (a class raster in the codes of `classes`, or a vector file with the attribute
+    `class`) a pixel is what the truth says, else what `rules` say. Points are drawn one after
     the other at random, none nearer than `design.min_distance_m` to another. Of each class, and of
     each mineral of the ore, `design.test_share` are set aside as test points, at random.
 
@@ -429,15 +475,18 @@ def draw_samples(
     if not info.grid.transform.is_rectilinear:
         raise InputError(f"{cube}: its grid is turned against north; reproject it")
     mines = read_mines(mines_path, info.grid)
-    places = index_bands(info.bands, str(cube))
-    ore = _place_ore(ore_points, mines, info, places, rules)
+    bands = index_bands(info.bands, str(cube))
+    ore = _place_ore(ore_points, mines, info, bands.places, rules)
     candidates, found = _gather(
-        info, mines, places, design, rules, reference, classes, threads=threads
+        info, mines, bands.places, design, rules, truth, classes, threads=threads
     )
     chosen, asked, pixels = _choose(ore, candidates, found, mines, design, info.grid)
-    labelled_by = INDICES if reference is None else REFERENCE
+    labelled_by = INDICES if truth is None else TRUTH
     samples = _make_samples(chosen, mines, ore, design, info.grid, labelled_by)
-    rows = _table(samples, mines, asked, pixels, design, info, labelled_by)
+    rows = [
+        row | {"index_bands": bands.note}
+        for row in _table(samples, mines, asked, pixels, design, info, labelled_by)
+    ]
     if not design.allow_fewer:
         _require_all(rows, mines_path, design)
     for name in (ORE, *COVERS):
@@ -445,7 +494,7 @@ def draw_samples(
         if number < 2:
             raise InputError(
                 f"{mines_path}: {number} points of the class {name} in all strata; at least 2 are "
-                "needed to train and to test, so change the rules, the rings or the reference"
+                "needed to train and to test, so change the rules, the rings or the ground truth"
             )
     return samples, rows
 
@@ -529,7 +578,7 @@ def _gather(
     places: Sequence[int],
     design: Design,
     rules: Rules,
-    reference: str | Path | None,
+    truth: str | Path | None,
     classes: Sequence[MapClass],
     *,
     threads: int,
@@ -541,8 +590,8 @@ def _gather(
     most = np.tile(most, len(mines))
     sources: list = [info.path, lambda window: window]
     decode_codes = None
-    if reference is not None:
-        opened = open_reference(reference, info.grid, classes)
+    if truth is not None:
+        opened = open_truth(truth, info.grid, classes)
         decode_codes = _cover_codes(classes)
         sources.append(opened.read)
 
@@ -579,7 +628,7 @@ def _gather(
 
 
 def _cover_codes(classes: Sequence[MapClass]) -> Callable[[np.ndarray], np.ndarray]:
-    """Turns a reference's codes into places in COVERS plus one; 0 for anything else."""
+    """Turns codes of the truth into places in COVERS plus one; 0 for anything else."""
     codes = {item.name: item.code for item in classes}
     missing = [name for name in COVERS if name not in codes]
     if missing:
@@ -660,7 +709,7 @@ def _make_samples(
     labelled_by: str,
 ) -> Samples:
     names = ("", *COVERS)
-    columns = -(-grid.width // design.block_px)
+    spatial = SpatialBlocks(grid.shape, design.spatial_block_px)
     parts = []
     for mine, stratum, cover, points in sorted(chosen, key=lambda item: item[:3]):
         order = np.lexsort((points.column, points.row))
@@ -675,8 +724,8 @@ def _make_samples(
                 cover=np.full(n, (ORE, *COVERS)[cover], object),
                 mineral=np.array(minerals, object),
                 split=np.full(n, SPLITS[0], object),
-                block=(points.row // design.block_px) * columns + points.column // design.block_px,
-                block_px=np.full(n, design.block_px),
+                block=spatial.number(points.row, points.column),
+                block_px=np.full(n, design.spatial_block_px),
                 row=points.row,
                 column=points.column,
                 ndvi=points.ndvi,

@@ -1,27 +1,86 @@
-"""Standard band ratios of ASTER for alteration minerals.
+"""Standard band ratios for alteration minerals, on whichever sensor has their bands.
 
 A ratio of the bands beside an absorption to the band in it grows with the depth of the absorption
-and does not change with illumination: (5+7)/6 is a relative absorption-band depth after
+and does not change with illumination: (5+7)/6 of ASTER is a relative absorption-band depth after
 Crowley et al. (1989). Ratios want reflectance, or anything proportional to it in each band; bands
 that were shifted (min-max scaling) keep the order of neighbouring values but not the ratio itself.
+
+Ratios are published for ASTER's bands. Here they are of places in the spectrum (`PLACES`), which
+`list_ratios` finds among a sensor's bands by wavelength. A sensor without a band there has no such
+ratio: no band stands in for another.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gossan.errors import InputError
+from gossan.transforms.band_search import sensor_parts
+from gossan.transforms.vegetation import GREEN_UM, NEAR_INFRARED_UM, RED_UM
+
+if TYPE_CHECKING:
+    from gossan.raster import BandTable
 
 FERRIC_IRON = "ferric_iron"
 
 _MANUAL = "Kalinowski and Oliver (2004), ASTER Mineral Index Processing Manual"
 _DEPTH = "Crowley et al. (1989), Remote Sensing of Environment 29, 121-134"
+_THEMATIC = "Sabins (1999), Ore Geology Reviews 14, 157-183"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a band of a ratio lies: its centre within `limits_um`, as near as can be to `ideal_um`.
+
+    Its width must be from `narrowest_um` to `widest_um`: a band over all of 2.1 to 2.3 µm does
+    not see a single absorption there. Micrometres all.
+    """
+
+    limits_um: tuple[float, float]
+    ideal_um: float
+    widest_um: float = math.inf
+    narrowest_um: float = 0.0
+
+    def find(self, bands: "BandTable", among: Sequence[int]) -> int | None:
+        """The place of the band among those places of the table, or None."""
+        low, high = self.limits_um
+        widths = bands.fwhm_um or [None] * len(bands.names)
+        fitting = [
+            band
+            for band in among
+            if low <= bands.centre_um[band] < high
+            and (widths[band] is None or self.narrowest_um <= widths[band] <= self.widest_um)
+        ]
+        return min(
+            fitting, key=lambda band: abs(bands.centre_um[band] - self.ideal_um), default=None
+        )
+
+
+_NARROW_UM = 0.1
+PLACES: Mapping[str, Place] = MappingProxyType(
+    {
+        "green": Place(GREEN_UM, 0.556),
+        "red": Place(RED_UM, 0.661),
+        "near": Place(NEAR_INFRARED_UM, 0.83),
+        "1.66": Place((1.55, 1.75), 1.656),
+        "2.17": Place((2.145, 2.187), 2.167, _NARROW_UM),
+        "2.21": Place((2.187, 2.235), 2.209, _NARROW_UM),
+        "2.26": Place((2.235, 2.290), 2.262, _NARROW_UM),
+        "2.34": Place((2.290, 2.365), 2.336, _NARROW_UM),
+        "2.40": Place((2.365, 2.440), 2.400, _NARROW_UM),
+        "broad 2.2": Place((2.08, 2.35), 2.2, narrowest_um=_NARROW_UM),
+    }
+)
+"""The bands of ASTER (1, 2, 3N, 4 to 9), and the one broad band of Landsat and Sentinel-2."""
 
 
 @dataclass(frozen=True)
 class BandRatio:
-    """A sum of bands over a sum of bands.
+    """A sum of bands over a sum of bands, or of PLACES.
 
     `marks` says what a large value stands for, `zones` the alteration zones that it is the
     standard ratio of, `source` where it is published. `depth` tells an absorption-band depth
@@ -54,68 +113,105 @@ class BandRatio:
 RATIOS: tuple[BandRatio, ...] = (
     BandRatio(
         "al_oh",
-        ("5", "7"),
-        ("6",),
+        ("2.17", "2.26"),
+        ("2.21",),
         "Al-OH: sericite, muscovite, illite, smectite",
         f"{_DEPTH}; {_MANUAL}",
         ("phyllic",),
     ),
     BandRatio(
         "kaolinite_alunite",
-        ("4", "6"),
-        ("5",),
+        ("1.66", "2.21"),
+        ("2.17",),
         "Kaolinite, alunite, pyrophyllite",
         f"{_DEPTH}; {_MANUAL}",
         ("argillic", "advanced-argillic"),
     ),
     BandRatio(
         "mg_oh",
-        ("6", "9"),
-        ("8",),
+        ("2.21", "2.40"),
+        ("2.34",),
         "Mg-OH: chlorite, epidote, amphibole",
         f"{_DEPTH}; {_MANUAL}",
         ("propylitic",),
     ),
     BandRatio(
         "carbonate",
-        ("7", "9"),
-        ("8",),
+        ("2.26", "2.40"),
+        ("2.34",),
         "Carbonate, chlorite, epidote",
         f"{_DEPTH}; {_MANUAL}",
         ("propylitic",),
     ),
     BandRatio(
         "epidote_chlorite",
-        ("6", "9"),
-        ("7", "8"),
+        ("2.21", "2.40"),
+        ("2.26", "2.34"),
         "Epidote, chlorite, amphibole",
         _MANUAL,
         ("propylitic",),
     ),
-    BandRatio("dolomite", ("6", "8"), ("7",), "Dolomite", _MANUAL),
-    BandRatio("muscovite", ("7",), ("6",), "Muscovite", _MANUAL, ("phyllic",), depth=False),
-    BandRatio("kaolinite", ("7",), ("5",), "Kaolinite (approximate)", _MANUAL, depth=False),
-    BandRatio("phengite", ("5",), ("6",), "Phengite, host rock", _MANUAL, depth=False),
+    BandRatio("dolomite", ("2.21", "2.34"), ("2.26",), "Dolomite", _MANUAL),
+    BandRatio("muscovite", ("2.26",), ("2.21",), "Muscovite", _MANUAL, ("phyllic",), depth=False),
+    BandRatio("kaolinite", ("2.26",), ("2.17",), "Kaolinite (approximate)", _MANUAL, depth=False),
+    BandRatio("phengite", ("2.17",), ("2.21",), "Phengite, host rock", _MANUAL, depth=False),
     BandRatio(
         "ferrous_silicate",
-        ("5",),
-        ("4",),
+        ("2.17",),
+        ("1.66",),
         "Ferrous silicates: biotite, chlorite, amphibole",
         _MANUAL,
         depth=False,
     ),
-    BandRatio(FERRIC_IRON, ("2",), ("1",), "Ferric iron", _MANUAL, depth=False),
-    BandRatio("ferric_oxide", ("4",), ("3N",), "Ferric oxides", _MANUAL, depth=False),
-    BandRatio("gossan", ("4",), ("2",), "Gossan, leached cap", _MANUAL, depth=False),
+    BandRatio(FERRIC_IRON, ("red",), ("green",), "Ferric iron", _MANUAL, depth=False),
+    BandRatio("ferric_oxide", ("1.66",), ("near",), "Ferric oxides", _MANUAL, depth=False),
+    BandRatio("gossan", ("1.66",), ("red",), "Gossan, leached cap", _MANUAL, depth=False),
+    BandRatio(
+        "clay",
+        ("1.66",),
+        ("broad 2.2",),
+        "Clays, micas, carbonates, chlorite: all that absorb at 2.2 to 2.35 µm, not told apart",
+        _THEMATIC,
+        ("phyllic", "argillic", "advanced-argillic", "propylitic"),
+        depth=False,
+    ),
 )
+"""Ratios of PLACES."""
 
 
-def list_ratios(bands: Sequence[str]) -> list[BandRatio]:
-    """The ratios whose bands are all among `bands`."""
-    return [ratio for ratio in RATIOS if set(ratio.bands) <= set(bands)]
+def list_ratios(bands: "BandTable") -> list[BandRatio]:
+    """The ratios that a table of bands has all bands for, named by these bands.
+
+    Bands are found by wavelength. In a stack of several sensors ("aster:5") all bands of a ratio
+    are of one sensor, the first that has them: between sensors a ratio would tell calibrations.
+    """
+    found = []
+    if not bands.centre_um:
+        return found
+    parts = sensor_parts(bands.names)
+    for ratio in RATIOS:
+        for part in parts:
+            places = {key: PLACES[key].find(bands, part) for key in ratio.bands}
+            if None not in places.values():
+                names = {key: bands.names[place] for key, place in places.items()}
+                found.append(
+                    replace(
+                        ratio,
+                        numerator=tuple(names[key] for key in ratio.numerator),
+                        denominator=tuple(names[key] for key in ratio.denominator),
+                    )
+                )
+                break
+    return found
 
 
-def zone_ratios(bands: Sequence[str], zone: str) -> list[BandRatio]:
+def missing_ratios(bands: "BandTable") -> list[str]:
+    """Names of the ratios that a table of bands lacks a band for."""
+    possible = {ratio.name for ratio in list_ratios(bands)}
+    return [ratio.name for ratio in RATIOS if ratio.name not in possible]
+
+
+def zone_ratios(bands: "BandTable", zone: str) -> list[BandRatio]:
     """The standard ratios of a zone, and that of ferric iron, which weathered sulphides leave.
 
     A zone that no ratio is the standard of has all, because nothing speaks for one of them.

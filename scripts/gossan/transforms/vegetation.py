@@ -25,11 +25,17 @@ def vegetation_bands(bands: "BandTable") -> tuple[str, str]:
     places = [find_band_within(bands, limits) for limits in (RED_UM, NEAR_INFRARED_UM)]
     if None in places:
         raise InputError(
-            f"ndvi_max: needs a red and a near infrared band, and there are only "
+            "ndvi_max: needs a red and a near infrared band, and there are only "
             f"{' '.join(bands.names)}; leave the key out"
         )
     red, infrared = places
     return bands.names[red], bands.names[infrared]
+
+
+def check_index(ndvi_max: float | None) -> None:
+    """Raise InputError for a limit that is no NDVI; None is no limit."""
+    if ndvi_max is not None and not -1 <= ndvi_max <= 1:
+        raise InputError(f"ndvi-max {ndvi_max:g} is no NDVI; give -1 to 1")
 
 
 def vegetation_index(red: np.ndarray, infrared: np.ndarray) -> np.ndarray:

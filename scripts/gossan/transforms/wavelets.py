@@ -47,11 +47,11 @@ class Transform:
     for names that do not exist and for a level below 1.
     """
 
-    wavelet: str = "sym4"
-    level: int = 1
-    mode: str = "symmetric"
-    kind: str = "dwt"
-    gaps: str = "fill"
+    wavelet: str
+    level: int
+    mode: str
+    kind: str
+    gaps: str
 
     def __post_init__(self):
         """Refuse settings without meaning."""

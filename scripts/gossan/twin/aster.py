@@ -1,9 +1,8 @@
 """The twin as an ASTER Level 1T product: one HDF4 file of digital numbers and ODL metadata.
 
-Names of data sets and of metadata keys are the native ones. The ground is that of the Landsat
-twin, in the place of the Zafarghand porphyry system, free of cloud as the study's scene was
-(ASTER products have no cloud mask). Left out: thermal bands, the crosstalk between the SWIR
-detectors, HDF-EOS geolocation tables, and the fill around a swath.
+Names of data sets and of metadata keys are the native ones. The sky is free of cloud (ASTER
+products have no cloud mask). Left out: thermal bands, the crosstalk between the SWIR detectors,
+HDF-EOS geolocation tables, and the fill around a swath.
 """
 
 import math
@@ -11,20 +10,16 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from affine import Affine
 from rasterio.crs import CRS
-from rasterio.features import shapes, sieve
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
-from gossan.errors import InputError
 from gossan.files import staged
-from gossan.legend import MapClass, write_class_style
-from gossan.library.readers import Spectrum
+from gossan.library.spectrum import Spectrum
 from gossan.products.aster import (
     CENTRE_UM,
     COEFFICIENTS,
@@ -35,34 +30,21 @@ from gossan.products.aster import (
     sun_distance_au,
 )
 from gossan.products.aster_files import HDF4_LOCK, TELESCOPES
-from gossan.raster import BandTable, Grid, Layer, iter_blocks, map_blocks
-from gossan.twin.ground import (
-    ALTERATION,
-    CONSTITUENTS,
-    DISTRICT_M,
-    Ground,
-    Sky,
-    Variability,
-    padded,
-)
-from gossan.twin.landsat import constituent_codes
+from gossan.raster import BandTable, Grid, iter_blocks
 from gossan.twin.noise import field_key, white_noise
 from gossan.twin.optics import BandSpectra, band_spectra, surface_reflectance, top_of_atmosphere
+from gossan.twin.site import Site
+from gossan.twin.terrain import Sky, Variability, finer, mean_about, padded
 
 ORIGIN = "Simulated by gossan; not a satellite image"
-PRODUCT_ID = "AST_L1T_00307212002072145_20150413000000_00000"
-DEFAULT_SIZE_PX = (147, 87)
 PIXEL_M, FINE_PIXEL_M = 30, 15
-TRUTH_NODATA = 255
-REFERENCE_ZONES = ("phyllic", "propylitic")
-REFERENCE_LAYER = "zones"
-_CRS, _UTM_ZONE = CRS.from_epsg(32639), 39
-# Centre of the district: 33.18° N, 52.40° E.
-_CENTRE_M = (630_521, 3_672_115)
-_ACQUIRED = datetime(2002, 7, 21, 7, 21, 45)
-# The sun there and then.
-SUN_ELEVATION_DEG, SUN_AZIMUTH_DEG = 69.053, 122.583
-_OVERPASS = 20020721
+# As late by the sun as over this longitude then.
+_ACQUIRED, _LONGITUDE_DEG = datetime(2002, 7, 21, 7, 21, 45, tzinfo=UTC), 52.40
+_PROCESSED = "20150413000000_00000"
+# Sun elevation and azimuth as they are told of a ground.
+_SUN = {"porphyry-zones": (69.053, 122.583)}
+# Northings of southern zones come without it.
+_FALSE_NORTHING_M = 10_000_000.0
 # The low gains, for bright desert ground.
 _GAINS = {"VNIR": "LO1", "SWIR": "LO1"}
 BANDS = {
@@ -90,81 +72,59 @@ _NOISE_REFLECTANCE = 0.7
 # Part of the noise variance that does not grow with the signal.
 _DARK_NOISE = 0.3
 _AEROSOL_055 = 0.1
-# The smallest patch that is drawn in a field map (pixels of 30 m): nearly one hectare.
-_LEAST_PATCH_PX = 10
-# Loose cover, water and snow over more than this share of a pixel hide the rock from the mapper.
-_HIDING = ("soil", "water", "snow")
-_HIDDEN_SHARE = 0.5
-_NO_DATE = "1970-01-01T00:00:00.000Z"
 
 
 @dataclass(frozen=True)
 class _Scene:
-    """All that a block needs; first: place of the scene's first pixel in the district."""
+    """All that a block needs; sun: elevation and azimuth in degrees."""
 
-    ground: Ground
+    site: Site
     grid: Grid
-    first: tuple[int, int]
+    moment: datetime
+    sun: tuple[float, float]
     spectra: dict[str, BandSpectra]
-    codes: dict[str, int]
+
+    @property
+    def overpass(self) -> int:
+        """Number of the day, which haze and noise depend on."""
+        return int(f"{self.moment:%Y%m%d}")
+
+    @property
+    def product_id(self) -> str:
+        """Name of the granule."""
+        return f"AST_L1T_003{self.moment:%m%d%Y%H%M%S}_{_PROCESSED}"
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Numbers of one block: vnir and swir (bands, rows, columns), truth and zones (rows, ...)."""
+    """Numbers of one block: vnir and swir (bands, rows, columns)."""
 
     vnir: np.ndarray
     swir: np.ndarray
-    truth: np.ndarray
-    zones: np.ndarray
 
 
-def write_aster(
-    product: str | Path,
-    truth: str | Path,
-    *,
-    reference: str | Path,
-    seed: int,
-    size_px: tuple[int, int] = DEFAULT_SIZE_PX,
-    difficulty: float,
+def simulate_aster(
+    site: Site,
     library: Sequence[Spectrum],
-    classes: Sequence[MapClass],
+    product: str | Path,
+    *,
     threads: int = 1,
     block_px: int = 128,
 ) -> None:
-    """Simulate a scene of size_px (columns, rows) of 30 m and write product, truth and reference.
+    """Simulate a ground as ASTER sees it and write the product.
 
-    product: HDF4 with ImageData1, 2, 3N (15 m) and 4-9 (30 m), uint8. truth: class raster of the
-    dominant exposed constituent at 30 m with the codes of `classes`, and its styles. reference:
-    GeoPackage of the alteration zones as one maps them in the field, polygons with the attribute
-    `class` (phyllic, propylitic); see `map_zones`.
+    product: HDF4 with ImageData1, 2, 3N (15 m) and 4-9 (30 m), uint8. Bytes do not depend on
+    `threads`; memory is set by `block_px` and threads.
 
-    Ground and place do not depend on the size: a smaller scene is a window of a larger one, put
-    where `place_window` says. Bytes do not depend on `threads`; memory is set by `block_px` and
-    threads, but for two bytes per pixel of the scene (truth and zones).
-
-    Raises InputError when library or classes lack a constituent of the ground, and for a scene
-    without any of the zones.
+    Raises InputError when the library lacks a constituent of the ground.
     """
-    product, truth, reference = Path(product), Path(truth), Path(reference)
-    ground = Ground(seed, (DISTRICT_M, DISTRICT_M), difficulty)
-    first = place_window(ground, size_px)
-    scene = _Scene(
-        ground=ground,
-        grid=scene_grid(first, size_px),
-        first=first,
-        spectra={name: band_spectra(library, bands, SENSOR) for name, bands in BANDS.items()},
-        codes=constituent_codes(classes),
-    )
-    dominant = np.empty(scene.grid.shape, np.uint8)
-    zones = np.empty(scene.grid.shape, np.uint8)
+    product = Path(product)
+    scene = plan_scene(site, library)
     with (
         staged(product) as packed,
-        staged(truth) as mapped,
-        staged(reference) as drawn,
         tempfile.TemporaryDirectory(dir=product.parent, prefix=".twin.") as folder,
     ):
-        with _HdfWriter(Path(folder), scene.grid) as file:
+        with _HdfWriter(Path(folder), scene) as file:
             blocks = iter_blocks(
                 lambda window: simulate_block(scene, window),
                 [lambda window: window],
@@ -176,85 +136,44 @@ def write_aster(
             for window, block in blocks:
                 file.write("VNIR", 2 * window.row_off, 2 * window.col_off, block.vnir)
                 file.write("SWIR", window.row_off, window.col_off, block.swir)
-                part = window.toslices()
-                dominant[part], zones[part] = block.truth, block.zones
         file.path.replace(packed)
-        _write_truth(mapped, dominant, scene.grid, classes, threads)
-        polygons = map_zones(zones, scene.grid.transform)
-        if not polygons:
-            raise InputError(
-                f"{reference}: the scene has neither phyllic nor propylitic ground; simulate a "
-                "larger one or another seed"
-            )
-        _write_reference(drawn, polygons)
-    write_class_style(truth, classes)
 
 
-def place_window(ground: Ground, size_px: tuple[int, int]) -> tuple[int, int]:
-    """(column, row) in the district's 30 m pixels where a scene of size_px (columns, rows) begins.
-
-    Along an axis on which the scene is smaller than the district: where the smaller one of the
-    phyllic and the propylitic area in the scene is largest, by the zones of the ground alone
-    (the first such place from the north). Otherwise district and scene share their centre.
-    """
-    side = round(DISTRICT_M / PIXEL_M)
-    width, height = size_px
-    code = ground.alteration(_coarse(Window(0, 0, side, side)), PIXEL_M)
-    if width >= side:
-        code = np.pad(code, ((0, 0), (0, width - side)))
-    if height >= side:
-        code = np.pad(code, ((0, height - side), (0, 0)))
-    areas = []
-    for name in REFERENCE_ZONES:
-        total = np.zeros((code.shape[0] + 1, code.shape[1] + 1), np.int64)
-        total[1:, 1:] = (code == ALTERATION.index(name)).cumsum(axis=0).cumsum(axis=1)
-        upper, lower = total[:-height, :], total[height:, :]
-        areas.append(lower[:, width:] - lower[:, :-width] - upper[:, width:] + upper[:, :-width])
-    smaller = np.minimum(*areas)
-    row, column = np.unravel_index(np.argmax(smaller), smaller.shape)
-    return (
-        int(column) if width < side else -((width - side) // 2),
-        int(row) if height < side else -((height - side) // 2),
+def plan_scene(site: Site, library: Sequence[Spectrum]) -> _Scene:
+    """When and from where the ground is seen, and the spectra of what it is made of."""
+    moment = site.local(_ACQUIRED, _LONGITUDE_DEG)
+    terrain = site.terrain
+    materials = terrain.materials(library)
+    return _Scene(
+        site=site,
+        grid=site.covering(PIXEL_M),
+        moment=moment,
+        sun=_SUN.get(site.name) or site.sun(moment)[:2],
+        spectra={
+            name: band_spectra(materials, bands, SENSOR, terrain.constituents)
+            for name, bands in BANDS.items()
+        },
     )
-
-
-def scene_grid(first: tuple[int, int], size_px: tuple[int, int]) -> Grid:
-    """The 30 m grid of a scene; pixel centres lie at multiples of 30 m, as in L1T products."""
-    half = DISTRICT_M / 2
-    east = PIXEL_M * (round((_CENTRE_M[0] - half) / PIXEL_M) + first[0])
-    north = PIXEL_M * (round((_CENTRE_M[1] + half) / PIXEL_M) - first[1])
-    transform = Affine(PIXEL_M, 0, east - PIXEL_M / 2, 0, -PIXEL_M, north + PIXEL_M / 2)
-    return Grid(_CRS, transform, *size_px)
 
 
 def simulate_block(scene: _Scene, window: Window) -> _Block:
-    """Digital numbers, truth and zones of a window of the scene's 30 m grid.
+    """Digital numbers of a window of the scene's 30 m grid.
 
     The first pixels of both telescopes have one centre, so the 30 m pixel c lies evenly about
-    the 15 m pixel 2 c, over it and half of its neighbours; the 15 m pixels are cells of the ground.
-    Relief, light, haze and variability are computed every 30 m and interpolated between.
+    the 15 m pixel 2 c, over it and half of its neighbours. Relief, light, haze and variability are
+    computed every 30 m and interpolated between.
     """
-    ground, difficulty = scene.ground, scene.ground.difficulty
-    place = Window(
-        scene.first[0] + window.col_off,
-        scene.first[1] + window.row_off,
-        window.width,
-        window.height,
-    )
-    # 15 m pixels under the window, the outermost ones halfway to the next 30 m pixels.
-    fine = Window(
-        2 * place.col_off - 1, 2 * place.row_off - 1, 2 * place.width + 1, 2 * place.height + 1
-    )
-    abundances = ground.abundances(fine, FINE_PIXEL_M)
-    around = _coarse(padded(place, 1))
-    sun = (SUN_ELEVATION_DEG, SUN_AZIMUTH_DEG)
-    direct, sky_view = ground.illumination(around, PIXEL_M, *sun)
+    ground, difficulty = scene.site.terrain, scene.site.terrain.difficulty
+    abundances = ground.abundances(finer(window), FINE_PIXEL_M)
+    abundances = ground.season(abundances, ground.leaf(scene.moment))
+    around = padded(window, 1)
+    direct, sky_view = ground.illumination(around, PIXEL_M, *scene.sun)
     variability = ground.variability(around, PIXEL_M)
     layers = {
         "direct": direct,
         "sky_view": sky_view,
         "elevation": ground.elevation(around, PIXEL_M),
-        "haze": ground.clouds(around, PIXEL_M, *sun, _OVERPASS).haze,
+        "haze": ground.clouds(around, PIXEL_M, *scene.sun, scene.overpass).haze,
         "depth": variability.depth,
         "brightness": variability.brightness,
         "tilt": variability.tilt,
@@ -274,39 +193,27 @@ def simulate_block(scene: _Scene, window: Window) -> _Block:
             Sky(cloud=none, shadow=none, cirrus=none, haze=here["haze"]),
             np.asarray(BANDS[name].centre_um),
             np.asarray(_GAS[name], np.float32),
-            SUN_ELEVATION_DEG,
+            scene.sun[0],
             _AEROSOL_055 * difficulty,
             min(1.0, difficulty),
         )
 
     # The last pixel of the scene has no 15 m pixels beyond its centre.
-    rows = 2 * place.height - (window.row_off + window.height == scene.grid.height)
-    columns = 2 * place.width - (window.col_off + window.width == scene.grid.width)
+    rows = 2 * window.height - (window.row_off + window.height == scene.grid.height)
+    columns = 2 * window.width - (window.col_off + window.width == scene.grid.width)
     own = (..., slice(1, 1 + rows), slice(1, 1 + columns))
     inner = (..., slice(1, -1), slice(1, -1))
-    coarse_shares = _average(abundances)
     vnir = image("VNIR", abundances[own], {k: _between(v)[own] for k, v in layers.items()})
-    swir = image("SWIR", coarse_shares, {k: v[inner] for k, v in layers.items()})
-    zones = ground.alteration(_coarse(place), PIXEL_M)
-    hidden = sum(coarse_shares[CONSTITUENTS.index(name)] for name in _HIDING)
-    zones[hidden > _HIDDEN_SHARE] = 0
-    return _Block(
-        vnir=_digital_numbers(ground, "VNIR", 2 * place.col_off, 2 * place.row_off, vnir),
-        swir=_digital_numbers(ground, "SWIR", place.col_off, place.row_off, swir),
-        truth=ground.truth(place, PIXEL_M, scene.codes, coarse_shares),
-        zones=zones,
+    swir = image("SWIR", mean_about(abundances), {k: v[inner] for k, v in layers.items()})
+    # Noise is counted in the district that the ground is a window of.
+    column, row = (
+        first + place
+        for first, place in zip(scene.site.first_px, (window.col_off, window.row_off), strict=True)
     )
-
-
-def _coarse(place: Window) -> Window:
-    """The window of 30 m pixels that lie evenly about the 15 m cells of twice their number."""
-    return Window(place.col_off - 0.25, place.row_off - 0.25, place.width, place.height)
-
-
-def _average(fine: np.ndarray) -> np.ndarray:
-    """30 m means of 15 m values (..., 2 rows + 1, 2 columns + 1): 1/4, 1/2, 1/4 along each axis."""
-    rows = 0.25 * fine[..., :-2:2, :] + 0.5 * fine[..., 1:-1:2, :] + 0.25 * fine[..., 2::2, :]
-    return 0.25 * rows[..., :-2:2] + 0.5 * rows[..., 1:-1:2] + 0.25 * rows[..., 2::2]
+    return _Block(
+        vnir=_digital_numbers(scene, "VNIR", 2 * column, 2 * row, vnir),
+        swir=_digital_numbers(scene, "SWIR", column, row, swir),
+    )
 
 
 def _between(coarse: np.ndarray) -> np.ndarray:
@@ -325,23 +232,24 @@ def _between(coarse: np.ndarray) -> np.ndarray:
 
 
 def _digital_numbers(
-    ground: Ground, telescope: str, column: int, row: int, reflectance: np.ndarray
+    scene: _Scene, telescope: str, column: int, row: int, reflectance: np.ndarray
 ) -> np.ndarray:
     """Add noise and quantise; 1 is zero radiance, 255 saturated. (bands, rows, columns) uint8.
 
     column, row: place of the first pixel in the district, which the noise depends on.
     """
+    ground = scene.site.terrain
     columns = np.arange(reflectance.shape[2]) + column
     rows = np.arange(reflectance.shape[1]) + row
     stored = np.empty(reflectance.shape, np.uint8)
-    height_of_sun = math.sin(math.radians(SUN_ELEVATION_DEG))
-    distance = sun_distance_au(_ACQUIRED.date())
+    height_of_sun = math.sin(math.radians(scene.sun[0]))
+    distance = sun_distance_au(scene.moment.date())
     for index, band in enumerate(TELESCOPES[telescope]):
         signal = reflectance[index]
         level = np.maximum(signal, 0.0) / _NOISE_REFLECTANCE
         variance = _DARK_NOISE + (1 - _DARK_NOISE) * level
         deviation = ground.difficulty * _NOISE[telescope][index] * np.sqrt(variance)
-        key = field_key(ground.seed, f"ASTER noise of band {band} {_OVERPASS}")
+        key = field_key(ground.seed, f"ASTER noise of band {band} {scene.overpass}")
         signal = signal + deviation * white_noise(columns, rows, key)
         radiance = signal * IRRADIANCE[band] * height_of_sun / (math.pi * distance**2)
         numbers = np.rint(radiance / COEFFICIENTS[band][_GAINS[telescope]]) + 1
@@ -355,18 +263,18 @@ def _digital_numbers(
 class _HdfWriter:
     """The product's HDF4 file in a folder, filled block by block; a context manager."""
 
-    def __init__(self, folder: Path, grid: Grid):
+    def __init__(self, folder: Path, scene: _Scene):
         from pyhdf.SD import SD, SDC
 
-        self.path = folder / f"{PRODUCT_ID}.hdf"
-        height, width = grid.shape
+        self.path = folder / f"{scene.product_id}.hdf"
+        height, width = scene.grid.shape
         shapes = {"VNIR": (2 * height - 1, 2 * width - 1), "SWIR": (height, width)}
         with HDF4_LOCK:
             # The library writes the path that it is given into the file: give it the name alone,
             # so that the bytes tell nothing of the machine.
             with chdir(folder):
                 self._file = SD(self.path.name, SDC.WRITE | SDC.CREATE | SDC.TRUNC)
-            for name, text in _metadata(grid).items():
+            for name, text in _metadata(scene).items():
                 self._file.attr(name).set(SDC.CHAR8, text)
             self._sets = {
                 name: [self._create(SDC.UINT8, name, band, shape) for band in TELESCOPES[name]]
@@ -394,63 +302,10 @@ class _HdfWriter:
             self._file.end()
 
 
-def _write_truth(
-    path: Path, dominant: np.ndarray, grid: Grid, classes: Sequence[MapClass], threads: int
-) -> None:
-    layer = Layer(
-        path,
-        "uint8",
-        TRUTH_NODATA,
-        ("truth",),
-        overviews="mode",
-        colours={entry.code: entry.colour for entry in classes},
-        tags={"SYNTHETIC": "yes", "PRODUCT_ID": PRODUCT_ID},
-    )
-    read = [lambda window: dominant[window.toslices()]]
-    map_blocks(lambda block: block, read, [layer], grid=grid, threads=threads)
-
-
-def map_zones(zones: np.ndarray, transform: Affine) -> list[tuple[str, dict]]:
-    """(zone, GeoJSON polygon) of the zone codes (rows, columns), places in ground.ALTERATION.
-
-    As on a field map: patches below nearly a hectare are not drawn but given to what surrounds
-    them. Only REFERENCE_ZONES are returned, in their order.
-    """
-    drawn = sieve(zones, _LEAST_PATCH_PX)
-    return [
-        (name, geometry)
-        for name in REFERENCE_ZONES
-        for geometry, _ in shapes(
-            drawn, mask=drawn == ALTERATION.index(name), transform=transform, connectivity=4
-        )
-    ]
-
-
-def _write_reference(path: Path, polygons: Sequence[tuple[str, dict]]) -> None:
-    import geopandas
-    import pyogrio
-    from shapely.geometry import shape
-
-    table = geopandas.GeoDataFrame(
-        {
-            "class": [name for name, _ in polygons],
-            "source": [ORIGIN] * len(polygons),
-        },
-        geometry=[shape(geometry) for _, geometry in polygons],
-        crs=_CRS.to_wkt(),
-    )
-    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _NO_DATE})
-    try:
-        pyogrio.write_dataframe(
-            table, path, layer=REFERENCE_LAYER, geometry_type="Polygon", driver="GPKG"
-        )
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
-
-
-def _metadata(grid: Grid) -> dict[str, str]:
+def _metadata(scene: _Scene) -> dict[str, str]:
     """The texts of the metadata attributes, with the native groups and keys."""
+    grid, code = scene.grid, scene.grid.crs.to_epsg()
+    south = code // 100 == 327
     places = {
         "UPPERLEFT": (0.5, 0.5),
         "UPPERRIGHT": (grid.width - 0.5, 0.5),
@@ -458,14 +313,14 @@ def _metadata(grid: Grid) -> dict[str, str]:
         "LOWERRIGHT": (grid.width - 0.5, grid.height - 0.5),
     }
     metres = {name: grid.place(*place) for name, place in places.items()}
-    lon, lat = transform_points(_CRS, CRS.from_epsg(4326), *zip(*metres.values(), strict=True))
+    lon, lat = transform_points(grid.crs, CRS.from_epsg(4326), *zip(*metres.values(), strict=True))
     degrees = {name: (lat[index], lon[index]) for index, name in enumerate(places)}
     inventory = {
         "SHORTNAME": '"AST_L1T"',
         "VERSIONID": "3",
-        "LOCALGRANULEID": f'"{PRODUCT_ID}.hdf"',
-        "CALENDARDATE": f'"{_ACQUIRED:%Y%m%d}"',
-        "TIMEOFDAY": f'"{_ACQUIRED:%H%M%S}000000Z"',
+        "LOCALGRANULEID": f'"{scene.product_id}.hdf"',
+        "CALENDARDATE": f'"{scene.moment:%Y%m%d}"',
+        "TIMEOFDAY": f'"{scene.moment:%H%M%S}000000Z"',
         "PGEVERSION": f'"{ORIGIN}"',
         "NORTHBOUNDINGCOORDINATE": f"{max(lat):.6f}",
         "SOUTHBOUNDINGCOORDINATE": f"{min(lat):.6f}",
@@ -480,7 +335,7 @@ def _metadata(grid: Grid) -> dict[str, str]:
     aster = [
         *_group(
             "SCENEINFORMATION",
-            _object("SOLARDIRECTION", f"({SUN_AZIMUTH_DEG}, {SUN_ELEVATION_DEG})"),
+            _object("SOLARDIRECTION", f"({scene.sun[1]:.8g}, {scene.sun[0]:.8g})"),
         ),
         *_group(
             "GAININFORMATION",
@@ -502,11 +357,11 @@ def _metadata(grid: Grid) -> dict[str, str]:
         *_group(
             "SCENEFOURCORNERSMETERS",
             *(
-                _object(f"{name}M", f"({place[1]:.1f}, {place[0]:.1f})")
+                _object(f"{name}M", f"({place[1] - south * _FALSE_NORTHING_M:.1f}, {place[0]:.1f})")
                 for name, place in metres.items()
             ),
         ),
-        *_object("UTMZONENUMBER", str(_UTM_ZONE)),
+        *_object("UTMZONENUMBER", str(-(code % 100) if south else code % 100)),
     ]
     return {
         "coremetadata.0": _odl(

@@ -30,9 +30,12 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from gossan.files import staged
+from gossan.library.spectrum import Spectrum
 from gossan.products.emit import FILL, mask_path
 from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid, iter_blocks
+from gossan.twin.site import Site
+from gossan.twin.view import Instrument, View
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 PIXEL_M = 60
@@ -120,6 +123,37 @@ def is_deep_water(centre_um: Sequence[float]) -> np.ndarray:
     centre_nm = np.asarray(centre_um, float) * 1000
     low, high = np.array(_DEEP_WATER_NM).T
     return ((centre_nm[:, None] > low) & (centre_nm[:, None] < high)).any(axis=1)
+
+
+# Ratios of the order of Thompson et al. 2024 (Remote Sensing of Environment 303, 113986), rounded.
+INSTRUMENT = Instrument(
+    sensor="emit",
+    number=0,
+    pixel_m=float(PIXEL_M),
+    acquired=datetime(2023, 6, 20, 20, 14, 8, tzinfo=UTC),
+    longitude_deg=-117.20,
+    bands=emit_bands,
+    snr=((0.38, 250.0), (0.55, 700.0), (1.0, 650.0), (1.6, 600.0), (2.2, 350.0), (2.5, 150.0)),
+    gain_std=0.010,
+    stripe_std=0.001,
+)
+
+
+def simulate_emit(
+    site: Site, library: Sequence[Spectrum], path: str | Path, *, threads: int = 1
+) -> None:
+    """Simulate a ground as EMIT sees it and write the product, see `View` and `write_emit`."""
+    view = View(site, INSTRUMENT, library)
+    write_emit(
+        path,
+        view.observe,
+        view.grid,
+        flags=view.flags,
+        bands=view.bands,
+        acquired=view.acquired,
+        elevation_m=site.ground.level_m,
+        threads=threads,
+    )
 
 
 def write_emit(

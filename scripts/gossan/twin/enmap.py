@@ -8,7 +8,7 @@ specification (EN-PCV-ICD-2009): 224 bands by wavelength, of which those in the 
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,10 +22,13 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 from scipy.interpolate import CubicSpline
 
+from gossan.library.spectrum import Spectrum
 from gossan.products.enmap import FLAG_NUMBERS, NO_DEVIATION, NO_MEAN, NODATA, SATURATED_BITS
 from gossan.products.enmap_files import CLASSES, IMAGE, METADATA, QUALITY, TESTFLAGS
 from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid, Layer, encode, iter_blocks
+from gossan.twin.site import Site
+from gossan.twin.view import Instrument, View
 
 ORIGIN = "Simulated by gossan; not an EnMAP product"
 PIXEL_M = 30
@@ -117,6 +120,37 @@ def _between(anchors: tuple[tuple[int, float, float], ...]) -> np.ndarray:
     places, *values = np.array(anchors).T
     curve = CubicSpline(places, np.transpose(values))
     return np.round(curve(np.arange(places[-1] + 1)), 2)
+
+
+# Ratios: the requirement of 500 at 0.495 µm and 150 at 2.2 µm (Guanter et al. 2015, Remote Sensing
+# 7, 8830).
+INSTRUMENT = Instrument(
+    sensor="enmap",
+    number=1,
+    pixel_m=float(PIXEL_M),
+    acquired=datetime(2023, 6, 2, 18, 52, 31, tzinfo=UTC),
+    longitude_deg=-117.20,
+    bands=enmap_bands,
+    snr=((0.42, 300.0), (0.495, 500.0), (0.9, 350.0), (1.6, 250.0), (2.2, 150.0), (2.45, 80.0)),
+    gain_std=0.012,
+    stripe_std=0.003,
+)
+
+
+def simulate_enmap(
+    site: Site, library: Sequence[Spectrum], path: str | Path, *, threads: int = 1
+) -> None:
+    """Simulate a ground as EnMAP sees it and write the product, see `View` and `write_enmap`."""
+    view = View(site, INSTRUMENT, library)
+    write_enmap(
+        path,
+        view.observe,
+        view.grid,
+        flags=view.flags,
+        bands=view.bands,
+        acquired=view.acquired,
+        threads=threads,
+    )
 
 
 def write_enmap(

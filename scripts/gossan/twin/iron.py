@@ -8,28 +8,30 @@ like ore and are none. Proportions and recipes are ours. As for the porphyry gro
 a function of the coordinates and the seed.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from rasterio.windows import Window
 from scipy.special import ndtr
 
 from gossan.errors import InputError
-from gossan.legend import MapClass
 from gossan.library.spectrum import Spectrum
-from gossan.twin.ground import (
+from gossan.twin.noise import field_key, fractal_noise, white_noise
+from gossan.twin.terrain import (
     Sky,
     Terrain,
     Variability,
     cell_centres,
     ellipse_radius,
     mean_of_cells,
+    place_in,
     smooth_step,
     window_chunks,
     wrapped,
 )
-from gossan.twin.noise import field_key, fractal_noise, white_noise
 
 # Side of one district; only the middle one of a larger ground has mines.
 DISTRICT_M = 7_680.0
@@ -177,18 +179,6 @@ def mix_materials(library: Sequence[Spectrum]) -> list[Spectrum]:
     return materials
 
 
-def class_codes(classes: Sequence[MapClass], names: Sequence[str]) -> dict[str, int]:
-    """Class code of each of `names`; InputError when the class table lacks one."""
-    codes = {entry.name: entry.code for entry in classes}
-    missing = [name for name in names if name not in codes]
-    if missing:
-        raise InputError(
-            f"the class table has no class named {', '.join(missing)}; the truth of the iron "
-            "district needs it"
-        )
-    return codes
-
-
 class IronGround(Terrain):
     """The iron district of one seed.
 
@@ -196,8 +186,13 @@ class IronGround(Terrain):
     district lies in the middle and its belts go on around it, with new outlines and without mines.
     """
 
+    constituents = CONSTITUENTS
     district_m = DISTRICT_M
     relief_m = _RELIEF_M
+
+    def materials(self, library: Sequence[Spectrum]) -> list[Spectrum]:
+        """Spectra of `constituents`, see `mix_materials`."""
+        return mix_materials(library)
 
     # ---- rocks ---------------------------------------------------------------------------
 
@@ -414,21 +409,27 @@ class IronGround(Terrain):
         split = max(1, int(np.ceil(pixel_m / CELL_M - 1e-9)))
         out = np.empty((len(CONSTITUENTS), window.height, window.width), np.float32)
         for part in window_chunks(window, max(1, _CHUNK_CELLS // (split * split))):
-            place = self._frame(*cell_centres(part, pixel_m, split))
-            cells = self._cells(*place, self._crowns(part, pixel_m / split, split))
-            rows = slice(part.row_off - window.row_off, part.row_off - window.row_off + part.height)
-            columns = slice(
-                part.col_off - window.col_off, part.col_off - window.col_off + part.width
-            )
-            out[:, rows, columns] = mean_of_cells(cells, split)
+            x, y = cell_centres(part, pixel_m, split)
+            cells = self._cells(*self._frame(x, y), self._crowns(x[0], y[:, 0]))
+            out[:, *place_in(part, window)] = mean_of_cells(cells, split)
         return out
 
-    def _crowns(self, part: Window, cell_m: float, split: int) -> np.ndarray:
-        """A uniform random number of each cell: a cell is as large as one crown of these woods."""
-        width, height = self.extent_m
-        columns = np.arange(part.width * split) + part.col_off * split - round(width / 2 / cell_m)
-        rows = np.arange(part.height * split) + part.row_off * split - round(height / 2 / cell_m)
+    def _crowns(self, x_m: np.ndarray, y_m: np.ndarray) -> np.ndarray:
+        """A uniform random number of each cell, (rows, columns): that of the crown at its centre.
+
+        A crown is as large as a cell of CELL_M in these woods; x_m, y_m: centres of the columns
+        and of the rows of cells.
+        """
+        columns, rows = (
+            np.floor((place + offset - side / 2) / CELL_M).astype(np.int64)
+            for place, offset, side in zip((x_m, y_m), self.offset_m, self.extent_m, strict=True)
+        )
         return ndtr(white_noise(columns, rows, self._key("crowns")))
+
+    def leaf(self, moment: datetime) -> float:
+        """Most leaves in February, after the rains, fewest in August."""
+        season = math.cos(2 * math.pi * (moment.timetuple().tm_yday - 45) / 365)
+        return 0.55 + 0.35 * season
 
     def season(self, abundances: np.ndarray, leaf: float) -> np.ndarray:
         """What `abundances` show on a date when deciduous plants have the share `leaf` of leaves.

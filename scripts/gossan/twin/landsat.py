@@ -4,46 +4,39 @@ Layout after the Landsat 8-9 Collection 2 Level 1 Data Format Control Book (USGS
 """
 
 import math
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
-from rasterio.transform import from_origin
 from rasterio.transform import xy as pixel_centre
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 from scipy.ndimage import maximum_filter
 
-from gossan.errors import InputError
 from gossan.files import staged
-from gossan.legend import MapClass, write_class_style
 from gossan.library.spectrum import Spectrum
 from gossan.products.landsat import BAND_TABLES
 from gossan.raster import BandTable, Grid, Layer, map_blocks, split_blocks
-from gossan.twin.ground import CONSTITUENTS, Ground, Sky, padded
 from gossan.twin.noise import field_key, white_noise
 from gossan.twin.optics import BandSpectra, band_spectra, surface_reflectance, top_of_atmosphere
+from gossan.twin.site import Site
+from gossan.twin.terrain import Sky, padded
 
 SENSOR = "Landsat-8 OLI_TIRS"
 ORIGIN = "Simulated by gossan; not a satellite image"
-# Path 149 of the reference system passes Gilgit's longitude on 19 July 2024.
-PRODUCT_ID = "LC08_L1TP_149035_20240719_20240729_02_T1"
 PIXEL_M = 30
-TRUTH_NODATA = 255
-# Scene centre: near Gilgit, in UTM zone 43 N (m).
-_CRS = CRS.from_epsg(32643)
-_CENTRE_M = (436_920, 3_973_020)
-# Sun over 35.9° N 74.3° E on that day at 05:37 UTC, distance in astronomical units.
-SUN_ELEVATION_DEG = 64.9
-SUN_AZIMUTH_DEG = 120.7
+# Path 149 of the reference system passes this longitude on this day.
+_ACQUIRED, _LONGITUDE_DEG = datetime(2024, 7, 19, 5, 37, tzinfo=UTC), 74.30
+_PROCESSED = "20240729"
+# Sun elevation and azimuth as they are told of a ground, and the distance in astronomical units.
+_SUN = {"porphyry": (64.9, 120.7)}
 _SUN_DISTANCE = 1.01621
-_OVERPASS = 20240719
 _BANDS = (1, 2, 3, 4, 5, 6, 7, 9)
 BANDS = BandTable(
     tuple(f"B{number}" for number in _BANDS),
@@ -64,8 +57,6 @@ _TYPICAL_RADIANCE = (40.0, 40.0, 30.0, 22.0, 14.0, 4.0, 1.7, 6.0)
 # Part of the noise variance that does not grow with the signal.
 _DARK_NOISE = 0.3
 _AEROSOL_055 = 0.1
-# Share of the scene's width that the slanted edge of the swath cuts off, top left to bottom right.
-_SLANT = 0.06
 _DILATION_PX = 3
 # Opacity over which the algorithm is sure of a cloud, and from which it suspects one.
 _CLOUD_OPACITY, _CLOUD_SUSPECTED = 0.35, 0.12
@@ -79,50 +70,51 @@ _RADSAT_NODATA = 65535
 
 @dataclass(frozen=True)
 class _Scene:
-    """All that a block needs to be simulated."""
+    """All that a block needs to be simulated; sun: elevation and azimuth in degrees."""
 
-    ground: Ground
+    site: Site
     grid: Grid
+    moment: datetime
+    sun: tuple[float, float]
     spectra: BandSpectra
-    codes: dict[str, int]
+
+    @property
+    def overpass(self) -> int:
+        """Number of the day, which clouds and noise depend on."""
+        return int(f"{self.moment:%Y%m%d}")
+
+    @property
+    def product_id(self) -> str:
+        """What the names of all files begin with."""
+        path, row = self.site.ground.path_row
+        return f"LC08_L1TP_{path:03d}{row:03d}_{self.moment:%Y%m%d}_{_PROCESSED}_02_T1"
 
 
-def write_landsat(
-    product: str | Path,
-    truth: str | Path,
-    *,
-    seed: int,
-    size_px: int,
-    difficulty: float,
+def simulate_landsat(
+    site: Site,
     library: Sequence[Spectrum],
-    classes: Sequence[MapClass],
+    product: str | Path,
+    *,
     threads: int = 1,
     block_px: int = 256,
 ) -> None:
-    """Simulate a scene of size_px x size_px pixels of 30 m and write product and truth.
+    """Simulate a ground as Landsat 8 sees it, on pixels of 30 m, and write the product.
 
     product: a tar of B1-B7, B9, QA_PIXEL, QA_RADSAT (GeoTIFF, uint16) and MTL.txt in their native
-    names. truth: class raster of the dominant exposed constituent with the codes of `classes`,
-    255 where the product is fill; clouded pixels keep their truth. Styles are written beside it.
-    Bytes depend on the arguments without `threads` and `block_px`; memory on these two alone.
+    names; fill where `Site.outside` says. Bytes depend on the arguments without `threads` and
+    `block_px`; memory on these two alone.
 
-    Raises InputError when library or classes lack a constituent of the ground.
+    Raises InputError when the library lacks a constituent of the ground.
     """
-    product, truth = Path(product), Path(truth)
-    grid = scene_grid(size_px)
-    scene = _Scene(
-        ground=Ground(seed, (size_px * PIXEL_M, size_px * PIXEL_M), difficulty),
-        grid=grid,
-        spectra=band_spectra(library, BANDS, SENSOR),
-        codes=constituent_codes(classes),
-    )
+    product = Path(product)
+    scene = plan_scene(site, library)
+    name = scene.product_id
     product.parent.mkdir(parents=True, exist_ok=True)
-    truth.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=product.parent, prefix=".twin.") as name:
-        folder = Path(name)
-        files = [folder / f"{PRODUCT_ID}_{band}.TIF" for band in BANDS.names]
-        quality = folder / f"{PRODUCT_ID}_QA_PIXEL.TIF"
-        saturation = folder / f"{PRODUCT_ID}_QA_RADSAT.TIF"
+    with tempfile.TemporaryDirectory(dir=product.parent, prefix=".twin.") as work:
+        folder = Path(work)
+        files = [folder / f"{name}_{band}.TIF" for band in BANDS.names]
+        quality = folder / f"{name}_QA_PIXEL.TIF"
+        saturation = folder / f"{name}_QA_RADSAT.TIF"
         layers = [
             *(
                 Layer(file, "uint16", 0, (band,))
@@ -130,65 +122,45 @@ def write_landsat(
             ),
             Layer(quality, "uint16", 1 << _FILL, ("QA_PIXEL",), overviews="mode"),
             Layer(saturation, "uint16", _RADSAT_NODATA, ("QA_RADSAT",), overviews="mode"),
-            Layer(
-                folder / truth.name,
-                "uint8",
-                TRUTH_NODATA,
-                ("truth",),
-                overviews="mode",
-                colours={entry.code: entry.colour for entry in classes},
-                tags={"SYNTHETIC": "yes", "PRODUCT_ID": PRODUCT_ID},
-            ),
         ]
         map_blocks(
-            _split_layers,
+            lambda block: [*block],
             [lambda window: simulate_block(scene, window)],
             layers,
-            grid=grid,
+            grid=scene.grid,
             block_px=block_px,
             threads=threads,
             progress="simulate",
         )
-        metadata = folder / f"{PRODUCT_ID}_MTL.txt"
-        metadata.write_text(_metadata(grid, quality, saturation), encoding="ascii")
-        with staged(product) as packed, staged(truth) as mapped:
+        metadata = folder / f"{name}_MTL.txt"
+        metadata.write_text(_metadata(scene, quality, saturation), encoding="ascii")
+        with staged(product) as packed:
             _pack(packed, [*files, quality, saturation, metadata])
-            shutil.copyfile(folder / truth.name, mapped)
-    write_class_style(truth, classes)
 
 
-def scene_grid(size_px: int) -> Grid:
-    """The grid of a square scene about its centre; pixel centres lie at multiples of 30 m."""
-    west, north = (
-        PIXEL_M * round((_CENTRE_M[0] - size_px * PIXEL_M / 2) / PIXEL_M) - PIXEL_M / 2,
-        PIXEL_M * round((_CENTRE_M[1] + size_px * PIXEL_M / 2) / PIXEL_M) + PIXEL_M / 2,
+def plan_scene(site: Site, library: Sequence[Spectrum]) -> _Scene:
+    """When and from where the ground is seen, and the spectra of what it is made of."""
+    moment = site.local(_ACQUIRED, _LONGITUDE_DEG)
+    terrain = site.terrain
+    return _Scene(
+        site=site,
+        grid=site.covering(PIXEL_M),
+        moment=moment,
+        sun=_SUN.get(site.name) or site.sun(moment)[:2],
+        spectra=band_spectra(terrain.materials(library), BANDS, SENSOR, terrain.constituents),
     )
-    return Grid(_CRS, from_origin(west, north, PIXEL_M, PIXEL_M), size_px, size_px)
-
-
-def constituent_codes(classes: Sequence[MapClass]) -> dict[str, int]:
-    """Class code of each constituent; InputError when the class table lacks one."""
-    codes = {entry.name: entry.code for entry in classes}
-    missing = [name for name in CONSTITUENTS if name not in codes]
-    if missing:
-        raise InputError(
-            f"the class table has no class named {', '.join(missing)}; "
-            "the simulator needs one for each of its constituents"
-        )
-    return codes
 
 
 def simulate_block(scene: _Scene, window: Window) -> np.ndarray:
-    """Digital numbers of BANDS, QA_PIXEL, QA_RADSAT and truth, (layers, rows, columns) uint16."""
-    ground, difficulty = scene.ground, scene.ground.difficulty
-    abundances = ground.abundances(window, PIXEL_M)
+    """Digital numbers of BANDS, QA_PIXEL and QA_RADSAT, (layers, rows, columns) uint16."""
+    ground = scene.site.terrain
+    difficulty = ground.difficulty
+    abundances = ground.season(ground.abundances(window, PIXEL_M), ground.leaf(scene.moment))
     surface = surface_reflectance(abundances, ground.variability(window, PIXEL_M), scene.spectra)
-    direct, sky_view = ground.illumination(window, PIXEL_M, SUN_ELEVATION_DEG, SUN_AZIMUTH_DEG)
+    direct, sky_view = ground.illumination(window, PIXEL_M, *scene.sun)
     # Clouds are asked for with a margin, because flags look at a pixel's neighbours.
     pad = _DILATION_PX + math.ceil(difficulty)
-    around = ground.clouds(
-        padded(window, pad), PIXEL_M, SUN_ELEVATION_DEG, SUN_AZIMUTH_DEG, _OVERPASS
-    )
+    around = ground.clouds(padded(window, pad), PIXEL_M, *scene.sun, scene.overpass)
     inner = (slice(pad, pad + window.height), slice(pad, pad + window.width))
     sky = Sky(around.cloud[inner], around.shadow[inner], around.cirrus[inner], around.haze[inner])
     reflectance = top_of_atmosphere(
@@ -199,27 +171,21 @@ def simulate_block(scene: _Scene, window: Window) -> np.ndarray:
         sky,
         np.asarray(BANDS.centre_um),
         np.asarray(_GAS, np.float32),
-        SUN_ELEVATION_DEG,
+        scene.sun[0],
         _AEROSOL_055 * difficulty,
         min(1.0, difficulty),
     )
-    stored, saturated = _digital_numbers(ground, window, reflectance)
-    quality = _quality(ground, window, around, pad, abundances)
-    truth = ground.truth(window, PIXEL_M, scene.codes, abundances).astype(np.uint16)
-    fill = _fill(window, scene.grid.width)
+    stored, saturated = _digital_numbers(scene, window, reflectance)
+    quality = _quality(scene, window, around, pad, abundances)
+    fill = scene.site.outside(window, scene.grid)
     stored[:, fill] = 0
     quality[fill] = 1 << _FILL
     saturated[fill] = 0
-    truth[fill] = TRUTH_NODATA
-    return np.concatenate([stored, quality[None], saturated[None], truth[None]])
-
-
-def _split_layers(block: np.ndarray) -> list[np.ndarray]:
-    return [*block[:-1], block[-1].astype(np.uint8)]
+    return np.concatenate([stored, quality[None], saturated[None]])
 
 
 def _digital_numbers(
-    ground: Ground, window: Window, reflectance: np.ndarray
+    scene: _Scene, window: Window, reflectance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Add noise, quantise and clip; returns numbers (bands, ...) and QA_RADSAT, uint16.
 
@@ -227,16 +193,17 @@ def _digital_numbers(
     and one that grows with the signal (photons); together they give the band's SNR at the
     typical radiance.
     """
+    ground, height_of_sun = scene.site.terrain, math.sin(math.radians(scene.sun[0]))
     columns = np.arange(window.width) + window.col_off
     rows = np.arange(window.height) + window.row_off
     stored = np.empty(reflectance.shape, np.uint16)
     saturated = np.zeros(reflectance.shape[1:], np.uint16)
     for index, number in enumerate(_BANDS):
-        signal = reflectance[index] * math.sin(math.radians(SUN_ELEVATION_DEG))
+        signal = reflectance[index] * height_of_sun
         typical = math.pi * _TYPICAL_RADIANCE[index] * _SUN_DISTANCE**2 / _IRRADIANCE[index]
         variance = _DARK_NOISE + (1 - _DARK_NOISE) * np.maximum(signal, 0.0) / typical
         deviation = ground.difficulty * typical / _SNR[index] * np.sqrt(variance)
-        key = field_key(ground.seed, f"noise of band {number} {_OVERPASS}")
+        key = field_key(ground.seed, f"noise of band {number} {scene.overpass}")
         signal = signal + deviation * white_noise(columns, rows, key)
         numbers = np.rint((signal - _REFLECTANCE_ADD) / _REFLECTANCE_MULT)
         saturated |= (numbers >= _DN_MAX).astype(np.uint16) << np.uint16(number - 1)
@@ -245,17 +212,18 @@ def _digital_numbers(
 
 
 def _quality(
-    ground: Ground, window: Window, around: Sky, pad: int, abundances: np.ndarray
+    scene: _Scene, window: Window, around: Sky, pad: int, abundances: np.ndarray
 ) -> np.ndarray:
     """QA_PIXEL as an algorithm would set it: nearly right, less so on the harder ground.
 
     The cloud threshold scatters from pixel to pixel, and the height of the clouds is guessed
     wrong by a pixel's throw of the shadow for each unit of difficulty.
     """
+    ground = scene.site.terrain
     wide = padded(window, pad)
     columns = np.arange(wide.width) + wide.col_off
     rows = np.arange(wide.height) + wide.row_off
-    scatter = white_noise(columns, rows, field_key(ground.seed, f"cloud mask {_OVERPASS}"))
+    scatter = white_noise(columns, rows, field_key(ground.seed, f"cloud mask {scene.overpass}"))
     opacity = 1.0 - np.exp(-around.cloud) + 0.04 * ground.difficulty * scatter
     cloud = (opacity > _CLOUD_OPACITY) & (around.cloud > 0)
     dilated = maximum_filter(cloud, size=2 * _DILATION_PX + 1)
@@ -267,8 +235,9 @@ def _quality(
     dilated &= ~cloud
     shadow = (1.0 - np.exp(-around.shadow[moved]) > _SHADOW_OPACITY) & ~cloud
     cirrus = around.cirrus[inner] > _CIRRUS_REFLECTANCE
-    water = (abundances[CONSTITUENTS.index("water")] > 0.5) & ~cloud
-    snow = (abundances[CONSTITUENTS.index("snow")] > 0.5) & ~cloud
+    water, snow = (
+        _covers(ground.constituents, abundances, name) & ~cloud for name in ("water", "snow")
+    )
     clear = ~(cloud | dilated)
     quality = np.zeros(cloud.shape, np.uint16)
     for bit, flag in (
@@ -291,12 +260,11 @@ def _quality(
     return quality
 
 
-def _fill(window: Window, size_px: int) -> np.ndarray:
-    """Where the scene lies outside the swath, whose edges slant as a descending orbit's do."""
-    column = (np.arange(window.width) + window.col_off + 0.5)[None, :]
-    row = (np.arange(window.height) + window.row_off + 0.5)[:, None]
-    edge = _SLANT * (size_px - row)
-    return (column < edge) | (column > size_px * (1 - _SLANT) + edge)
+def _covers(constituents: Sequence[str], abundances: np.ndarray, name: str) -> np.ndarray:
+    """Where a constituent covers more than half of a pixel; nowhere if the ground has none."""
+    if name not in constituents:
+        return np.zeros(abundances.shape[1:], bool)
+    return abundances[constituents.index(name)] > 0.5
 
 
 def _pack(path: Path, files: Sequence[Path]) -> None:
@@ -326,18 +294,20 @@ def _survey(grid: Grid, quality: Path, saturation: Path) -> tuple[float, float, 
     return 100 * cloud / max(seen, 1), 100 * both / max(land, 1), bits
 
 
-def _metadata(grid: Grid, quality: Path, saturation: Path) -> str:
+def _metadata(scene: _Scene, quality: Path, saturation: Path) -> str:
     """The text of MTL.txt, of native groups and keys, for the files that the product has."""
+    grid, name, moment = scene.grid, scene.product_id, scene.moment
+    path, row = scene.site.ground.path_row
     cloud, cloud_land, saturated = _survey(grid, quality, saturation)
     files = {
-        **{f"FILE_NAME_BAND_{n}": f'"{PRODUCT_ID}_B{n}.TIF"' for n in _BANDS},
+        **{f"FILE_NAME_BAND_{n}": f'"{name}_B{n}.TIF"' for n in _BANDS},
         "FILE_NAME_QUALITY_L1_PIXEL": f'"{quality.name}"',
         "FILE_NAME_QUALITY_L1_RADIOMETRIC_SATURATION": f'"{saturation.name}"',
-        "FILE_NAME_METADATA_ODL": f'"{PRODUCT_ID}_MTL.txt"',
+        "FILE_NAME_METADATA_ODL": f'"{name}_MTL.txt"',
     }
     product = {
         "ORIGIN": f'"{ORIGIN}"',
-        "LANDSAT_PRODUCT_ID": f'"{PRODUCT_ID}"',
+        "LANDSAT_PRODUCT_ID": f'"{name}"',
         "PROCESSING_LEVEL": '"L1TP"',
         "COLLECTION_CATEGORY": '"T1"',
         "OUTPUT_FORMAT": '"GEOTIFF"',
@@ -346,7 +316,7 @@ def _metadata(grid: Grid, quality: Path, saturation: Path) -> str:
         "MAP_PROJECTION": '"UTM"',
         "DATUM": '"WGS84"',
         "ELLIPSOID": '"WGS84"',
-        "UTM_ZONE": 43,
+        "UTM_ZONE": grid.crs.to_epsg() % 100,
         "GRID_CELL_SIZE_REFLECTIVE": f"{PIXEL_M:.2f}",
     }
     # Reflectance = pi * radiance * distance^2 / irradiance ties the two calibrations together.
@@ -371,13 +341,13 @@ def _metadata(grid: Grid, quality: Path, saturation: Path) -> str:
             "SPACECRAFT_ID": '"LANDSAT_8"',
             "SENSOR_ID": '"OLI_TIRS"',
             "WRS_TYPE": 2,
-            "WRS_PATH": 149,
-            "WRS_ROW": 35,
+            "WRS_PATH": path,
+            "WRS_ROW": row,
             "NADIR_OFFNADIR": '"NADIR"',
-            "TARGET_WRS_PATH": 149,
-            "TARGET_WRS_ROW": 35,
-            "DATE_ACQUIRED": "2024-07-19",
-            "SCENE_CENTER_TIME": '"05:37:00.0000000Z"',
+            "TARGET_WRS_PATH": path,
+            "TARGET_WRS_ROW": row,
+            "DATE_ACQUIRED": f"{moment:%Y-%m-%d}",
+            "SCENE_CENTER_TIME": f'"{moment:%H:%M:%S}.0000000Z"',
             "CLOUD_COVER": f"{cloud:.2f}",
             "CLOUD_COVER_LAND": f"{cloud_land:.2f}",
             "IMAGE_QUALITY_OLI": 9,
@@ -385,8 +355,8 @@ def _metadata(grid: Grid, quality: Path, saturation: Path) -> str:
                 f"SATURATION_BAND_{n}": '"Y"' if saturated >> (n - 1) & 1 else '"N"' for n in _BANDS
             },
             "ROLL_ANGLE": "0.000",
-            "SUN_AZIMUTH": f"{SUN_AZIMUTH_DEG:.8f}",
-            "SUN_ELEVATION": f"{SUN_ELEVATION_DEG:.8f}",
+            "SUN_AZIMUTH": f"{scene.sun[1]:.8f}",
+            "SUN_ELEVATION": f"{scene.sun[0]:.8f}",
             "EARTH_SUN_DISTANCE": f"{_SUN_DISTANCE:.7f}",
         },
         "PROJECTION_ATTRIBUTES": {
@@ -398,7 +368,7 @@ def _metadata(grid: Grid, quality: Path, saturation: Path) -> str:
         },
         "LEVEL1_PROCESSING_RECORD": {
             **product,
-            "LANDSAT_SCENE_ID": '"LC81490352024201LGN00"',
+            "LANDSAT_SCENE_ID": f'"LC8{path:03d}{row:03d}{moment:%Y%j}LGN00"',
             "PROCESSING_SOFTWARE_VERSION": '"gossan twin"',
             **files,
         },
@@ -453,7 +423,7 @@ def _corners(grid: Grid) -> dict[str, str]:
     points = {
         name: pixel_centre(grid.transform, row, column) for name, (column, row) in places.items()
     }
-    lon, lat = transform_points(_CRS, CRS.from_epsg(4326), *zip(*points.values(), strict=True))
+    lon, lat = transform_points(grid.crs, CRS.from_epsg(4326), *zip(*points.values(), strict=True))
     degrees = {
         f"CORNER_{name}_{axis}_PRODUCT": f"{value:.5f}"
         for index, name in enumerate(points)

@@ -5,23 +5,25 @@ above it, clouds between. Simple closed formulas with their sources: enough to m
 mapping methods meet in real scenes, not a radiative transfer code.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expn
 
 from gossan.errors import InputError
-from gossan.library.resample import band_mean, band_responses
+from gossan.library.resample import FWHM_PER_SIGMA, band_mean, band_responses
 from gossan.library.spectrum import Spectrum
 from gossan.raster import BandTable
 from gossan.transforms.continuum import remove_continuum
-from gossan.twin.ground import CONSTITUENTS, Sky, Variability
+from gossan.twin.terrain import Sky, Variability
 
 # Factors on the absorption depths at which band values are tabulated.
 DEPTH_NODES = np.linspace(0.4, 1.9, 7)
 # Continua are drawn over this range (µm): beyond it lie the deep bands of water near 2.9 µm.
 _CONTINUUM_RANGE_UM = (0.35, 2.55)
+# Wavelengths (µm) over which spectra are tabulated.
+_TABLE_UM = np.arange(350, 2551) / 1000
 _SCALE_HEIGHT_AIR_M = 8000.0
 _SCALE_HEIGHT_AEROSOL_M = 1800.0
 _ANGSTROM_EXPONENT = 1.3
@@ -46,7 +48,7 @@ def band_spectra(
     spectra: Sequence[Spectrum],
     bands: BandTable,
     sensor: str | None,
-    constituents: Sequence[str] = CONSTITUENTS,
+    constituents: Sequence[str],
 ) -> BandSpectra:
     """Resample the spectra of all constituents of a ground at several absorption depths.
 
@@ -54,13 +56,7 @@ def band_spectra(
     through the grains does (Clark and Roush 1984, JGR 89, 6329). Raises InputError when a
     constituent has no spectrum of its name, or one with gaps over a band.
     """
-    named: Mapping[str, Spectrum] = {spectrum.name: spectrum for spectrum in spectra}
-    missing = [name for name in constituents if name not in named]
-    if missing:
-        raise InputError(
-            f"the library has no spectrum named {', '.join(missing)}; "
-            "the simulator needs one of each of its constituents"
-        )
+    named = _named(spectra, constituents)
     responses = band_responses(bands, sensor)
     values = np.empty((DEPTH_NODES.size, len(constituents), len(bands.names)))
     low, high = _CONTINUUM_RANGE_UM
@@ -80,6 +76,64 @@ def band_spectra(
                 f"{sensor or 'the sensor'}; choose another record"
             )
     return BandSpectra(values, np.asarray(bands.centre_um))
+
+
+def _named(spectra: Sequence[Spectrum], constituents: Sequence[str]) -> dict[str, Spectrum]:
+    """Spectra by their names; InputError when a constituent of the ground has none."""
+    named = {spectrum.name: spectrum for spectrum in spectra}
+    missing = [name for name in constituents if name not in named]
+    if missing:
+        raise InputError(
+            f"the library has no spectrum named {', '.join(missing)}; "
+            "the simulator needs one of each of the ground's constituents"
+        )
+    return named
+
+
+def tabulate_spectra(spectra: Sequence[Spectrum], constituents: Sequence[str]) -> np.ndarray:
+    """Reflectance of the constituents at several absorption depths over _TABLE_UM.
+
+    (depth nodes, constituents, wavelengths), deepened as in `band_spectra`. Straight lines
+    close gaps, and the last channel stands for all beyond the end of a spectrum: bands there, at
+    the ends of the detectors, are in no study's use. Raises InputError for a missing spectrum.
+    """
+    named = _named(spectra, constituents)
+    table = np.empty((DEPTH_NODES.size, len(constituents), _TABLE_UM.size))
+    for index, name in enumerate(constituents):
+        used = np.isfinite(named[name].reflectance)
+        used &= (named[name].wavelength_um >= _TABLE_UM[0]) & (
+            named[name].wavelength_um <= _TABLE_UM[-1]
+        )
+        wavelength = named[name].wavelength_um[used]
+        reflectance = named[name].reflectance[used]
+        quotient = remove_continuum(wavelength, reflectance)
+        for node, depth in enumerate(DEPTH_NODES):
+            deepened = reflectance * quotient ** (depth - 1.0)
+            table[node, index] = np.interp(_TABLE_UM, wavelength, deepened)
+    return table
+
+
+def spectra_in_bands(table: np.ndarray, bands: BandTable, sensor: str | None = None) -> BandSpectra:
+    """What bands see of `tabulate_spectra`, by response functions as `resample.band_responses`."""
+    values = np.empty((*table.shape[:2], len(bands.names)))
+    for index, one in enumerate(band_responses(bands, sensor)):
+        weight = np.interp(_TABLE_UM, one.wavelength_um, one.response, left=0.0, right=0.0)
+        # Only where there is a response, and no matrix product, whose last bits may depend on the
+        # number of threads.
+        (used,) = np.nonzero(weight)
+        values[..., index] = (table[..., used] * weight[used]).sum(axis=-1) / weight.sum()
+    return BandSpectra(values, np.asarray(bands.centre_um))
+
+
+def optical_depth(lines: Sequence[tuple[float, float, float]], bands: BandTable) -> np.ndarray:
+    """Vertical optical depth of a gas in bands, (bands,): Gaussian lines seen by Gaussian bands."""
+    centre = np.asarray(bands.centre_um)
+    sigma = np.asarray(bands.fwhm_um) / FWHM_PER_SIGMA
+    total = np.zeros(centre.size)
+    for line, width, depth in lines:
+        seen = np.hypot(width, sigma)
+        total += depth * width / seen * np.exp(-0.5 * ((centre - line) / seen) ** 2)
+    return total
 
 
 def surface_reflectance(
@@ -167,6 +221,49 @@ def top_of_atmosphere(
         clouded = (1.0 - cover) * ground + cover * np.float32(white)
         out[band] = gas_transmittance[band] * clouded + sky.cirrus
     return out
+
+
+def undo_air(
+    seen: np.ndarray,
+    wavelength_um: float,
+    gas_transmittance: float,
+    sun_elevation_deg: float,
+    aerosol_055: float,
+    molecules: float,
+    elevation_m: float,
+) -> np.ndarray:
+    """Surface reflectance of one band as a ground segment would find it, of the shape of `seen`.
+
+    seen: reflectance at the top of the atmosphere. It undoes the air over level ground at one
+    height with the aerosol that is assumed; what the aerosol, its drift over the scene, height,
+    slope and thin cloud change besides stays in. Arguments as those of `top_of_atmosphere`.
+    """
+    one = np.ones((1, 1), np.float32)
+    none = np.zeros_like(one)
+
+    def through_air(surface: float) -> float:
+        return float(
+            top_of_atmosphere(
+                np.full((1, 1, 1), surface, np.float32),
+                one,
+                one,
+                elevation_m * one,
+                Sky(cloud=none, shadow=none, cirrus=none, haze=one),
+                np.array([wavelength_um]),
+                np.ones(1),
+                sun_elevation_deg,
+                aerosol_055,
+                molecules,
+            )[0, 0, 0]
+        )
+
+    # Over the ground, y = a r / (1 - s r); two surfaces tell 1 / a and s / a.
+    path = through_air(0.0)
+    half, whole = 0.5 / (through_air(0.5) - path), 1.0 / (through_air(1.0) - path)
+    albedo = 2.0 * (half - whole)
+    level = whole + albedo
+    ground_part = seen / gas_transmittance - path
+    return level * ground_part / (1.0 + albedo * ground_part)
 
 
 def _spherical_albedo(tau: float) -> float:

@@ -5,7 +5,7 @@ image, and the groups Info and KDP_AUX of the instrument's own state.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,9 +16,12 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from gossan.files import staged
+from gossan.library.spectrum import Spectrum
 from gossan.products.prisma import DETECTORS, INVALID, MOST_NUMBER, NEGATIVE, PIXEL_M, SWATH
 from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid, iter_blocks
+from gossan.twin.site import Site
+from gossan.twin.view import Instrument, View
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 # Bands of each cube, and the first and last that is used (places from 1).
@@ -65,6 +68,37 @@ def prisma_bands() -> BandTable:
             fitted = np.polynomial.polynomial.polyval(along, coefficients[detector])
             values += [round(float(value) / 1000, 7) for value in fitted]
     return BandTable(tuple(names), tuple(centres), tuple(widths))
+
+
+# Ratios of the order of Cogliati et al. 2021 (Remote Sensing of Environment 262, 112499), rounded.
+INSTRUMENT = Instrument(
+    sensor="prisma",
+    number=2,
+    pixel_m=float(PIXEL_M),
+    acquired=datetime(2022, 7, 14, 18, 41, 55, tzinfo=UTC),
+    longitude_deg=-117.20,
+    bands=prisma_bands,
+    snr=((0.40, 120.0), (0.65, 300.0), (1.0, 200.0), (1.55, 250.0), (2.2, 110.0), (2.5, 45.0)),
+    gain_std=0.020,
+    stripe_std=0.006,
+    covers={"epithermal": (0.0, 0.78, 0.14)},
+)
+
+
+def simulate_prisma(
+    site: Site, library: Sequence[Spectrum], path: str | Path, *, threads: int = 1
+) -> None:
+    """Simulate a ground as PRISMA sees it and write the product, see `View` and `write_prisma`."""
+    view = View(site, INSTRUMENT, library)
+    write_prisma(
+        path,
+        view.observe,
+        view.grid,
+        flags=view.flags,
+        bands=view.bands,
+        acquired=view.acquired,
+        threads=threads,
+    )
 
 
 def write_prisma(

@@ -1,26 +1,24 @@
-"""The twin as Sentinel-2 Level-2A dates: SAFE folders in .zip files, and what goes with them.
+"""The twin as Sentinel-2 Level-2A dates: SAFE folders in .zip files.
 
 Layout and names after the Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD issue
-14.9), processing baseline 05.00: JPEG 2000, offset -1000, scene classification, cloud mask. The
-ground is that of `gossan.twin.iron`, at Caetité in Bahia. Left out: copies of bands at coarser
-pixels than their own, true-colour image, aerosol and water-vapour maps, footprints of detectors,
-viewing angles.
+14.9), processing baseline 05.00: JPEG 2000, offset -1000, scene classification, cloud mask. Left
+out: copies of bands at coarser pixels than their own, true-colour image, aerosol and water-vapour
+maps, footprints of detectors, viewing angles.
 """
 
 import math
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 import numpy as np
-import pyogrio
 import rasterio
 import rasterio.shutil
 from affine import Affine
@@ -28,47 +26,82 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
-from gossan.legend import MapClass, class_colours, write_class_style
+from gossan.errors import InputError
 from gossan.library.spectrum import Spectrum
 from gossan.products.sentinel2 import ALL_BANDS, band_table
 from gossan.products.sentinel2_files import NATIVE_M
-from gossan.products.sun import sun_position
-from gossan.raster import Grid, Layer, iter_blocks, map_blocks
-from gossan.twin.ground import Sky, Terrain, Variability, padded
-from gossan.twin.iron import (
-    BASE_ELEVATION_M,
-    CONSTITUENTS,
-    COVER_CLASSES,
-    IRON_CLASSES,
-    IronGround,
-    class_codes,
-    mix_materials,
-)
-from gossan.twin.iron_survey import Surveyor, kinds_of_geometry
+from gossan.raster import Grid, iter_blocks
 from gossan.twin.noise import field_key, white_noise
-from gossan.twin.optics import BandSpectra, band_spectra, surface_reflectance, top_of_atmosphere
-from gossan.vectors import fixed_date
+from gossan.twin.optics import (
+    BandSpectra,
+    band_spectra,
+    spectra_in_bands,
+    surface_reflectance,
+    tabulate_spectra,
+    top_of_atmosphere,
+    undo_air,
+)
+from gossan.twin.site import Site
+from gossan.twin.terrain import Sky, Terrain, Variability, padded
+from gossan.twin.view import POINTING_MOST_PX, POINTING_STD_PX
 
 ORIGIN = "Simulated by gossan; not a satellite image"
-DEFAULT_SIZE_PX, DEFAULT_DATES = 768, 4
 PIXEL_M = 10
-# A scene is as many whole pixels of 60 m; the largest is a whole tile.
-SIZE_STEP_PX, MOST_PX, MOST_DATES = 6, 10_980, 36
-TRUTH_NODATA = 255
-TILE, ORBIT, BASELINE = "23LQE", 95, "05.00"
+# A product is as many whole pixels of 60 m; the largest is a whole tile.
+STEP_M, MOST_PX, MOST_DATES = 60, 10_980, 36
+BASELINE = "05.00"
 OFFSET, QUANTIFICATION = -1000, 10_000
-_CRS = CRS.from_epsg(32723)
-# Upper left corner of the tile and the centre of scenes smaller than it: near 14.35° S, 42.54° W.
-_TILE_CORNER_M = (699_960, 8_500_020)
-_CENTRE_M = (765_300, 8_412_120)
-# The first date; on this orbit Sentinel-2A and 2B take turns every five days.
-_FIRST_DATE = datetime(2021, 7, 7, 13, 2, 51, tzinfo=UTC)
+# Sentinel-2A and 2B take turns over a place every five days.
 _TURN = timedelta(days=5)
 _YEAR = timedelta(days=365)
 _PROCESSED = "20230115T000000"
-# Absolute orbits of both spacecraft on the first date of each; 143 orbits take ten days.
-_FIRST_ORBIT = {"Sentinel-2A": 31552, "Sentinel-2B": 22715}
 _ORBITS_PER_DAY = 14.3
+# Relative orbits: absolute ones, less this number of each spacecraft, modulo 143.
+_ORBIT_OFFSET = {"Sentinel-2A": -2, "Sentinel-2B": 27}
+_ORBITS = 143
+
+
+@dataclass(frozen=True)
+class _Campaign:
+    """How the spacecraft pass over a ground.
+
+    first: the first date, of Sentinel-2A, as late by the sun as over longitude_deg; orbit: the
+    relative one (None: told by the absolute ones); first_orbit: absolute orbits of both spacecraft
+    on the first date of each; aerosol_055, aerosol_error_std: mean aerosol, and standard deviation
+    of the logarithm of the error with which the correction knows it.
+
+    stacked: whether dates are made to be stacked with other sensors: seen by the spectra of all
+    channels and from a little beside of where they should be, and not cut off by the swath.
+    """
+
+    first: datetime
+    longitude_deg: float
+    orbit: int | None
+    first_orbit: Mapping[str, int] = field(hash=False)
+    aerosol_055: float
+    aerosol_error_std: float
+    stacked: bool = False
+
+
+_ELSEWHERE = _Campaign(
+    first=datetime(2021, 7, 7, 13, 2, 51, tzinfo=UTC),
+    longitude_deg=-42.54,
+    orbit=None,
+    first_orbit={"Sentinel-2A": 31552, "Sentinel-2B": 22715},
+    aerosol_055=0.12,
+    aerosol_error_std=0.2,
+)
+_CAMPAIGNS = {
+    "epithermal": _Campaign(
+        first=datetime(2022, 6, 24, 18, 29, 21, tzinfo=UTC),
+        longitude_deg=-117.20,
+        orbit=27,
+        first_orbit={"Sentinel-2A": 36587, "Sentinel-2B": 27749},
+        aerosol_055=0.08,
+        aerosol_error_std=0.25,
+        stacked=True,
+    ),
+}
 # Bands by their pixels, in metres.
 BANDS_OF = {
     pixel_m: tuple(band for band in ALL_BANDS if NATIVE_M[band] == pixel_m)
@@ -108,10 +141,10 @@ _SPECTRAL_LIST = (
     ("B12", 20, 2078, 2320, 2202.4),
 )
 _DARK_NOISE = 0.3
-_AEROSOL_055 = 0.12
-# Standard deviation of the logarithm of the aerosol, from date to date, and of the error with which
-# the correction knows it.
-_AEROSOL_STD, _AEROSOL_ERROR_STD = 0.3, 0.2
+# Standard deviation of the logarithm of the aerosol, from date to date.
+_AEROSOL_STD = 0.3
+# Number by which what is drawn for a sensor of a stack is set.
+_NUMBER = 3
 # Where the orbit's swath ends: share of the width at the northern edge, its slant, its scatter.
 _SWATH_EDGE, _SLANT, _EDGE_STD = 1.06, 0.17, 0.006
 # Scene classification: classes and the opacities from which they are seen.
@@ -119,13 +152,14 @@ _NODATA, _DARK, _SHADOW, _VEGETATION, _BARE, _WATER, _UNCLASSIFIED = 0, 2, 3, 4,
 _CLOUD_MEDIUM, _CLOUD_HIGH, _CIRRUS = 8, 9, 10
 _OPACITY = {_UNCLASSIFIED: 0.15, _CLOUD_MEDIUM: 0.3, _CLOUD_HIGH: 0.6}
 _SHADOW_OPACITY, _CIRRUS_REFLECTANCE, _DARK_LIGHT, _VEGETATION_NDVI = 0.3, 0.006, 0.3, 0.4
-_DEM_PIXEL_M, _DEM_ERROR_M, _MAGNETICS_PIXEL_M = 30, 1.5, 100
-_NO_VALUE = -32768.0
 
 
 @dataclass(frozen=True)
 class Date:
-    """One overpass: names, sun, aerosol (true and assumed), leaves, edge of the swath (m)."""
+    """One overpass: names, sun, aerosol (true and assumed), leaves, edge of the swath (m).
+
+    offset_m: by how much (east, south) the ground is seen beside of its place.
+    """
 
     spacecraft: str
     tile: str
@@ -139,6 +173,7 @@ class Date:
     assumed_aerosol: float
     leaf: float
     edge_m: float
+    offset_m: tuple[float, float]
 
     @property
     def overpass(self) -> int:
@@ -162,147 +197,164 @@ class Date:
 class _Scene:
     """All that a block needs; spectra: spacecraft -> bands of a pixel size -> spectra."""
 
-    ground: IronGround
+    site: Site
     grid: Grid
     dates: tuple[Date, ...]
     spectra: Mapping[str, Mapping[int, BandSpectra]]
-    covers: Mapping[str, int]
-    iron: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class _Block:
-    """One block: images of each date by layer, and the truth (rows, columns) at 10 m."""
-
-    images: list[dict[str, np.ndarray]]
-    cover: np.ndarray
-    grade: np.ndarray
-
-
-def write_sentinel2(
+def simulate_sentinel2(
+    site: Site,
+    library: Sequence[Spectrum],
     folder: str | Path,
     *,
-    seed: int,
-    size_px: int = DEFAULT_SIZE_PX,
-    dates: int = DEFAULT_DATES,
-    difficulty: float,
-    library: Sequence[Spectrum],
-    covers: Sequence[MapClass],
-    iron: Sequence[MapClass],
+    dates: int,
     threads: int = 1,
     block_px: int = 192,
 ) -> None:
-    """Simulate `dates` Level-2A dates of size_px x size_px pixels of 10 m, and what is known there.
+    """Simulate a ground as `dates` Level-2A dates, 1 to MOST_DATES: one .zip each in `folder`.
 
-    Written into `folder`, all or nothing: dates/ with one .zip per date; truth.tif, the cover of
-    each pixel with the codes of `covers` (ore, soil, vegetation, mixed), and iron_truth.tif, its
-    grade with the codes of `iron`, both at 10 m with styles beside them; mines, ore_points,
-    geology, claims and occurrences (.gpkg); dem.tif (m) and magnetics.tif (nT), on pixels of their
-    own. See `gossan.twin.iron` for the ground, `gossan.twin.iron_survey` for the vectors.
+    All are written, in place of what is there, or none. Pixels of 10 m cover the ground, to a
+    multiple of 60 m. Bytes depend on the arguments without `threads` and `block_px` (a multiple of
+    6); memory on these and the number of dates.
 
-    size_px, a multiple of SIZE_STEP_PX up to MOST_PX; dates, 1 to MOST_DATES. Bytes depend on the
-    arguments without `threads` and `block_px` (a multiple of 6); memory on these, the number of
-    dates, and three bytes per pixel of the scene.
-
-    Raises InputError when the library lacks a spectrum or a class table a class.
+    Raises InputError when the library lacks a spectrum, for a ground larger than a tile, and for a
+    number of dates out of range.
     """
     folder = Path(folder)
-    grid = scene_grid(size_px)
-    ground = IronGround(seed, (size_px * PIXEL_M, size_px * PIXEL_M), difficulty)
-    scene = _Scene(
-        ground=ground,
-        grid=grid,
-        dates=_plan_dates(ground, grid, dates),
-        spectra=_resample(mix_materials(library)),
-        covers=class_codes(covers, COVER_CLASSES),
-        iron=class_codes(iron, IRON_CLASSES),
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".twin.") as name:
+    scene = plan_scene(site, library, dates)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".twin.") as name:
         work, done = Path(name) / "work", Path(name) / "done"
         done.mkdir()
-        cover = np.empty(grid.shape, np.uint8)
-        grade = np.empty(grid.shape, np.uint8)
         for date in scene.dates:
             (work / date.product_id).mkdir(parents=True)
-        shares = _write_images(scene, work, cover, grade, threads, block_px)
-        (done / "dates").mkdir()
+        shares = _write_images(scene, work, threads, block_px)
         for date, counts in zip(scene.dates, shares, strict=True):
-            _pack_date(done / "dates", work / date.product_id, date, grid, counts, threads)
-        for file, codes, classes in (
-            ("truth.tif", cover, covers),
-            ("iron_truth.tif", grade, iron),
-        ):
-            _write_truth(done / file, codes, grid, classes, scene.dates[0], threads)
-        _write_fields(done, ground, grid, threads)
-        _write_vectors(done, ground, grid)
-        replace_all(done, folder)
+            _pack_date(done, work / date.product_id, date, scene.grid, counts, threads)
+        if folder.exists():
+            folder.replace(Path(name) / "old")
+        done.replace(folder)
 
 
-def scene_grid(size_px: int) -> Grid:
-    """The 10 m grid of a scene: about the district's centre, on 60 m pixels of the tile, inside it.
-
-    Raises ValueError unless size_px is a multiple of SIZE_STEP_PX up to MOST_PX.
-    """
-    if size_px % SIZE_STEP_PX or not 0 < size_px <= MOST_PX:
-        raise ValueError(f"size {size_px} is no multiple of {SIZE_STEP_PX} up to {MOST_PX}")
-    step = SIZE_STEP_PX * PIXEL_M
-    most = (MOST_PX - size_px) * PIXEL_M
-    from_corner = (_CENTRE_M[0] - _TILE_CORNER_M[0], _TILE_CORNER_M[1] - _CENTRE_M[1])
-    east, south = (
-        min(max(step * round((place - size_px * PIXEL_M / 2) / step), 0), most)
-        for place in from_corner
-    )
-    west, north = _TILE_CORNER_M[0] + east, _TILE_CORNER_M[1] - south
-    return Grid(_CRS, Affine(PIXEL_M, 0, west, 0, -PIXEL_M, north), size_px, size_px)
+def plan_scene(site: Site, library: Sequence[Spectrum], dates: int) -> _Scene:
+    """When the ground is seen, on which grid, and the spectra of what it is made of."""
+    if not 1 <= dates <= MOST_DATES:
+        raise InputError(f"--dates {dates}: out of range; use 1 to {MOST_DATES}")
+    grid = site.covering(PIXEL_M, STEP_M)
+    if max(grid.shape) > MOST_PX:
+        raise InputError(
+            f"the ground {site.name} is {max(grid.shape)} pixels of {PIXEL_M} m wide or high; "
+            f"sentinel2 has at most {MOST_PX}: use a smaller --size-px"
+        )
+    spectra = {spacecraft: _resample(site, library, spacecraft) for spacecraft in _ORBIT_OFFSET}
+    return _Scene(site, grid, plan_dates(site, grid, dates), spectra)
 
 
-def _centre_degrees(grid: Grid) -> tuple[float, float]:
-    x, y = grid.place(grid.width / 2, grid.height / 2)
-    (lon,), (lat,) = transform_points(_CRS, CRS.from_epsg(4326), [x], [y])
-    return lon, lat
+def _resample(site: Site, library: Sequence[Spectrum], spacecraft: str) -> dict[int, BandSpectra]:
+    """Spectra of the ground's constituents in the bands of each pixel size."""
+    constituents = site.terrain.constituents
+    materials = site.terrain.materials(library)
+    sensor = f"{spacecraft} MSI"
+    bands = {
+        pixel_m: band_table(spacecraft, names, spacecraft) for pixel_m, names in BANDS_OF.items()
+    }
+    if _campaign(site).stacked:
+        table = tabulate_spectra(materials, constituents)
+        return {size: spectra_in_bands(table, some, sensor) for size, some in bands.items()}
+    return {
+        size: band_spectra(materials, some, sensor, constituents) for size, some in bands.items()
+    }
 
 
-def _plan_dates(ground: IronGround, grid: Grid, count: int) -> tuple[Date, ...]:
-    """The dates, each with its own air and its own edge of the swath.
+def _campaign(site: Site) -> _Campaign:
+    return _CAMPAIGNS.get(site.name, _ELSEWHERE)
+
+
+def plan_dates(site: Site, grid: Grid, count: int) -> tuple[Date, ...]:
+    """The dates, each with its own air, and its own edge of the swath or error of pointing.
 
     They are spread over one year as evenly as the orbit allows: an odd number of turns lies
     between two, so that the spacecraft alternate.
     """
+    campaign, terrain = _campaign(site), site.terrain
+    first = site.local(campaign.first, campaign.longitude_deg)
     turns = _YEAR // (_TURN * count)
     step = _TURN * max(1, turns - 1 + turns % 2)
+    tile = tile_name(grid)
     dates = []
     for index in range(count):
         spacecraft = ("Sentinel-2A", "Sentinel-2B")[index % 2]
-        moment = _FIRST_DATE + index * step
-        days = (moment - _FIRST_DATE).days
-        if spacecraft == "Sentinel-2B":
-            # It was first over the place five days after the other.
-            days -= 5
-        orbit = _FIRST_ORBIT[spacecraft] + round(days * _ORBITS_PER_DAY)
+        moment = first + index * step
+        absolute, orbit = _orbits(campaign, spacecraft, first, moment)
         start = f"{moment:%Y%m%dT%H%M%S}"
-        rng = np.random.default_rng([ground.seed & 0xFFFFFFFF, 3, index])
-        air, error, edge = rng.normal(size=3) * min(ground.difficulty, 1.0)
-        aerosol = _AEROSOL_055 * ground.difficulty * math.exp(_AEROSOL_STD * air)
-        elevation, azimuth, distance = sun_position(moment, *_centre_degrees(grid))
-        season = math.cos(2 * math.pi * (moment.timetuple().tm_yday - 45) / 365)
+        air, error, edge, offset = _draw(site, campaign, index)
+        aerosol = campaign.aerosol_055 * terrain.difficulty * math.exp(_AEROSOL_STD * air)
+        elevation, azimuth, distance = site.sun(moment)
         dates.append(
             Date(
                 spacecraft=spacecraft,
-                tile=TILE,
-                orbit=ORBIT,
+                tile=tile,
+                orbit=orbit,
                 moment=moment,
-                product_id=product_name(spacecraft, start, ORBIT, TILE),
-                granule=f"L2A_T{TILE}_A{orbit:06d}_{start}",
+                product_id=product_name(spacecraft, start, orbit, tile),
+                granule=f"L2A_T{tile}_A{absolute:06d}_{start}",
                 sun=(elevation, azimuth),
                 distance_au=distance,
                 aerosol=aerosol,
-                assumed_aerosol=aerosol * math.exp(_AEROSOL_ERROR_STD * error),
-                leaf=0.55 + 0.35 * season,
+                assumed_aerosol=aerosol * math.exp(campaign.aerosol_error_std * error),
+                leaf=terrain.leaf(moment),
                 edge_m=grid.width * PIXEL_M * (_SWATH_EDGE + _EDGE_STD * edge),
+                offset_m=offset,
             )
         )
     return tuple(dates)
+
+
+def _draw(
+    site: Site, campaign: _Campaign, index: int
+) -> tuple[float, float, float, tuple[float, float]]:
+    """What the seed sets for a date: air, error of the air, edge of the swath, offset (m)."""
+    terrain = site.terrain
+    seed, grade = terrain.seed & 0xFFFFFFFF, min(terrain.difficulty, 1.0)
+    if not campaign.stacked:
+        air, error, edge = np.random.default_rng([seed, 3, index]).normal(size=3) * grade
+        return air, error, edge, (0.0, 0.0)
+    # The first date as one of the sensors of a stack, which are numbered.
+    rng = np.random.default_rng([seed, 5, _NUMBER, index] if index else [seed, 5, _NUMBER])
+    pointing = rng.normal(size=2) * POINTING_STD_PX
+    pointing = np.clip(pointing, -POINTING_MOST_PX, POINTING_MOST_PX)
+    air, error = rng.normal(size=2) * grade
+    east, south = grade * PIXEL_M * pointing
+    return air, error, math.inf, (east, south)
+
+
+def _orbits(
+    campaign: _Campaign, spacecraft: str, first: datetime, moment: datetime
+) -> tuple[int, int]:
+    """Absolute and relative orbit of a date."""
+    days = (moment - first).days
+    if spacecraft == "Sentinel-2B":
+        # It was first over the place five days after the other.
+        days -= 5
+    absolute = campaign.first_orbit[spacecraft] + round(days * _ORBITS_PER_DAY)
+    if campaign.orbit is not None:
+        return absolute, campaign.orbit
+    # Where it is as late by the sun as there, the spacecraft is some orbits sooner or later.
+    absolute += round((first - campaign.first) / timedelta(days=1) * _ORBITS_PER_DAY)
+    return absolute, (absolute - _ORBIT_OFFSET[spacecraft]) % _ORBITS + 1
+
+
+def tile_name(grid: Grid) -> str:
+    """Tile of the centre of a grid in UTM, after the Military Grid Reference System: "23LQE"."""
+    x, y = grid.place(grid.width / 2, grid.height / 2)
+    _, (lat,) = transform_points(grid.crs, CRS.from_epsg(4326), [x], [y])
+    zone = grid.crs.to_epsg() % 100
+    belt = "CDEFGHJKLMNPQRSTUVWX"[min(int((lat + 80) // 8), 19)]
+    column = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3][int(x // 100_000) - 1]
+    rows = "ABCDEFGHJKLMNPQRSTUV"
+    row = rows[(int(y // 100_000) + (0 if zone % 2 else 5)) % len(rows)]
+    return f"{zone:02d}{belt}{column}{row}"
 
 
 def product_name(spacecraft: str, start: str, orbit: int, tile: str) -> str:
@@ -311,59 +363,38 @@ def product_name(spacecraft: str, start: str, orbit: int, tile: str) -> str:
     return f"S2{spacecraft[-1]}_MSIL2A_{start}_N{baseline}_R{orbit:03d}_T{tile}_{_PROCESSED}"
 
 
-def _resample(materials: Sequence[Spectrum]) -> dict[str, dict[int, BandSpectra]]:
-    return {
-        spacecraft: {
-            pixel_m: band_spectra(
-                materials,
-                band_table(spacecraft, names, spacecraft),
-                f"{spacecraft} MSI",
-                CONSTITUENTS,
-            )
-            for pixel_m, names in BANDS_OF.items()
-        }
-        for spacecraft in _FIRST_ORBIT
-    }
-
-
 # ---- a block --------------------------------------------------------------------------------
 
 
-def simulate_block(scene: _Scene, window: Window) -> _Block:
-    """Images and truth of a window of the 10 m grid that begins and ends on pixels of 60 m."""
-    ground = scene.ground
-    abundances = ground.abundances(window, PIXEL_M)
-    variability = ground.variability(window, PIXEL_M)
-    elevation = ground.elevation(window, PIXEL_M)
-    return _Block(
-        images=[
-            _take(scene, date, window, abundances, variability, elevation) for date in scene.dates
-        ],
-        cover=ground.cover(abundances, scene.covers),
-        grade=ground.grade(abundances, scene.iron),
-    )
-
-
-def _take(
-    scene: _Scene,
-    date: Date,
-    window: Window,
-    abundances: np.ndarray,
-    variability: Variability,
-    elevation: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """What one overpass stores of a window, see `take_images`."""
-    return take_images(
-        scene.ground,
-        date,
-        window,
-        shares=scene.ground.season(abundances, date.leaf),
-        water=CONSTITUENTS.index("water"),
-        variability=variability,
-        elevation=elevation,
-        level_m=BASE_ELEVATION_M,
-        spectra=scene.spectra[date.spacecraft],
-    )
+def simulate_block(scene: _Scene, window: Window) -> list[dict[str, np.ndarray]]:
+    """Images of each date, by layer, of a window of the 10 m grid on whole pixels of 60 m."""
+    level_m = scene.site.ground.level_m
+    # Dates without an error of pointing have the ground in common.
+    seen: dict[tuple[float, float], tuple] = {}
+    images = []
+    for date in scene.dates:
+        if date.offset_m not in seen:
+            ground = scene.site.terrain.moved(*date.offset_m)
+            seen[date.offset_m] = (
+                ground,
+                ground.abundances(window, PIXEL_M),
+                ground.variability(window, PIXEL_M),
+                ground.elevation(window, PIXEL_M),
+            )
+        ground, abundances, variability, elevation = seen[date.offset_m]
+        images.append(
+            take_images(
+                ground,
+                date,
+                window,
+                shares=ground.season(abundances, date.leaf),
+                variability=variability,
+                elevation=elevation,
+                level_m=level_m,
+                spectra=scene.spectra[date.spacecraft],
+            )
+        )
+    return images
 
 
 def take_images(
@@ -372,7 +403,6 @@ def take_images(
     window: Window,
     *,
     shares: np.ndarray,
-    water: int,
     variability: Variability,
     elevation: np.ndarray,
     level_m: float,
@@ -380,8 +410,8 @@ def take_images(
 ) -> dict[str, np.ndarray]:
     """What an overpass stores of a window at 10 m: bands, SCL and CLASSI, each at its own pixels.
 
-    shares: of each constituent (constituents, rows, columns), of which the one at place `water` is
-    water; variability, elevation: of the same pixels; level_m: height above the sea that the
+    shares: of each constituent (constituents, rows, columns), as the date shows them; variability,
+    elevation: of the same pixels; level_m: height above the sea that the
     correction takes the ground to have; spectra: by the size of their bands' pixels. The window
     begins and ends on pixels of 60 m.
     """
@@ -429,7 +459,7 @@ def take_images(
     red, infrared = _mean(reflectance["B04"], 2), reflectance["B8A"]
     ndvi = (infrared - red) / np.maximum(infrared + red, 1e-3)
     place = _coarser(window, 2)
-    flooded = _mean(shares[water], 2) > 0.5
+    flooded = _mean(shares[ground.constituents.index("water")], 2) > 0.5
     images["SCL"] = _classify(ground, date, place, wide, shift, ndvi, _mean(direct, 2), flooded)
     images["SCL"][_fill(date, place, 20)] = _NODATA
     opaque = _mean(1.0 - np.exp(-sky.cloud), 6) > _OPACITY[_CLOUD_MEDIUM]
@@ -483,7 +513,7 @@ def _correct(
     wavelength_um: float,
     band: str,
     seen: np.ndarray,
-    level_m: float = BASE_ELEVATION_M,
+    level_m: float,
 ) -> np.ndarray:
     """Surface reflectance of a band as the ground segment would find it, see `undo_air`."""
     return undo_air(
@@ -495,49 +525,6 @@ def _correct(
         min(1.0, ground.difficulty),
         level_m,
     )
-
-
-def undo_air(
-    seen: np.ndarray,
-    wavelength_um: float,
-    gas_transmittance: float,
-    sun_elevation_deg: float,
-    aerosol_055: float,
-    molecules: float,
-    elevation_m: float,
-) -> np.ndarray:
-    """Surface reflectance of one band as a ground segment would find it, of the shape of `seen`.
-
-    seen: reflectance at the top of the atmosphere. It undoes the air over level ground at one
-    height with the aerosol that is assumed; what the aerosol, its drift over the scene, height,
-    slope and thin cloud change besides stays in. Arguments as those of `top_of_atmosphere`.
-    """
-    one = np.ones((1, 1), np.float32)
-    none = np.zeros_like(one)
-
-    def through_air(surface: float) -> float:
-        return float(
-            top_of_atmosphere(
-                np.full((1, 1, 1), surface, np.float32),
-                one,
-                one,
-                elevation_m * one,
-                Sky(cloud=none, shadow=none, cirrus=none, haze=one),
-                np.array([wavelength_um]),
-                np.ones(1),
-                sun_elevation_deg,
-                aerosol_055,
-                molecules,
-            )[0, 0, 0]
-        )
-
-    # Over the ground, y = a r / (1 - s r); two surfaces tell 1 / a and s / a.
-    path = through_air(0.0)
-    half, whole = 0.5 / (through_air(0.5) - path), 1.0 / (through_air(1.0) - path)
-    albedo = 2.0 * (half - whole)
-    level = whole + albedo
-    ground_part = seen / gas_transmittance - path
-    return level * ground_part / (1.0 + albedo * ground_part)
 
 
 def _classify(
@@ -584,10 +571,8 @@ def _layers() -> dict[str, int]:
     return bands | {"SCL": 20, "CLASSI": 60}
 
 
-def _write_images(
-    scene: _Scene, work: Path, cover: np.ndarray, grade: np.ndarray, threads: int, block_px: int
-) -> list[np.ndarray]:
-    """Fill cover and grade, and write each date's images as plain TIFF: work/<product>/<layer>.tif.
+def _write_images(scene: _Scene, work: Path, threads: int, block_px: int) -> list[np.ndarray]:
+    """Write each date's images as plain TIFF: work/<product>/<layer>.tif.
 
     Returns for each date how many pixels have each class of the scene classification.
     """
@@ -608,58 +593,13 @@ def _write_images(
             grid=scene.grid,
             block_px=block_px,
             threads=threads,
-            progress="simulate",
+            progress="simulate sentinel2",
         )
         for window, block in blocks:
-            part = window.toslices()
-            cover[part], grade[part] = block.cover, block.grade
-            for opened, images, count in zip(files, block.images, counts, strict=True):
+            for opened, images, count in zip(files, block, counts, strict=True):
                 count += np.bincount(images["SCL"].ravel(), minlength=count.size)
                 _store(opened, window, images)
     return counts
-
-
-def write_date(
-    folder: str | Path,
-    date: Date,
-    grid: Grid,
-    take: Callable[[Window], Mapping[str, np.ndarray]],
-    *,
-    threads: int = 1,
-    block_px: int = 192,
-) -> Path:
-    """Write one date as .zip into `folder`, all or nothing, and return its path.
-
-    grid: 10 m pixels in UTM, a multiple of SIZE_STEP_PX along each axis. take: window of it that
-    begins and ends on pixels of 60 m -> the date's images, as `take_images` makes them; block_px
-    is a multiple of SIZE_STEP_PX. Bytes do not depend on `threads` and `block_px`.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    counts = np.zeros(256, np.int64)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".twin.") as name:
-        work, done = Path(name) / "work", Path(name) / "done"
-        work.mkdir()
-        done.mkdir()
-        with ExitStack() as stack:
-            files = {
-                layer: stack.enter_context(_create(work / f"{layer}.tif", layer, pixel_m, grid))
-                for layer, pixel_m in _layers().items()
-            }
-            blocks = iter_blocks(
-                take,
-                [lambda window: window],
-                grid=grid,
-                block_px=block_px,
-                threads=threads,
-                progress="simulate sentinel2",
-            )
-            for window, images in blocks:
-                counts += np.bincount(images["SCL"].ravel(), minlength=counts.size)
-                _store(files, window, images)
-        _pack_date(done, work, date, grid, counts, threads)
-        (packed,) = done.iterdir()
-        return packed.replace(folder / packed.name)
 
 
 def _store(
@@ -905,83 +845,3 @@ def _corners(grid: Grid) -> list[tuple[float, float]]:
     places = [grid.place(grid.width * across, grid.height * down) for across, down in turns]
     lon, lat = transform_points(grid.crs, CRS.from_epsg(4326), *zip(*places, strict=True))
     return list(zip(lon, lat, strict=True))
-
-
-# ---- truth and surveys ----------------------------------------------------------------------
-
-
-def _write_truth(
-    path: Path,
-    codes: np.ndarray,
-    grid: Grid,
-    classes: Sequence[MapClass],
-    date: Date,
-    threads: int,
-) -> None:
-    layer = Layer(
-        path,
-        "uint8",
-        TRUTH_NODATA,
-        ("truth",),
-        overviews="mode",
-        colours=class_colours(classes),
-        tags={"SYNTHETIC": "yes", "PRODUCT_ID": date.product_id},
-    )
-    read = [lambda window: codes[window.toslices()]]
-    map_blocks(lambda block: block, read, [layer], grid=grid, threads=threads)
-    write_class_style(path, classes)
-
-
-def _write_fields(folder: Path, ground: IronGround, grid: Grid, threads: int) -> None:
-    """The surveys that come as rasters, each on pixels of its own."""
-    west, _, _, north = grid.bounds
-
-    def write(name: str, pixel_m: int, unit: str, field) -> None:
-        cells = math.ceil(grid.width * PIXEL_M / pixel_m)
-        own = Grid(grid.crs, Affine(pixel_m, 0, west, 0, -pixel_m, north), cells, cells)
-
-        def values(window: Window) -> np.ndarray:
-            columns = np.arange(window.width) + window.col_off
-            rows = np.arange(window.height) + window.row_off
-            x, y = np.meshgrid((columns + 0.5) * pixel_m, (rows + 0.5) * pixel_m)
-            return np.asarray(field(x, y, columns, rows), np.float32)
-
-        tags = {"SYNTHETIC": "yes", "ORIGIN": ORIGIN, "UNITS": unit}
-        layer = Layer(folder / f"{name}.tif", "float32", _NO_VALUE, (name,), tags=tags)
-        map_blocks(lambda block: block, [values], [layer], grid=own, threads=threads)
-
-    error = field_key(ground.seed, "error of the heights")
-    deviation = _DEM_ERROR_M * min(ground.difficulty, 1.0)
-    write(
-        "dem",
-        _DEM_PIXEL_M,
-        "m",
-        lambda x, y, columns, rows: (
-            ground.heights(x, y) + deviation * white_noise(columns, rows, error)
-        ),
-    )
-    write("magnetics", _MAGNETICS_PIXEL_M, "nT", lambda x, y, *_: ground.anomaly(x, y))
-
-
-def _write_vectors(folder: Path, ground: IronGround, grid: Grid) -> None:
-    tables = Surveyor(ground, grid).tables()
-    kinds = kinds_of_geometry(list(tables))
-    with fixed_date():
-        for name, table in tables.items():
-            pyogrio.write_dataframe(
-                table, folder / f"{name}.gpkg", layer=name, geometry_type=kinds[name], driver="GPKG"
-            )
-
-
-def replace_all(done: Path, folder: Path) -> None:
-    """Move everything from `done` to `folder`, in place of what is there of the same name.
-
-    What is replaced goes beside `done`, into a folder that is the caller's to remove.
-    """
-    old = done.parent / "old"
-    old.mkdir()
-    for path in sorted(done.iterdir()):
-        target = folder / path.name
-        if target.is_dir():
-            target.replace(old / path.name)
-        path.replace(target)

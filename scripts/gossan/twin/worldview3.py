@@ -7,7 +7,7 @@ Left out: the panchromatic image, camera models (RPB), tile maps (TIL) and brows
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +19,12 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
+from gossan.library.spectrum import Spectrum
 from gossan.products.sun import sun_position
 from gossan.products.worldview3 import BAND_FACTS, MOST_NUMBER, NODATA, SWIR, VNIR, calibration
 from gossan.raster import BandTable, Grid, iter_blocks
+from gossan.twin.site import Site
+from gossan.twin.view import Instrument, View
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 ORDER = "000000000010_01_P001"
@@ -51,6 +54,41 @@ def worldview3_bands() -> BandTable:
         names,
         tuple(BAND_FACTS[band].centre_um for band in names),
         tuple(_BANDWIDTH_UM[band] for band in names),
+    )
+
+
+# Ratios typical of its class.
+INSTRUMENT = Instrument(
+    sensor="worldview3",
+    number=4,
+    pixel_m=7.5,
+    acquired=datetime(2022, 9, 5, 18, 46, 12, tzinfo=UTC),
+    longitude_deg=-117.20,
+    bands=worldview3_bands,
+    snr=((0.40, 120.0), (0.65, 180.0), (1.0, 150.0), (1.6, 150.0), (2.3, 110.0)),
+    gain_std=0.015,
+    stripe_std=0.003,
+    corrected=False,
+    covers={"epithermal": (0.2, 1.0, 0.0)},
+)
+
+
+def simulate_worldview3(
+    site: Site, library: Sequence[Spectrum], folder: str | Path, *, threads: int = 1
+) -> None:
+    """Simulate a ground as WorldView-3 sees it, all bands on one grid, and write the delivery.
+
+    See `View` and `write_worldview3`.
+    """
+    view = View(site, INSTRUMENT, library)
+    write_worldview3(
+        folder,
+        view.observe,
+        view.grid,
+        flags=view.flags,
+        bands=view.bands,
+        acquired=view.acquired,
+        threads=threads,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gossan.accuracy.scores import MINIMUM_BLOCKS, draw_blocks
+from gossan.accuracy.blocks import SpatialBlocks
 from gossan.errors import InputError
 from gossan.sampling import pixel_priorities, smallest_of_each
 from gossan.transforms.band_ratios import BandRatio, log_ratios
@@ -96,7 +96,10 @@ def make_features(
       two absorptions together is told from one that deepens a single one.
     """
     used = sorted({band for ratio in ratios for band in ratio.bands})
-    stack = np.stack([spectra[band] for band in used])
+    # Without ratios there is no band to stack, but its shape is needed.
+    stack = np.empty((len(used), *values.shape[1:]), np.float32)
+    for plane, band in zip(stack, used, strict=True):
+        plane[:] = spectra[band]
     valid = np.isfinite(values).all(axis=0) & np.isfinite(low_pass).all(axis=0)
     valid &= np.isfinite(details).all(axis=(0, 1)) & np.isfinite(stack).all(axis=0)
     smooth = _Smoother(valid)
@@ -112,16 +115,20 @@ def make_features(
     stack_4 = smooth(stack_3, 8)
     planes = [values, low_pass, low_pass_2, low_pass_3, deviation, low_deviation]
     planes = [plane[(slice(None), *inner)] for plane in planes]
-    at_scale = [
-        log_ratios(dict(zip(used, scale[(slice(None), *inner)], strict=True)), ratios, RATIO_FLOOR)
-        for scale in (stack, stack_2, stack_3, stack_4)
-    ]
-    deep = [place for place, ratio in enumerate(ratios) if ratio.depth]
-    products = [
-        (first * second)[None]
-        for scale in (at_scale[1], at_scale[3])
-        for first, second in _pairs(scale[deep])
-    ]
+    at_scale, products = [], []
+    if ratios:
+        at_scale = [
+            log_ratios(
+                dict(zip(used, scale[(slice(None), *inner)], strict=True)), ratios, RATIO_FLOOR
+            )
+            for scale in (stack, stack_2, stack_3, stack_4)
+        ]
+        deep = [place for place, ratio in enumerate(ratios) if ratio.depth]
+        products = [
+            (first * second)[None]
+            for scale in (at_scale[1], at_scale[3])
+            for first, second in _pairs(scale[deep])
+        ]
     features = np.concatenate([*planes, *at_scale, *products])
     if not valid[inner].all():
         features[:, ~valid[inner]] = np.nan
@@ -163,9 +170,9 @@ def _spread(planes: np.ndarray, step: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TrainingSample:
-    """Pixels drawn at random from each class of the reference.
+    """Pixels drawn at random from each class of the truth.
 
-    `features` (n, features) float32; `stratum`, `row`, `column` (n,): the reference's code and
+    `features` (n, features) float32; `stratum`, `row`, `column` (n,): the truth's code and
     the pixel's place; `priority` (n,) the random numbers that chose them.
     """
 
@@ -243,27 +250,34 @@ def assign_folds(zone: np.ndarray, tested: np.ndarray, folds: int) -> np.ndarray
 
 
 def touched_folds(
-    row: np.ndarray, column: np.ndarray, fold: np.ndarray, block_px: int, buffer_px: int, folds: int
+    row: np.ndarray,
+    column: np.ndarray,
+    fold: np.ndarray,
+    spatial: SpatialBlocks,
+    buffer_px: int,
+    folds: int,
 ) -> np.ndarray:
     """Which folds each pixel lies in or within `buffer_px` of, (n, folds) bool.
 
     `fold` (block rows, block columns) as from `assign_folds`. A pixel may train a model that is
-    tested on a fold only if it does not touch that fold. Raises InputError when the buffer is
-    wider than a block, for then corners would not tell what lies between.
+    tested on a fold only if it does not touch that fold. Raises InputError as `require_buffer`.
     """
-    if not 0 <= buffer_px <= block_px:
-        raise InputError(
-            f"buffer-px: {buffer_px} is not between 0 and block-px ({block_px}); widen the blocks "
-            "or narrow the buffer"
-        )
+    require_buffer(buffer_px, spatial.side_px)
     touched = np.zeros((len(row), folds + 1), bool)
-    last_row, last_column = fold.shape[0] - 1, fold.shape[1] - 1
     for down in (-buffer_px, 0, buffer_px):
         for right in (-buffer_px, 0, buffer_px):
-            block_row = np.clip((row + down) // block_px, 0, last_row)
-            block_column = np.clip((column + right) // block_px, 0, last_column)
-            touched[np.arange(len(row)), fold[block_row, block_column]] = True
+            near = fold[spatial.nearest(row + down, column + right)]
+            touched[np.arange(len(row)), near] = True
     return touched[:, :folds]
+
+
+def require_buffer(buffer_px: int, spatial_block_px: int) -> None:
+    """Raise InputError for a buffer wider than a block, whose corners tell not all it touches."""
+    if not 0 <= buffer_px <= spatial_block_px:
+        raise InputError(
+            f"buffer-px: {buffer_px} is not between 0 and spatial-block-px ({spatial_block_px}); "
+            "widen the blocks or narrow the buffer"
+        )
 
 
 # ---- the model -------------------------------------------------------------------------------
@@ -482,28 +496,6 @@ def average_precision(counts: np.ndarray) -> np.ndarray:
     precision = np.concatenate([share[..., None], np.nan_to_num(curve.precision)], axis=-1)
     drop = recall - np.concatenate([recall[..., 1:], np.zeros((*share.shape, 1))], axis=-1)
     return (drop * precision).sum(axis=-1)
-
-
-def resample_counts(counts: np.ndarray, replicates: int, seed: int) -> np.ndarray:
-    """Counts (replicates, edges + 1, 2) of bootstrap samples of whole spatial blocks.
-
-    `counts` (blocks, edges + 1, 2). The same draws as accuracy.resample_blocks makes for as many
-    blocks with this seed, so scores of curves and of maps can be compared pair by pair.
-    """
-    flat = counts.reshape(len(counts), -1).astype(np.float64)
-    totals = np.empty((replicates, flat.shape[1]))
-    for start, drawn in draw_blocks(len(counts), replicates, seed):
-        totals[start : start + len(drawn)] = drawn.astype(np.float64) @ flat
-    return totals.reshape(replicates, *counts.shape[1:])
-
-
-def interval(samples: np.ndarray, blocks: int) -> tuple[float | None, float | None]:
-    """2.5th and 97.5th percentile of bootstrap samples; None from fewer than MINIMUM_BLOCKS."""
-    finite = samples[np.isfinite(samples)]
-    if blocks < MINIMUM_BLOCKS or not finite.size:
-        return None, None
-    low, high = np.percentile(finite, [2.5, 97.5])
-    return round(float(low), 6), round(float(high), 6)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -47,9 +47,9 @@ class Rule:
     Raises InputError for an unknown centre or side, or an `n` that is not a positive number.
     """
 
-    n: float = 1.5
-    centre: str = "median"
-    side: str = "high"
+    n: float
+    centre: str
+    side: str
 
     def __post_init__(self):
         """Refuse settings without meaning."""

@@ -1,23 +1,18 @@
 """The published rule: the normalised low-pass sub-band of a band, read as confidence in a zone.
 
 Each band's LL sub-band is scaled to 0-1 between its smallest and its largest valid value of the
-scene; a range of the scaled value means medium, another high confidence (SCIENCE: the Zafarghand
-study). The rule has no training. It reads brightness, not the shape of the spectrum, so its ranges
-belong to the scene that they were found on.
+scene; a range of the scaled value means medium, another high confidence, as the study sets them.
+The rule has no training. It reads brightness, not the shape of the spectrum, so its ranges belong
+to the scene that they were found on.
 """
 
-import copy
-import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.files import write_text
-from gossan.legend import NODATA, MapClass, write_class_style
+from gossan.legend import NODATA, MapClass
 
 LOW_PASS = "LL"
 NONE, MEDIUM, HIGH = 0, 1, 2
@@ -53,13 +48,16 @@ class Levels:
             )
 
 
-PUBLISHED: Mapping[str, Levels] = MappingProxyType(
-    {
-        "phyllic": Levels((0.6, 0.7), (0.7, 1.0)),
-        "propylitic": Levels((0.3, 0.5), (0.5, 0.65)),
-    }
-)
-"""The ranges of the Zafarghand study."""
+def low_pass_bands(names: Sequence[str], what: str) -> tuple[str, ...]:
+    """The bands of a sub-band file that have an LL; InputError, naming `what`, if none has."""
+    ending = f" {LOW_PASS}"
+    bands = tuple(name.removesuffix(ending) for name in names if name.endswith(ending))
+    if not bands:
+        raise InputError(
+            f"{what}: has no {LOW_PASS} of any band (it has: {', '.join(names)}); give what "
+            "transform_wavelets.py wrote"
+        )
+    return bands
 
 
 def low_pass_places(names: Sequence[str], bands: Sequence[str], what: str) -> list[int]:
@@ -127,18 +125,3 @@ def map_confidence(scaled: np.ndarray, levels: Levels) -> np.ndarray:
         codes[(scaled >= low) & below] = code
     codes[~np.isfinite(scaled)] = NODATA
     return codes
-
-
-def write_confidence_style(raster_path: str | Path, bands: int) -> None:
-    """Write <stem>.qml, which draws band 1, and <file>.aux.xml with the legend of all `bands`."""
-    raster_path = Path(raster_path)
-    write_class_style(raster_path, CONFIDENCE)
-    path = raster_path.with_name(raster_path.name + ".aux.xml")
-    root = ET.fromstring(path.read_text(encoding="utf-8"))
-    first = root.find("PAMRasterBand")
-    for band in range(2, bands + 1):
-        following = copy.deepcopy(first)
-        following.set("band", str(band))
-        root.append(following)
-    ET.indent(root)
-    write_text(path, ET.tostring(root, encoding="unicode") + "\n")

@@ -15,13 +15,23 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.accuracy.scores import Scores, resample_blocks, score_confusion
+from gossan.accuracy.blocks import (
+    INTERVAL_RULE,
+    BlockWindow,
+    Bootstrap,
+    SpatialBlocks,
+    estimate,
+    require_least,
+    rounded,
+)
+from gossan.accuracy.record import unassessed_record
+from gossan.accuracy.scores import Scores, score_confusion
 from gossan.accuracy.truth import CONFLICT
 from gossan.errors import InputError
 from gossan.library.readers import References, read_references
 from gossan.minerals.spectral_angle import align_references, map_angles
 from gossan.raster import (
-    Grid,
+    BandTable,
     Layer,
     RasterInfo,
     find_bands,
@@ -34,8 +44,10 @@ from gossan.transforms.band_ratios import (
     BandRatio,
     band_ratio,
     list_ratios,
+    missing_ratios,
     zone_ratios,
 )
+from gossan.transforms.band_search import same_wavelength
 from gossan.zones.alteration_score import (
     CLIP,
     HALO_PX,
@@ -52,23 +64,22 @@ from gossan.zones.alteration_score import (
     choose_edges,
     draw_training,
     feature_names,
-    interval,
     make_features,
     merge_training,
     place_scores,
     predict,
-    resample_counts,
+    require_buffer,
     standardise,
     sweep_thresholds,
     touched_folds,
     train_zone,
 )
 from gossan.zones.confidence import HIGH, MEDIUM, low_pass_places
+from gossan.zones.cube_limits import require_few_bands
 from gossan.zones.zone_assessment import (
     LEVELS,
-    ZoneReference,
+    ZoneTruth,
     read_zone_map,
-    require_numbers,
     require_zone,
     zone_record,
 )
@@ -117,9 +128,8 @@ RULES = {
         "gets the zone's share of pixels."
     ),
     "interval": (
-        "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null where "
-        "fewer than five blocks carry the value. Comparisons redraw the same blocks for both "
-        "methods. The intervals do not hold the uncertainty of training."
+        f"{INTERVAL_RULE} Comparisons redraw the same blocks for both methods. The intervals do "
+        "not hold the uncertainty of training."
     ),
 }
 """How the numbers of a score's record are to be read; written into each record."""
@@ -129,36 +139,41 @@ RULES = {
 class Scene:
     """The rasters of a scene, and what is computed from their blocks.
 
-    `bands` are the study's bands; `spectra` (the reflectance cube, or else the cube) is what
+    `cube` has the bands to learn from; `spectra` (the reflectance cube, or else the cube) is what
     ratios and angles are taken of.
     """
 
     cube: RasterInfo
     subbands: RasterInfo
     spectra: RasterInfo
-    bands: tuple[str, ...]
 
     @classmethod
-    def open(
-        cls,
-        cube: Path,
-        subbands: Path,
-        reflectance: Path | None,
-        bands: Sequence[str],
-    ) -> "Scene":
-        """Open the rasters; InputError for bands or sub-bands that they lack."""
-        opened = cls(
-            read_info(cube),
-            read_info(subbands),
-            read_info(reflectance or cube),
-            tuple(bands),
-        )
-        low_pass_places(opened.subbands.bands.names, bands, str(subbands))
+    def open(cls, cube: Path, subbands: Path, reflectance: Path | None) -> "Scene":
+        """Open the rasters.
+
+        Raises InputError for too many bands, bands that share a name, sub-bands that are missing,
+        and for different grids.
+        """
+        opened = cls(read_info(cube), read_info(subbands), read_info(reflectance or cube))
+        require_few_bands(opened.cube)
         for info in (opened.cube, opened.spectra):
-            find_bands(info, bands)
-        for band in bands:
+            find_bands(info, info.bands.names)
+        for info in (opened.subbands, opened.spectra):
+            opened.cube.grid.require_same(info.grid, str(info.path))
+        low_pass_places(opened.subbands.bands.names, opened.bands, str(subbands))
+        for band in opened.bands:
             detail_places(opened.subbands, band)
         return opened
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands that are learned from."""
+        return self.cube.bands.names
+
+    @property
+    def angle_bands(self) -> tuple[str, ...]:
+        """Names of the bands that angles are taken on: those that the spectra have, too."""
+        return tuple(name for name in self.bands if name in self.spectra.bands.names)
 
     @property
     def sources(self) -> list[Path]:
@@ -174,7 +189,21 @@ class Scene:
     @property
     def ratios(self) -> list[BandRatio]:
         """The ratios that the features use."""
-        return list_ratios(self.spectra.bands.names)
+        return list_ratios(self.spectra.bands)
+
+    @property
+    def used_bands(self) -> dict[str, dict[str, float]]:
+        """Centre and width (µm) of each band that a feature rests on.
+
+        Bands to learn from go by their name, those of a ratio by the ratio and the place in it.
+        """
+        table = self.cube.bands
+        used = {f"band {name}": _wavelength(table, place) for place, name in enumerate(table.names)}
+        table = self.spectra.bands
+        for ratio in self.ratios:
+            for place, name in enumerate(ratio.bands, start=1):
+                used[f"{ratio.name} {place}"] = _wavelength(table, table.names.index(name))
+        return used
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -191,13 +220,21 @@ class Scene:
         spectra = blocks[2] if len(self.sources) > 2 else cube
         places = [detail_places(self.subbands, band) for band in self.bands]
         return make_features(
-            cube[find_bands(self.cube, self.bands)],
+            cube,
             subbands[low_pass_places(self.subbands.bands.names, self.bands, "")],
             np.stack([subbands[own] for own in places]),
             dict(zip(self.spectra.bands.names, spectra, strict=True)),
             self.ratios,
             inner,
         )
+
+
+def _wavelength(table: BandTable, place: int) -> dict[str, float | None]:
+    """Centre and width of a band, None where it has none."""
+    return {
+        "centre_um": table.centre_um[place] if table.centre_um else None,
+        "fwhm_um": table.fwhm_um[place] if table.fwhm_um else None,
+    }
 
 
 def detail_places(subbands: RasterInfo, band: str) -> list[int]:
@@ -230,10 +267,10 @@ def list_rivals(
     names = scene.spectra.bands.names
     rivals = [
         Rival(f"ratio {ratio.formula}", lambda block, ratio=ratio: band_ratio(block, names, ratio))
-        for ratio in zone_ratios(scene.spectra.bands.names, zone)
+        for ratio in zone_ratios(scene.spectra.bands, zone)
     ]
-    if references is not None and minerals:
-        places = find_bands(scene.spectra, scene.bands)
+    if references is not None and minerals and len(scene.angle_bands) > 1:
+        places = find_bands(scene.spectra, scene.angle_bands)
         spectra = _align(references, scene, minerals)
 
         def nearness(block: np.ndarray) -> np.ndarray:
@@ -245,14 +282,15 @@ def list_rivals(
 
 def _align(references: References, scene: Scene, minerals: Sequence[str]) -> np.ndarray:
     table = scene.spectra.bands
-    places = find_bands(scene.spectra, scene.bands)
+    names = scene.angle_bands
+    places = find_bands(scene.spectra, names)
     own = replace(
         table,
-        names=scene.bands,
+        names=names,
         centre_um=tuple(table.centre_um[place] for place in places) if table.centre_um else (),
         fwhm_um=tuple(table.fwhm_um[place] for place in places) if table.fwhm_um else (),
     )
-    kept = [place for place, band in enumerate(references.band) if band in scene.bands]
+    kept = [place for place, band in enumerate(references.band) if band in names]
     part = References(
         references.names,
         tuple(references.band[place] for place in kept),
@@ -263,29 +301,21 @@ def _align(references: References, scene: Scene, minerals: Sequence[str]) -> np.
     return align_references(part, minerals, own, "references")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """How a score is trained and tested; see the tool's flags."""
 
-    block_px: int = 32
-    folds: int = 5
-    buffer_px: int = 8
-    per_class: int = 6000
-    replicates: int = 1000
-    seed: int = 42
-    threads: int = 1
+    bootstrap: Bootstrap
+    folds: int
+    buffer_px: int
+    per_class: int
+    threads: int
 
     def check(self) -> None:
         """Raise InputError for numbers that cannot be used."""
-        require_numbers(block_px=self.block_px, bootstrap=self.replicates, seed=self.seed)
-        for name, number, least in (("folds", self.folds, 2), ("per-class", self.per_class, 50)):
-            if number < least:
-                raise InputError(f"{name}: {number} is too small; give at least {least}")
-        if not 0 <= self.buffer_px <= self.block_px:
-            raise InputError(
-                f"buffer-px: {self.buffer_px} is not between 0 and block-px ({self.block_px}); "
-                "widen the blocks or narrow the buffer"
-            )
+        require_least("folds", self.folds, 2)
+        require_least("per-class", self.per_class, 50)
+        require_buffer(self.buffer_px, self.bootstrap.spatial_block_px)
 
 
 @dataclass(frozen=True)
@@ -300,10 +330,6 @@ class _Survey:
     conflicts: int
 
 
-def _block_shape(grid: Grid, block_px: int) -> tuple[int, int]:
-    return math.ceil(grid.height / block_px), math.ceil(grid.width / block_px)
-
-
 def _inner_window(grown: Window, inner: tuple[slice, slice]) -> Window:
     rows, columns = inner
     return Window(
@@ -314,27 +340,28 @@ def _inner_window(grown: Window, inner: tuple[slice, slice]) -> Window:
     )
 
 
-def _codes(truth: np.ndarray, features: np.ndarray, inner: tuple[slice, slice]) -> tuple:
+def _codes(known: np.ndarray, features: np.ndarray, inner: tuple[slice, slice]) -> tuple:
     """Codes of the pixels that can be tested, UNTESTED elsewhere; and how many were disputed."""
-    truth = truth[0][inner]
+    known = known[0][inner]
     valid = np.isfinite(features).all(axis=0)
-    return np.where(valid & (truth >= 0), truth, UNTESTED), int((valid & (truth == CONFLICT)).sum())
+    return np.where(valid & (known >= 0), known, UNTESTED), int((valid & (known == CONFLICT)).sum())
 
 
 def _survey(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     rivals: Mapping[str, Sequence[Rival]],
     options: Options,
 ) -> _Survey:
-    strata = len(reference.names) + 1
-    counts = np.zeros((*_block_shape(scene.cube.grid, options.block_px), strata), np.int64)
+    strata = len(truth.names) + 1
+    spatial = options.bootstrap.over(scene.cube.grid.shape)
+    counts = np.zeros((*spatial.counts, strata), np.int64)
 
     def look(inner: tuple[slice, slice], *arrays: np.ndarray) -> tuple:
-        *blocks, truth, grown = arrays
+        *blocks, known, grown = arrays
         window = _inner_window(grown, inner)
         features = scene.features(blocks, inner)
-        codes, disputed = _codes(truth, features, inner)
+        codes, disputed = _codes(known, features, inner)
         spectra = scene.spectra_of(blocks, inner)
         others = [rival.values(spectra) for own in rivals.values() for rival in own]
         row, column = int(window.row_off), int(window.col_off)
@@ -342,21 +369,21 @@ def _survey(
             [features, *[other[None] for other in others]],
             codes,
             options.per_class,
-            options.seed,
+            options.bootstrap.seed,
             row,
             column,
         )
-        place = _block_places(codes.shape, row, column, options.block_px)
+        place = spatial.window(codes.shape, row, column)
         tested = codes >= 0
         found = np.bincount(
-            place.local[tested] * strata + codes[tested], minlength=place.number * strata
+            place.number[tested] * strata + codes[tested], minlength=place.count * strata
         )
         return place, found.reshape(*place.shape, strata), sample, disputed
 
     sample, conflicts = None, 0
     for _, (place, found, drawn, disputed) in iter_blocks(
         look,
-        [*scene.sources, reference.read, lambda window: window],
+        [*scene.sources, truth.read, lambda window: window],
         block_px=WINDOW_PX,
         threads=options.threads,
         halo=HALO_PX,
@@ -366,35 +393,6 @@ def _survey(
         conflicts += disputed
         sample = drawn if sample is None else merge_training([sample, drawn], options.per_class)
     return _Survey(sample, counts, conflicts)
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Where the pixels of a window lie among the spatial blocks.
-
-    `local` (rows, columns) numbers the blocks that the window touches, `shape` of them; `slices`
-    finds those blocks in an array of all blocks of the scene.
-    """
-
-    local: np.ndarray
-    shape: tuple[int, int]
-    slices: tuple[slice, slice]
-
-    @property
-    def number(self) -> int:
-        return self.shape[0] * self.shape[1]
-
-
-def _block_places(shape: tuple[int, int], row: int, column: int, block_px: int) -> _Places:
-    rows = (np.arange(shape[0]) + row) // block_px
-    columns = (np.arange(shape[1]) + column) // block_px
-    size = (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
-    local = (rows - rows[0])[:, None] * size[1] + (columns - columns[0])[None, :]
-    slices = (
-        slice(int(rows[0]), int(rows[0]) + size[0]),
-        slice(int(columns[0]), int(columns[0]) + size[1]),
-    )
-    return _Places(local, size, slices)
 
 
 @dataclass(frozen=True)
@@ -410,7 +408,7 @@ class _ZonePlan:
 
 def _train(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     survey: _Survey,
     zones: Sequence[str],
     rivals: Mapping[str, Sequence[Rival]],
@@ -418,6 +416,7 @@ def _train(
     options: Options,
 ) -> tuple[Standardisation, list[_ZonePlan]]:
     sample = survey.sample
+    spatial = options.bootstrap.over(scene.cube.grid.shape)
     population = survey.counts.sum(axis=(0, 1))
     sampled = np.bincount(sample.stratum, minlength=len(population))
     weight = (population / np.maximum(sampled, 1))[sample.stratum]
@@ -426,21 +425,19 @@ def _train(
     standardised = standardisation.apply(sample.features[:, :size].T.copy())
     plans, first = [], size
     for zone in zones:
-        code = reference.code(zone)
+        code = truth.code(zone)
         zone_counts, tested = survey.counts[..., code], survey.counts.sum(axis=-1)
-        require_zone(int(zone_counts.sum()), int(tested.sum()), zone, reference)
+        require_zone(int(zone_counts.sum()), int(tested.sum()), zone, truth)
         holding = int((zone_counts > 0).sum())
         folds = min(options.folds, holding)
         if folds < 2:
             raise InputError(
-                f"{reference.file}: the zone '{zone}' lies in one spatial block of "
-                f"{options.block_px} pixels, so none is left to test on; choose smaller blocks"
+                f"{truth.file}: the zone '{zone}' lies in one spatial block of "
+                f"{spatial.side_px} pixels, so none is left to test on; choose smaller blocks"
             )
         fold = assign_folds(zone_counts, tested, folds)
-        touched = touched_folds(
-            sample.row, sample.column, fold, options.block_px, options.buffer_px, folds
-        )
-        own = fold[sample.row // options.block_px, sample.column // options.block_px]
+        touched = touched_folds(sample.row, sample.column, fold, spatial, options.buffer_px, folds)
+        own = fold[spatial.cell(sample.row, sample.column)]
         try:
             models = train_zone(
                 standardised, sample.stratum == code, weight, touched, own, options.threads
@@ -465,10 +462,10 @@ def rule_name(band: str, level: str) -> str:
 class _Tally:
     """Counts per zone and method: (block rows, block columns, thresholds reached, 2)."""
 
-    def __init__(self, plans: Sequence[_ZonePlan], shape: tuple[int, int], block_px: int):
-        kind = np.uint16 if block_px <= 255 else np.uint32
+    def __init__(self, plans: Sequence[_ZonePlan], spatial: SpatialBlocks):
+        kind = np.uint16 if spatial.side_px <= 255 else np.uint32
         self.counts = {
-            (plan.zone, name): np.zeros((*shape, len(edges) + 1, 2), kind)
+            (plan.zone, name): np.zeros((*spatial.counts, len(edges) + 1, 2), kind)
             for plan in plans
             for name, edges in plan.edges.items()
         }
@@ -481,28 +478,38 @@ class _Tally:
         edges: np.ndarray,
         inside: np.ndarray,
         tested: np.ndarray,
-        places: _Places,
+        places: BlockWindow,
     ) -> None:
         """Add the tested pixels of a window; values that are not finite reach no threshold."""
         steps = len(edges) + 1
         found = values[tested]
         found = np.where(np.isfinite(found), found, -np.inf)
-        cell = (places.local[tested] * steps + place_scores(found, edges)) * 2 + inside[tested]
-        counts = np.bincount(cell, minlength=places.number * steps * 2)
+        cell = (places.number[tested] * steps + place_scores(found, edges)) * 2 + inside[tested]
+        counts = np.bincount(cell, minlength=places.count * steps * 2)
         counts = counts.reshape(*places.shape, steps, 2)
         # Whole numbers: their sum does not depend on the order in which threads come.
         with self._lock:
             self.counts[key][places.slices] += counts.astype(self.counts[key].dtype)
 
 
-def _score_layers(scene: Scene, zones: Sequence[str], outputs: Sequence[Path], held_out: bool):
+def _score_layers(
+    scene: Scene,
+    zones: Sequence[str],
+    outputs: Sequence[Path],
+    held_out: bool,
+    origin: Mapping | None = None,
+) -> list[Layer]:
+    tags = {**scene.cube.tags, "METHOD": METHOD}
+    if origin is not None:
+        tags["TRAINED_ON"] = origin["scene"]
+        tags["TRAINED_ON_SYNTHETIC"] = "yes" if origin["synthetic"] else "no"
     return [
         Layer(
             path,
             "float32",
             np.nan,
             (zone, f"{zone} held out") if held_out else (zone,),
-            tags={**scene.cube.tags, "METHOD": METHOD, "ZONE": zone},
+            tags={**tags, "ZONE": zone},
         )
         for zone, path in zip(zones, outputs, strict=True)
     ]
@@ -510,7 +517,7 @@ def _score_layers(scene: Scene, zones: Sequence[str], outputs: Sequence[Path], h
 
 def _map(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     standardisation: Standardisation,
     plans: Sequence[_ZonePlan],
     rivals: Mapping[str, Sequence[Rival]],
@@ -520,21 +527,20 @@ def _map(
     options: Options,
 ) -> dict[tuple[str, str], np.ndarray]:
     """Write the score rasters and return the counts of all methods."""
-    tally = _Tally(plans, _block_shape(scene.cube.grid, options.block_px), options.block_px)
+    spatial = options.bootstrap.over(scene.cube.grid.shape)
+    tally = _Tally(plans, spatial)
     models = [model for plan in plans for model in (plan.models.final, *plan.models.folds)]
     maps = {zone: read_zone_map(path) for zone, path in confidence.items()}
 
     def make(inner: tuple[slice, slice], *arrays: np.ndarray) -> list[np.ndarray]:
         number = len(scene.sources)
         blocks, levels = arrays[:number], arrays[number : number + len(maps)]
-        *_, truth, grown = arrays
+        *_, known, grown = arrays
         window = _inner_window(grown, inner)
         features = scene.features(blocks, inner)
-        codes, _ = _codes(truth, features, inner)
+        codes, _ = _codes(known, features, inner)
         tested = codes >= 0
-        places = _block_places(
-            codes.shape, int(window.row_off), int(window.col_off), options.block_px
-        )
+        places = spatial.window(codes.shape, int(window.row_off), int(window.col_off))
         scores = predict_block(features, standardisation, models)
         spectra = scene.spectra_of(blocks, inner)
         results, first = [], 0
@@ -543,8 +549,8 @@ def _map(
             final = scores[first]
             folds = scores[first + 1 : first + 1 + len(plan.models.folds)]
             first += 1 + len(plan.models.folds)
-            fold = plan.fold[places.slices].ravel()[places.local]
-            # A block without a reference trained no model, so the final one is held out from it.
+            fold = plan.fold[places.slices].ravel()[places.number]
+            # A block without ground truth trained no model, so the final one is held out from it.
             held = np.take_along_axis(folds, np.maximum(fold, 0)[None].astype(np.intp), 0)[0]
             held = np.where(fold >= 0, held, final)
             results.append(np.stack([final, held]))
@@ -566,7 +572,7 @@ def _map(
         [
             *scene.sources,
             *[item.path for item in maps.values()],
-            reference.read,
+            truth.read,
             lambda window: window,
         ],
         _score_layers(scene, [plan.zone for plan in plans], outputs, held_out=True),
@@ -591,7 +597,7 @@ def predict_block(
 
 def score_scene(
     scene: Scene,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     zones: Sequence[str],
     outputs: Sequence[Path],
     *,
@@ -613,17 +619,17 @@ def score_scene(
         zone: read_zone_map(confidence[zone]).bands if zone in confidence else () for zone in zones
     }
     for zone in zones:
-        reference.code(zone)
-    survey = _survey(scene, reference, rivals, options)
+        truth.code(zone)
+    survey = _survey(scene, truth, rivals, options)
     tested = survey.counts.sum(axis=(0, 1))
     if not tested.sum():
         raise InputError(
-            f"{reference.file}: no clear pixel of {scene.cube.path} has a reference; check both"
+            f"{truth.file}: no clear pixel of {scene.cube.path} has ground truth; check both"
         )
-    standardisation, plans = _train(scene, reference, survey, zones, rivals, rules, options)
+    standardisation, plans = _train(scene, truth, survey, zones, rivals, rules, options)
     counts = _map(
         scene,
-        reference,
+        truth,
         standardisation,
         plans,
         rivals,
@@ -636,20 +642,21 @@ def score_scene(
         "scene": name,
         "method": METHOD,
         "assessed": True,
-        "synthetic": scene.synthetic or bool(reference.synthetic),
+        "synthetic": scene.synthetic or bool(truth.synthetic),
         "bands": list(scene.bands),
         "spectra": scene.spectra.path.name,
+        **_describe_ground(scene),
         "reference": {
-            "file": reference.file,
-            "kind": reference.kind,
-            "note": reference.note,
+            "file": truth.file,
+            "kind": truth.kind,
+            "note": truth.note,
             "n_conflicting": survey.conflicts,
         },
-        "block_px": options.block_px,
+        "block_px": options.bootstrap.spatial_block_px,
         "buffer_px": options.buffer_px,
         "per_class": options.per_class,
-        "seed": options.seed,
-        "bootstrap": options.replicates,
+        "seed": options.bootstrap.seed,
+        "bootstrap": options.bootstrap.replicates,
         "features": list(scene.names),
         "standardisation": {
             "mean": standardisation.mean.tolist(),
@@ -674,11 +681,30 @@ def score_scene(
         rows += comparison.curve_rows()
         records |= comparison.accuracy_records(
             scene=name,
-            reference=reference,
+            truth=truth,
             synthetic=scene.synthetic,
             conflicts=survey.conflicts,
         )
     return record, rows, records
+
+
+def _describe_ground(scene: Scene) -> dict:
+    """What the features of a scene rest on, for its record and for scenes that use its models."""
+    return {
+        "angle_bands": list(scene.angle_bands),
+        "ratios": {ratio.name: ratio.formula for ratio in scene.ratios},
+        "ratios_left_out": missing_ratios(scene.spectra.bands),
+        "wavelengths": scene.used_bands,
+        "corrections": {
+            "cube": _corrections(scene.cube),
+            "spectra": _corrections(scene.spectra),
+        },
+    }
+
+
+def _corrections(info: RasterInfo) -> dict[str, str | None]:
+    """How a cube was corrected, as its tags say."""
+    return {name.lower(): info.tags.get(name) for name in ("ATMOSPHERE", "NORMALISATION")}
 
 
 class _Comparison:
@@ -687,6 +713,7 @@ class _Comparison:
     def __init__(self, plan: _ZonePlan, counts: Mapping[str, np.ndarray], options: Options):
         self.plan = plan
         self.options = options
+        self.bootstrap = options.bootstrap
         fold = plan.fold.ravel()
         kept = fold >= 0
         self.fold = fold[kept]
@@ -721,14 +748,13 @@ class _Comparison:
         if name not in self._curves:
             self._curves[name] = (
                 self.counts[name].sum(axis=0, dtype=np.int64),
-                resample_counts(self.counts[name], self.options.replicates, self.options.seed),
+                self.bootstrap.resample(self.counts[name]),
             )
         return self._curves[name]
 
     def _samples(self, name: str) -> Scores:
         """Scores of a method's map in the bootstrap samples."""
-        drawn = resample_blocks(self.confusion[name], self.options.replicates, self.options.seed)
-        return score_confusion(drawn)
+        return score_confusion(self.bootstrap.resample(self.confusion[name]))
 
     def _cut(self) -> None:
         edges = self.plan.edges
@@ -815,15 +841,15 @@ class _Comparison:
         spread = self._samples(name)
 
         def value(pick: Callable, kind: str = "all") -> dict:
-            low, high = interval(pick(spread), carried[kind])
-            return {"value": _number(pick(point)), "low": low, "high": high}
+            return estimate(pick(point), pick(spread), carried[kind])
 
         total = blocks.sum(axis=0)
         average = None
         if name == "score" or name == "SAM" or name in self.ratios:
             counts, samples = self._curve(name)
-            low, high = interval(average_precision(samples), carried["recall"])
-            average = {"value": _number(average_precision(counts)), "low": low, "high": high}
+            average = estimate(
+                average_precision(counts), average_precision(samples), carried["recall"]
+            )
         return {
             "method": name,
             "chosen": self.chosen.get(name),
@@ -846,20 +872,11 @@ class _Comparison:
         theirs = self._f1(self.confusion[other])
         n_blocks = min(count_carrying(self.confusion[name])["f1"] for name in ("score", other))
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = interval(samples[0] / samples[1], n_blocks)
-        difference = interval(samples[0] - samples[1], n_blocks)
+            ratios = samples[0] / samples[1]
         return {
             "other": other,
-            "f1_ratio": {
-                "value": _number(f1 / theirs if theirs > 0 else math.nan),
-                "low": ratio[0],
-                "high": ratio[1],
-            },
-            "f1_difference": {
-                "value": _number(f1 - theirs),
-                "low": difference[0],
-                "high": difference[1],
-            },
+            "f1_ratio": estimate(f1 / theirs if theirs > 0 else math.nan, ratios, n_blocks),
+            "f1_difference": estimate(f1 - theirs, samples[0] - samples[1], n_blocks),
         }
 
     def curve_rows(self) -> list[dict]:
@@ -915,7 +932,8 @@ class _Comparison:
         carried: Sequence[int],
     ) -> dict:
         inside = int(total[..., 1].sum()) if kind == "curve" else int(total[1].sum())
-        precision, recall = map(interval, spread, carried)
+        precision = estimate(right / found if found else math.nan, spread[0], carried[0])
+        recall = estimate(right / inside, spread[1], carried[1])
         return {
             "zone": self.plan.zone,
             "method": name,
@@ -925,22 +943,22 @@ class _Comparison:
             "n_reference": inside,
             "found": found,
             "right": right,
-            "precision": _number(right / found) if found else None,
-            "precision_low": precision[0],
-            "precision_high": precision[1],
-            "recall": _number(right / inside),
-            "recall_low": recall[0],
-            "recall_high": recall[1],
-            "f1": _number(2 * right / (found + inside)),
+            "precision": precision["value"],
+            "precision_low": precision["low"],
+            "precision_high": precision["high"],
+            "recall": recall["value"],
+            "recall_low": recall["low"],
+            "recall_high": recall["high"],
+            "f1": rounded(2 * right / (found + inside)),
         }
 
     def accuracy_records(
-        self, *, scene: str, reference: ZoneReference, synthetic: bool, conflicts: int
+        self, *, scene: str, truth: ZoneTruth, synthetic: bool, conflicts: int
     ) -> dict[str, dict]:
         """Accuracy records of the score and of what it is compared with, by file name."""
         split = (
-            f"spatial blocks of {self.options.block_px} pixels in {self.folds} folds; each block "
-            "is tested with what was learned on the other folds"
+            f"spatial blocks of {self.bootstrap.spatial_block_px} pixels in {self.folds} folds; "
+            "each block is tested with what was learned on the other folds"
         )
         named = {
             "score": (
@@ -958,12 +976,10 @@ class _Comparison:
                 method=f"{title}, {self.plan.zone}",
                 zone=self.plan.zone,
                 code=self.plan.code,
-                reference=reference,
+                truth=truth,
                 synthetic=synthetic,
                 conflicts=conflicts,
-                block_px=self.options.block_px,
-                replicates=self.options.replicates,
-                seed=self.options.seed,
+                bootstrap=self.bootstrap,
                 split=part,
             )
             for name, (title, part) in named.items()
@@ -974,7 +990,7 @@ class _Comparison:
 def count_carrying(blocks: np.ndarray) -> dict[str, int]:
     """How many of the blocks (n, 2, 2) carry the zone's precision, recall and F1, and all scores.
 
-    Rows of a block's matrix are the reference, columns the map, as in `accuracy.assess_blocks`.
+    Rows of a block's matrix are the truth, columns the map, as in `accuracy.assess_blocks`.
     """
     holds, found = blocks[:, 1].any(axis=1), blocks[:, :, 1].any(axis=1)
     return {
@@ -1000,11 +1016,6 @@ def _describe_model(model: Model) -> dict:
     return {"intercept": model.intercept, "coefficients": model.coefficients.tolist()}
 
 
-def _number(value: float | np.ndarray) -> float | None:
-    value = float(value)
-    return round(value, 6) if math.isfinite(value) else None
-
-
 # ---- a model from another scene --------------------------------------------------------------
 
 
@@ -1021,7 +1032,7 @@ def apply_record(
     """Write the scores of a scene by the models of another scene's record; return its record.
 
     Nothing can be tested here, and the record says so. Raises InputError for a record without
-    models of the zones, or made of other features.
+    models of the zones, made of other features, at other wavelengths or after other corrections.
     """
     try:
         known = {item["zone"]: item for item in record["zones"]}
@@ -1039,7 +1050,17 @@ def apply_record(
             Model(float(item["model"]["intercept"]), np.array(item["model"]["coefficients"], float))
             for item in items
         ]
-    except (KeyError, TypeError, ValueError) as error:
+        wavelengths = {
+            key: (item["centre_um"], item["fwhm_um"]) for key, item in record["wavelengths"].items()
+        }
+        corrections = {key: dict(item) for key, item in record["corrections"].items()}
+        bands = tuple(record["bands"])
+        origin = record.get("trained_on") or {
+            "scene": str(record["scene"]),
+            "synthetic": bool(record["synthetic"]),
+        }
+        origin = {"scene": str(origin["scene"]), "synthetic": bool(origin["synthetic"])}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a record of score_alteration.py; train one") from error
     missing = [zone for zone in zones if zone not in known]
     if missing:
@@ -1047,10 +1068,12 @@ def apply_record(
             f"{path}: has no model of the zone {', '.join(missing)} (it has: {', '.join(known)})"
         )
     if features != scene.names or any(len(m.coefficients) != len(features) for m in models):
+        theirs = " ".join(bands)
         raise InputError(
             f"{path}: its model reads other features than the bands {' '.join(scene.bands)} "
-            "give; train it on the same bands"
+            f"give (it was trained on {theirs}); train it on the same bands"
         )
+    _require_same_ground(scene, wavelengths, corrections, path)
 
     def make(inner: tuple[slice, slice], *blocks: np.ndarray) -> list[np.ndarray]:
         scores = predict_block(scene.features(blocks, inner), standardisation, models)
@@ -1059,27 +1082,53 @@ def apply_record(
     map_blocks(
         make,
         scene.sources,
-        _score_layers(scene, zones, outputs, held_out=False),
+        _score_layers(scene, zones, outputs, held_out=False, origin=origin),
         block_px=WINDOW_PX,
         threads=threads,
         halo=HALO_PX,
         progress="score",
     )
+    reason = (
+        f"The models were trained on the scene {origin['scene']}; this scene has no "
+        "truth, so no accuracy can be stated and the probabilities are not calibrated for it."
+    )
     return {
-        "scene": name,
-        "method": METHOD,
-        "assessed": False,
-        "synthetic": scene.synthetic,
-        "reason": (
-            f"The models were trained on the scene {record.get('scene', '?')}; this scene has no "
-            "reference, so no accuracy can be stated and the probabilities are not calibrated "
-            "for it."
-        ),
+        **unassessed_record(scene=name, method=METHOD, synthetic=scene.synthetic, reason=reason),
+        "trained_on": {**origin, "file": path.name},
         "bands": list(scene.bands),
+        **_describe_ground(scene),
         "features": list(features),
         "standardisation": record["standardisation"],
         "zones": items,
     }
+
+
+def _require_same_ground(
+    scene: Scene,
+    wavelengths: Mapping[str, tuple[float | None, float | None]],
+    corrections: Mapping[str, Mapping],
+    path: Path,
+) -> None:
+    """InputError where features of one name rest on other wavelengths or other corrections."""
+    for key, own in scene.used_bands.items():
+        centre, width = wavelengths.get(key, (None, None))
+        if not same_wavelength(own["centre_um"], centre, width):
+            here, there = (
+                "no wavelength" if value is None else f"{value:g} µm"
+                for value in (own["centre_um"], centre)
+            )
+            raise InputError(
+                f"{path}: its {key} is at {there}, here at {here}; train it on a scene of the same "
+                "sensor"
+            )
+    for cube, said in _describe_ground(scene)["corrections"].items():
+        for step, value in said.items():
+            theirs = corrections.get(cube, {}).get(step)
+            if theirs != value:
+                raise InputError(
+                    f"{path}: was trained on a {cube} with {step} {theirs or 'unknown'}, here it "
+                    f"is {value or 'unknown'}; correct both scenes alike"
+                )
 
 
 def read_minerals(path: Path | None, minerals: Mapping[str, Sequence[str]]) -> References | None:

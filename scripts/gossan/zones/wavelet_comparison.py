@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
+from gossan.accuracy.blocks import BlockWindow, Bootstrap, SpatialBlocks
 from gossan.accuracy.separability import rank_area, rank_interval
-from gossan.accuracy.truth import NO_REFERENCE, Reference, open_reference
+from gossan.accuracy.truth import NO_TRUTH, Truth, open_truth
 from gossan.errors import InputError
 from gossan.legend import MapClass
-from gossan.raster import RasterInfo, decode, find_bands, iter_blocks, read_info
+from gossan.raster import RasterInfo, decode, iter_blocks, read_info
 from gossan.transforms.wavelets import Transform, split_block
 from gossan.zones.anomalies import count_levels
+from gossan.zones.cube_limits import require_fit
 
 LEVELS = 2**16
 LOWEST = -(2**15)
@@ -28,38 +30,31 @@ UNTESTED = -1
 
 @dataclass(frozen=True)
 class Zones:
-    """The zones of a reference on a raster of `shape`, and the spatial blocks of the bootstrap.
+    """The zones of the ground truth, and the spatial blocks of the bootstrap.
 
     `codes` are the class codes of each zone by its name. `bins` (bands, LEVELS) gives each step
     of LL its coarse step.
     """
 
-    reference: Reference
+    truth: Truth
     codes: Mapping[str, Sequence[int]]
     bins: np.ndarray
-    block_px: int
-    shape: tuple[int, int]
+    spatial: SpatialBlocks
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the zones."""
         return tuple(self.codes)
 
-    @property
-    def blocks(self) -> tuple[int, int]:
-        """Rows and columns of spatial blocks."""
-        rows, columns = self.shape
-        return -(-rows // self.block_px), -(-columns // self.block_px)
-
     def label(self, truth: np.ndarray) -> np.ndarray:
-        """A zone's place plus 1, 0 for the rest, UNTESTED; for reference codes of any shape.
+        """A zone's place plus 1, 0 for the rest, UNTESTED; for codes of the truth of any shape.
 
         A geological map draws what it has found, so the ground outside its polygons is the rest.
         A raster or points that say nothing of a pixel leave it untested.
         """
         labels = np.where(truth >= 0, 0, UNTESTED)
-        if self.reference.kind == "polygons":
-            labels[truth == NO_REFERENCE] = 0
+        if self.truth.kind == "polygons":
+            labels[truth == NO_TRUTH] = 0
         for place, own in enumerate(self.codes.values(), start=1):
             labels[np.isin(truth, own)] = place
         return labels
@@ -86,7 +81,7 @@ class BandTotals:
     def empty(cls, subbands: int, zones: Zones | None) -> "BandTotals":
         """Totals of nothing yet."""
         labels = 0 if zones is None else len(zones.names) + 1
-        blocks = (0, 0) if zones is None else zones.blocks
+        blocks = (0, 0) if zones is None else zones.spatial.counts
         return cls(
             pixels=0,
             total=np.zeros(subbands),
@@ -102,7 +97,7 @@ class BandTotals:
 class BlockPart:
     """One block's share in a band's totals.
 
-    `coarse` (labels, block rows, block columns, COARSE) starts at the spatial block `first`.
+    `coarse` (labels, block rows, block columns, COARSE) is of the spatial blocks `slices`.
     """
 
     pixels: int
@@ -112,7 +107,7 @@ class BlockPart:
     details: np.ndarray
     ranks: np.ndarray | None = None
     coarse: np.ndarray | None = None
-    first: tuple[int, int] = (0, 0)
+    slices: tuple[slice, slice] | None = None
 
     def add_to(self, totals: BandTotals) -> None:
         """Add this block to the totals; called in block order, so that sums are repeatable."""
@@ -123,34 +118,15 @@ class BlockPart:
         totals.details += self.details
         if self.ranks is not None:
             totals.ranks += self.ranks
-            row, column = self.first
-            _, rows, columns, _ = self.coarse.shape
-            totals.coarse[:, row : row + rows, column : column + columns] += self.coarse
+            totals.coarse[(slice(None), *self.slices)] += self.coarse
 
 
 @dataclass(frozen=True)
 class LabelledBlock:
-    """Labels (rows, columns) of a block's pixels, and in which spatial block each lies.
-
-    `cell` counts spatial blocks row by row from `first` on, in a table of `shape`.
-    """
+    """Labels (rows, columns) of a block's pixels, and where they lie among the spatial blocks."""
 
     labels: np.ndarray
-    cell: np.ndarray
-    first: tuple[int, int]
-    shape: tuple[int, int]
-
-    @classmethod
-    def of(cls, labels: np.ndarray, origin: tuple[int, int], block_px: int) -> "LabelledBlock":
-        """For labels whose first pixel is at `origin` (row, column) of the raster."""
-        row, column = (
-            (np.arange(size) + start) // block_px
-            for size, start in zip(labels.shape, origin, strict=True)
-        )
-        first = int(row[0]), int(column[0])
-        shape = int(row[-1]) - first[0] + 1, int(column[-1]) - first[1] + 1
-        cell = (row - first[0])[:, np.newaxis] * shape[1] + (column - first[1])
-        return cls(labels, cell, first, shape)
+    places: BlockWindow
 
 
 def measure_block(
@@ -169,18 +145,17 @@ def measure_block(
     """
     valid = ~np.isnan(subbands[0])
     values = subbands[:, valid].astype(np.float64)
-    ranks = coarse = None
-    first = (0, 0)
+    ranks = coarse = slices = None
     if labelled is not None:
         tested = valid & (labelled.labels != UNTESTED)
         label = labelled.labels[tested]
         steps = _steps(subbands[0][tested].astype(np.float64) - info.offset, info.scale)
         ranks = np.bincount(label * LEVELS + steps, minlength=labels * LEVELS)
         ranks = ranks.reshape(labels, LEVELS)
-        first, (rows, columns) = labelled.first, labelled.shape
-        place = (label * (rows * columns) + labelled.cell[tested]) * COARSE + bins[steps]
-        coarse = np.bincount(place, minlength=labels * rows * columns * COARSE)
-        coarse = coarse.astype(np.int32).reshape(labels, rows, columns, COARSE)
+        places, slices = labelled.places, labelled.places.slices
+        cell = (label * places.count + places.number[tested]) * COARSE + bins[steps]
+        coarse = np.bincount(cell, minlength=labels * places.count * COARSE)
+        coarse = coarse.astype(np.int32).reshape(labels, *places.shape, COARSE)
     return BlockPart(
         pixels=int(valid.sum()),
         total=values.sum(axis=1),
@@ -189,7 +164,7 @@ def measure_block(
         details=np.bincount(_steps(values[1:].ravel(), info.scale), minlength=LEVELS),
         ranks=ranks,
         coarse=coarse,
-        first=first,
+        slices=slices,
     )
 
 
@@ -211,7 +186,7 @@ def coarse_bins(counts: np.ndarray, lowest: int) -> np.ndarray:
 
 
 def describe_band(
-    totals: BandTotals, subbands: Sequence[str], zones: Zones | None, replicates: int, seed: int
+    totals: BandTotals, subbands: Sequence[str], zones: Zones | None, bootstrap: Bootstrap
 ) -> dict[str, object]:
     """The totals of a band as cells of a table.
 
@@ -237,8 +212,8 @@ def describe_band(
             totals.coarse[place].reshape(-1, COARSE),
             totals.coarse[others].sum(axis=0).reshape(-1, COARSE),
             area,
-            replicates,
-            seed,
+            bootstrap.replicates,
+            bootstrap.seed,
         )
         row[f"auc_{name}"] = _number(area)
         row[f"auc_{name}_low"] = _number(low)
@@ -278,36 +253,31 @@ def zone_codes(
 
 def compare_wavelets(
     cube: str | Path,
-    bands: Sequence[str] | None,
     transforms: Sequence[Transform],
     *,
-    reference: str | Path | None = None,
+    truth: str | Path | None = None,
     classes: Sequence[MapClass] = (),
     codes: Mapping[str, Sequence[int]] | None = None,
-    block_px: int = 32,
-    replicates: int = 1000,
-    seed: int = 42,
+    bootstrap: Bootstrap,
     window_px: int = 512,
     threads: int = 1,
 ) -> list[dict[str, object]]:
     """One row per wavelet and band of a cube, see `describe_band`.
 
-    `reference` with `classes` is any that `open_reference` reads, `codes` its zones
+    `truth` with `classes` is any that `open_truth` reads, `codes` its zones
     (`zone_codes`). Raises InputError for a cube that is not int16, is too small or has an empty
     band, and for a zone of which no valid pixel is tested, or that leaves no rest.
     """
     info = read_info(cube)
     if np.dtype(info.dtype) != np.int16:
         raise InputError(f"{cube}: stored as {info.dtype}; store the cube as int16")
-    places = find_bands(info, bands)
-    names = [info.bands.names[place] for place in places]
+    names = info.bands.names
     for transform in transforms:
-        transform.require_fit(info.grid.shape, str(cube))
+        require_fit(info, transform)
     options = {"block_px": window_px, "threads": threads, "scaled": False}
 
     def count(block: np.ndarray) -> np.ndarray:
-        stored = block[places]
-        return count_levels(stored, None if info.nodata is None else stored != info.nodata)
+        return count_levels(block, None if info.nodata is None else block != info.nodata)
 
     counts = sum(part for _, part in iter_blocks(count, [cube], **options))
     for name, own in zip(names, counts, strict=True):
@@ -316,25 +286,26 @@ def compare_wavelets(
 
     zones = None
     sources = [cube, lambda window: window]
-    if reference is not None:
-        opened = open_reference(reference, info.grid, classes)
+    if truth is not None:
+        opened = open_truth(truth, info.grid, classes)
         bins = np.array([coarse_bins(own, LOWEST) for own in counts])
-        zones = Zones(opened, codes or {}, bins, block_px, info.grid.shape)
+        zones = Zones(opened, codes or {}, bins, bootstrap.over(info.grid.shape))
         sources.append(opened.read)
 
     def measure_with(transform: Transform) -> list[BandTotals]:
         parts = len(transform.subbands)
 
         def measure(
-            inner: tuple[slice, slice], stored: np.ndarray, window: Window, *truth: np.ndarray
+            inner: tuple[slice, slice], stored: np.ndarray, window: Window, *known: np.ndarray
         ) -> list[BlockPart]:
-            block = decode(stored[places], info)
+            block = decode(stored, info)
             subbands = split_block(block, inner, transform)
             labelled = None
             if zones is not None:
-                origin = window.row_off + inner[0].start, window.col_off + inner[1].start
-                labels = zones.label(truth[0][0][inner])
-                labelled = LabelledBlock.of(labels, origin, zones.block_px)
+                labels = zones.label(known[0][0][inner])
+                row, column = window.row_off + inner[0].start, window.col_off + inner[1].start
+                within = zones.spatial.window(labels.shape, int(row), int(column))
+                labelled = LabelledBlock(labels, within)
             return [
                 measure_block(
                     band[inner],
@@ -365,7 +336,7 @@ def compare_wavelets(
     for transform in transforms:
         for name, totals in zip(names, measure_with(transform), strict=True):
             if zones is not None:
-                _require_zones(totals.ranks.sum(axis=1), zones, str(reference), str(cube))
+                _require_zones(totals.ranks.sum(axis=1), zones, str(truth), str(cube))
             rows.append(
                 {
                     "wavelet": transform.wavelet,
@@ -374,21 +345,21 @@ def compare_wavelets(
                     "level": transform.level,
                     "mode": transform.mode,
                     "band": name,
-                    **describe_band(totals, transform.subbands, zones, replicates, seed),
+                    **describe_band(totals, transform.subbands, zones, bootstrap),
                 }
             )
     return rows
 
 
-def _require_zones(pixels: np.ndarray, zones: Zones, reference: str, cube: str) -> None:
+def _require_zones(pixels: np.ndarray, zones: Zones, truth: str, cube: str) -> None:
     for name, own in zip(zones.names, pixels[1:], strict=True):
         if not own:
             raise InputError(
-                f"{reference}: no valid pixel of {cube} lies in the zone {name}; leave the zone "
-                "out or correct the reference"
+                f"{truth}: no valid pixel of {cube} lies in the zone {name}; leave the zone "
+                "out or correct the ground truth"
             )
         if own == pixels.sum():
             raise InputError(
-                f"{reference}: every tested pixel lies in the zone {name}, so there is no rest to "
-                "tell it from; give a reference with other ground, too"
+                f"{truth}: every tested pixel lies in the zone {name}, so there is no rest to "
+                "tell it from; give ground truth of other ground, too"
             )

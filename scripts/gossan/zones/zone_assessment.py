@@ -12,15 +12,17 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.accuracy.class_map import RULES, SPLIT
-from gossan.accuracy.scores import EXCLUDED, assess_blocks, count_blocks
+from gossan.accuracy.blocks import BlockWindow, Bootstrap
+from gossan.accuracy.class_map import SPLIT
+from gossan.accuracy.record import RULES, TruthSource, make_record
+from gossan.accuracy.scores import EXCLUDED, count_blocks
 from gossan.accuracy.truth import (
     CLASS_ATTRIBUTE,
     CONFLICT,
-    NO_REFERENCE,
+    NO_TRUTH,
     OTHER_NAMES,
-    Reference,
-    open_reference,
+    Truth,
+    open_truth,
 )
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
@@ -58,7 +60,7 @@ TABLE_COLUMNS = (
 ZONE_RULES = {
     "two_classes": (
         "Each record compares one zone with everything else. 'found' is the number of pixels that "
-        "the map gives to the zone, 'right' those of them that the reference gives to it. "
+        "the map gives to the zone, 'right' those of them that the truth gives to it. "
         "Precision says how many of the found pixels are right and nothing about the zone's "
         "pixels that were missed; recall says how many of the zone's pixels were found."
     ),
@@ -67,12 +69,12 @@ ZONE_RULES = {
 
 
 @dataclass(frozen=True)
-class ZoneReference:
+class ZoneTruth:
     """Zones on the grid of a map.
 
-    `names` are the classes of the reference, in the order of their codes 1, 2, …; `read` returns
-    the (1, rows, columns) int32 codes of a window: 0 other ground, NO_REFERENCE, CONFLICT.
-    `note` says how the reference came onto the grid; `file` is the file's name.
+    `names` are the classes of the truth, in the order of their codes 1, 2, …; `read` returns
+    the (1, rows, columns) int32 codes of a window: 0 other ground, NO_TRUTH, CONFLICT.
+    `note` says how the truth came onto the grid; `file` is the file's name.
     """
 
     file: str
@@ -89,12 +91,12 @@ class ZoneReference:
             raise InputError(
                 f"{self.file}: no feature has the class '{zone}' (it has: "
                 f"{', '.join(self.names) or 'only other ground'}); correct the zone's name or the "
-                "reference"
+                "ground truth"
             )
         return known.index(zone.casefold()) + 1
 
 
-def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneReference:
+def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneTruth:
     """Open a vector file of zones (any format that OGR reads) on a grid, reprojected if need be.
 
     Its attribute `class` names the zones; "other" names ground that is no zone. A pixel belongs
@@ -109,11 +111,11 @@ def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneRefe
     path = Path(path)
     names, synthetic = _read_attributes(path)
     classes = _number(names)
-    opened: Reference = open_reference(path, grid, classes)
+    opened: Truth = open_truth(path, grid, classes)
 
     def read(window: Window) -> np.ndarray:
         codes = opened.read(window)
-        codes[codes == NO_REFERENCE] = UNCLASSIFIED
+        codes[codes == NO_TRUTH] = UNCLASSIFIED
         return codes
 
     complete = outside == "other"
@@ -122,7 +124,7 @@ def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneRefe
         if complete
         else "ground outside all polygons is not tested"
     )
-    return ZoneReference(
+    return ZoneTruth(
         file=path.name,
         names=names,
         note=f"{opened.note}; {what}",
@@ -147,7 +149,7 @@ def _number(names: Sequence[str]) -> list[MapClass]:
 def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:
     """Class names of a vector file in alphabetical order, and whether it is simulated.
 
-    "other" is left out. The attribute `source` of a simulated reference says so; None where the
+    "other" is left out. The attribute `source` of simulated ground truth says so; None where the
     file has no such attribute.
     """
     import pyogrio
@@ -156,7 +158,7 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:
     from rasterio.errors import RasterioIOError
 
     if not path.exists():
-        raise InputError(f"{path}: no such reference; correct the path or leave the reference out")
+        raise InputError(f"{path}: no such ground truth; correct the path or leave it out")
     try:
         with rasterio.open(path) as source:
             bands = source.count
@@ -170,7 +172,7 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:
         raise InputError(f"{path}: not a vector file that GDAL reads; give polygons") from error
     if CLASS_ATTRIBUTE not in features.columns:
         raise InputError(
-            f"{path}: the reference lacks the attribute '{CLASS_ATTRIBUTE}' "
+            f"{path}: the truth lacks the attribute '{CLASS_ATTRIBUTE}' "
             f"(it has: {', '.join(map(str, features.columns)) or 'none'})"
         )
     found = {str(name) for name in features[CLASS_ATTRIBUTE] if name is not None}
@@ -197,65 +199,28 @@ def zone_record(
     method: str,
     zone: str,
     code: int,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     synthetic: bool,
     conflicts: int,
-    block_px: int,
-    replicates: int,
-    seed: int,
+    bootstrap: Bootstrap,
     split: str = SPLIT,
 ) -> dict:
     """The accuracy record of one map of a zone.
 
-    `blocks` (n, 2, 2) are confusion counts per spatial block: rows reference, columns map; index
+    `blocks` (n, 2, 2) are confusion counts per spatial block: rows truth, columns map; index
     0 other ground, 1 the zone. The record is a `record` of workflow/schemas/accuracy.schema.json.
     """
-    labels = zone_labels(zone, code)
-    study_blocks = blocks.copy()
-    study_blocks[:, 0, :] = 0
-    study = assess_blocks(study_blocks, labels, replicates, seed)
-    study["classes"] = study["classes"][1:]
-    return {
-        "scene": scene,
-        "method": method,
-        "assessed": True,
-        "synthetic": synthetic or bool(reference.synthetic),
-        "reference": {
-            "file": reference.file,
-            "kind": reference.kind,
-            "note": reference.note,
-            "synthetic": synthetic if reference.synthetic is None else reference.synthetic,
-            "n_conflicting": conflicts,
-        },
-        "n": int(blocks.sum()),
-        "split": split,
-        "design": "census",
-        "per_class": None,
-        "seed": seed,
-        "bootstrap": replicates,
-        "block_px": block_px,
-        "rules": ZONE_RULES,
-        "confusion_matrix": {
-            "rows": "reference",
-            "columns": "map",
-            "labels": labels,
-            "counts": blocks.sum(axis=0).tolist(),
-        },
-        "scores": assess_blocks(blocks, labels, replicates, seed),
-        "scores_study_classes": study,
-        "stratified": None,
-    }
-
-
-def unassessed_zone_record(*, scene: str, method: str, synthetic: bool) -> dict:
-    """The record of a map of a zone without a reference."""
-    return {
-        "scene": scene,
-        "method": method,
-        "assessed": False,
-        "synthetic": synthetic,
-        "reason": "The scene has no reference, so no accuracy can be stated.",
-    }
+    return make_record(
+        blocks,
+        zone_labels(zone, code),
+        scene=scene,
+        method=method,
+        synthetic=synthetic,
+        truth=TruthSource(truth.file, truth.kind, truth.note, truth.synthetic, conflicts),
+        split=split,
+        bootstrap=bootstrap,
+        rules=ZONE_RULES,
+    )
 
 
 @dataclass(frozen=True)
@@ -291,77 +256,68 @@ def _require_levels(confidence: np.ndarray, path: Path) -> None:
 
 
 def count_confidence(
-    confidence: np.ndarray, truth: np.ndarray, code: int, block_px: int, row: int, column: int
-) -> tuple[int, int, np.ndarray]:
+    confidence: np.ndarray, truth: np.ndarray, code: int, window: BlockWindow
+) -> np.ndarray:
     """Confusion counts of every band and level in the spatial blocks of a window.
 
     `confidence` (bands, rows, columns) holds codes 0, 1, 2 and 255; `truth` (rows, columns) the
-    reference's codes, of which `code` is the zone. The window starts at `row`, `column`. Returns
-    the row and column of the first block and counts (block rows, block columns, bands, levels,
-    2, 2), int64.
+    truth's codes, of which `code` is the zone. Returns counts (block rows, block columns,
+    bands, levels, 2, 2), int64, of the blocks of `window`.
     """
-    untested = (truth == NO_REFERENCE) | (truth == CONFLICT)
-    reference = np.where(untested, EXCLUDED, (truth == code).astype(np.int64))
-    first_row = first_column = 0
+    untested = (truth == NO_TRUTH) | (truth == CONFLICT)
+    inside = np.where(untested, EXCLUDED, (truth == code).astype(np.int64))
     counts = []
     for band in confidence:
         mapped = np.where(band == NODATA, EXCLUDED, band.astype(np.int64))
-        first_row, first_column, blocks = count_blocks(
-            reference, mapped, HIGH + 1, block_px, row, column
-        )
+        blocks = count_blocks(inside, mapped, HIGH + 1, window)
         tested = blocks[..., :2, :].sum(axis=-1)
         for codes in LEVELS.values():
             found = blocks[..., :2, list(codes)].sum(axis=-1)
             counts.append(np.stack([tested - found, found], axis=-1))
     stacked = np.stack(counts, axis=2)
-    shape = (*stacked.shape[:2], len(confidence), len(LEVELS), 2, 2)
-    return first_row, first_column, stacked.reshape(shape)
+    return stacked.reshape(*window.shape, len(confidence), len(LEVELS), 2, 2)
 
 
 def assess_confidence(
     zone_map: ZoneMap,
-    reference: ZoneReference,
+    truth: ZoneTruth,
     *,
     scene: str,
-    block_px: int,
-    replicates: int,
-    seed: int,
+    bootstrap: Bootstrap,
     window_px: int = 512,
     threads: int = 1,
 ) -> dict[tuple[str, str], dict]:
     """Accuracy records of a confidence raster by (band, level); levels as in LEVELS.
 
-    Raises InputError for unusable numbers, other codes in the raster, a reference without the
-    zone, and a zone without a tested pixel.
+    Raises InputError for other codes in the raster, ground truth without the zone, and a zone
+    without a tested pixel.
     """
-    require_numbers(block_px=block_px, bootstrap=replicates, seed=seed)
-    code = reference.code(zone_map.zone)
+    code = truth.code(zone_map.zone)
     grid = read_info(zone_map.path).grid
-    blocks_shape = (-(-grid.height // block_px), -(-grid.width // block_px))
-    shape = (*blocks_shape, len(zone_map.bands), len(LEVELS), 2, 2)
+    spatial = bootstrap.over(grid.shape)
+    shape = (*spatial.counts, len(zone_map.bands), len(LEVELS), 2, 2)
     counts = np.zeros(shape, np.int32)
     conflicts = 0
 
-    def tally(confidence: np.ndarray, truth: np.ndarray, window: Window) -> tuple:
+    def tally(confidence: np.ndarray, known: np.ndarray, window: Window) -> tuple:
         _require_levels(confidence, zone_map.path)
-        found = count_confidence(
-            confidence, truth[0], code, block_px, int(window.row_off), int(window.col_off)
-        )
+        place = spatial.window(known[0].shape, int(window.row_off), int(window.col_off))
+        found = count_confidence(confidence, known[0], code, place)
         clear = (confidence != NODATA).any(axis=0)
-        return found, int(((truth[0] == CONFLICT) & clear).sum())
+        return place, found, int(((known[0] == CONFLICT) & clear).sum())
 
-    for _, ((row, column, found), lost) in iter_blocks(
+    for _, (place, found, lost) in iter_blocks(
         tally,
-        [zone_map.path, reference.read, lambda window: window],
+        [zone_map.path, truth.read, lambda window: window],
         grid=grid,
         block_px=window_px,
         threads=threads,
         scaled=False,
     ):
-        counts[row : row + found.shape[0], column : column + found.shape[1]] += found.astype("i4")
+        counts[place.slices] += found.astype("i4")
         conflicts += lost
     flat = counts.reshape(-1, *shape[2:])
-    require_zone(int(flat[:, 0, 0, 1].sum()), int(flat[:, 0, 0].sum()), zone_map.zone, reference)
+    require_zone(int(flat[:, 0, 0, 1].sum()), int(flat[:, 0, 0].sum()), zone_map.zone, truth)
     return {
         (band, level): zone_record(
             flat[:, band_place, level_place],
@@ -369,43 +325,30 @@ def assess_confidence(
             method=rule_method(zone_map.zone, band, level),
             zone=zone_map.zone,
             code=code,
-            reference=reference,
+            truth=truth,
             synthetic=zone_map.synthetic,
             conflicts=conflicts,
-            block_px=block_px,
-            replicates=replicates,
-            seed=seed,
+            bootstrap=bootstrap,
         )
         for band_place, band in enumerate(zone_map.bands)
         for level_place, level in enumerate(LEVELS)
     }
 
 
-def require_zone(n_zone: int, n: int, zone: str, reference: ZoneReference) -> None:
+def require_zone(n_zone: int, n: int, zone: str, truth: ZoneTruth) -> None:
     """Raise InputError unless both the zone and other ground have tested pixels."""
     if not n:
-        raise InputError(f"{reference.file}: no clear pixel of the map has a reference; check both")
+        raise InputError(f"{truth.file}: no clear pixel of the map has ground truth; check both")
     if not n_zone:
         raise InputError(
-            f"{reference.file}: no clear pixel lies in the zone '{zone}'; correct its polygons or "
+            f"{truth.file}: no clear pixel lies in the zone '{zone}'; correct its polygons or "
             "leave the zone out"
         )
     if n_zone == n:
         raise InputError(
-            f"{reference.file}: every tested pixel lies in the zone '{zone}', so nothing can be "
+            f"{truth.file}: every tested pixel lies in the zone '{zone}', so nothing can be "
             "told apart; add polygons of other ground, or take ground outside them as other"
         )
-
-
-def require_numbers(*, block_px: int, bootstrap: int, seed: int) -> None:
-    """Raise InputError for numbers that no assessment can use."""
-    for name, number, least in (
-        ("block-px", block_px, 1),
-        ("bootstrap", bootstrap, 100),
-        ("seed", seed, 0),
-    ):
-        if number < least:
-            raise InputError(f"{name}: {number} is too small; give at least {least}")
 
 
 def rule_method(zone: str, band: str, level: str) -> str:

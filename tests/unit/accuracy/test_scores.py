@@ -3,18 +3,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gossan.accuracy.blocks import MINIMUM_BLOCKS, SpatialBlocks
 from gossan.accuracy.scores import (
     EXCLUDED,
-    MINIMUM_BLOCKS,
     Z_95,
     assess_blocks,
     count_blocks,
+    count_pixels,
     describe_stratified,
     draw_sample,
     encode_classes,
     estimate_stratified,
     merge_samples,
-    resample_blocks,
     score_confusion,
 )
 
@@ -50,7 +50,7 @@ def test_scores_of_a_matrix_worked_out_by_hand():
 
 
 def test_undefined_scores_are_nan_and_missed_classes_are_zero():
-    # Class 1 is in the reference only, class 2 in the map only, class 3 in neither.
+    # Class 1 is in the truth only, class 2 in the map only, class 3 in neither.
     scores = score_confusion(np.array([[6, 0, 2, 0], [4, 0, 0, 0], [0] * 4, [0] * 4]))
     np.testing.assert_allclose(scores.precision, [0.6, np.nan, 0, np.nan])
     np.testing.assert_allclose(scores.recall, [0.75, 0, np.nan, np.nan])
@@ -99,34 +99,27 @@ def test_scores_stay_in_their_ranges(matrix):
 @settings(deadline=None)
 def test_blocks_counted_by_windows_equal_blocks_counted_at_once(block_px, seed, rows, columns):
     generator = np.random.default_rng(seed)
-    reference, mapped = generator.integers(-1, 3, (2, 17, 19))
-    _, _, whole = count_blocks(reference, mapped, 3, block_px)
+    truth, mapped = generator.integers(-1, 3, (2, 17, 19))
+    spatial = SpatialBlocks((17, 19), block_px)
+    whole = count_blocks(truth, mapped, 3, spatial.window((17, 19), 0, 0))
     pieces = np.zeros_like(whole)
     for row in range(0, 17, rows):
         for column in range(0, 19, columns):
             part = np.s_[row : row + rows, column : column + columns]
-            top, left, counts = count_blocks(
-                reference[part], mapped[part], 3, block_px, row, column
-            )
-            pieces[top : top + counts.shape[0], left : left + counts.shape[1]] += counts
+            window = spatial.window(mapped[part].shape, row, column)
+            pieces[window.slices] += count_blocks(truth[part], mapped[part], 3, window)
     np.testing.assert_array_equal(pieces, whole)
-    assert whole.sum() == ((reference >= 0) & (mapped >= 0)).sum()
+    tested = (truth >= 0) & (mapped >= 0)
+    number = spatial.number(*np.nonzero(tested))
+    counts = count_pixels(number, truth[tested], mapped[tested], 3)
+    flat = whole.reshape(-1, 3, 3)
+    np.testing.assert_array_equal(counts, flat[flat.any(axis=(1, 2))])
+    assert whole.sum() == ((truth >= 0) & (mapped >= 0)).sum()
 
 
 def block_counts(n=30, classes=3, seed=5):
     generator = np.random.default_rng(seed)
     return generator.integers(0, 20, (n, classes, classes)) + 30 * np.eye(classes, dtype=int)
-
-
-def test_the_bootstrap_is_seeded_and_keeps_whole_blocks():
-    blocks = block_counts()
-    first = resample_blocks(blocks, 50, seed=1)
-    np.testing.assert_array_equal(first, resample_blocks(blocks, 50, seed=1))
-    assert not np.array_equal(first, resample_blocks(blocks, 50, seed=2))
-    one_kind = np.repeat(blocks[:1], 7, axis=0)
-    np.testing.assert_array_equal(
-        resample_blocks(one_kind, 3, seed=1), np.repeat(7 * blocks[:1], 3, 0)
-    )
 
 
 @given(st.integers(0, 10_000), st.integers(10, 60))
@@ -191,7 +184,7 @@ def test_empty_blocks_are_dropped_and_undefined_values_are_none():
     assert record["classes"][0]["f1"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n_blocks": 12}
 
 
-# Table 8 of Olofsson et al. (2014): rows = map, columns = reference; areas in pixels of 30 m.
+# Table 8 of Olofsson et al. (2014): rows = map, columns = truth; areas in pixels of 30 m.
 OLOFSSON = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
 OLOFSSON_PIXELS = np.array([200_000, 150_000, 3_200_000, 6_450_000])
 
@@ -276,10 +269,10 @@ def test_stratified_estimates_become_a_record_without_nan():
 
 def test_a_sample_is_the_same_for_any_order_of_windows_and_of_the_size_asked_for():
     generator = np.random.default_rng(3)
-    reference, mapped = generator.integers(-1, 3, (2, 40, 40))
+    truth, mapped = generator.integers(-1, 3, (2, 40, 40))
     windows = [(row, column) for row in (0, 20) for column in (0, 20)]
     parts = [
-        draw_sample(reference[r : r + 20, c : c + 20], mapped[r : r + 20, c : c + 20], 15, 9, r, c)
+        draw_sample(truth[r : r + 20, c : c + 20], mapped[r : r + 20, c : c + 20], 15, 9, r, c)
         for r, c in windows
     ]
     forward = merge_samples(parts, 15)
@@ -288,15 +281,15 @@ def test_a_sample_is_the_same_for_any_order_of_windows_and_of_the_size_asked_for
     np.testing.assert_array_equal(forward.column, backward.column)
     np.testing.assert_array_equal(np.bincount(forward.stratum), [15, 15, 15])
     np.testing.assert_array_equal(mapped[forward.row, forward.column], forward.stratum)
-    np.testing.assert_array_equal(reference[forward.row, forward.column], forward.reference)
+    np.testing.assert_array_equal(truth[forward.row, forward.column], forward.truth)
     assert len(set(zip(forward.row, forward.column, strict=True))) == 45
 
 
 def test_every_pixel_is_equally_likely_to_be_sampled():
-    reference = np.zeros((4, 5), dtype=int)
+    truth = np.zeros((4, 5), dtype=int)
     drawn = np.zeros((4, 5))
     for seed in range(2000):
-        sample = draw_sample(reference, reference, 5, seed)
+        sample = draw_sample(truth, truth, 5, seed)
         drawn[sample.row, sample.column] += 1
     # 2000 draws at a chance of 1/4: standard deviation 19.4.
     assert np.abs(drawn - 500).max() < 5 * 19.4

@@ -104,11 +104,25 @@ def test_corrections_chain_in_order():
 
 
 def test_plan():
-    assert plan_methods(["none"], surface_reflectance=False) == ([], [])
-    assert plan_methods(["dos1"], surface_reflectance=False) == (["dos1"], [])
-    chosen, (note,) = plan_methods(["dos1"], surface_reflectance=True)
+    assert plan_methods(["none"], False, 45.0, 7) == ([], [])
+    assert plan_methods(["dos1"], False, 45.0, 7) == (["dos1"], [])
+    assert plan_methods(["dos1"], None, 45.0, 7) == (["dos1"], [])
+    chosen, (note,) = plan_methods(["dos1"], True, 45.0, 7)
     assert chosen == []
     assert note.startswith("dos1 was skipped")
+
+
+def test_what_needs_more_bands_is_skipped():
+    assert plan_methods(["iarr", "quac"], False, 45.0, 3) == (["iarr", "quac"], [])
+    chosen, notes = plan_methods(["iarr", "quac"], False, 45.0, 2)
+    assert chosen == ["iarr"]
+    assert notes == ["quac was skipped: it needs 3 bands, and there are 2"]
+
+
+def test_what_needs_the_sun_is_skipped_where_nothing_is_known_of_it():
+    chosen, notes = plan_methods(["dos1", "quac"], None, None, 7)
+    assert chosen == ["quac"]
+    assert notes == ["dos1 was skipped: nothing is known of the sun's elevation"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +135,7 @@ def test_plan():
 )
 def test_plan_refuses(names, words):
     with pytest.raises(InputError, match=words):
-        plan_methods(names, surface_reflectance=False)
+        plan_methods(names, False, 45.0, 7)
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np
-sys.path[:0] = ["scripts", "tests/unit"]
+sys.path[:0] = ["scripts", "tests/unit/cube"]
 from test_composite import Date, BANDS, GRID, Grid, Composite, select_part, Window, composite
 
 class Drawn(Date):

@@ -355,8 +355,8 @@ def test_cubes_that_cannot_be_stacked(tmp_path):
     lost = write_cube(tmp_path / "lost.tif", Grid(None, TARGET.transform, 20, 16), stored)
     with pytest.raises(InputError, match=r"lost\.tif: has no reference system"):
         read_cubes({"enmap": lost})
-    with pytest.raises(InputError, match="'landsat' is unknown"):
-        read_cubes({"landsat": bare})
+    with pytest.raises(InputError, match="'aviris' is unknown"):
+        read_cubes({"aviris": bare})
 
 
 def test_bands_are_chosen_by_name_not_by_place(tmp_path):

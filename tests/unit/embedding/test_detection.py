@@ -1,6 +1,7 @@
 """Detection: thresholds, the division of the ground, rates with intervals, what is read."""
 
 import json
+from dataclasses import replace
 
 import geopandas
 import jsonschema
@@ -14,7 +15,8 @@ from samples import write_raster
 from shapely.geometry import box
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from gossan.accuracy.truth import open_reference
+from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.truth import open_truth
 from gossan.cube.bands import read_bands, sensors_present
 from gossan.embedding.detection import (
     Pixels,
@@ -212,7 +214,7 @@ def test_the_oracle_is_never_worse_and_is_called_so():
         assert f1["oracle"] >= max(f1["validation"], f1["library"])
 
 
-def test_a_mineral_without_a_reference_takes_the_limits_of_the_library():
+def test_a_mineral_without_ground_truth_takes_the_limits_of_the_library():
     pixels = fake_pixels()
     pixels = pixels.take(pixels.truth != 2)
     found = examine(pixels)
@@ -246,20 +248,20 @@ def test_without_pixels_there_are_thresholds_and_no_rates():
     assert all(own["conformal"] > 0 for own in found.thresholds.values())
 
 
+PROTOCOL = Protocol(Bootstrap(16, 1000, 42), validation_share=0.5, per_class=10_000)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("block_px", 0),
         ("validation_share", 0.0),
         ("validation_share", 1.0),
         ("per_class", 9),
-        ("replicates", 99),
-        ("seed", -1),
     ],
 )
 def test_numbers_without_meaning_are_refused(key, value):
     with pytest.raises(InputError):
-        Protocol(**{key: value})
+        replace(PROTOCOL, **{key: value})
 
 
 @pytest.fixture(scope="module")
@@ -269,15 +271,18 @@ def folder(tmp_path_factory):
 
 def read(folder, **options):
     classes = read_classes(folder / "classes.csv")
-    reference = options.pop("reference", folder / "truth.tif")
+    truth = options.pop("truth", folder / "truth.tif")
     mask = options.pop("mask", folder / "sensors.tif")
     return read_pixels(
         folder / "stack.tif",
         mask,
         read_bands(folder / "bands.csv"),
-        open_reference(reference, read_info(folder / "stack.tif").grid, classes),
+        open_truth(truth, read_info(folder / "stack.tif").grid, classes),
         options.pop("minerals", classes),
-        Protocol(**{"block_px": 6, **options}),
+        Protocol(
+            Bootstrap(options.pop("spatial_block_px", 6), 1000, options.pop("seed", 42)),
+            **{"validation_share": 0.5, "per_class": 10_000, **options},
+        ),
         threads=2,
     )
 
@@ -287,7 +292,7 @@ def array(path):
         return source.read()
 
 
-def test_all_reference_pixels_with_a_sensor_are_read(folder):
+def test_all_pixels_of_known_ground_with_a_sensor_are_read(folder):
     ground = read(folder)
     pixels = ground.pixels
     bands = read_bands(folder / "bands.csv")
@@ -305,7 +310,7 @@ def test_all_reference_pixels_with_a_sensor_are_read(folder):
     assert pixels.truth.tolist() == [index[code] for code in truth[row, column].tolist()]
     assert np.array_equal(pixels.block, row // 6 * 8 + column // 6)
     assert (pixels.weight == 1).all() and not ground.sampled
-    assert f"{((bits == 0) & (truth != 255)).sum()} reference pixels that no" in ground.split
+    assert f"{((bits == 0) & (truth != 255)).sum()} pixels of the truth that no" in ground.split
     for block in np.unique(pixels.block):
         assert len(set(pixels.is_test[pixels.block == block].tolist())) == 1
     assert pixels.is_test.any() and not pixels.is_test.all()
@@ -352,20 +357,20 @@ def test_a_mineral_in_one_block_is_refused_by_name(folder, tmp_path):
     truth[13:16, 13:16] = codes[1]
     write_raster(tmp_path / "truth.tif", truth, nodata=255)
     with pytest.raises(InputError, match=r"block-px: hematite lies in one block of 6 pixels"):
-        read(folder, reference=tmp_path / "truth.tif")
-    assert read(folder, reference=tmp_path / "truth.tif", block_px=2).pixels.is_test.any()
+        read(folder, truth=tmp_path / "truth.tif")
+    assert read(folder, truth=tmp_path / "truth.tif", spatial_block_px=2).pixels.is_test.any()
 
 
-def test_a_reference_in_one_block_is_refused(folder):
+def test_ground_truth_in_one_block_is_refused(folder):
     with pytest.raises(InputError, match="in one block"):
-        read(folder, block_px=SIZE)
+        read(folder, spatial_block_px=SIZE)
 
 
-def test_a_mineral_that_the_reference_lacks_is_no_fault(folder, tmp_path):
+def test_a_mineral_that_the_ground_truth_lacks_is_no_fault(folder, tmp_path):
     truth = array(folder / "truth.tif")[0]
     truth[truth == read_classes(folder / "classes.csv")[0].code] = 0
     write_raster(tmp_path / "truth.tif", truth, nodata=255)
-    pixels = read(folder, reference=tmp_path / "truth.tif").pixels
+    pixels = read(folder, truth=tmp_path / "truth.tif").pixels
     assert set(pixels.truth.tolist()) == {0, 2, 3}
 
 
@@ -388,15 +393,15 @@ def test_a_table_of_other_bands_is_refused(folder):
             folder / "stack.tif",
             folder / "sensors.tif",
             other,
-            open_reference(folder / "truth.tif", read_info(folder / "stack.tif").grid, classes),
+            open_truth(folder / "truth.tif", read_info(folder / "stack.tif").grid, classes),
             classes,
-            Protocol(),
+            PROTOCOL,
         )
 
 
 def test_nothing_that_a_sensor_saw_is_refused(folder, tmp_path):
     write_raster(tmp_path / "sensors.tif", np.zeros((SIZE, SIZE), np.uint8))
-    with pytest.raises(InputError, match="no pixel that a sensor saw has a reference"):
+    with pytest.raises(InputError, match="no pixel that a sensor saw has ground truth"):
         read(folder, mask=tmp_path / "sensors.tif")
 
 
@@ -412,7 +417,7 @@ def test_pixels_that_two_polygons_claim_are_left_out_and_counted(folder, tmp_pat
     geopandas.GeoDataFrame(
         {"class": [name for name, _ in shapes]}, geometry=[shape for _, shape in shapes], crs=crs
     ).to_file(tmp_path / "truth.gpkg")
-    ground = read(folder, reference=tmp_path / "truth.gpkg")
+    ground = read(folder, truth=tmp_path / "truth.gpkg")
     assert ground.conflicts == 5 * SIZE
     counts = np.bincount(ground.pixels.truth, minlength=4)
     assert counts.tolist() == [8 * (SIZE - 2), 15 * (SIZE - 2), 0, 20 * (SIZE - 2)]

@@ -7,27 +7,24 @@ import pytest
 from embeddings import BANDS, spectra_of
 
 from gossan.cube.bands import StackBands
-from gossan.embedding.filler import (
-    BATCH,
-    Header,
-    Lines,
+from gossan.embedding.filler import BATCH, Header, Lines, read_filler, to_input
+from gossan.embedding.filler_training import (
     Training,
     build_filler,
     compare_forms,
     describe_reconstruction,
     draw_present,
     export_filler,
-    read_filler,
     scale_mean,
     split_records,
-    to_input,
     train_filler,
 )
 from gossan.embedding.spectral_augmentation import Augmentation, Augmenter
 from gossan.embedding.training_spectra import CHANNELS_UM, TrainingSpectra
 from gossan.errors import InputError
-from gossan.patches.architecture import read_keras, set_up_tensorflow, write_keras
+from gossan.networks.keras_files import read_keras, set_up_tensorflow, write_keras
 
+NUMBERS = {"epochs": 6, "spectra": 2048, "batch": 64, "hidden": 48, "seed": 5, "threads": 1}
 EVERY = np.array([[bool(code >> place & 1) for place in range(5)] for code in range(32)])
 
 
@@ -59,12 +56,12 @@ def trained(tmp_path_factory):
     learnt, held = (
         Augmenter(library.take(rows), BANDS, quiet) for rows in (slice(0, 48), slice(48, 60))
     )
-    training = Training(epochs=6, spectra=2048, batch=64, hidden=48, seed=5, threads=1)
+    training = Training(**NUMBERS)
     model = build_filler(BANDS, training)
     history = train_filler(model, learnt, held, training)
     write_keras(folder / "net.keras", model)
     (folder / "net.onnx").write_bytes(
-        export_filler(model, Header(BANDS, ("made-up.csv",), True, 48))
+        export_filler(model, Header("a-hill", BANDS, ("made-up.csv",), True, 48))
     )
     tested = held.augment(np.repeat(np.arange(12), 4), np.random.default_rng(1))
     return folder, model, history, tested, learnt
@@ -206,11 +203,11 @@ def test_records_are_held_out_and_no_target_is_lost():
 def test_training_numbers_are_checked():
     for name, value in (("epochs", 0), ("spectra", 0), ("hidden", 0), ("threads", 0), ("seed", -1)):
         with pytest.raises(InputError, match=f"{name}: {value} is too small"):
-            Training(**{name: value})
+            Training(**NUMBERS | {name: value})
     with pytest.raises(InputError, match="rate: 2 is not"):
-        Training(rate=2)
+        Training(**NUMBERS, rate=2)
     with pytest.raises(InputError, match="holdout: 1 is not a share"):
-        Training(holdout=1)
+        Training(**NUMBERS, holdout=1)
 
 
 def test_one_sensor_alone_cannot_be_filled_in():
@@ -219,7 +216,7 @@ def test_one_sensor_alone_cannot_be_filled_in():
         BANDS.sensor[part], BANDS.band[part], BANDS.centre_um[part], BANDS.fwhm_um[part]
     )
     with pytest.raises(InputError, match="bands: the only sensor is emit"):
-        build_filler(alone, Training())
+        build_filler(alone, Training(**NUMBERS))
 
 
 def test_files_that_are_no_filler_are_refused(trained, tmp_path):
@@ -232,14 +229,14 @@ def test_files_that_are_no_filler_are_refused(trained, tmp_path):
         path.write_bytes(spoiled)
         with pytest.raises(InputError, match=r"net\.onnx: "):
             read_filler(path)
-    path.write_bytes(content.replace(b"gossan-filler-1", b"gossan-filler-9"))
+    path.write_bytes(content.replace(b"gossan-filler-2", b"gossan-filler-9"))
     with pytest.raises(InputError, match="does not say what it was trained on"):
         read_filler(path)
     part = slice(1, None)
     fewer = StackBands(
         BANDS.sensor[part], BANDS.band[part], BANDS.centre_um[part], BANDS.fwhm_um[part]
     )
-    path.write_bytes(export_filler(model, Header(fewer, ("made-up.csv",), True, 48)))
+    path.write_bytes(export_filler(model, Header("a-hill", fewer, ("made-up.csv",), True, 48)))
     with pytest.raises(InputError, match="does not fit its own description"):
         read_filler(path)
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -42,6 +43,7 @@ def make_bands():
 BANDS = make_bands()
 BANDS_COUNT = len(BANDS)
 HEADER = Header(
+    scene="a-hill",
     bands=BANDS,
     minerals=MINERALS,
     codes=(7, 6),
@@ -282,10 +284,15 @@ def test_other_bands_and_classes_are_refused():
         BANDS.sensor,
         BANDS.band,
         (*BANDS.centre_um[:-1], BANDS.centre_um[-1] + 0.003),
-        BANDS.fwhm_um,
+        (*BANDS.fwhm_um[:-1], 0.02),
     )
-    with pytest.raises(InputError, match=r"a band lies 3\.0 nm"):
-        HEADER.require_bands(moved, "bands.csv")
+    narrow = replace(HEADER, bands=replace(BANDS, fwhm_um=(*BANDS.fwhm_um[:-1], 0.02)))
+    with pytest.raises(InputError, match=r"a band lies 3\.0 nm .*, sentinel2:B11"):
+        narrow.require_bands(moved, "bands.csv")
+    # A tenth of the width: what a new calibration may move.
+    replace(HEADER, bands=replace(BANDS, fwhm_um=(*BANDS.fwhm_um[:-1], 0.04))).require_bands(
+        moved, "bands.csv"
+    )
     good = [MapClass(7, "alunite", "A", "#FF0000"), MapClass(6, "calcite", "C", "#00FF00")]
     HEADER.require_classes([*good, MapClass(1, "chlorite", "C", "#0000FF")], "classes.csv")
     with pytest.raises(InputError, match=r"classes\.csv: class 6 is missing .* calcite"):

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from sensor_reports import missing_sets
+from sensor_reports import SENSORS, missing_sets
 
-from gossan.cube.bands import SENSORS
 from gossan.embedding.sensor_scores import (
     METHOD_LABELS,
     join_words,
@@ -26,7 +25,7 @@ def test_sets_of_sensors_are_read_in_the_order_of_a_stack():
     assert join_words(["one"]) == "one"
 
 
-@pytest.mark.parametrize("text", ["emit+aster", "", "emit enmap"])
+@pytest.mark.parametrize("text", ["emit+aviris", "", "emit enmap"])
 def test_an_unknown_sensor_is_named(text):
     with pytest.raises(InputError, match="is unknown; join emit"):
         parse_sensors(text)

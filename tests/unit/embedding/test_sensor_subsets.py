@@ -17,7 +17,7 @@ from gossan.embedding.sensor_subsets import (
 
 BANDS, _ = small_bands()
 FIVE = StackBands(
-    tuple(name for name in SENSORS for _ in range(2)),
+    tuple(name for name in SENSORS[:5] for _ in range(2)),
     ("B1", "B2") * 5,
     (0.5, 2.2) * 5,
     (0.01,) * 10,
@@ -30,17 +30,29 @@ def spectra_of(bands, count=60, seed=0):
 
 
 def test_five_sensors_make_31_sets_and_30_lack_one():
-    sets = sensor_sets(SENSORS)
+    sets = sensor_sets(SENSORS[:5])
     assert sets.shape == (31, 5)
     assert len(np.unique(sets, axis=0)) == 31
     assert (np.diff(sets.sum(axis=1)) >= 0).all()
     assert sets[-1].all()
     some = sensor_sets(SENSORS, ("emit", "worldview3"))
+    assert sensor_sets(("aster",)).tolist() == [[True]]
     assert [join_sensors(SENSORS, kept) for kept in some] == [
         "emit",
         "worldview3",
         "emit+worldview3",
     ]
+
+
+def test_of_more_sensors_small_sets_and_the_loss_of_one_are_told():
+    sets = sensor_sets(SENSORS)
+    assert len(SENSORS) == 7 and sets.shape == (36, 7)
+    assert len(np.unique(sets, axis=0)) == 36
+    assert (np.diff(sets.sum(axis=1)) >= 0).all()
+    assert np.bincount(sets.sum(axis=1)).tolist() == [0, 7, 21, 0, 0, 0, 7, 1]
+    assert sets[-1].all()
+    # What counts is how many sensors saw anything.
+    assert len(sensor_sets(SENSORS, SENSORS[:5])) == 31
 
 
 def test_the_table_has_30_combinations_with_five_best_and_worst():

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gossan.cube.bands import lay_out
+from gossan.cube.bands import SENSORS, lay_out
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.embedding.spectra_trial import (
-    NAMES,
     Spectra,
     deal_folds,
     label_minerals,
@@ -74,33 +74,42 @@ def test_files_that_are_no_archives(tmp_path):
 
 def write_sensors(path, skip=()):
     rows = ["sensor,band,centre_nm,fwhm_nm,source"]
-    for name in NAMES.values():
+    for name in (item.table_name for item in INSTRUMENTS.values()):
         if name not in skip:
             rows += [f"{name},{band},{centre},20,x" for band, centre in ((2, 1600), (1, 500))]
             rows += [f"{name},3,1400,20,x", f"{name},17_PAN,640,300,x"]
-    path.write_text("\n".join([*rows, "Landsat-8 OLI,1,443,16,x"]) + "\n")
+    path.write_text("\n".join([*rows, "AVIRIS,1,443,16,x", "Terra ASTER,13,10659,664,x"]) + "\n")
     return path
 
 
 def test_bands_are_those_of_the_table(tmp_path):
-    bands = read_sensors(write_sensors(tmp_path / "bands.csv"))
-    assert bands.sensors == tuple(NAMES)
+    bands = read_sensors(write_sensors(tmp_path / "bands.csv"), SENSORS)
+    assert bands.sensors == SENSORS
     # Sorted by wavelength; 1.4 µm is water vapour, and the panchromatic band is left out.
     assert bands.centre_um[bands.part("emit")] == (0.5, 1.6)
     assert bands.band[bands.part("worldview3")] == ("1", "2")
     assert bands.fwhm_um[0] == pytest.approx(0.02)
+    # So is a thermal one.
+    assert bands.band[bands.part("aster")] == ("1", "2")
+
+
+def test_only_the_sensors_asked_for_are_taken(tmp_path):
+    path = write_sensors(tmp_path / "bands.csv", skip=("PRISMA",))
+    assert read_sensors(path, ("landsat", "emit")).sensors == ("emit", "landsat")
+    with pytest.raises(InputError, match="sensor 'aviris' is unknown; use emit"):
+        read_sensors(path, ("aviris",))
 
 
 def test_tables_that_lack_something_are_refused(tmp_path):
     path = write_sensors(tmp_path / "bands.csv", skip=("PRISMA",))
     with pytest.raises(InputError, match=r"bands\.csv: has no band of PRISMA"):
-        read_sensors(path)
+        read_sensors(path, SENSORS)
     for text in ("a,b\n1,2\n", "sensor,band,centre_nm,fwhm_nm\nEMIT,1,wide,9\n"):
         path.write_text(text)
         with pytest.raises(InputError, match=r"bands\.csv: no table of sensors"):
-            read_sensors(path)
+            read_sensors(path, SENSORS)
     with pytest.raises(InputError, match="no table"):
-        read_sensors(tmp_path / "none.csv")
+        read_sensors(tmp_path / "none.csv", SENSORS)
 
 
 @pytest.mark.parametrize(
@@ -245,9 +254,12 @@ def test_scores_of_all_and_of_new_specimens(bands):
 
 
 def test_names_of_the_real_bands(shared_data):
-    bands = read_sensors(shared_data("sensor_responses/bands_centre_fwhm.csv"))
+    bands = read_sensors(shared_data("sensor_responses/bands_centre_fwhm.csv"), SENSORS)
     numbers = {name: bands.part(name).stop - bands.part(name).start for name in bands.sensors}
-    assert numbers == {"emit": 179, "enmap": 165, "prisma": 148, "sentinel2": 11, "worldview3": 15}
+    assert numbers == {
+        **{"emit": 179, "enmap": 165, "prisma": 148, "sentinel2": 11, "worldview3": 15},
+        **{"landsat": 7, "aster": 9},
+    }
 
 
 def test_the_spectral_angle_scores_what_was_found_elsewhere(shared_data, root):
@@ -259,7 +271,7 @@ def test_the_spectral_angle_scores_what_was_found_elsewhere(shared_data, root):
     classes = [
         item for item in read_classes(root / "resources/static/minerals.csv") if item.name in order
     ]
-    bands = read_sensors(shared_data("sensor_responses/bands_centre_fwhm.csv"))
+    bands = read_sensors(shared_data("sensor_responses/bands_centre_fwhm.csv"), SENSORS[:5])
     names = [item.name for item in classes]
     known, asked = (
         in_bands(

@@ -3,7 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from gossan.cube.bands import lay_out
+from gossan.cube.bands import StackBands, lay_out
 from gossan.embedding.model import normalise, read_model, write_model
 from gossan.embedding.spectral_augmentation import Augmentation, Augmenter
 from gossan.embedding.training import (
@@ -17,12 +17,15 @@ from gossan.embedding.training import (
 from gossan.embedding.training_spectra import read_training
 from gossan.errors import InputError
 from gossan.legend import read_classes
-from gossan.patches.architecture import set_up_tensorflow, write_keras
+from gossan.networks.keras_files import set_up_tensorflow, write_keras
 from gossan.raster import BandTable
 
 keras = pytest.importorskip("keras")
 NAMES = ("alunite", "calcite", "kaolinite", "hematite")
-SMALL = {"epochs": 4, "triplets": 512, "batch": 128, "hidden": 64, "embedding": 12, "threads": 1}
+SMALL = {
+    **{"epochs": 4, "triplets": 512, "batch": 128, "hidden": 64, "embedding": 12, "networks": 1},
+    **{"margin": 0.3, "mining": "semi-hard", "max_masked": 1, "seed": 42, "threads": 1},
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,8 +57,16 @@ def library(root, classes):
 
 
 def train(library, classes, bands, **changes):
-    training = Training(**(SMALL | {"max_masked": 1} | changes))
-    return learn(library, classes, bands, training, Augmentation(), libraries=["library.csv"])
+    training = Training(**(SMALL | changes))
+    return learn(
+        library,
+        classes,
+        bands,
+        training,
+        Augmentation(),
+        scene="a-hill",
+        libraries=["library.csv"],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -137,16 +148,33 @@ def test_foreign_layers_are_not_opened(tmp_path):
 
 
 def test_the_papers_two_layers(bands):
-    model = build_embedding(bands, Training(hidden=256, embedding=32))
+    model = build_embedding(bands, Training(**SMALL | {"hidden": 256, "embedding": 32}))
     assert sum(np.size(own) for own in model.trainable_variables) == (
         (len(bands) + 1) * 256 + 257 * 32
     )
     assert model.output_shape == (None, 32)
 
 
-def test_all_sensors_cannot_be_masked(library, classes, bands):
-    with pytest.raises(InputError, match=r"masking: 2 would leave none of 2 sensors"):
-        train(library, classes, bands, max_masked=2)
+def test_one_sensor_is_always_left(library, classes, bands):
+    few = {"epochs": 1, "triplets": 4}
+    own = train(library, classes, bands, max_masked=4, **few)
+    assert own.header.max_masked == 1
+    most = train(library, classes, bands, max_masked=1, **few)
+    assert np.array_equal(own.branches[0].hidden, most.branches[0].hidden)
+
+
+@pytest.mark.parametrize("masking", [0, 4])
+def test_a_network_of_one_sensor_learns_and_copes_with_all_that_can_be_absent(
+    masking, library, classes, bands
+):
+    part = bands.part("worldview3")
+    alone = StackBands(
+        bands.sensor[part], bands.band[part], bands.centre_um[part], bands.fwhm_um[part]
+    )
+    own = train(library, classes, alone, max_masked=masking)
+    assert own.header.max_masked == 0
+    assert own.header.masked
+    assert lead(own.as_model(), library, alone)[1] > 0.7
 
 
 @pytest.mark.parametrize(
@@ -165,4 +193,4 @@ def test_all_sensors_cannot_be_masked(library, classes, bands):
 )
 def test_numbers_without_meaning_are_refused(changes):
     with pytest.raises(InputError, match=next(iter(changes))):
-        Training(**changes)
+        Training(**SMALL | changes)

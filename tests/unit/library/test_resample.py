@@ -109,6 +109,28 @@ def test_unknown_bands_sensors_and_wrong_centres_are_named():
         gaussian_response(0.5, 0.0)
 
 
+def fine_bands(count: int, first=0.4, last=2.4) -> BandTable:
+    centres = np.linspace(first, last, count).tolist()
+    return BandTable(tuple(f"B{n:03d}" for n in range(count)), tuple(centres), (0.008,) * count)
+
+
+def test_a_spectrometers_bands_beyond_a_record_are_left_out_of_all_references():
+    reach = WAVELENGTH[WAVELENGTH <= 2.35]
+    chosen = {"alunite": spectrum(0.6, name="A"), "calcite": spectrum(0.2, reach, name="C")}
+    bands = fine_bands(200)
+    references = resample_classes(chosen, bands, None)
+    beyond = [name for name, um in zip(bands.names, bands.centre_um, strict=True) if um > 2.345]
+    assert 0 < len(beyond) <= 10
+    assert references.band == tuple(name for name in bands.names if name not in beyond)
+    assert references.reflectance.shape == (2, len(references.band))
+    assert np.isfinite(references.reflectance).all()
+    assert len(references.wavelength_um) == len(references.fwhm_um) == len(references.band)
+    # One in twenty at most.
+    short = chosen | {"calcite": spectrum(0.2, WAVELENGTH[WAVELENGTH < 2.2], name="C")}
+    with pytest.raises(InputError, match=r"'C' has no data over band B179, B180.*'calcite'"):
+        resample_classes(short, bands, None)
+
+
 def test_classes_keep_their_order_and_a_gap_names_class_spectrum_and_band():
     chosen = {
         "alunite": spectrum(0.6, name="Alunite GDS82"),

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from gossan.errors import InputError
 from gossan.library.readers import References
-from gossan.minerals.spectral_angle import LANES, align_references, map_angles
+from gossan.minerals.spectral_angle import (
+    LANES,
+    align_references,
+    map_angles,
+    usable_bands,
+)
 from gossan.raster import BandTable
 
 # Bands and references. Every further number of bands costs seconds of compilation: 7 is the
@@ -298,6 +303,18 @@ def test_references_follow_the_order_of_classes_and_bands():
     assert align_references(turned, ["b"], BANDS, "r").tolist() == [[4, 5, 3]]
     plain = BandTable(("B1", "B2", "B3"))
     assert align_references(library(), ["b"], plain, "r").tolist() == [[3, 4, 5]]
+
+
+def test_a_few_bands_may_have_no_reference_many_may_not():
+    names = tuple(f"B{place}" for place in range(40))
+    bands = BandTable(names)
+    assert usable_bands(library(band=names, centres=range(40)), bands, "r") == list(range(40))
+    fewer = library(band=names[1:-1], centres=range(38))
+    assert usable_bands(fewer, bands, "r") == list(range(1, 39))
+    with pytest.raises(InputError, match=r"r\.csv: lacks band B0; resample"):
+        usable_bands(library(band=names[3:], centres=range(37)), bands, "r.csv")
+    with pytest.raises(InputError, match="lacks band B3"):
+        usable_bands(library(band=("B1", "B2"), centres=(0.45, 0.55)), BANDS, "r")
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from gossan.errors import InputError
+from gossan.networks.keras_files import (
+    describe_layers,
+    read_keras,
+    set_up_tensorflow,
+    write_keras,
+)
 from gossan.networks.onnx_export import export_network
 from gossan.networks.onnx_session import METADATA
 from gossan.patches.architecture import (
     PAPER_PARAMETERS,
     Training,
     build_network,
-    describe_layers,
-    read_keras,
-    set_up_tensorflow,
-    write_keras,
 )
 from gossan.patches.inference import Header, read_network, to_input, to_probabilities
 
@@ -31,9 +33,12 @@ def _one_thread():
 
 def header(bands=3, classes=2, **changes):
     values = {
+        "scene": "a-hill",
         "network": "paper",
         "kind": "colour",
         "bands": tuple(f"b{band}" for band in range(bands)),
+        "centre_um": (),
+        "fwhm_um": (),
         "patch_px": 16,
         "codes": tuple(range(1, classes + 1)),
         "names": tuple(f"class{code}" for code in range(1, classes + 1)),
@@ -205,7 +210,7 @@ def test_other_keras_files_are_refused(tmp_path):
 )
 def test_numbers_without_meaning_are_refused(changes):
     with pytest.raises(InputError, match=next(iter(changes))):
-        Training(**changes)
+        Training(**{"epochs": 1, "rate": 0.1, "seed": 1, "threads": 1} | changes)
 
 
 def test_an_unknown_network_is_refused():

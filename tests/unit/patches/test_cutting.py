@@ -1,14 +1,18 @@
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 from patch_scenes import CALCITE, MINERALS, make_ground, split_table
 from samples import write_raster
 
 from gossan.errors import InputError
 from gossan.patches.cutting import (
+    MOST_BANDS,
     UNLABELLED,
     Recipe,
+    choose_bands,
     cut_patches,
     dominant_class,
     fill_gaps,
@@ -20,10 +24,11 @@ from gossan.patches.cutting import (
     write_colours,
     write_reflectance,
 )
-from gossan.raster import read_info
+from gossan.raster import BandTable, read_info
 from gossan.tables import write_table
 
-SMALL = Recipe(size_px=8, stride_px=8)
+SMALL = Recipe(8, 8, (), 0.01, 0.9)
+NOWHERE = {"centre_um": np.zeros(0), "fwhm_um": np.zeros(0)}
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +64,9 @@ def test_patches_lie_whole_in_the_grid(ground):
 
 
 def test_labels_shares_and_places_follow_the_map(ground):
-    import rasterio
-
-    table = cut_patches(ground / "class.tif", MINERALS, Recipe(10, 5, ("feldspar", "chalcocite")))
+    table = cut_patches(
+        ground / "class.tif", MINERALS, Recipe(10, 5, ("feldspar", "chalcocite"), 0.01, 0.9)
+    )
     with rasterio.open(ground / "class.tif") as dataset:
         codes = dataset.read(1)
         x, y = dataset.xy(0, 0, offset="ul")
@@ -90,8 +95,6 @@ def test_patches_of_little_label_or_much_background_are_left_out(ground):
 
 
 def test_a_store_is_read_back_as_it_was_cut(ground, tmp_path):
-    import rasterio
-
     table = cut_patches(ground / "class.tif", MINERALS, SMALL)
     write_colours(tmp_path / "colour.npz", ground / "class.tif", MINERALS, table)
     write_reflectance(
@@ -103,13 +106,13 @@ def test_a_store_is_read_back_as_it_was_cut(ground, tmp_path):
         np.testing.assert_array_equal(getattr(again, name), getattr(table, name), err_msg=name)
     np.testing.assert_allclose(again.shares, table.shares, atol=1e-6)
     assert (again.classes, again.share_names) == (table.classes, table.share_names)
-    colours, names = read_images(tmp_path / "colour.npz", again)
-    assert names == ("red", "green", "blue")
+    colours, bands = read_images(tmp_path / "colour.npz", again)
+    assert bands == BandTable(("red", "green", "blue"))
     share = (colours == CALCITE.rgb).all(axis=-1).mean(axis=(1, 2))
     np.testing.assert_allclose(share, table.shares[:, 2])
-    values, names = read_images(tmp_path / "reflectance.npz", again)
+    values, bands = read_images(tmp_path / "reflectance.npz", again)
     assert values.dtype == np.float32
-    assert names == ("band_1", "band_2", "band_3")
+    assert bands.names == ("band_1", "band_2", "band_3")
     with rasterio.open(ground / "cube.tif") as dataset:
         stored = dataset.read()
     row, column = table.rows[-1], table.columns[-1]
@@ -127,7 +130,7 @@ def test_a_map_with_codes_that_are_no_class_is_refused(ground, tmp_path):
     with pytest.raises(InputError, match=r"class\.tif: class 6 is not in the table"):
         cut_patches(ground / "class.tif", MINERALS[:2], SMALL)
     with pytest.raises(InputError, match="labels: quartz is no class"):
-        cut_patches(ground / "class.tif", MINERALS, Recipe(8, 8, ("quartz", "feldspar")))
+        cut_patches(ground / "class.tif", MINERALS, replace(SMALL, labels=("quartz", "feldspar")))
     write_raster(tmp_path / "angle.tif", np.zeros((20, 20), "float32"))
     with pytest.raises(InputError, match="no class map"):
         cut_patches(tmp_path / "angle.tif", MINERALS, SMALL)
@@ -135,7 +138,7 @@ def test_a_map_with_codes_that_are_no_class_is_refused(ground, tmp_path):
 
 def test_fewer_patches_than_classes_are_refused(ground):
     with pytest.raises(InputError, match="1 labelled patches for 3 classes"):
-        cut_patches(ground / "class.tif", MINERALS, Recipe(100, 100))
+        cut_patches(ground / "class.tif", MINERALS, replace(SMALL, size_px=100, stride_px=100))
     with pytest.raises(InputError, match="only feldspar to label"):
         cut_patches(ground / "class.tif", MINERALS[1:2], SMALL)
 
@@ -153,7 +156,37 @@ def test_fewer_patches_than_classes_are_refused(ground):
 )
 def test_recipes_that_cannot_be_used(numbers, words):
     with pytest.raises(InputError, match=words):
-        Recipe(**numbers)
+        replace(SMALL, **numbers)
+
+
+def test_of_hundreds_of_bands_a_few_are_kept(ground, tmp_path):
+    table = cut_patches(ground / "class.tif", MINERALS, SMALL)
+    generator = np.random.default_rng(7)
+    stored = generator.integers(1, 9999, (40, 120, 120)).astype("int16")
+    write_raster(tmp_path / "cube.tif", stored, nodata=-32768, scale=1e-4)
+    # Detectors overlap: wavelengths do not ascend.
+    centres = generator.permutation(np.linspace(0.4, 2.4, 40))
+    with rasterio.open(tmp_path / "cube.tif", "r+") as dataset:
+        for band, centre in enumerate(centres, start=1):
+            dataset.update_tags(
+                band, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=repr(float(centre)), FWHM_UM="0.01"
+            )
+    write_reflectance(
+        tmp_path / "reflectance.npz", tmp_path / "cube.tif", ground / "class.tif", table
+    )
+    values, bands = read_images(tmp_path / "reflectance.npz", table)
+    assert values.shape[-1] == len(bands.names) == MOST_BANDS
+    steps = np.diff(sorted(bands.centre_um))
+    assert min(bands.centre_um) == 0.4 and max(bands.centre_um) == 2.4
+    assert steps.max() < 2.1 * steps.min()
+    places = [int(name.removeprefix("band_")) - 1 for name in bands.names]
+    assert places == sorted(places)
+    assert np.allclose(centres[places], bands.centre_um)
+    row, column = table.rows[3], table.columns[3]
+    expected = stored[places, row : row + 8, column : column + 8] * 1e-4
+    assert np.allclose(values[3], np.moveaxis(expected, 0, -1), rtol=1e-6)
+    assert choose_bands(BandTable(("a", "b"))) == [0, 1]
+    assert len(set(choose_bands(BandTable(tuple(map(str, range(285))))))) == MOST_BANDS
 
 
 def test_a_cube_on_another_grid_is_refused(ground, tmp_path):
@@ -172,17 +205,20 @@ def test_damaged_and_foreign_stores_are_refused(tmp_path):
     path.write_bytes(b"PK no archive")
     with pytest.raises(InputError, match="no readable store"):
         read_images(path, table)
-    np.savez_compressed(path, images=np.zeros((2, 8, 8, 3), np.uint8), bands=np.array(["a"] * 3))
+    np.savez_compressed(
+        path, images=np.zeros((2, 8, 8, 3), np.uint8), bands=np.array(["a"] * 3), **NOWHERE
+    )
     with pytest.raises(InputError, match=r"\(2, 8, 8, 3\) uint8 where the table has"):
         read_images(path, table)
     right = np.zeros((len(table), 8, 8, 3), np.uint8)
-    np.savez_compressed(path, images=right, bands=np.array(["a"]))
+    np.savez_compressed(path, images=right, bands=np.array(["a"]), **NOWHERE)
     with pytest.raises(InputError, match="names 1 bands of 3"):
         read_images(path, table)
     np.savez_compressed(path, images=right)
     with pytest.raises(InputError, match="no readable store"):
         read_images(path, table)
-    np.savez_compressed(path, images=right, bands=np.array(["a", "b", "c"]))
+    np.savez_compressed(path, images=right, bands=np.array(["a", "b", "c"]), **NOWHERE)
+    assert read_images(path, table)[0].shape == right.shape
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="no readable store"):
@@ -193,7 +229,7 @@ def test_a_byte_gone_wrong_in_a_store_raises_nothing_but_one_line(tmp_path):
     table = split_table()
     path = tmp_path / "colour.npz"
     images = np.random.default_rng(0).integers(0, 99, (len(table), 8, 8, 3)).astype(np.uint8)
-    np.savez_compressed(path, images=images, bands=np.array(["a", "b", "c"]))
+    np.savez_compressed(path, images=images, bands=np.array(["a", "b", "c"]), **NOWHERE)
     content = path.read_bytes()
     # The places of the first member's flags and compression, and others all over the archive.
     for place in (6, 8, *np.linspace(0, len(content) - 1, 300).astype(int)):
@@ -215,11 +251,12 @@ def test_a_pickle_in_a_store_is_not_opened(tmp_path):
     table = split_table()
     pickled = np.full((len(table), 8, 8, 3), None)
     pickled[0, 0, 0, 0] = Trap()
-    np.savez(tmp_path / "images.npz", images=pickled, bands=np.array(["a", "b", "c"]))
+    np.savez(tmp_path / "images.npz", images=pickled, bands=np.array(["a", "b", "c"]), **NOWHERE)
     np.savez(
         tmp_path / "bands.npz",
         images=np.zeros(pickled.shape, np.uint8),
         bands=np.array([Trap()] * 3, object),
+        **NOWHERE,
     )
     for name in ("images", "bands"):
         with pytest.raises(InputError):

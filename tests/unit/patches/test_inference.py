@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -16,15 +17,19 @@ from gossan.patches.inference import (
     sample_pixels,
     to_input,
 )
+from gossan.raster import BandTable
 
 CLASSES = [
     MapClass(2, "chalcocite", "Chalcocite", "#00FE00"),
     MapClass(12, "feldspar", "F", "#FE00FE"),
 ]
 HEADER = Header(
+    scene="a-hill",
     network="paper",
     kind="colour",
     bands=("red", "green", "blue"),
+    centre_um=(),
+    fwhm_um=(),
     patch_px=16,
     codes=(2, 12),
     names=("chalcocite", "feldspar"),
@@ -161,9 +166,13 @@ def test_another_class_list_is_refused():
         HEADER.require_classes([*CLASSES, MapClass(6, "calcite", "C", "#4FC3F7")], "classes.csv")
 
 
-def test_another_band_count_is_refused():
-    HEADER.require_bands(("red", "green", "blue"), "cube.tif")
-    with pytest.raises(InputError, match=r"cube\.tif: has 4 bands .* with 3"):
-        HEADER.require_bands(("a", "b", "c", "d"), "cube.tif")
-    with pytest.raises(InputError, match="trained with red green blue"):
-        HEADER.require_bands(("blue", "green", "red"), "cube.tif")
+def test_bands_are_found_by_name_and_other_ones_are_refused():
+    header = replace(HEADER, bands=("4", "1"), centre_um=(0.655, 0.443), fwhm_um=(0.038, 0.016))
+    cube = BandTable(("1", "2", "4"), (0.443, 0.482, 0.654), (0.016, 0.06, 0.037))
+    assert header.find_bands(cube, "cube.tif") == [2, 0]
+    assert header.find_bands(BandTable(cube.names), "cube.tif") == [2, 0]
+    with pytest.raises(InputError, match=r"cube\.tif: lacks the band 1 that the network"):
+        header.find_bands(BandTable(("2", "4"), (0.482, 0.654), (0.06, 0.037)), "cube.tif")
+    moved = replace(cube, centre_um=(0.447, 0.482, 0.654))
+    with pytest.raises(InputError, match=r"cube\.tif: a band lies 4\.0 nm from .* with it, 1;"):
+        header.find_bands(moved, "cube.tif")

@@ -4,6 +4,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.patches.cutting import PatchTable
@@ -61,9 +62,7 @@ def record(table, **changes):
         "method": "CNN",
         "protocol": "blocked",
         "file": "patches.csv",
-        "block_px": 32,
-        "replicates": 200,
-        "seed": 1,
+        "bootstrap": Bootstrap(32, 200, 1),
     }
     own = CLASSES[1:]
     return accuracy_record(answer(table, wrong=[0, 2, 3]), table, own, **(options | changes))

@@ -274,7 +274,7 @@ def test_flags(own):
     }
     with open_product(own) as found:
         read = found.read_flags(WHOLE, tuple(places))
-        masked = found.read_mask(Window(0, 1, 3, 2), ["cloud", "cloud_shadow"])
+        masked = found.read_flags(Window(0, 1, 3, 2), ["cloud", "cloud_shadow"]).any(axis=0)
     for layer, flag in zip(read, places, strict=True):
         assert list(zip(*np.nonzero(layer), strict=True)) == places[flag], flag
     assert [tuple(place) for place in np.argwhere(masked)] == [(0, 1), (1, 2)]
@@ -286,9 +286,9 @@ def test_fill_without_classes_is_where_the_image_has_no_data(own, image):
     image[:, :2] = NODATA
     write_tif(layer_of(own, "SPECTRAL_IMAGE"), image, nodata=NODATA)
     with open_product(own) as found:
-        fill = found.read_mask(WHOLE, ["fill"])
+        fill = found.read_flags(WHOLE, ["fill"]).any(axis=0)
         with pytest.raises(InputError, match=r"no \*-QL_QUALITY_CLASSES.TIF; .* leave water out"):
-            found.read_mask(WHOLE, ["water"])
+            found.read_flags(WHOLE, ["water"]).any(axis=0)
     assert fill[:2].all() and not fill[2:].any()
 
 
@@ -298,7 +298,7 @@ def test_fill_without_classes_is_where_the_image_has_no_data(own, image):
 def test_a_flag_whose_layer_is_missing_is_refused(own, layer, flag):
     layer_of(own, layer).unlink()
     with open_product(own) as found:
-        assert found.read_mask(WHOLE, ["fill", "snow"]).sum() == 0
+        assert found.read_flags(WHOLE, ["fill", "snow"]).any(axis=0).sum() == 0
         with pytest.raises(InputError, match=rf"no \*-{layer}.TIF; .* leave {flag} out"):
             found.read_flags(WHOLE, ["snow", flag])
 
@@ -308,7 +308,7 @@ def test_an_unknown_flag_is_refused(product):
         open_product(product) as found,
         pytest.raises(InputError, match="flag 'clouds' is unknown"),
     ):
-        found.read_mask(WHOLE, ["clouds"])
+        found.read_flags(WHOLE, ["clouds"]).any(axis=0)
 
 
 # ---- names and archives -------------------------------------------------------------------------
@@ -374,7 +374,7 @@ def test_archives(product, tmp_path, kind, monkeypatch):
         assert any(unpacked.iterdir()) == (kind == "tar.gz")
         assert found.bands.names == KEPT
         np.testing.assert_array_equal(found.read_reflectance(WHOLE), expected)
-        assert not found.read_mask(WHOLE, FLAGS).any()
+        assert not found.read_flags(WHOLE, FLAGS).any(axis=0).any()
     assert not any(unpacked.iterdir())
 
 
@@ -636,7 +636,7 @@ def test_a_real_mosaic_in_the_order_of_the_detectors(shared_data, tmp_path):
         overlap = slice(78, 82)
         assert found.bands.names[overlap] == ("B079", "B092", "B080", "B081")
         read = found.read_reflectance(Window(0, 0, 160, 192))
-        fill = found.read_mask(Window(0, 0, 160, 192), ["fill"])
+        fill = found.read_flags(Window(0, 0, 160, 192), ["fill"]).any(axis=0)
         names = found.bands.names
     np.testing.assert_array_equal(fill, stored[0] == NODATA)
     assert 0 < fill.mean() < 1

@@ -187,8 +187,12 @@ def test_collection_1_surface_reflectance(tmp_path, container):
         assert product.surface_reflectance
         assert product.notes == ()
         block = product.read_reflectance(WHOLE)
-        saturated = product.read_mask(WHOLE, ["saturation"])
-        assert not product.read_mask(WHOLE, ["fill", "cloud", "cirrus", "cloud_shadow"]).any()
+        saturated = product.read_flags(WHOLE, ["saturation"]).any(axis=0)
+        assert (
+            not product.read_flags(WHOLE, ["fill", "cloud", "cirrus", "cloud_shadow"])
+            .any(axis=0)
+            .any()
+        )
     assert block.dtype == np.float32
     # Q · 1e-4 with neither an offset nor a division by the sun's sine.
     np.testing.assert_allclose(block[:, 0, 0], [-0.2, -1e-4, 0, 1e-4, 1, 1.6, 2], atol=1e-7)
@@ -231,7 +235,7 @@ def test_real_clip(shared_data):
         assert product.acquired == "2013-07-07T10:17:42.166196Z"
         window = Window(0, 0, 41, 41)
         block = product.read_reflectance(window)
-        mask = product.read_mask(window, FLAGS)
+        mask = product.read_flags(window, FLAGS).any(axis=0)
     with rasterio.open(next(folder.glob("*_B5.TIF"))) as dataset:
         stored = dataset.read(1).astype(float)
     expected = (2e-5 * stored - 0.1) / math.sin(math.radians(58.99675180))
@@ -290,18 +294,18 @@ def test_each_flag_has_its_bit(tmp_path, collection, level):
         layers = product.read_flags(WHOLE, flags)
         for position, (flag, layer) in enumerate(zip(flags, layers, strict=True)):
             assert np.flatnonzero(layer).tolist() == [5 + position], flag
-        assert product.read_mask(WHOLE, flags).sum() == len(flags)
-        assert not product.read_mask(WHOLE, []).any()
+        assert product.read_flags(WHOLE, flags).any(axis=0).sum() == len(flags)
+        assert not product.read_flags(WHOLE, []).any(axis=0).any()
         assert set(product.absent_flags) == set(FLAGS) - set(flags) - {"saturation"}
         for flag in product.absent_flags:
-            assert not product.read_mask(WHOLE, [flag]).any()
+            assert not product.read_flags(WHOLE, [flag]).any(axis=0).any()
 
 
 def test_collection_1_medium_confidence_is_no_flag(tmp_path):
     quality = np.full((4, 5), (0b10 << 7) | (0b10 << 9) | (0b01 << 11), dtype=np.uint16)
     path = products.write_product(tmp_path, numbers(), collection=1, quality=quality)
     with open_landsat(path) as product:
-        assert not product.read_mask(WHOLE, ["cloud_shadow", "snow", "cirrus"]).any()
+        assert not product.read_flags(WHOLE, ["cloud_shadow", "snow", "cirrus"]).any(axis=0).any()
 
 
 def test_collection_2_saturation_counts_bands_1_to_7(tmp_path):
@@ -311,16 +315,19 @@ def test_collection_2_saturation_counts_bands_1_to_7(tmp_path):
     saturation[0, 2], saturation[0, 3] = 1 << 8, 1 << 11
     path = products.write_product(tmp_path, numbers(), saturation=saturation)
     with open_landsat(path) as product:
-        assert np.argwhere(product.read_mask(WHOLE, ["saturation"])).tolist() == [[0, 0], [0, 1]]
+        assert np.argwhere(product.read_flags(WHOLE, ["saturation"]).any(axis=0)).tolist() == [
+            [0, 0],
+            [0, 1],
+        ]
 
 
 def test_product_without_saturation_file_reads_unless_asked(tmp_path):
     path = products.write_product(tmp_path, numbers())
     next(path.glob("*_QA_RADSAT.TIF")).unlink()
     with open_landsat(path) as product:
-        assert not product.read_mask(WHOLE, ["cloud"]).any()
+        assert not product.read_flags(WHOLE, ["cloud"]).any(axis=0).any()
         with pytest.raises(InputError, match="no QA_RADSAT file"):
-            product.read_mask(WHOLE, ["saturation"])
+            product.read_flags(WHOLE, ["saturation"]).any(axis=0)
 
 
 def test_unknown_flag_is_named(tmp_path):
@@ -328,7 +335,7 @@ def test_unknown_flag_is_named(tmp_path):
         open_landsat(products.write_product(tmp_path, numbers())) as product,
         pytest.raises(InputError, match="'clouds' is unknown; use: fill, dilated_cloud"),
     ):
-        product.read_mask(WHOLE, ["clouds"])
+        product.read_flags(WHOLE, ["clouds"]).any(axis=0)
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -348,7 +355,9 @@ def test_threads_read_what_one_thread_reads(tmp_path, container):
         windows = split_blocks(product.grid, 40) * 3
 
         def read(window):
-            return product.read_reflectance(window), product.read_mask(window, ["cloud"])
+            return product.read_reflectance(window), product.read_flags(window, ["cloud"]).any(
+                axis=0
+            )
 
         expected = [read(window) for window in windows]
         with ThreadPoolExecutor(4) as pool:
@@ -365,7 +374,7 @@ def refuse(path: Path, *words: str) -> None:
     with pytest.raises(InputError) as error, open_product("landsat", path) as product:
         window = Window(0, 0, product.grid.width, product.grid.height)
         product.read_reflectance(window)
-        product.read_mask(window, ["cloud", "saturation"])
+        product.read_flags(window, ["cloud", "saturation"]).any(axis=0)
     message = str(error.value)
     assert "\n" not in message
     for word in words:

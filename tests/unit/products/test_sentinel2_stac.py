@@ -21,7 +21,7 @@ from sentinel2_products import (
 )
 
 from gossan.errors import InputError
-from gossan.products import sentinel2_files, sentinel2_stac
+from gossan.products import raster_files, sentinel2_files, sentinel2_stac
 from gossan.products.sentinel2 import open_dates, open_product
 from gossan.products.sentinel2_stac import describe_item, is_stac, read_items
 
@@ -38,7 +38,7 @@ TWO = ("B04", "SCL")
 def no_proxy_and_no_patience(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    for module in (sentinel2_files, sentinel2_stac):
+    for module in (raster_files, sentinel2_stac):
         monkeypatch.setattr(module, "RETRY_DELAY_S", 0.01)
 
 
@@ -274,7 +274,7 @@ def test_a_busy_server_is_asked_again(remote, server, code):
 def test_a_busy_server_of_images_is_asked_again(remote, server):
     found = describe_item(read_items(remote)[0])
     server.fail = 2
-    grid, count = sentinel2_files.Rasters().describe(found.files["B04"])
+    grid, count = raster_files.Rasters().describe(found.files["B04"])
     assert grid.shape == (24, 36) and count == 1 and server.fail == 0
 
 
@@ -288,14 +288,14 @@ def test_a_server_that_stays_down_is_named(remote, server):
     found = describe_item(items[0])
     match = r"B04\.tif: cannot be opened after 3 attempts \(HTTP 503\); check the address"
     with pytest.raises(InputError, match=match):
-        sentinel2_files.Rasters().describe(found.files["B04"])
+        raster_files.Rasters().describe(found.files["B04"])
     server.fail = 0
     missing = server.url("none.json")
     with pytest.raises(InputError, match=r"none\.json: cannot be read"):
         open_product(missing)
 
 
-def big_remote(tmp_path, server) -> sentinel2_files.RasterFile:
+def big_remote(tmp_path, server) -> raster_files.RasterFile:
     image = np.random.default_rng(0).integers(1, 9000, (1920, 1920), dtype=np.uint16)
     write_cogs(tmp_path, {"B04": image})
     return describe_item(pystac.Item.from_dict(item({"red": server.url("B04.tif")}))).files[
@@ -305,7 +305,7 @@ def big_remote(tmp_path, server) -> sentinel2_files.RasterFile:
 
 def test_an_answer_that_breaks_off_is_asked_for_again(tmp_path, server):
     file, image = big_remote(tmp_path, server)
-    rasters = sentinel2_files.Rasters()
+    rasters = raster_files.Rasters()
     rasters.describe(file)
     server.cut = 2
     found = rasters.read(file, Window(700, 700, 300, 300))
@@ -315,7 +315,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(tmp_path, server):
 
 def test_answers_that_always_break_off_are_an_error(tmp_path, server):
     file, _ = big_remote(tmp_path, server)
-    rasters = sentinel2_files.Rasters()
+    rasters = raster_files.Rasters()
     rasters.describe(file)
     server.cut = 10_000
     match = r"B04\.tif: cannot be read at row 700, column 800 after 3 attempts \(the connection"
@@ -328,7 +328,7 @@ def test_a_file_cut_short_on_the_server_is_an_error(tmp_path, server):
     path = tmp_path / "B04.tif"
     path.write_bytes(path.read_bytes()[:200_000])
     with pytest.raises(InputError, match=r"B04\.tif: cannot be (opened|read)"):
-        sentinel2_files.Rasters().read(file, Window(1600, 1600, 300, 300))
+        raster_files.Rasters().read(file, Window(1600, 1600, 300, 300))
 
 
 def test_a_missing_asset_is_named(remote, server, tmp_path):

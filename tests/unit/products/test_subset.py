@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from shapely.geometry import LineString, Polygon, box
 
 from gossan.errors import InputError
-from gossan.products.subset import select_part
+from gossan.products.subset import nearest_bands, select_part
 from gossan.raster import BandTable, Grid
 
 WEST, NORTH, PIXEL = 500_000.0, 3_600_000.0, 30.0
@@ -182,3 +182,33 @@ def test_files_that_hold_no_polygon_are_refused(tmp_path):
     table.write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=r"table\.csv: holds no polygon"):
         select_part(PRODUCT, polygon=table)
+
+
+ASTER = BandTable(
+    ("1", "2", "3N", "4", "5", "6", "7", "8", "9"),
+    (0.556, 0.6607, 0.8067, 1.656, 2.167, 2.209, 2.262, 2.336, 2.4),
+    (0.08, 0.063, 0.1056, 0.0932, 0.0368, 0.0403, 0.0479, 0.0707, 0.0672),
+)
+
+
+def test_the_bands_nearest_to_wavelengths_come_once_and_in_their_order():
+    centres = (1.65, 2.165, 2.205, 2.26, 2.33, 2.395)
+    assert nearest_bands(ASTER, centres) == (("4", "5", "6", "7", "8", "9"), ())
+    assert nearest_bands(ASTER, centres[::-1])[0] == ("4", "5", "6", "7", "8", "9")
+    assert nearest_bands(ASTER, (2.2, 1.65, 2.21))[0] == ("4", "6")
+    # 0.0993 µm from band 3N is within its width, 0.0693 µm from band 4 within neither.
+    assert nearest_bands(ASTER, (0.906, 2.2)) == (("3N", "6"), ())
+    assert nearest_bands(BandTable(("a", "b"), (1.0, 2.0), (0.01, 0.01)), (1.05, 2.0)) == (
+        ("a", "b"),
+        (),
+    )
+
+
+def test_centres_without_a_band_are_told_and_two_bands_are_needed():
+    assert nearest_bands(ASTER, (1.2, 1.65, 2.2)) == (("4", "6"), (1.2,))
+    with pytest.raises(InputError, match=r"1 of the bands, which lie between 0\.556 and 2\.4 µm"):
+        nearest_bands(ASTER, (1.65, 11.0))
+    with pytest.raises(InputError, match="none of the bands"):
+        nearest_bands(ASTER, (1.2,))
+    with pytest.raises(InputError, match="bands a b have no wavelengths"):
+        nearest_bands(BandTable(("a", "b")), (1.2,))

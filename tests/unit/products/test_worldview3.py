@@ -203,7 +203,7 @@ def test_outside_of_the_finer_image_is_no_data(tmp_path):
     write_image(tmp_path, "SWIR")
     with open_product(tmp_path) as product:
         reflectance = product.read_reflectance(WHOLE)
-        fill = product.read_mask(WHOLE, ["fill"])
+        fill = product.read_flags(WHOLE, ["fill"]).any(axis=0)
     assert np.isnan(reflectance[:8, 0]).all()
     assert np.isnan(reflectance[:8, :, 0]).all()
     assert np.isfinite(reflectance[:, 1:, 1:]).all()
@@ -316,7 +316,7 @@ def test_fill_and_saturation(tmp_path):
     with open_product(tmp_path) as product:
         reflectance = product.read_reflectance(WHOLE)
         fill, saturated, cloud = product.read_flags(WHOLE, ["fill", "saturation", "cloud"])
-        mask = product.read_mask(WHOLE, ["fill", "saturation"])
+        mask = product.read_flags(WHOLE, ["fill", "saturation"]).any(axis=0)
         assert "cloud" in product.absent_flags
         with pytest.raises(InputError, match="frost"):
             product.read_flags(WHOLE, ["frost"])

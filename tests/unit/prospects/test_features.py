@@ -68,6 +68,27 @@ def test_differences_do_not_change_with_illumination():
     assert (nothing == 0).all()
 
 
+def test_differences_of_many_layers_are_of_some_that_are_evenly_spread():
+    layers = [f"B{place:03}" for place in range(285)]
+    recipe = Recipe(differences=True)
+    names = recipe.names(layers)
+    assert len(names) == len(recipe.layers_of(layers)) == 285 + 24 * 23 // 2
+    kept = {name.split(" - ")[0] for name in names[285:]} | {names[-1].split(" - ")[1]}
+    places = sorted(layers.index(name) for name in kept)
+    assert len(places) == 24
+    assert (places[0], places[-1]) == (0, 284)
+    assert set(np.diff(places)) <= {12, 13}
+    assert recipe.note(layers).startswith("differences are of 24 of 285 layers")
+    assert recipe.note(layers[:24]) == Recipe().note(layers) == ""
+    values = np.random.default_rng(1).random((30, 6, 7)).astype("float32") + 0.1
+    found = whole(values, recipe, range(30))
+    names = recipe.names(layers[:30])
+    assert len(found) == len(names)
+    first, second = (layers.index(name) for name in names[-1].split(" - "))
+    expected = (values[first] - values[second]) / (values[first] + values[second])
+    np.testing.assert_allclose(found[-1], expected, rtol=1e-6)
+
+
 def test_layers_that_are_not_used_do_not_matter():
     values = scene()
     found = whole(values, Recipe((3,)), (0, 2))

@@ -11,6 +11,7 @@ from gossan.prospects.forest import (
     predict_block,
     predict_probabilities,
     read_forest,
+    require_same_bands,
     write_forest,
 )
 
@@ -187,6 +188,42 @@ def test_a_byte_gone_wrong_raises_nothing_but_one_line(tmp_path):
                 assert "no forest" in str(error)
                 refused += 1
     assert refused > 600
+
+
+HEADER = {
+    "layers": ["B04", "dem"],
+    "wavelengths_um": [[0.665, 0.031], [None, None]],
+    "trained_on": {"scene": "here", "synthetic": False},
+}
+
+
+def other_scene(header, layers=("B04", "dem"), centres=(0.66, None)):
+    _, forest = trained(n=60)
+    forest.header.update(header)
+    wavelengths = [(centre, 0.03) for centre in centres]
+    return require_same_bands(forest, layers, wavelengths, "forest.npz")
+
+
+def test_a_forest_knows_where_it_was_trained_and_fits_scenes_of_the_same_bands():
+    assert other_scene(HEADER) == {"scene": "here", "synthetic": False}
+    more = other_scene(HEADER, ("dem", "B03", "B04"), (None, 0.56, 0.66))
+    assert more["scene"] == "here"
+
+
+@pytest.mark.parametrize(
+    ("header", "layers", "centres", "said"),
+    [
+        ({}, ("B04",), (0.66,), "was trained on layer 'dem' of here"),
+        ({}, ("B04", "dem"), (0.705, None), "layer B04 at 0.665 µm, here it is at 0.705 µm"),
+        ({}, ("B04", "dem"), (None, None), "layer B04 at 0.665 µm, here it is at no wavelength"),
+        ({"trained_on": None}, ("B04", "dem"), (0.66, None), "train it again"),
+        ({"wavelengths_um": [[0.6, 0.1]]}, ("B04", "dem"), (0.66, None), "train it again"),
+        ({"wavelengths_um": 7}, ("B04", "dem"), (0.66, None), "train it again"),
+    ],
+)
+def test_a_forest_of_other_bands_is_refused(header, layers, centres, said):
+    with pytest.raises(InputError, match=said):
+        other_scene(HEADER | header, layers, centres)
 
 
 def test_what_cannot_be_learned_is_refused():

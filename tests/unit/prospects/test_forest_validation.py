@@ -1,9 +1,11 @@
 import numpy as np
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.legend import MapClass
 from gossan.prospects.forest_samples import Plan, Samples
 from gossan.prospects.forest_validation import Ground, Options, Test, compare_tests
 
+OPTIONS = Options(bootstrap=Bootstrap(24, 200, 42), folds=8, per_class=150, threads=1)
 CLASSES = [MapClass(code, name, name, "#808080") for code, name in enumerate(("ore", "soil"), 1)]
 
 
@@ -15,7 +17,7 @@ def row_of(codes, predicted, blocks):
     test = Test(
         "random", "pixel", np.arange(n), np.array(predicted), (Plan(),), (), (np.arange(n),), (9,)
     )
-    (row,) = compare_tests(ground, [test], CLASSES, Options(replicates=200))
+    (row,) = compare_tests(ground, [test], CLASSES, OPTIONS)
     return row
 
 

@@ -19,6 +19,7 @@ from gossan.prospects.potential import (
 from gossan.raster import Grid
 
 GRID = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 180, 150)
+LEVELS = (0.34, 0.67)
 WEIGHTS = grade_weights(NAMES, "iron.csv")
 
 
@@ -36,7 +37,7 @@ def test_a_certain_grade_has_its_own_score_and_potential(mineral, grade, score, 
     found = score_potential(certain(f"{mineral}-{grade}"), WEIGHTS)
     assert found.dtype == np.float32
     assert found.item() == pytest.approx(score)
-    assert classify_potential(found).item() == potential
+    assert classify_potential(found, *LEVELS).item() == potential
 
 
 def test_the_score_is_the_expected_grade_whatever_the_mineral():
@@ -54,12 +55,12 @@ def test_only_hosting_ground_scores_and_gaps_stay_gaps():
     score = score_potential(values, WEIGHTS, hosting)
     assert score[0, :2].tolist() == [1, 0]
     assert np.isnan(score[0, 2])
-    assert classify_potential(score).tolist() == [[HIGH, LOW, 255]]
+    assert classify_potential(score, *LEVELS).tolist() == [[HIGH, LOW, 255]]
 
 
 def test_a_threshold_belongs_to_the_class_above_in_single_precision():
     score = np.array([0.1, 0.34, 0.3399, 0.67, 0.6699, 1.0, np.nan], "float32")
-    assert classify_potential(score).tolist() == [1, 2, 1, 3, 2, 3, 255]
+    assert classify_potential(score, *LEVELS).tolist() == [1, 2, 1, 3, 2, 3, 255]
     assert classify_potential(np.array([0.1, 0.2], "float32"), 0.1, 0.2).tolist() == [2, 3]
 
 

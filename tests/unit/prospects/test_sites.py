@@ -7,11 +7,11 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.errors import InputError
 from gossan.prospects.potential import HIGH, LOW, MEDIUM, classify_potential
 from gossan.prospects.sites import (
     STEPS,
-    Bootstrap,
     MapCounts,
     Sites,
     SiteTally,
@@ -27,15 +27,19 @@ from gossan.prospects.sites import (
 )
 from gossan.raster import Grid, split_blocks
 
+BOOTSTRAP = Bootstrap(10, 1000, 42)
+EACH_PIXEL = Bootstrap(1, 1000, 42)
 GRID = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 60, 50)
 SCORE = np.tile(np.linspace(0, 1, 60, dtype="float32"), (50, 1))
 SCORE[:, :3] = np.nan
-CODES = classify_potential(SCORE)
+CODES = classify_potential(SCORE, 0.34, 0.67)
 
 
 def sites_of(tmp_path, shapes, **options):
     path = write_shapes(tmp_path / "sites.gpkg", shapes, substance=["iron"] * len(shapes))
-    return read_sites(path, GRID, "claims", **options)
+    return read_sites(
+        path, GRID, "claims", **{"substances": None, "attribute": "substance"} | options
+    )
 
 
 def tally(sites, codes=CODES, score=SCORE, block_px=512):
@@ -97,11 +101,11 @@ def test_only_the_chosen_substances_are_read(tmp_path):
     path = write_shapes(tmp_path / "o.gpkg", shapes, SUBS=["FERRO", "ouro", "cobre"])
     sites = read_sites(path, GRID, "occurrences", ["Ferro "], "SUBS")
     assert (sites.row.tolist(), sites.column.tolist()) == ([5], [5])
-    assert len(read_sites(path, GRID, "occurrences").shapes) == 3
+    assert len(read_sites(path, GRID, "occurrences", None, "substance").shapes) == 3
     with pytest.raises(InputError, match=r"no feature has the SUBS iron \(there are: FERRO, cobre"):
         read_sites(path, GRID, "occurrences", ["iron"], "SUBS")
     with pytest.raises(InputError, match="lack the attribute 'substance'"):
-        read_sites(path, GRID, "occurrences", ["iron"])
+        read_sites(path, GRID, "occurrences", ["iron"], "substance")
     with pytest.raises(InputError, match="none of the chosen occurrences lies over the map"):
         read_sites(path, GRID, "occurrences", ["cobre"], "SUBS")
 
@@ -109,7 +113,7 @@ def test_only_the_chosen_substances_are_read(tmp_path):
 def test_the_overlay_compares_shares_of_sites_and_of_area(tmp_path):
     sites = sites_of(tmp_path, SHAPES)
     everywhere = np.ones(len(SHAPES), bool)
-    rows = overlay_rows(sites, tally(sites), everywhere, "claims", counts(), Bootstrap(10))
+    rows = overlay_rows(sites, tally(sites), everywhere, "claims", counts(), BOOTSTRAP)
     found = {row["potential"]: row for row in rows}
     assert list(found) == ["high", "medium", "low", "medium or high"]
     assert [found[name]["found"] for name in found] == [4, 1, 0, 5]
@@ -128,12 +132,12 @@ def test_the_overlay_compares_shares_of_sites_and_of_area(tmp_path):
 def test_sites_outside_of_the_training_mines_are_told_apart(tmp_path):
     sites = sites_of(tmp_path, SHAPES)
     mines = np.array([pixel_box(7, 9, 50, 52)])
-    overlay, rows, summaries = compare_sites(sites, tally(sites), mines, counts(), Bootstrap(10))
+    overlay, rows, summaries = compare_sites(sites, tally(sites), mines, counts(), BOOTSTRAP)
     assert [row["n"] for row in overlay[::4]] == [5, 4]
     assert [item["sites"] for item in summaries] == ["claims", "claims outside mines"]
     assert {row["sites"] for row in rows} == {"claims", "claims outside mines"}
     none_left = np.array([pixel_box(-50, 500, -50, 500)])
-    overlay, _, summaries = compare_sites(sites, tally(sites), none_left, counts(), Bootstrap(10))
+    overlay, _, summaries = compare_sites(sites, tally(sites), none_left, counts(), BOOTSTRAP)
     assert [item["sites"] for item in summaries] == ["claims"]
     assert overlay[4]["n"] == 0
     assert "share" not in overlay[4]
@@ -145,7 +149,7 @@ def points_with(scores, codes=None):
     scores = np.array(scores, "float32")
     shapes = np.array([pixel_point(0, place) for place in range(number)])
     sites = Sites("occurrences", shapes, np.arange(number) * 10, np.zeros(number, int))
-    code = np.where(np.isnan(scores), 0, classify_potential(scores))
+    code = np.where(np.isnan(scores), 0, classify_potential(scores, 0.34, 0.67))
     return sites, SiteTally(np.zeros((number, 4), int), code, scores)
 
 
@@ -162,7 +166,7 @@ def test_the_area_under_the_curve_is_the_chance_to_beat_a_random_pixel(reached, 
     sites, tallied = points_with(np.array(reached) / STEPS)
     steps = np.bincount(area, minlength=STEPS + 1)
     map_counts = MapCounts(np.zeros(4, int), steps, 900.0)
-    curve = trace_curve(sites, tallied, np.ones(len(reached), bool), map_counts, Bootstrap(1))
+    curve = trace_curve(sites, tallied, np.ones(len(reached), bool), map_counts, EACH_PIXEL)
     assert curve.auc == pytest.approx(brute_auc(np.array(reached), np.array(area)))
     x, y = np.append(curve.area, 0), np.append(curve.found, 0)
     assert -np.trapezoid(y, x) == pytest.approx(curve.auc)
@@ -180,7 +184,7 @@ def test_the_prediction_area_plot_crosses_where_both_shares_meet():
     steps = np.zeros(STEPS + 1, int)
     steps[[50, 500, 950]] = 60, 20, 20
     curve = trace_curve(
-        sites, tallied, np.ones(10, bool), MapCounts(np.zeros(4, int), steps, 900.0), Bootstrap(1)
+        sites, tallied, np.ones(10, bool), MapCounts(np.zeros(4, int), steps, 900.0), EACH_PIXEL
     )
     cross = cross_prediction_area(curve)
     assert cross["found_share"] == pytest.approx(0.8)
@@ -199,28 +203,28 @@ def test_scores_of_single_precision_reach_the_step_they_mean():
 
 
 def test_intervals_come_from_whole_blocks():
-    generator = np.random.default_rng(0)
+    generator, bootstrap = np.random.default_rng(0), Bootstrap(1, 2000, 1)
     values = generator.random((400, 1)) < 0.3
-    spread = resample_means(values, np.arange(400), 2000, 1)
+    spread = resample_means(values, np.arange(400), bootstrap)
     expected = 1.96 * np.sqrt(0.3 * 0.7 / 400)
     assert (spread[1] - spread[0]).item() / 2 == pytest.approx(expected, rel=0.15)
     # Copies of each site within its block add nothing to what is known.
-    copied = resample_means(np.repeat(values, 9, axis=0), np.repeat(np.arange(400), 9), 2000, 1)
+    copied = resample_means(np.repeat(values, 9, axis=0), np.repeat(np.arange(400), 9), bootstrap)
     assert copied[0] == pytest.approx(spread[0])
     assert copied[1] == pytest.approx(spread[1])
-    assert resample_means(values[:4], np.arange(4), 200, 1) is None
-    assert resample_means(values, np.arange(400) % 4, 200, 1) is None
+    assert resample_means(values[:4], np.arange(4), bootstrap) is None
+    assert resample_means(values, np.arange(400) % 4, bootstrap) is None
 
 
 def test_sites_that_cannot_be_scored_make_no_curve():
     sites, tallied = points_with([np.nan, np.nan])
     map_counts = MapCounts(np.zeros(4, int), np.ones(STEPS + 1, int), 900.0)
-    assert trace_curve(sites, tallied, np.ones(2, bool), map_counts, Bootstrap(1)) is None
+    assert trace_curve(sites, tallied, np.ones(2, bool), map_counts, EACH_PIXEL) is None
 
 
 @pytest.mark.parametrize(
     ("numbers", "said"),
-    [((0, 1000, 1), "block-px"), ((10, 99, 1), "bootstrap"), ((10, 1000, -1), "seed")],
+    [((0, 1000, 1), "spatial-block-px"), ((10, 99, 1), "bootstrap"), ((10, 1000, -1), "seed")],
 )
 def test_senseless_numbers_are_refused(numbers, said):
     with pytest.raises(InputError, match=said):

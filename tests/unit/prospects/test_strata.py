@@ -1,5 +1,7 @@
 """strata: indices and their rules, rings and the nearest mine, the draw, the split, bad input."""
 
+from dataclasses import replace
+
 import geopandas
 import numpy as np
 import pytest
@@ -29,7 +31,20 @@ from gossan.prospects.strata import (
 )
 from gossan.raster import BandTable, Grid, read_info
 
-SMALL = Design(counts=(8, 8, 8, 12), ore_count=10, min_distance_m=40.0)
+RULES = Rules(0.2, 0.5, 0.0)
+
+
+def design_of(**changes):
+    """The paper's design, with changes."""
+    paper = {
+        **{"distances_m": (100.0, 200.0, 500.0, 10_000.0), "counts": (20, 20, 20, 40)},
+        **{"ore_count": 20, "min_distance_m": 30.0, "test_share": 0.3, "seed": 42},
+        "spatial_block_px": 32,
+    }
+    return Design(**{**paper, "allow_fewer": False, **changes})
+
+
+SMALL = design_of(counts=(8, 8, 8, 12), ore_count=10, min_distance_m=40.0)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +54,7 @@ def folder(tmp_path_factory):
 
 def draw(folder, design=SMALL, **options):
     files = (folder / "cube.tif", folder / "mines.gpkg", folder / "ore.gpkg")
-    return draw_samples(*files, design=design, rules=options.pop("rules", Rules()), **options)
+    return draw_samples(*files, design=design, rules=options.pop("rules", RULES), **options)
 
 
 def test_bare_soil_index_is_that_of_the_publication():
@@ -53,15 +68,50 @@ def test_rules_leave_water_and_nothing_else_without_a_cover():
     ndvi = np.float32([[0.2, 0.2001, 0.4999, 0.5, 0.1, -0.5, np.nan]])
     bsi = np.float32([[0.1, 0.1, -0.1, -0.3, -0.01, -0.4, np.nan]])
     names = ["", *COVERS]
-    said = [names[code] for code in classify_cover(ndvi, bsi, Rules())[0]]
+    said = [names[code] for code in classify_cover(ndvi, bsi, RULES)[0]]
     assert said == ["soil", "mixed", "mixed", "vegetation", "", "", ""]
 
 
 def test_indices_find_their_bands_by_wavelength():
     landsat = BandTable(("B2", "B3", "B4", "B5", "B6"), (0.4826, 0.5613, 0.6546, 0.8646, 1.609))
-    assert index_bands(landsat, "cube.tif") == [0, 2, 3, 4]
+    found = index_bands(landsat, "cube.tif")
+    assert found.places == (0, 2, 3, 4)
+    assert (found.note, found.green_for_blue) == ("B2 B4 B5 B6", False)
     with pytest.raises(InputError, match=r"cube\.tif: has no shortwave infrared band"):
         index_bands(BandTable(landsat.names[:4], landsat.centre_um[:4]), "cube.tif")
+    with pytest.raises(InputError, match=r"cube\.tif: its bands have no wavelengths"):
+        index_bands(BandTable(landsat.names), "cube.tif")
+
+
+ASTER = BandTable(("1", "2", "3N", "4", "6"), (0.556, 0.661, 0.807, 1.656, 2.209))
+SENTINEL2 = BandTable(
+    ("B02", "B03", "B04", "B08", "B11", "B12"), (0.493, 0.56, 0.665, 0.833, 1.614, 2.202)
+)
+
+
+def stack_of(**tables):
+    """The bands of several sensors as a stack's."""
+    names = [f"{sensor}:{name}" for sensor, table in tables.items() for name in table.names]
+    centres = [centre for table in tables.values() for centre in table.centre_um]
+    return BandTable(tuple(names), tuple(centres))
+
+
+def test_without_a_blue_band_green_stands_in_and_that_is_said():
+    found = index_bands(ASTER, "cube.tif")
+    assert found.names == ("1", "2", "3N", "4")
+    assert found.note == "1 2 3N 4 (green in place of blue)"
+
+
+def test_the_bands_of_a_stack_are_of_one_sensor_with_blue_if_there_is_one():
+    found = index_bands(stack_of(aster=ASTER, sentinel2=SENTINEL2), "stack.tif")
+    assert found.note == "sentinel2:B02 sentinel2:B04 sentinel2:B08 sentinel2:B11"
+    assert found.places == (5, 7, 8, 9)
+    visible = BandTable(SENTINEL2.names[:4], SENTINEL2.centre_um[:4])
+    found = index_bands(stack_of(aster=ASTER, planet=visible), "stack.tif")
+    assert found.note == "aster:1 aster:2 aster:3N aster:4 (green in place of blue)"
+    infrared = BandTable(ASTER.names[3:], ASTER.centre_um[3:])
+    with pytest.raises(InputError, match="no sensor of it has all bands for NDVI and BSI"):
+        index_bands(stack_of(aster=infrared, planet=visible), "stack.tif")
 
 
 @pytest.mark.parametrize("window", [Window(0, 0, 90, 80), Window(13, 27, 40, 31)])
@@ -91,8 +141,11 @@ def test_rings_and_nearest_mines_are_those_of_exact_distances(window):
 
 
 def test_strata_are_named_as_in_the_paper():
-    assert Design().strata == ("ore", "0-100 m", "100-200 m", "200-500 m", "500 m-10 km")
-    assert Design(distances_m=(1000.0, 2500.0), counts=(1, 1)).strata[1:] == ("0-1 km", "1-2.5 km")
+    assert design_of().strata == ("ore", "0-100 m", "100-200 m", "200-500 m", "500 m-10 km")
+    assert design_of(distances_m=(1000.0, 2500.0), counts=(1, 1)).strata[1:] == (
+        "0-1 km",
+        "1-2.5 km",
+    )
 
 
 def test_counts_strata_and_distances_are_as_asked(folder):
@@ -121,7 +174,7 @@ def test_counts_strata_and_distances_are_as_asked(folder):
     assert np.array_equal(samples.block, samples.row // 32 * width + samples.column // 32)
 
 
-def test_without_a_reference_the_indices_say_the_cover(folder):
+def test_without_ground_truth_the_indices_say_the_cover(folder):
     samples, _ = draw(folder)
     cover = samples.cover != "ore"
     assert np.array_equal(samples.rule[cover], samples.cover[cover])
@@ -131,14 +184,14 @@ def test_without_a_reference_the_indices_say_the_cover(folder):
     assert set(samples.labelled_by) == {"ore points", "indices"}
 
 
-def test_a_reference_says_the_cover(folder):
+def test_ground_truth_says_the_cover(folder):
     classes = read_classes(folder / "covers.csv")
-    samples, rows = draw(folder, reference=folder / "truth.tif", classes=classes)
+    samples, rows = draw(folder, truth=folder / "truth.tif", classes=classes)
     truth = truth_codes()
     names = {item.code: item.name for item in classes}
     at = truth[samples.row, samples.column]
     assert [names[code] for code in at] == samples.cover.tolist()
-    assert set(samples.labelled_by) == {"ore points", "reference"}
+    assert set(samples.labelled_by) == {"ore points", "truth"}
     assert (samples.rule != samples.cover).any()
     pixels = sum(row["pixels"] for row in rows if row["class"] == "soil")
     assert pixels == (truth == 2)[6:].sum() + (truth == 2)[:6, 6:].sum()
@@ -159,7 +212,7 @@ def test_seed_alone_decides_the_draw(folder, monkeypatch):
     again, _ = draw(folder, threads=2)
     for name in ("row", "column", "split", "cover"):
         assert np.array_equal(getattr(first, name), getattr(again, name))
-    other, _ = draw(folder, Design(**{**SMALL.__dict__, "seed": 43}))
+    other, _ = draw(folder, replace(SMALL, seed=43))
     assert not np.array_equal(first.row, other.row)
 
 
@@ -203,22 +256,22 @@ def test_spectra_of_points_are_those_of_the_cube(folder):
 
 
 def test_short_strata_are_named_with_their_numbers(folder):
-    design = Design(counts=(8, 8, 8, 12), ore_count=50, min_distance_m=40.0)
+    design = design_of(counts=(8, 8, 8, 12), ore_count=50, min_distance_m=40.0)
     with pytest.raises(InputError) as caught:
         draw(folder, design)
     assert "mine hematite, stratum ore, ore: 36 of 50 (from 36 pixels)" in str(caught.value)
     assert "mine itabirite, stratum ore" in str(caught.value)
-    fewer, rows = draw(folder, Design(**{**design.__dict__, "allow_fewer": True}))
+    fewer, rows = draw(folder, replace(design, allow_fewer=True))
     assert (fewer.cover == "ore").sum() == 72
     assert next(row for row in rows if row["class"] == "ore")["asked"] == 50
 
 
 def test_a_class_that_is_nowhere_is_named(folder):
-    rules = Rules(soil_bsi=1.0)
+    rules = Rules(0.2, 0.5, 1.0)
     with pytest.raises(InputError, match="stratum 0-100 m, soil: 0 of 8 "):
         draw(folder, rules=rules)
     with pytest.raises(InputError, match="0 points of the class soil in all strata"):
-        draw(folder, Design(**{**SMALL.__dict__, "allow_fewer": True}), rules=rules)
+        draw(folder, replace(SMALL, allow_fewer=True), rules=rules)
 
 
 def mines(folder, tmp_path, **columns):
@@ -227,7 +280,7 @@ def mines(folder, tmp_path, **columns):
     return draw_samples(
         *(folder / "cube.tif", tmp_path / "mines.gpkg", folder / "ore.gpkg"),
         design=SMALL,
-        rules=Rules(),
+        rules=RULES,
     )
 
 
@@ -258,7 +311,7 @@ def test_ore_points_outside_of_all_mines_do_not_count(folder, tmp_path):
         draw_samples(
             *(folder / "cube.tif", folder / "mines.gpkg", tmp_path / "ore.gpkg"),
             design=SMALL,
-            rules=Rules(),
+            rules=RULES,
         )
 
 
@@ -270,15 +323,15 @@ def test_ore_points_outside_of_all_mines_do_not_count(folder, tmp_path):
         ({"counts": (0, 0, 0, 0)}, "counts, ore-count"),
         ({"min_distance_m": -1.0}, "min-distance-m: -1"),
         ({"test_share": 1.0}, "test-share: 1"),
-        ({"block_px": 0}, "block-px"),
+        ({"spatial_block_px": 0}, "spatial-block-px"),
     ],
 )
 def test_designs_that_cannot_be_drawn_are_refused(folder, change, message):
     with pytest.raises(InputError, match=message):
-        draw(folder, Design(**{**SMALL.__dict__, **change}))
+        draw(folder, replace(SMALL, **change))
 
 
-@pytest.mark.parametrize("rules", [Rules(0.5, 0.5), Rules(0.2, 1.5), Rules(soil_bsi=2.0)])
+@pytest.mark.parametrize("rules", [Rules(0.5, 0.5, 0), Rules(0.2, 1.5, 0), Rules(0.2, 0.5, 2.0)])
 def test_rules_that_contradict_themselves_are_refused(folder, rules):
     with pytest.raises(InputError, match="soil-"):
         draw(folder, rules=rules)

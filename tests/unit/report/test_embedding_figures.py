@@ -11,7 +11,7 @@ from PIL import Image
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
-from gossan.cube.bands import SENSORS, read_bands
+from gossan.cube.bands import read_bands
 from gossan.legend import MapClass, read_classes
 from gossan.raster import BandTable, Grid
 from gossan.report import embedding_figures as figures
@@ -178,11 +178,11 @@ def test_a_picture_reads_three_bands_of_the_sensor(folder):
 
 
 def test_the_sensor_of_the_picture_is_the_one_that_sees_most():
-    bits = np.full((1, 30, 40), 1 << SENSORS.index("enmap"), np.float32)
+    bits = np.full((1, 30, 40), 1 << sensor_reports.SENSORS.index("enmap"), np.float32)
     bits[0, 0, 0] = 31
     bits[0, 1] = np.nan
     mask = Raster(bits, GRID, BandTable(("sensors",)))
-    assert figures.widest_sensor(mask, SENSORS) == "enmap"
+    assert figures.widest_sensor(mask, sensor_reports.SENSORS) == "enmap"
     assert figures.widest_sensor(mask, ("emit", "prisma")) == "emit"
 
 
@@ -216,7 +216,7 @@ def test_all_sets_and_all_numbers_of_the_table_are_drawn(folder):
         for row in table
         if row["mineral"] == "macro" and row["threshold_kind"] == "validation"
     }
-    assert values[0, 0] == wanted["+".join(SENSORS), "masked"]
+    assert values[0, 0] == wanted["+".join(sensor_reports.SENSORS), "masked"]
     assert values[-1, -1] == wanted["worldview3", "shape"]
     bold = [text for text in heat.texts if text.get_fontweight() == "bold"]
     assert len(bold) >= 31

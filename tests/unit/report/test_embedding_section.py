@@ -5,7 +5,6 @@ import pytest
 import sensor_reports
 from pages import make_source, render
 
-from gossan.cube.bands import SENSORS
 from gossan.embedding.sensor_scores import METHOD_LABELS
 from gossan.errors import InputError
 from gossan.files import read_json
@@ -57,7 +56,7 @@ def make_scene(folder, pictures, tables=tuple(TABLES), synthetic=False, assessed
         id="tiny",
         cube=read_json(folder / "stack.json") | {"synthetic": synthetic},
         bands=read_table(folder / "bands.csv", []),
-        sensors={name: read_json(folder / f"{name}.json") for name in SENSORS},
+        sensors={name: read_json(folder / f"{name}.json") for name in sensor_reports.SENSORS},
         figures={name: pictures / f"{name}.png" for name in shown},
         records=sensor_reports.accuracy_records(synthetic, assessed),
         tables=read,
@@ -131,7 +130,7 @@ def subsets(masked, unmasked, filled=None, kind="validation"):
     """Rows of all sets of sensors; each score is a function of the set."""
     rows = []
     for missing in [(), *sensor_reports.missing_sets()]:
-        own = tuple(name for name in SENSORS if name not in missing)
+        own = tuple(name for name in sensor_reports.SENSORS if name not in missing)
         for method, score in (("masked", masked), ("unmasked", unmasked), ("filled", filled)):
             if score is not None:
                 row = scored(method, "macro", score(own), kind=kind)
@@ -217,7 +216,9 @@ def test_bands_are_counted_beside_the_paper(folder):
     fewer = count_bands([row for row in rows if row["band"] != "B10"], {"sentinel2": 12})["text"]
     assert "Sentinel-2: 11 bands are read (B01, B02" in fewer
     assert "B10" not in fewer
-    same = {name: row["kept"] for name, row in zip(SENSORS, counts["rows"], strict=True)}
+    same = {
+        name: row["kept"] for name, row in zip(sensor_reports.SENSORS, counts["rows"], strict=True)
+    }
     assert count_bands(rows, same)["text"] == "These are the paper's numbers."
     assert count_bands(rows, {})["text"] == ""
     assert count_bands(rows, {})["paper"] is None
@@ -242,7 +243,7 @@ def test_table_one_has_the_paper_beside_ours(folder, published):
 
 def test_the_published_numbers_follow_from_each_other(published):
     assert sum(published["bands"].values()) == 499
-    assert tuple(published["bands"]) == SENSORS
+    assert tuple(published["bands"]) == sensor_reports.SENSORS
     table, similar = published["tables"]
     for entry, row in zip(published["detection"], table["rows"], strict=True):
         precision = implied_precision(entry["recall"], entry["f1"])

@@ -265,7 +265,7 @@ def probability():
 
 def potential():
     score = (0.7 * BODY + 0.35 * noise()[0]).astype("float32")
-    return raster(classify_potential(score)[None])
+    return raster(classify_potential(score, 0.34, 0.67)[None])
 
 
 HOSTS = drawing.Shapes([ring(0, 110, 0, 180)], np.zeros((0, 2)))

@@ -2,16 +2,24 @@ import numpy as np
 import pytest
 
 from gossan.errors import InputError
+from gossan.raster import BandTable
 from gossan.transforms.band_ratios import (
     RATIOS,
     band_ratio,
     list_ratios,
     log_ratios,
+    missing_ratios,
     zone_ratios,
 )
 
-NAMES = ("4", "5", "6", "7", "8", "9")
-BY_NAME = {ratio.name: ratio for ratio in RATIOS}
+ASTER = BandTable(
+    ("1", "2", "3N", "4", "5", "6", "7", "8", "9"),
+    (0.556, 0.661, 0.807, 1.656, 2.167, 2.209, 2.262, 2.336, 2.400),
+    (0.09, 0.06, 0.1, 0.092, 0.035, 0.04, 0.047, 0.07, 0.068),
+)
+SHORTWAVE = BandTable(ASTER.names[3:], ASTER.centre_um[3:], ASTER.fwhm_um[3:])
+NAMES = SHORTWAVE.names
+BY_NAME = {ratio.name: ratio for ratio in list_ratios(ASTER)}
 
 
 def block(*values):
@@ -19,7 +27,7 @@ def block(*values):
 
 
 def test_ratios_are_those_of_the_literature():
-    formulas = {ratio.name: ratio.formula for ratio in RATIOS}
+    formulas = {ratio.name: ratio.formula for ratio in list_ratios(ASTER)}
     assert formulas["al_oh"] == "(5+7)/6"
     assert formulas["kaolinite_alunite"] == "(4+6)/5"
     assert formulas["mg_oh"] == "(6+9)/8"
@@ -50,18 +58,93 @@ def test_a_missing_band_is_named():
 
 
 def test_zones_have_their_ratios_and_other_zones_have_all():
-    assert [ratio.name for ratio in zone_ratios(NAMES, "phyllic")] == ["al_oh", "muscovite"]
-    assert {ratio.name for ratio in zone_ratios(NAMES, "propylitic")} == {
+    assert [ratio.name for ratio in zone_ratios(SHORTWAVE, "phyllic")] == ["al_oh", "muscovite"]
+    assert {ratio.name for ratio in zone_ratios(SHORTWAVE, "propylitic")} == {
         "mg_oh",
         "carbonate",
         "epidote_chlorite",
     }
-    assert zone_ratios(NAMES, "skarn") == list_ratios(NAMES)
-    assert all(set(ratio.bands) <= set(NAMES) for ratio in list_ratios(NAMES))
+    assert zone_ratios(SHORTWAVE, "skarn") == list_ratios(SHORTWAVE)
+    assert all(set(ratio.bands) <= set(NAMES) for ratio in list_ratios(SHORTWAVE))
+
+
+def table(*bands):
+    """Bands of (name, centre, width)."""
+    return BandTable(*map(tuple, zip(*bands, strict=True)))
+
+
+LANDSAT = table(
+    *(("B2", 0.483, 0.06), ("B3", 0.561, 0.057), ("B4", 0.655, 0.037)),
+    *(("B5", 0.865, 0.028), ("B6", 1.609, 0.085), ("B7", 2.201, 0.187)),
+)
+SENTINEL2 = table(
+    *(("B03", 0.56, 0.035), ("B04", 0.665, 0.031), ("B05", 0.704, 0.014), ("B07", 0.783, 0.019)),
+    *(("B08", 0.833, 0.105), ("B8A", 0.865, 0.02), ("B11", 1.614, 0.09), ("B12", 2.202, 0.175)),
+)
+WORLDVIEW3 = table(
+    *(("G", 0.547, 0.07), ("R", 0.66, 0.06), ("N", 0.827, 0.12), ("S3", 1.661, 0.07)),
+    *(("S5", 2.165, 0.04), ("S6", 2.205, 0.04), ("S7", 2.26, 0.05), ("S8", 2.33, 0.07)),
+)
+
+
+def formulas(bands):
+    return {ratio.name: ratio.formula for ratio in list_ratios(bands)}
+
+
+def test_every_sensor_has_the_ratios_that_its_bands_allow():
+    assert formulas(LANDSAT) == {
+        "ferric_iron": "B4/B3",
+        "ferric_oxide": "B6/B5",
+        "gossan": "B6/B4",
+        "clay": "B6/B7",
+    }
+    assert formulas(SENTINEL2) == {
+        "ferric_iron": "B04/B03",
+        "ferric_oxide": "B11/B08",
+        "gossan": "B11/B04",
+        "clay": "B11/B12",
+    }
+    wide = formulas(WORLDVIEW3)
+    assert wide["al_oh"] == "(S5+S7)/S6"
+    assert "clay" not in wide
+    assert missing_ratios(WORLDVIEW3) == ["mg_oh", "carbonate", "epidote_chlorite", "clay"]
+    assert missing_ratios(ASTER) == ["clay"]
+    assert missing_ratios(LANDSAT) == [
+        ratio.name for ratio in RATIOS if ratio.name not in formulas(LANDSAT)
+    ]
+    assert [ratio.name for ratio in zone_ratios(LANDSAT, "phyllic")] == ["ferric_iron", "clay"]
+    assert list_ratios(BandTable(("4", "5", "6", "7"))) == []
+
+
+def test_of_many_narrow_bands_the_nearest_to_the_place_are_taken():
+    centres = np.arange(0.40, 2.50, 0.0074)
+    bands = BandTable(
+        tuple(f"B{n:03}" for n in range(len(centres))), tuple(centres), (0.0085,) * len(centres)
+    )
+    assert missing_ratios(bands) == ["clay"]
+    place = dict(zip(bands.names, centres, strict=True))
+    (ratio,) = (item for item in list_ratios(bands) if item.name == "al_oh")
+    for name, ideal in zip(ratio.bands, (2.167, 2.262, 2.209), strict=True):
+        assert abs(place[name] - ideal) <= 0.0037
+
+
+def test_a_ratio_of_a_stack_stays_within_one_sensor():
+    bands = BandTable(
+        (
+            *(f"landsat:{name}" for name in LANDSAT.names),
+            *(f"aster:{name}" for name in ASTER.names),
+        ),
+        (*LANDSAT.centre_um, *ASTER.centre_um),
+        (*LANDSAT.fwhm_um, *ASTER.fwhm_um),
+    )
+    found = formulas(bands)
+    assert found["al_oh"] == "(aster:5+aster:7)/aster:6"
+    assert found["ferric_iron"] == "landsat:B4/landsat:B3"
+    assert missing_ratios(bands) == []
 
 
 def test_logarithms_are_zero_for_a_flat_spectrum_and_bounded_for_a_dark_one():
     flat = {name: np.full((2, 2), 0.3, "float32") for name in NAMES}
-    assert np.allclose(log_ratios(flat, list_ratios(NAMES), 0.01), 0, atol=1e-6)
+    assert np.allclose(log_ratios(flat, list_ratios(SHORTWAVE), 0.01), 0, atol=1e-6)
     dark = flat | {"6": np.full((2, 2), -0.2, "float32")}
-    assert np.isfinite(log_ratios(dark, list_ratios(NAMES), 0.01)).all()
+    assert np.isfinite(log_ratios(dark, list_ratios(SHORTWAVE), 0.01)).all()

@@ -130,7 +130,7 @@ def test_numbers_out_of_range_are_cut_off_and_told(tmp_path, cube):
         assert [errors[20 + i, 40, 10 + i] for i in range(3)] == [2, 4, 1]
     with open_product(path, ["S041"]) as product:
         reflectance = product.read_reflectance(WHOLE)[0]
-        saturated = product.read_mask(WHOLE, ["saturation"])
+        saturated = product.read_flags(WHOLE, ["saturation"]).any(axis=0)
     assert (reflectance[20, 10], reflectance[21, 11]) == (0, 1.5)
     assert np.isnan(reflectance[22, 12])
     assert set(zip(*np.nonzero(saturated), strict=True)) == {(21, 11)}

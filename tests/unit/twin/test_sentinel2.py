@@ -4,41 +4,38 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import geopandas
 import numpy as np
 import pytest
 import rasterio
 from rasterio.windows import Window
 
 from gossan.errors import InputError
-from gossan.legend import read_classes
 from gossan.library.readers import read_library
 from gossan.products.sentinel2 import BANDS, open_dates, open_product
 from gossan.products.sun import sun_position
 from gossan.raster import Grid
-from gossan.twin import iron, sentinel2
+from gossan.twin import sentinel2
+from gossan.twin.site import find_site
 
 SIZE = 144
 WHOLE = Window(0, 0, SIZE, SIZE)
-VECTORS = ("mines", "ore_points", "geology", "claims", "occurrences")
-STYLED = ("truth", "iron_truth")
+LEVEL_M = 880.0
+
+
+def place(size_px: int = SIZE, seed: int = 42, difficulty: float = 1.0):
+    return find_site("iron", seed=seed, size_px=[size_px], difficulty=difficulty)
 
 
 @pytest.fixture(scope="module")
-def tables(root):
-    static = root / "resources" / "static"
-    return {
-        "library": read_library(static / "analytic_library.csv"),
-        "covers": read_classes(static / "covers.csv"),
-        "iron": read_classes(static / "iron.csv"),
-    }
+def library(root):
+    return read_library(root / "resources" / "static" / "analytic_library.csv")
 
 
 @pytest.fixture(scope="module")
-def write(tables):
-    def make(folder: Path, **options) -> Path:
-        settings = {"seed": 42, "size_px": SIZE, "dates": 3, "difficulty": 1.0, "block_px": 48}
-        sentinel2.write_sentinel2(folder, **(tables | settings | options))
+def write(library):
+    def make(folder: Path, dates: int = 3, threads: int = 1, block_px: int = 48, **ground) -> Path:
+        options = {"dates": dates, "threads": threads, "block_px": block_px}
+        sentinel2.simulate_sentinel2(place(**ground), library, folder, **options)
         return folder
 
     return make
@@ -46,21 +43,12 @@ def write(tables):
 
 @pytest.fixture(scope="module")
 def twin(write, tmp_path_factory):
-    return write(tmp_path_factory.mktemp("twin"))
+    return write(tmp_path_factory.mktemp("twin") / "sentinel2")
 
 
 @pytest.fixture(scope="module")
-def scene(tables):
-    grid = sentinel2.scene_grid(SIZE)
-    ground = iron.IronGround(42, (10.0 * SIZE, 10.0 * SIZE), 1.0)
-    return sentinel2._Scene(
-        ground=ground,
-        grid=grid,
-        dates=sentinel2._plan_dates(ground, grid, 3),
-        spectra=sentinel2._resample(iron.mix_materials(tables["library"])),
-        covers=iron.class_codes(tables["covers"], iron.COVER_CLASSES),
-        iron=iron.class_codes(tables["iron"], iron.IRON_CLASSES),
-    )
+def scene(library):
+    return sentinel2.plan_scene(place(), library, 3)
 
 
 def members(path: Path) -> list[str]:
@@ -72,12 +60,7 @@ def members(path: Path) -> list[str]:
 
 
 def test_what_is_written(twin):
-    names = {path.name for path in twin.iterdir()}
-    expected = {"dates", "dem.tif", "magnetics.tif", *(f"{name}.gpkg" for name in VECTORS)}
-    for name in STYLED:
-        expected |= {f"{name}.tif", f"{name}.qml", f"{name}.tif.aux.xml"}
-    assert names == expected
-    assert sorted(path.name[:19] for path in (twin / "dates").iterdir()) == [
+    assert sorted(path.name[:19] for path in twin.iterdir()) == [
         "S2A_MSIL2A_20210707",
         "S2A_MSIL2A_20220222",
         "S2B_MSIL2A_20211030",
@@ -85,7 +68,7 @@ def test_what_is_written(twin):
 
 
 def test_the_layout_of_a_date_is_the_native_one(twin):
-    path = next((twin / "dates").glob("S2A_MSIL2A_20210707*.zip"))
+    path = next(twin.glob("S2A_MSIL2A_20210707*.zip"))
     assert path.stem == "S2A_MSIL2A_20210707T130251_N0500_R095_T23LQE_20230115T000000"
     root = f"{path.stem}.SAFE"
     granule = f"{root}/GRANULE/L2A_T23LQE_A031552_20210707T130251"
@@ -106,7 +89,7 @@ def test_the_layout_of_a_date_is_the_native_one(twin):
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_gdal_takes_it_for_a_sentinel_2_product(twin, tmp_path):
-    path = next((twin / "dates").glob("S2B*.zip"))
+    path = next(twin.glob("S2B*.zip"))
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path)
     with rasterio.open(tmp_path / f"{path.stem}.SAFE" / "MTD_MSIL2A.xml") as product:
@@ -114,11 +97,11 @@ def test_gdal_takes_it_for_a_sentinel_2_product(twin, tmp_path):
         assert product.tags()["PREVIEW_IMAGE_URL"] == sentinel2.ORIGIN
         bands = product.subdatasets[0]
     with rasterio.open(bands) as dataset:
-        sentinel2.scene_grid(SIZE).require_same(Grid.of(dataset), bands)
+        place().grid.require_same(Grid.of(dataset), bands)
 
 
 def test_the_reader_reads_it_and_knows_that_it_is_simulated(twin):
-    products = open_dates(twin / "dates")
+    products = open_dates(twin)
     assert [product.sensor for product in products] == [
         "Sentinel-2A MSI",
         "Sentinel-2B MSI",
@@ -127,12 +110,12 @@ def test_the_reader_reads_it_and_knows_that_it_is_simulated(twin):
     for product in products:
         with product:
             assert product.synthetic
-            assert product.grid == sentinel2.scene_grid(SIZE)
+            assert product.grid == place().grid
             assert product.bands.names == BANDS
             assert 40 < product.sun_elevation_deg < 70
             assert product.calibrations["B02"].offset == -1000
             reflectance = product.read_reflectance(WHOLE)
-            fill = product.read_mask(WHOLE, ["fill"])
+            fill = product.read_flags(WHOLE, ["fill"]).any(axis=0)
         assert 0 < fill.mean() < 0.1
         # The scene classification has pixels of 20 m, as B05 has.
         assert np.isnan(reflectance[BANDS.index("B05")][fill]).all()
@@ -143,90 +126,62 @@ def test_the_reader_reads_it_and_knows_that_it_is_simulated(twin):
 
 
 def test_the_files_hold_what_the_ground_gives_without_loss(twin, scene):
-    block = sentinel2.simulate_block(scene, WHOLE)
-    products = open_dates(twin / "dates", ("B02", "B03", "B04", "B08"))
-    for product, images in zip(products, block.images, strict=True):
+    blocks = sentinel2.simulate_block(scene, WHOLE)
+    products = open_dates(twin, ("B02", "B03", "B04", "B08"))
+    for product, images in zip(products, blocks, strict=True):
         with product:
             read = product.read_reflectance(WHOLE)
         for values, band in zip(read, ("B02", "B03", "B04", "B08"), strict=True):
             stored = images[band].astype(np.float64)
             expected = np.where(stored == 0, np.nan, (stored - 1000) / 10_000)
             np.testing.assert_allclose(values, expected, atol=1e-6)
-    for name, codes in (("truth", block.cover), ("iron_truth", block.grade)):
-        with rasterio.open(twin / f"{name}.tif") as dataset:
-            np.testing.assert_array_equal(dataset.read(1), codes)
-            assert dataset.tags()["SYNTHETIC"] == "yes"
-            scene.grid.require_same(Grid.of(dataset), name)
 
 
 def test_same_bytes_with_other_threads_and_blocks_and_over_older_files(twin, write, tmp_path):
-    (tmp_path / "dates").mkdir()
-    (tmp_path / "dates" / "older.zip").write_bytes(b"")
-    write(tmp_path, threads=2, block_px=96)
-    names = {path.relative_to(twin) for path in twin.rglob("*")}
-    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*")} == names
+    again = tmp_path / "sentinel2"
+    again.mkdir()
+    (again / "older.zip").write_bytes(b"")
+    write(again, threads=2, block_px=96)
+    names = sorted(path.name for path in twin.iterdir())
+    assert sorted(path.name for path in again.iterdir()) == names
     for name in names:
-        if (twin / name).is_file():
-            assert (twin / name).read_bytes() == (tmp_path / name).read_bytes(), name
-
-
-def test_vectors_lie_on_the_scene_and_say_that_they_are_simulated(twin):
-    bounds = sentinel2.scene_grid(SIZE).bounds
-    for name in VECTORS:
-        table = geopandas.read_file(twin / f"{name}.gpkg")
-        assert table.crs.to_epsg() == 32723
-        assert table["source"].str.contains("gossan").all()
-        west, south, east, north = table.total_bounds
-        assert bounds[0] <= west <= east <= bounds[2], name
-        assert bounds[1] <= south <= north <= bounds[3], name
-
-
-def test_extra_rasters_cover_the_scene_on_pixels_of_their_own(twin):
-    west, south, east, north = sentinel2.scene_grid(SIZE).bounds
-    for name, pixel_m in (("dem", 30), ("magnetics", 100)):
-        with rasterio.open(twin / f"{name}.tif") as dataset:
-            assert dataset.res == (pixel_m, pixel_m)
-            assert dataset.tags()["SYNTHETIC"] == "yes"
-            left, low, right, high = dataset.bounds
-            assert np.isfinite(dataset.read()).all()
-        assert left <= west and low <= south and right >= east and high >= north
+        assert (twin / name).read_bytes() == (again / name).read_bytes(), name
+    assert list(tmp_path.iterdir()) == [again]
 
 
 def test_the_files_tell_nothing_of_the_machine(twin):
-    for path in twin.rglob("*"):
-        if path.is_file():
-            assert str(twin).encode() not in path.read_bytes(), path.name
+    for path in twin.iterdir():
+        assert str(twin).encode() not in path.read_bytes(), path.name
 
 
 # ---- numbers ------------------------------------------------------------------------------------
 
 
-def test_clean_ground_is_corrected_to_what_it_is(tables):
+def test_clean_ground_is_corrected_to_what_it_is():
     """At difficulty 0 there is no air, noise or cloud: only the light on slopes is left in."""
-    ground = iron.IronGround(42, (10.0 * SIZE, 10.0 * SIZE), 0.0)
-    grid = sentinel2.scene_grid(SIZE)
-    date = sentinel2._plan_dates(ground, grid, 1)[0]
+    site = place(difficulty=0.0)
+    ground, date = site.terrain, sentinel2.plan_dates(site, site.grid, 1)[0]
     for value in (0.02, 0.3, 0.8):
         seen = np.full((3, 3), value * sentinel2._BAND_FACTS["B04"][3], np.float32)
-        corrected = sentinel2._correct(ground, date, 0.665, "B04", seen)
+        corrected = sentinel2._correct(ground, date, 0.665, "B04", seen, LEVEL_M)
         np.testing.assert_allclose(corrected, value, atol=1e-5)
 
 
 def test_the_correction_undoes_the_air_but_for_the_error_of_its_aerosol(scene):
     from dataclasses import replace
 
-    from gossan.twin.ground import Sky
     from gossan.twin.optics import top_of_atmosphere
+    from gossan.twin.terrain import Sky
 
     one = np.ones((1, 1), np.float32)
-    date = scene.dates[0]
+    date, ground = scene.dates[0], scene.site.terrain
     for band, wavelength in (("B02", 0.4927), ("B12", 2.2024)):
         gas = np.array([sentinel2._BAND_FACTS[band][3]])
         seen = top_of_atmosphere(
             0.25 * one[None],
             one,
             one,
-            iron.BASE_ELEVATION_M * one,
+            LEVEL_M * one,
             Sky(0 * one, 0 * one, 0 * one, one),
             np.array([wavelength]),
             gas,
@@ -234,10 +189,11 @@ def test_the_correction_undoes_the_air_but_for_the_error_of_its_aerosol(scene):
             date.aerosol,
         )[0]
         known = replace(date, assumed_aerosol=date.aerosol)
-        right = sentinel2._correct(scene.ground, known, wavelength, band, seen)
+        right = sentinel2._correct(ground, known, wavelength, band, seen, LEVEL_M)
         assert right[0, 0] == pytest.approx(0.25, abs=1e-4)
     wrong = replace(date, assumed_aerosol=2 * date.aerosol)
-    assert abs(sentinel2._correct(scene.ground, wrong, 0.4927, "B02", seen)[0, 0] - 0.25) > 1e-3
+    found = sentinel2._correct(ground, wrong, 0.4927, "B02", seen, LEVEL_M)
+    assert abs(found[0, 0] - 0.25) > 1e-3
 
 
 def test_noise_has_the_size_that_the_instrument_has(scene):
@@ -246,15 +202,15 @@ def test_noise_has_the_size_that_the_instrument_has(scene):
     light = irradiance * np.sin(np.radians(date.sun[0]))
     typical = np.pi * radiance * date.distance_au**2 / light
     signal = np.full((120, 120), typical)
-    noise = sentinel2._noise(scene.ground, date, "B04", Window(0, 0, 120, 120), signal)
+    noise = sentinel2._noise(scene.site.terrain, date, "B04", Window(0, 0, 120, 120), signal)
     assert noise.std() == pytest.approx(typical / ratio, rel=0.03)
-    again = sentinel2._noise(scene.ground, date, "B04", Window(7, 5, 9, 9), signal[:9, :9])
+    again = sentinel2._noise(scene.site.terrain, date, "B04", Window(7, 5, 9, 9), signal[:9, :9])
     np.testing.assert_array_equal(again, noise[5:14, 7:16])
 
 
 def test_classes_and_cloud_mask_agree_with_the_clouds(twin):
     looks = 0
-    for product in open_dates(twin / "dates"):
+    for product in open_dates(twin):
         with product:
             cloud, shadow, fill, opaque = product.read_flags(
                 WHOLE, ("cloud", "cloud_shadow", "fill", "qa60_cloud")
@@ -271,15 +227,14 @@ def test_classes_and_cloud_mask_agree_with_the_clouds(twin):
 
 
 def test_one_date_and_no_clouds(write, tmp_path):
-    write(tmp_path, dates=1, difficulty=0.0)
-    (path,) = (tmp_path / "dates").iterdir()
+    (path,) = write(tmp_path / "one", dates=1, difficulty=0.0).iterdir()
     with open_product(path) as product:
-        cloud = product.read_mask(WHOLE, ["cloud", "cloud_shadow", "cirrus"])
+        cloud = product.read_flags(WHOLE, ["cloud", "cloud_shadow", "cirrus"]).any(axis=0)
     assert not cloud.any()
 
 
 def test_dates_follow_the_orbits_of_both_spacecraft(scene):
-    dates = sentinel2._plan_dates(scene.ground, scene.grid, 36)
+    dates = sentinel2.plan_dates(scene.site, scene.grid, 36)
     for name, offset in (("Sentinel-2A", -2), ("Sentinel-2B", 27)):
         for date in (one for one in dates if one.spacecraft == name):
             orbit = int(date.granule.split("_A")[1][:6])
@@ -302,40 +257,56 @@ def test_the_sun_stands_where_tables_have_it():
     assert elevation > 89.5
 
 
-@pytest.mark.parametrize("size", [48, 768, 10_980])
-def test_scenes_lie_on_60_m_pixels_of_the_tile(size):
-    grid = sentinel2.scene_grid(size)
-    west, south, east, north = grid.bounds
-    assert (west - 699_960) % 60 == 0
-    assert (8_500_020 - north) % 60 == 0
-    assert west >= 699_960 and east <= 699_960 + 109_800
-    assert south >= 8_500_020 - 109_800 and north <= 8_500_020
+def test_elsewhere_it_passes_as_late_by_the_sun():
+    """Tile, time and orbits fit the ground and one another."""
+    site = find_site("porphyry", seed=1, size_px=[64], difficulty=1.0)
+    grid = site.covering(10, 60)
+    assert sentinel2.tile_name(grid) == "43SDV"
+    for date, name in zip(sentinel2.plan_dates(site, grid, 2), ("A", "B"), strict=True):
+        assert date.tile == "43SDV"
+        assert (date.moment.hour, date.moment.minute) == (5, 15)
+        assert 20 < date.sun[0] < 75
+        orbit = int(date.granule.split("_A")[1][:6])
+        assert (orbit - {"A": -2, "B": 27}[name]) % 143 + 1 == date.orbit
+        assert date.leaf == 1.0
+
+
+def test_the_tiles_of_the_grounds_are_those_of_the_grid_of_tiles():
+    for name, size_px, tile in (
+        ("iron", [768], "23LQE"),
+        ("epithermal", [128], "11SMB"),
+        ("porphyry-zones", [147, 87], "39SXS"),
+    ):
+        site = find_site(name, seed=42, size_px=size_px, difficulty=1.0)
+        assert sentinel2.tile_name(site.covering(10, 60)) == tile
 
 
 # ---- faults -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [50, 0, 10_986])
-def test_sizes_that_no_tile_has_are_refused(size):
-    with pytest.raises(ValueError, match="multiple of 6"):
-        sentinel2.scene_grid(size)
+@pytest.mark.parametrize("dates", [0, 37])
+def test_a_number_of_dates_out_of_range_is_refused(write, tmp_path, dates):
+    with pytest.raises(InputError, match=f"--dates {dates}: out of range; use 1 to 36"):
+        write(tmp_path / "out", dates=dates)
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_class_table_without_a_class_is_refused_and_leaves_nothing(write, tables, tmp_path):
-    short = [entry for entry in tables["covers"] if entry.name != "mixed"]
-    with pytest.raises(InputError, match="mixed"):
-        write(tmp_path / "out", covers=short)
-    assert not (tmp_path / "out").exists()
+def test_a_ground_larger_than_a_tile_is_refused(library, tmp_path):
+    site = find_site("porphyry", seed=1, size_px=[3662], difficulty=1.0)
+    with pytest.raises(InputError, match=r"porphyry is 10986 .* at most 10980"):
+        sentinel2.simulate_sentinel2(site, library, tmp_path / "out", dates=1)
 
 
 def test_a_failure_leaves_the_older_files(write, tmp_path, monkeypatch):
-    (tmp_path / "truth.tif").write_bytes(b"older")
+    older = tmp_path / "sentinel2" / "older.zip"
+    older.parent.mkdir()
+    older.write_bytes(b"older")
 
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(sentinel2, "_write_vectors", fail)
+    monkeypatch.setattr(sentinel2, "_pack_date", fail)
     with pytest.raises(OSError, match="disk full"):
-        write(tmp_path, dates=1, size_px=48)
-    assert [path.name for path in tmp_path.iterdir()] == ["truth.tif"]
-    assert (tmp_path / "truth.tif").read_bytes() == b"older"
+        write(older.parent, dates=1, size_px=96)
+    assert [path.name for path in tmp_path.iterdir()] == ["sentinel2"]
+    assert older.read_bytes() == b"older"

@@ -123,7 +123,7 @@ def test_what_is_too_bright_is_saturated(tmp_path):
     values[12, 21, 31] = -0.5
     with open_product(write(tmp_path, values, COARSE, BANDS)) as product:
         whole = Window(0, 0, 60, 40)
-        saturated = product.read_mask(whole, ["saturation"])
+        saturated = product.read_flags(whole, ["saturation"]).any(axis=0)
         dark = product.read_reflectance(whole)[12, 21, 31]
     assert set(zip(*np.nonzero(saturated), strict=True)) == {(20, 30)}
     # The least number is 1, for 0 is no data.

@@ -3,12 +3,14 @@ import pytest
 from scipy.ndimage import correlate1d
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from gossan.accuracy.scores import resample_blocks
+from gossan.accuracy.blocks import SpatialBlocks, resample
 from gossan.errors import InputError
+from gossan.raster import BandTable
 from gossan.transforms.band_ratios import list_ratios
 from gossan.zones import alteration_score as score
 
 BANDS = ("4", "5", "6", "7", "8", "9")
+TABLE = BandTable(BANDS, (1.656, 2.167, 2.209, 2.262, 2.336, 2.400))
 
 
 def inputs(rows=80, columns=90, seed=0):
@@ -26,14 +28,14 @@ def features(values, low_pass, details, inner=None):
         low_pass,
         details,
         dict(zip(BANDS, values, strict=True)),
-        list_ratios(BANDS),
+        list_ratios(TABLE),
         inner or (slice(0, rows), slice(0, columns)),
     )
 
 
 def test_every_feature_has_a_name():
     found = features(*inputs())
-    names = score.feature_names(BANDS, list_ratios(BANDS))
+    names = score.feature_names(BANDS, list_ratios(TABLE))
     assert len(found) == len(names) == len(set(names))
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
@@ -106,7 +108,8 @@ def test_no_pixel_near_a_fold_may_train_for_it():
     generator = np.random.default_rng(4)
     fold = generator.integers(0, 3, (5, 6)).astype("int16")
     row, column = (index.ravel() for index in np.mgrid[:80, :96])
-    touched = score.touched_folds(row, column, fold, 16, 5, 3)
+    spatial = SpatialBlocks((80, 96), 16)
+    touched = score.touched_folds(row, column, fold, spatial, 5, 3)
     pixel_fold = np.kron(fold, np.ones((16, 16), int))
     for k in range(3):
         rows, columns = np.nonzero(pixel_fold == k)
@@ -118,7 +121,7 @@ def test_no_pixel_near_a_fold_may_train_for_it():
                 mask[r[kept], c[kept]] = True
         assert np.array_equal(touched[:, k].reshape(80, 96), mask)
     with pytest.raises(InputError, match="buffer-px: 17"):
-        score.touched_folds(row, column, fold, 16, 17, 3)
+        score.touched_folds(row, column, fold, spatial, 17, 3)
 
 
 def train(seed=0, folds=3, shift=1.5):
@@ -214,16 +217,7 @@ def test_a_score_without_skill_has_the_zones_share():
 
 def test_bootstrap_samples_of_curves_and_maps_draw_the_same_blocks():
     generator = np.random.default_rng(7)
-    counts = generator.integers(0, 50, (30, 2, 2))
-    curves = score.resample_counts(counts, 200, 3)
-    maps = resample_blocks(counts, 200, 3)
-    assert np.array_equal(curves, maps)
-    assert score.interval(np.arange(101.0), 4) == (None, None)
-    assert score.interval(np.arange(101.0), 5) == (2.5, 97.5)
-
-
-def test_kept_draws_are_those_that_would_be_drawn_again(monkeypatch):
-    counts = np.random.default_rng(8).integers(0, 50, (40, 2, 2))
-    kept = resample_blocks(counts, 150, 3)
-    monkeypatch.setattr("gossan.accuracy.scores.KEPT_DRAWS", 0)
-    assert np.array_equal(resample_blocks(counts, 150, 3), kept)
+    counts = generator.integers(0, 50, (30, 9, 2))
+    curves = resample(counts, 200, 3)
+    maps = resample(counts.reshape(30, 3, 6).sum(axis=1), 200, 3)
+    assert np.array_equal(curves.reshape(200, 3, 6).sum(axis=1), maps)

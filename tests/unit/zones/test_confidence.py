@@ -3,7 +3,6 @@ import pytest
 
 from gossan.errors import InputError
 from gossan.zones.confidence import (
-    PUBLISHED,
     Levels,
     find_extremes,
     low_pass_places,
@@ -12,12 +11,14 @@ from gossan.zones.confidence import (
     scale_low_pass,
 )
 
+PHYLLIC, PROPYLITIC = Levels((0.6, 0.7), (0.7, 1.0)), Levels((0.3, 0.5), (0.5, 0.65))
+
 
 def test_the_published_ranges_hold_their_lower_end_and_not_their_upper_end():
     values = np.array([0.0, 0.5999, 0.6, 0.6999, 0.7, 0.99, 1.0, np.nan])
-    assert map_confidence(values, PUBLISHED["phyllic"]).tolist() == [0, 0, 1, 1, 2, 2, 2, 255]
+    assert map_confidence(values, PHYLLIC).tolist() == [0, 0, 1, 1, 2, 2, 2, 255]
     values = np.array([0.2999, 0.3, 0.4999, 0.5, 0.6499, 0.65, 1.0])
-    assert map_confidence(values, PUBLISHED["propylitic"]).tolist() == [0, 1, 1, 2, 2, 0, 0]
+    assert map_confidence(values, PROPYLITIC).tolist() == [0, 1, 1, 2, 2, 0, 0]
 
 
 def test_a_gap_between_the_ranges_means_no_confidence():
@@ -56,9 +57,7 @@ def test_extremes_of_blocks_merge_to_those_of_the_whole():
 
 def test_a_threshold_is_not_moved_by_single_precision():
     low, high = np.zeros(1), np.array([10.0])
-    codes = map_confidence(
-        scale_low_pass(np.full((1, 1, 1), 7.0, "float32"), low, high), PUBLISHED["phyllic"]
-    )
+    codes = map_confidence(scale_low_pass(np.full((1, 1, 1), 7.0, "float32"), low, high), PHYLLIC)
     assert codes.item() == 2
 
 

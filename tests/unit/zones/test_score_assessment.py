@@ -1,8 +1,11 @@
 import numpy as np
 
+from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.scores import assess_blocks
 from gossan.zones.alteration_score import PROBABILITY_EDGES, Model, ZoneModels
 from gossan.zones.score_assessment import Options, _Comparison, _ZonePlan, count_carrying
+
+OPTIONS = Options(bootstrap=Bootstrap(32, 200, 42), folds=2, buffer_px=8, per_class=600, threads=1)
 
 
 def compare(counts):
@@ -11,7 +14,7 @@ def compare(counts):
     models = ZoneModels(model, (model, model), np.full(2, 0.5, np.float32), (9, 9), (9, 9))
     fold = np.arange(len(counts))[None] % 2
     plan = _ZonePlan("phyllic", 1, models, fold, {"score": PROBABILITY_EDGES})
-    return _Comparison(plan, {"score": counts}, Options(replicates=200))
+    return _Comparison(plan, {"score": counts}, OPTIONS)
 
 
 def counts_of(blocks, zone_blocks):

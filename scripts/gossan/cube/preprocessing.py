@@ -1,0 +1,297 @@
+"""A product becomes a cube: passes over it for statistics, then one that writes.
+
+The product is calibrated by its reader; here it is corrected, masked and normalised, block by
+block. Numbers without wavelengths are no reflectance: they are only masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gossan.cube.atmosphere import (
+    apply_corrections,
+    is_relative,
+    plan_methods,
+    solve_corrections,
+)
+from gossan.cube.corrections import Collect, Correction, Merge, Scene
+from gossan.cube.cube import Cube, Pixels, Record, describe_masked
+from gossan.cube.masks import VEGETATION, note_absent, select_plants
+from gossan.cube.normalisation import NORMALISATIONS, check_normalisation
+from gossan.cube.stage_quality import StageMeter, describe_quality
+from gossan.errors import InputError
+from gossan.raster import Layer, iter_blocks, map_blocks
+from gossan.transforms.vegetation import vegetation_index
+
+if TYPE_CHECKING:
+    from rasterio.windows import Window
+
+    from gossan.library.spectrum import Spectrum
+    from gossan.products.product import Product
+    from gossan.products.subset import Subset
+
+_STAGE = {True: "surface", False: "toa", None: "given"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a cube is made: corrections by name, flags that become nodata, the last step's name.
+
+    Pixels of an NDVI above `ndvi_max` (None: none) become nodata too. `library` are the spectra
+    that corrections may need.
+    """
+
+    atmosphere: Sequence[str]
+    mask: Sequence[str]
+    normalisation: str
+    ndvi_max: float | None = None
+    library: Sequence[Spectrum] = ()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pixels of the grid, with data in all bands, under each flag, and left after masking."""
+
+    total: int
+    observed: int
+    flagged: tuple[int, ...]
+    valid: int
+
+    def __add__(self, other: Counts) -> Counts:
+        """The counts of two blocks together."""
+        return Counts(
+            self.total + other.total,
+            self.observed + other.observed,
+            tuple(a + b for a, b in zip(self.flagged, other.flagged, strict=True)),
+            self.valid + other.valid,
+        )
+
+
+class Preprocessing:
+    """The passes over one part of a product: first statistics, then the cube.
+
+    `stages` holds the signal and noise of each stage, `result` those of what goes into the cube.
+    """
+
+    def __init__(
+        self,
+        part: Subset,
+        plants: Subset | None,
+        recipe: Recipe,
+        block_px: int = 512,
+        threads: int = 1,
+    ):
+        """Set up reading `part`; `plants` are the same ground's red and near infrared."""
+        self.part = part
+        self.plants = plants
+        self.ndvi_max = recipe.ndvi_max
+        self.flags = tuple(dict.fromkeys(recipe.mask))
+        self.mask = self.flags if plants is None else (*self.flags, VEGETATION)
+        self.sources = [part.read_reflectance, self._read_flags]
+        self.counts: Counts | None = None
+        self.stages: list[tuple[str, StageMeter]] = []
+        self.result = StageMeter(part.bands)
+        self.options = {
+            "grid": part.grid,
+            # Statistics take pixels in pairs and in cells of four, which no block may divide.
+            "block_px": block_px + block_px % 2,
+            "threads": threads,
+        }
+
+    def _read_flags(self, window: Window) -> np.ndarray:
+        flags = self.part.read_flags(window, ("fill", *self.flags))
+        if self.plants is None:
+            return flags
+        index = vegetation_index(*self.plants.read_reflectance(window))
+        return np.concatenate([flags, (index > self.ndvi_max)[np.newaxis]])
+
+    @staticmethod
+    def _observe(reflectance: np.ndarray, flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels with data in all bands, and those of them that no flag masks."""
+        observed = np.isfinite(reflectance).all(axis=0) & ~flags[0]
+        return observed, observed & ~flags[1:].any(axis=0)
+
+    def _next_stage(self, corrections: Sequence[Correction]) -> StageMeter | None:
+        """A new meter when the stage that these corrections end with has none yet."""
+        if len(self.stages) > len(corrections) or not self.part.bands.centre_um:
+            return None
+        if corrections:
+            name = corrections[-1].method
+        else:
+            name = _STAGE[self.part.product.surface_reflectance]
+        meter = StageMeter(self.part.bands)
+        self.stages.append((name, meter))
+        return meter
+
+    def survey(self, corrections: Sequence[Correction], collect: Collect, merge: Merge) -> Any:
+        """The merged statistics of all blocks after the corrections.
+
+        The first pass also counts pixels, and the first after each correction measures its stage.
+        """
+        meter = self._next_stage(corrections)
+
+        def look(reflectance: np.ndarray, flags: np.ndarray) -> tuple[Counts, Any]:
+            observed, kept = self._observe(reflectance, flags)
+            counts = Counts(
+                observed.size,
+                int(observed.sum()),
+                tuple(int((flag & observed).sum()) for flag in flags[1:]),
+                int(kept.sum()),
+            )
+            reflectance[:, ~observed] = np.nan
+            values, kept = apply_kept(reflectance, kept, corrections)
+            if meter is not None:
+                meter.add(values, kept)
+            return counts, collect(values, kept)
+
+        label = f"statistics after {corrections[-1].method if corrections else 'calibration'}"
+        blocks = iter_blocks(look, self.sources, progress=label, **self.options)
+        _, (counts, statistics) = next(blocks)
+        for _, (more_counts, more_statistics) in blocks:
+            counts = counts + more_counts
+            statistics = merge(statistics, more_statistics)
+        self.counts = counts
+        self._require_pixels()
+        return statistics
+
+    def solve(
+        self, methods: Sequence[str], normalisation: str, scene: Scene
+    ) -> tuple[list[Correction], Correction]:
+        """Solve all corrections and the normalisation, with the passes that they need."""
+        corrections = solve_corrections(methods, scene, self.survey)
+        normalise = NORMALISATIONS[normalisation](
+            scene, lambda collect, merge: self.survey(corrections, collect, merge)
+        )
+        if self.counts is None:
+            self.survey([], lambda values, kept: None, lambda one, other: None)
+        return corrections, normalise
+
+    def _require_pixels(self) -> None:
+        name = self.part.product.product_id
+        if self.counts.observed == 0:
+            raise InputError(
+                f"{name}: all pixels are nodata in one band or another; choose another scene or "
+                "leave bands out"
+            )
+        if self.counts.valid == 0:
+            raise InputError(
+                f"{name}: the flags {' '.join(self.mask)} mask every pixel; choose another scene, "
+                "fewer flags or a higher NDVI"
+            )
+
+    def write(self, layer: Layer, corrections: Sequence[Correction], normalise: Correction) -> int:
+        """Write the cube; measure what is not measured yet, and return the count of its pixels."""
+        meter = self._next_stage(corrections)
+        spectral = bool(self.part.bands.centre_um)
+
+        def make(reflectance: np.ndarray, flags: np.ndarray) -> np.ndarray:
+            values, kept = apply_kept(
+                reflectance, self._observe(reflectance, flags)[1], corrections
+            )
+            if meter is not None:
+                meter.add(values, kept)
+            values = normalise.apply(values)
+            if spectral:
+                self.result.add(values, kept, noise=False)
+            values[:, ~kept] = np.nan
+            return values
+
+        map_blocks(make, self.sources, [layer], progress="cube", **self.options)
+        return self.result.pixels if spectral else self.counts.valid
+
+    def describe(self) -> dict[str, Any]:
+        """What was measured of the stages and of the cube, for the record."""
+        if not self.stages:
+            return {}
+        return describe_quality(self.stages, self.result)
+
+
+def apply_kept(
+    reflectance: np.ndarray, kept: np.ndarray, corrections: Sequence[Correction]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Corrected values, and the pixels that are still valid: a method may make some nodata."""
+    values = apply_corrections(reflectance, corrections)
+    return values, kept & np.isfinite(values).all(axis=0)
+
+
+def describe_atmosphere(product: Product, corrections: Sequence[Correction]) -> str:
+    """What was done about the atmosphere, in a word: by the product's maker, then by us."""
+    done = [product.level] if product.surface_reflectance else []
+    return " ".join(done + [correction.method for correction in corrections]) or "none"
+
+
+def plan(part: Subset, recipe: Recipe) -> tuple[list[str], str, list[str]]:
+    """Corrections that apply to a part of a product, its normalisation, and notes on both.
+
+    Raises InputError for corrections that are unknown or do not go with the normalisation.
+    """
+    product = part.product
+    methods, notes = plan_methods(
+        recipe.atmosphere,
+        product.surface_reflectance,
+        product.sun_elevation_deg,
+        len(part.bands.names),
+    )
+    if part.bands.centre_um:
+        check_normalisation(recipe.normalisation, is_relative(methods))
+        return methods, recipe.normalisation, notes
+    if methods or recipe.normalisation != "none":
+        notes = ["numbers without wavelengths are no reflectance: neither corrected nor normalised"]
+    return [], "none", notes
+
+
+def make_cube(
+    part: Subset,
+    recipe: Recipe,
+    path: Path,
+    *,
+    how: dict[str, object],
+    notes: Sequence[str] = (),
+    block_px: int = 512,
+    threads: int = 1,
+) -> Record:
+    """Write the cube of a part of a product; the record of it, which is not written.
+
+    `how` are further keys of the record about what was chosen, `notes` further ones. Raises
+    InputError where the recipe does not suit the product, and where no pixel is left.
+    """
+    product = part.product
+    methods, normalisation, planned = plan(part, recipe)
+    plants = select_plants(part, recipe.ndvi_max)
+    work = Preprocessing(part, plants, recipe, block_px, threads)
+    scene = Scene(part.bands, product.sun_elevation_deg, product.sensor, recipe.library)
+    corrections, normalise = work.solve(methods, normalisation, scene)
+    cube = Cube(
+        bands=part.bands,
+        product_id=product.product_id,
+        sensor=product.sensor,
+        synthetic=product.synthetic,
+        atmosphere=describe_atmosphere(product, corrections),
+        normalisation=normalisation,
+        spacecraft=product.spacecraft,
+        collection=product.collection,
+        level=product.level,
+        acquired=product.acquired,
+        sun_elevation_deg=product.sun_elevation_deg,
+        reflectance=bool(part.bands.centre_um),
+    )
+    valid = work.write(cube.layer(path), corrections, normalise)
+    counts = work.counts
+    return Record(
+        cube,
+        Pixels(counts.total, counts.observed, valid),
+        describe_masked(work.mask, counts.flagged, counts.observed),
+        corrections=[{"method": c.method, **c.parameters} for c in corrections],
+        how={
+            **({} if plants is None else {"ndvi_max": recipe.ndvi_max}),
+            **({"normalisation_range": normalise.parameters} if normalise.parameters else {}),
+            **how,
+        },
+        found=work.describe(),
+        notes=[*planned, *notes, *product.notes, *note_absent(product, work.flags)],
+    )

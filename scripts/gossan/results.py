@@ -1,0 +1,34 @@
+"""What a scene leaves: the one table of its files, resources/static/results.csv."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from string import Formatter
+
+COLUMNS = ("method", "file", "kind", "when", "title", "unit", "note")
+
+
+def read_results(path: str | Path) -> list[dict[str, str]]:
+    """The rows of the table, each with COLUMNS.
+
+    `file` lies below the method's folder and may hold {zone}, {network} or {embedding}; `when` are
+    words that must all hold, as `gossan.scenes.conditions` tells them.
+    """
+    with Path(path).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def list_results(
+    rows: Iterable[Mapping[str, str]],
+    method: str,
+    held: set[str],
+    names: Mapping[str, Iterable[str]],
+) -> Iterator[dict[str, str]]:
+    """The rows of a method that hold, one a file: `names` are what stands for a word in braces."""
+    for row in rows:
+        if row["method"] == method and set(row["when"].split()) <= held:
+            words = [word for _, word, _, _ in Formatter().parse(row["file"]) if word]
+            for choice in product(*(names[word] for word in words)):
+                file = row["file"].format(**dict(zip(words, choice, strict=True)))
+                yield {**row, "file": file}

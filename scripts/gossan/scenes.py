@@ -1,0 +1,364 @@
+"""The table of scenes, and the plan: which methods of a study run on which sensors of a scene."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gossan.config import METHODS, methods_of
+from gossan.errors import InputError
+from gossan.schema import nearest, schema_faults
+
+TWIN = "twin"
+# Several sensors on one grid, which methods take for one more sensor.
+STACK = "stack"
+RASTERS = "rasters"
+# Methods that run once a scene; all others run on each of its sensors.
+WHOLE_SCENE = ("embedding", "targets")
+# What is known of a simulated ground, by what a method compares with it.
+TWIN_TRUTHS = {
+    "porphyry": {"minerals": "truth.tif"},
+    "porphyry-zones": {"minerals": "truth.tif", "zones": "zones.gpkg"},
+    "iron": {"prospects": "truth.tif"},
+    "epithermal": {"minerals": "truth.tif"},
+}
+TWIN_PRODUCTS = {
+    "landsat": "landsat.tar",
+    "aster": "aster.hdf",
+    "sentinel2": "sentinel2",
+    "emit": "emit.nc",
+    "enmap": "enmap",
+    "prisma": "prisma.he5",
+    "worldview3": "worldview3",
+}
+SURVEYS = ("mines", "ore_points", "geology", "claims", "occurrences")
+TWIN_RASTERS = ("dem.tif", "magnetics.tif")
+# Bands are sought as far from a wavelength as this (µm); see preprocess_scene --centres-um.
+_REACH_UM = 0.06
+_LEAST_ZONE_BANDS = 2
+
+
+def read_scenes(path: str | Path, schema: Mapping) -> tuple[list[dict[str, str]], list[str]]:
+    """Rows of the table of scenes, and its faults, one line each.
+
+    Lines that start with `#` are comments. Errors: InputError when the file cannot be read.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"scenes: cannot read {path}; give a tab-separated table ({error})"
+        ) from error
+    lines = {
+        number: line
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.startswith("#")
+    }
+    table = csv.DictReader(lines.values(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    columns = list(schema["properties"])
+    if list(table.fieldnames or []) != columns:
+        return [], [f"{path}: the first line must be these columns with tabs between: {columns}"]
+    rows, faults = [], []
+    for number, row in zip(list(lines)[1:], table, strict=True):
+        place = f"{path}, line {number}"
+        if row.get("truth") is None:
+            row["truth"] = ""  # editors strip the tab before an empty last column
+        if None in row or None in row.values():
+            faults.append(f"{place}: has not {len(columns)} columns; separate them with tabs")
+            continue
+        row = {key: value.strip() for key, value in row.items()}
+        faults += schema_faults(row, schema, f"{place}, ")
+        faults += [f"{place}, {fault}" for fault in _row_faults(row)]
+        faults += [f"{place}, {fault}" for fault in _repetition_faults(row, rows)]
+        rows.append(row)
+    if not rows and not faults:
+        faults.append(f"{path}: lists no scene; add a row")
+    return rows, faults
+
+
+def ground_of(product: str) -> str:
+    """The simulated ground that a product is of; empty for a real one."""
+    if product == TWIN:
+        return next(iter(TWIN_TRUTHS))
+    return product.removeprefix(f"{TWIN}:") if product.startswith(f"{TWIN}:") else ""
+
+
+def truths_of(text: str) -> dict[str, str]:
+    """Ground truth by method; under "" what holds for all methods."""
+    truths = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        method, colon, path = part.partition(":")
+        if colon and method in METHODS:
+            truths[method] = path.strip()
+        else:
+            truths[""] = part
+    return truths
+
+
+def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
+    ground = ground_of(row["product"])
+    if ground and ground not in TWIN_TRUTHS:
+        yield (
+            f"product: no simulated ground is called {ground!r}"
+            f"{nearest(ground, TWIN_TRUTHS) or '; choose from ' + ', '.join(TWIN_TRUTHS)}"
+        )
+    elif ground and row["sensor"] == RASTERS:
+        yield f"product: `{TWIN}` has no product of {RASTERS}; choose another sensor"
+    elif row["product"] and not ground and not _is_there(row["product"]):
+        yield f"product: {row['product']} does not exist; correct the path"
+    for path in truths_of(row["truth"]).values():
+        if path == TWIN and not ground:
+            yield f"truth: `{TWIN}` goes only with product `{TWIN}:GROUND`"
+        elif path != TWIN and not Path(path).exists():
+            yield f"truth: {path} does not exist; correct the path"
+
+
+def _is_there(product: str) -> bool:
+    return product.startswith(("http://", "https://")) or Path(product).exists()
+
+
+def _repetition_faults(row: dict[str, str], rows: Iterable[dict[str, str]]) -> Iterator[str]:
+    """Faults of a row beside earlier rows of its scene, which are of its other sensors."""
+    earlier = [other for other in rows if other["scene"] == row["scene"]]
+    if not earlier:
+        return
+    scene = repr(row["scene"])
+    if row["study"] != earlier[0]["study"]:
+        yield f"study: the rows of {scene} must have the same; give each study its own scene name"
+    if row["sensor"] in [other["sensor"] for other in earlier]:
+        yield f"sensor: {scene} has two rows of {row['sensor']}; keep one"
+    if row["truth"] != earlier[0]["truth"]:
+        yield f"truth: the rows of {scene} must have the same"
+    if ground_of(row["product"]) != ground_of(earlier[0]["product"]):
+        yield f"product: the rows of {scene} must be of one ground"
+
+
+def plan_scenes(
+    rows: Iterable[Mapping[str, str]], studies: Mapping[str, Mapping]
+) -> dict[str, dict[str, Any]]:
+    """Scenes by name, in the order of their first rows.
+
+    Each has `scene`, `study`, `ground` (of a simulated scene), `truths` by method, `sensors`: path
+    of the product by sensor, and `methods`: the sensors (or STACK) that each method runs on; [""]
+    for a method of the whole scene.
+    """
+    scenes: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        start = {
+            "scene": row["scene"],
+            "study": row["study"],
+            "ground": ground_of(row["product"]),
+            "truths": truths_of(row["truth"]),
+            "sensors": {},
+        }
+        scenes.setdefault(row["scene"], start)["sensors"][row["sensor"]] = row["product"]
+    for scene in scenes.values():
+        settings = studies[scene["study"]]
+        scene["stack"] = stack_members(settings, scene["sensors"])
+        scene["methods"] = {
+            method: _sensors_of_method(method, settings, list(scene["sensors"]))
+            for method in methods_of(settings)
+        }
+    return scenes
+
+
+def stack_members(settings: Mapping, sensors: Iterable[str]) -> list[str]:
+    """Sensors that go into a scene's stack: those that a key names, else all but raster stacks."""
+    named = settings["stack"]["sensors"] or settings.get("embedding", {}).get("sensors", [])
+    given = list(sensors)
+    return [name for name in given if name in named] if named else _spectral(given)
+
+
+def _spectral(sensors: list[str]) -> list[str]:
+    """All sensors but a raster stack, which may be a model of heights; or that, if it is alone."""
+    return [name for name in sensors if name != RASTERS] or sensors
+
+
+def _sensors_of_method(method: str, settings: Mapping, sensors: list[str]) -> list[str]:
+    if method in WHOLE_SCENE:
+        return [""]
+    named = settings[method]["sensors"]
+    if named:
+        return [name for name in [*sensors, STACK] if name in named]
+    if method == "prospects":
+        return [STACK] if len(_spectral(sensors)) > 1 else _spectral(sensors)
+    if method == "patches" and "minerals" in settings:
+        return _sensors_of_method("minerals", settings, sensors)
+    return _spectral(sensors)
+
+
+def parts_of(scene: Mapping) -> Iterator[tuple[str, str]]:
+    """(method, sensor) of all that a scene has: `cube` of each sensor first, then its methods."""
+    used = {sensor for sensors in scene["methods"].values() for sensor in sensors}
+    stacked = STACK in used or "embedding" in scene["methods"]
+    used |= set(scene["stack"]) if stacked else set()
+    cubes = [sensor for sensor in scene["sensors"] if sensor in used]
+    cubes += [STACK] if stacked else []
+    yield from (("cube", sensor) for sensor in cubes)
+    for method, sensors in scene["methods"].items():
+        yield from ((method, sensor) for sensor in sensors)
+
+
+def truth_of(scene: Mapping, method: str) -> str:
+    """Path of what is known of a scene's ground for a method; empty where nothing is.
+
+    The path of a simulated truth is told by its name alone, for it lies in the scene's own folder.
+    """
+    path = scene["truths"].get(method) or scene["truths"].get("", "")
+    if path != TWIN:
+        return path
+    kind = method if method in ("zones", "prospects") else "minerals"
+    return TWIN_TRUTHS[scene["ground"]].get(kind, "")
+
+
+def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> set[str]:
+    """What holds for a method of a scene, in the words of the column `when` of the results."""
+    section = settings.get(method, {})
+    held = {
+        "truth": bool(truth_of(scene, method)),
+        "twin": bool(scene["ground"]),
+        "composite": sensor == "sentinel2",
+        STACK: sensor == STACK,
+        "trained": not section.get("model"),
+    }
+    if method == "zones":
+        held["scored"] = held["truth"] or bool(section["score"]["model"])
+    if method == "prospects":
+        held["points"] = bool(section["points"]["train"])
+        held["sampled"] = held["trained"] and not held["points"]
+        held["iron"] = has_grades(section)
+        held["cover"] = held["trained"] or not held["iron"]
+    if method == "targets":
+        held["agreement"] = not has_potential(settings)
+    return {name for name, holds in held.items() if holds}
+
+
+def has_grades(section: Mapping) -> bool:
+    """Whether `prospects` maps grades of iron: from samples around mines, or by such a forest."""
+    if section["model"]:
+        return Path(section["model"]).stem == "iron"
+    return not section["points"]["train"]
+
+
+def has_potential(settings: Mapping) -> bool:
+    """Whether a study has a map of potential, which its targets are ranked on."""
+    return "prospects" in settings and has_grades(settings["prospects"])
+
+
+def plan_faults(
+    scenes: Iterable[Mapping], studies: Mapping[str, Mapping], sensors: Mapping, twin: Mapping
+) -> list[str]:
+    """What a scene's sensors or size cannot serve, one line each; a fault of many scenes once.
+
+    `sensors` are the facts of resources/static/sensors.json.
+    """
+    faults = []
+    for scene in scenes:
+        settings = studies[scene["study"]]
+        for fault in _scene_faults(scene, settings, sensors, twin):
+            faults.append(f"scene {scene['scene']!r}, studies.{scene['study']}.{fault}")
+    return faults
+
+
+def _scene_faults(
+    scene: Mapping, settings: Mapping, facts: Mapping, twin: Mapping
+) -> Iterator[str]:
+    have = list(scene["sensors"])
+    named = {"stack": settings["stack"]["sensors"]}
+    named |= {method: settings[method].get("sensors", []) for method in scene["methods"]}
+    for key, names in named.items():
+        for name in names:
+            if name != STACK and name not in have:
+                yield f"{key}.sensors: the scene has no {name}; it has {', '.join(have)}"
+    extent = settings["stack"]["extent"]
+    if extent in facts and extent not in scene["stack"] and len(have) > 1:
+        yield f"stack.extent: {extent} is not in the stack; it has {', '.join(scene['stack'])}"
+    if settings["cube"]["window"] and len(have) > 1:
+        yield "cube.window: pixels of several sensors are not the same; give a polygon"
+    for sensor in settings["cube"]["bands"]:
+        yield from _band_faults(sensor, settings["cube"]["bands"][sensor], facts)
+    if "patches" in scene["methods"]:
+        for sensor in scene["methods"]["patches"]:
+            if sensor not in scene["methods"].get("minerals", [sensor]):
+                yield f"patches.sensors: minerals does not map {sensor}; name it there too"
+        yield from _patch_faults(scene, settings, twin)
+    for sensor in scene["methods"].get("zones", []):
+        yield from _zone_faults(sensor, settings, facts)
+    for sensor in scene["methods"].get("mnf", []):
+        bands = _band_centres(sensor, settings, facts)
+        if bands and settings["mnf"]["components"] > len(bands):
+            yield f"mnf.components: {sensor} has {len(bands)} bands; ask for as many at most"
+    if "prospects" in scene["methods"]:
+        yield from _prospect_faults(scene, settings["prospects"])
+
+
+def _band_faults(sensor: str, bands: Iterable[str], facts: Mapping) -> Iterator[str]:
+    known = facts.get(sensor, {}).get("bands_um", {})
+    for band in bands:
+        if known and band not in known:
+            yield f"cube.bands.{sensor}: has no band {band!r}; choose from {', '.join(known)}"
+
+
+def _band_centres(sensor: str, settings: Mapping, facts: Mapping) -> list[float]:
+    """Centre wavelengths (µm) of a cube's bands; empty where only its files tell."""
+    known = facts.get(sensor, {}).get("bands_um", {})
+    if sensor == RASTERS:
+        return list(settings["cube"]["wavelengths_um"])
+    names = settings["cube"]["bands"].get(sensor, list(known))
+    return [known[name] for name in names if name in known]
+
+
+def _zone_faults(sensor: str, settings: Mapping, facts: Mapping) -> Iterator[str]:
+    wanted = settings["zones"]["centres_um"]
+
+    def reached(bands: Iterable[float]) -> set[float]:
+        nearest_bands = [min(bands, key=lambda band: abs(band - centre)) for centre in wanted]
+        return {
+            band
+            for band, centre in zip(nearest_bands, wanted, strict=True)
+            if abs(band - centre) <= _REACH_UM
+        }
+
+    # The bands of the zones are the product's, whatever the cube keeps.
+    bands = list(facts.get(sensor, {}).get("bands_um", {}).values())
+    if bands and len(reached(bands)) < _LEAST_ZONE_BANDS:
+        others = [
+            name
+            for name, fact in facts.items()
+            if fact["bands_um"] and len(reached(fact["bands_um"].values())) >= _LEAST_ZONE_BANDS
+        ]
+        spectrometers = [
+            name for name, fact in facts.items() if not fact["bands_um"] and name != RASTERS
+        ]
+        yield (
+            f"zones: {sensor} has fewer than {_LEAST_ZONE_BANDS} bands at zones.centres_um; use "
+            f"{', '.join([*others, *spectrometers])}, or other wavelengths"
+        )
+
+
+def _patch_faults(scene: Mapping, settings: Mapping, twin: Mapping) -> Iterator[str]:
+    window = settings["cube"]["window"]
+    size_px = settings["patches"]["size_px"]
+    sides = window[2:]
+    if (
+        not sides
+        and scene["ground"] in ("porphyry", "epithermal")
+        and "landsat" in scene["sensors"]
+    ):
+        sides = [twin["size_px"][scene["ground"]]]
+    if sides and min(sides) < size_px:
+        yield (
+            f"patches.size_px: the scene is {min(sides)} pixels wide, a patch {size_px}; give a "
+            "larger scene or smaller patches"
+        )
+
+
+def _prospect_faults(scene: Mapping, section: Mapping) -> Iterator[str]:
+    if scene["ground"] == "iron" or section["model"] or section["points"]["train"]:
+        return
+    missing = [key for key in ("mines", "ore_points") if not section[key]]
+    if missing:
+        yield (
+            f"prospects.{missing[0]}: is not given; name mines and points on ore, labelled points "
+            "(prospects.points.train), or a model"
+        )

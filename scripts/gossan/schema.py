@@ -1,0 +1,79 @@
+"""Closed JSON Schemas: defaults filled in, and faults told in a user's words."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+
+def resolve(schema: Mapping, root: Mapping) -> dict:
+    """A schema with what it refers to (`$ref` into `$defs`) laid under its own keys."""
+    if "$ref" not in schema:
+        return dict(schema)
+    shared = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    return resolve(shared, root) | {key: value for key, value in schema.items() if key != "$ref"}
+
+
+def fill_defaults(value: Mapping, schema: Mapping, root: Mapping | None = None) -> dict:
+    """A copy of `value` in which each key that the schema gives a default is present.
+
+    A section without a default, such as a method of a study, is filled only where it is given; one
+    that is given empty (`minerals:`) takes all its defaults.
+    """
+    root = schema if root is None else root
+    filled = dict(value)
+    properties = schema.get("properties", {})
+    for key, part in properties.items():
+        part = resolve(part, root)
+        if key not in filled and "default" in part:
+            filled[key] = part["default"]
+        if "properties" in part and key in filled and filled[key] is None:
+            filled[key] = {}
+        if isinstance(filled.get(key), Mapping):
+            filled[key] = fill_defaults(filled[key], part, root)
+    others = schema.get("additionalProperties")
+    if isinstance(others, Mapping):
+        part = resolve(others, root)
+        for key, item in filled.items():
+            if key not in properties and isinstance(item, Mapping):
+                filled[key] = fill_defaults(item, part, root)
+    return filled
+
+
+def schema_faults(value: Mapping, schema: Mapping, place: str = "") -> list[str]:
+    """One line per fault of `value` against a closed JSON Schema, each with key and fix."""
+    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(e.path))
+    return [line for error in errors for line in _explain(error, place)]
+
+
+def _explain(error: ValidationError, place: str) -> list[str]:
+    key = ".".join(str(part) for part in error.path)
+    where = f"{place}{key}" if key else place.rstrip(", ")
+    if error.validator == "additionalProperties" and error.schema.get("properties"):
+        allowed = list(error.schema["properties"])
+        unknown = [name for name in error.instance if name not in allowed]
+        dot = f"{where}." if where else ""
+        return [
+            f"{dot}{name}: not a key{nearest(name, allowed) or f'; keys here: {allowed}'}"
+            for name in unknown
+        ]
+    if error.validator == "enum":
+        choices = error.validator_value
+        hint = nearest(error.instance, choices) or f"; choose from {choices}"
+        return [f"{where}: {error.instance!r} is not allowed{hint}"]
+    if error.validator == "pattern":
+        return [
+            f"{where}: {error.instance!r} may hold only letters, digits and hyphens "
+            f"({error.validator_value})"
+        ]
+    if error.validator == "type":
+        return [f"{where}: must be of type {error.validator_value}, not {error.instance!r}"]
+    return [f"{where}: {error.message}"]
+
+
+def nearest(name: Any, choices: Iterable[Any]) -> str:
+    """A hint at the choice that is most like `name`, or nothing."""
+    close = difflib.get_close_matches(str(name), [str(choice) for choice in choices], n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

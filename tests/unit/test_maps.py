@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+
+from gossan.legend import MapClass, class_colours, write_class_style, write_continuous_style
+from gossan.maps import ClassMap, Ramp, write_maps
+from gossan.raster import Grid, Layer, map_blocks
+
+GRID = Grid(CRS.from_epsg(32643), Affine(30, 0, 430_000, 0, -30, 3_990_000), 20, 16)
+CLASSES = [MapClass(3, "alunite", "Alunite", "#FF0000"), MapClass(7, "topaz", "Topaz", "#00FF00")]
+
+
+def make(window):
+    shape = window.height, window.width
+    return np.full(shape, 3, np.uint8), np.full((2, *shape), 0.5, np.float32)
+
+
+def write(folder, **options):
+    folder.mkdir()
+    maps = [
+        ClassMap(folder / "class.tif", CLASSES, tags={"A": "b"}),
+        Ramp.of_shares(folder / "share.tif", ("answer", "other"), {"A": "b"}, reverse=True),
+    ]
+    write_maps(make, [lambda window: window], maps, grid=GRID, **options)
+
+
+def test_maps_are_the_rasters_and_legends_that_their_parts_write(tmp_path):
+    write(tmp_path / "maps")
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    layers = [
+        Layer(
+            parts / "class.tif",
+            "uint8",
+            255,
+            ("class",),
+            overviews="mode",
+            colours=class_colours(CLASSES),
+            tags={"A": "b"},
+        ),
+        Layer(
+            parts / "share.tif",
+            "int16",
+            -32768,
+            ("answer", "other"),
+            scale=1e-4,
+            tags={"A": "b"},
+        ),
+    ]
+    map_blocks(make, [lambda window: window], layers, grid=GRID)
+    write_class_style(parts / "class.tif", CLASSES)
+    write_continuous_style(parts / "share.tif", 0.0, 1.0, reverse=True)
+    names = sorted(path.name for path in parts.iterdir())
+    assert names == ["class.qml", "class.tif", "class.tif.aux.xml", "share.qml", "share.tif"]
+    assert names == sorted(path.name for path in (tmp_path / "maps").iterdir())
+    for name in names:
+        assert (parts / name).read_bytes() == (tmp_path / "maps" / name).read_bytes()
+
+
+def test_a_class_map_of_several_bands_has_its_colours_beside_it_only(tmp_path):
+    item = ClassMap(tmp_path / "many.tif", CLASSES, ("1", "2"))
+    write_maps(
+        lambda window: np.full((2, window.height, window.width), 7, np.uint8),
+        [lambda window: window],
+        [item],
+        grid=GRID,
+    )
+    assert item.layer().colours is None
+    assert (tmp_path / "many.tif.aux.xml").exists()
+
+
+def test_a_raster_without_a_legend_comes_before_the_maps(tmp_path):
+    bare = Layer(tmp_path / "bare.tif", "uint8", 255, ("any",))
+    ramp = Ramp(tmp_path / "ramp.tif", ("a", "b"), 0.0, 2.0, unit="looks")
+    write_maps(make, [lambda window: window], [ramp], beside=[bare], grid=GRID)
+    with rasterio.open(tmp_path / "bare.tif") as dataset:
+        assert (dataset.read() == 3).all()
+    assert "2 looks" in (tmp_path / "ramp.qml").read_text()
+    assert not (tmp_path / "bare.qml").exists()
+
+
+def test_where_a_block_fails_there_is_neither_map_nor_legend(tmp_path):
+    def fail(window):
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        write_maps(
+            fail, [lambda window: window], [ClassMap(tmp_path / "class.tif", CLASSES)], grid=GRID
+        )
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,265 @@
+"""The table of scenes, and which methods run on which sensors."""
+
+import json
+
+import pytest
+
+from gossan.errors import InputError
+from gossan.products.readers import READERS
+from gossan.scenes import (
+    TWIN_PRODUCTS,
+    conditions,
+    parts_of,
+    plan_faults,
+    plan_scenes,
+    read_scenes,
+    truth_of,
+    truths_of,
+)
+from gossan.schema import fill_defaults
+
+HEADER = "scene\tstudy\tsensor\tproduct\ttruth"
+
+
+@pytest.fixture(scope="module")
+def row_schema(root):
+    return json.loads((root / "workflow/schemas/scenes.schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def schema(root):
+    return json.loads((root / "workflow/schemas/config.schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def sensors(root):
+    return json.loads((root / "resources/static/sensors.json").read_text())
+
+
+@pytest.fixture
+def table(tmp_path, row_schema):
+    """Rows and faults of a table of these rows."""
+
+    def read(*rows, header=HEADER):
+        path = tmp_path / "scenes.tsv"
+        path.write_text("\n".join([header, *rows]) + "\n")
+        return read_scenes(path, row_schema)
+
+    return read
+
+
+@pytest.fixture
+def planned(table, schema):
+    """The plan of these rows with one study, and its settings."""
+
+    def plan(study, *rows):
+        found, faults = table(*rows)
+        assert faults == []
+        settings = fill_defaults({"studies": {"mine": study}}, schema)["studies"]
+        return plan_scenes(found, settings), settings
+
+    return plan
+
+
+def row(sensor, product="twin:epithermal", truth="twin", scene="a"):
+    return f"{scene}\tmine\t{sensor}\t{product}\t{truth}"
+
+
+def test_the_sensors_of_the_table_are_those_of_the_readers_and_of_the_facts(row_schema, sensors):
+    told = row_schema["properties"]["sensor"]["enum"]
+    assert sorted(told) == sorted(READERS) == sorted(sensors)
+    assert set(TWIN_PRODUCTS) == set(told) - {"rasters"}
+
+
+def test_a_good_table_has_no_fault(table):
+    rows, faults = table("# a comment", "a-1\tmine\tlandsat\ttwin:porphyry\ttwin")
+    assert faults == []
+    assert rows[0]["scene"] == "a-1"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("a/b\tmine\tlandsat\ttwin\ttwin", "scene: 'a/b' may hold only letters, digits"),
+        ("a\tmine\tlandsatt\ttwin\t", "sensor: 'landsatt' is not allowed; did you mean"),
+        ("a\tmine\tlandsat\tnowhere.tar\t", "product: nowhere.tar does not exist"),
+        ("a\tmine\tlandsat\ttwin\tnowhere.gpkg", "truth: nowhere.gpkg does not exist"),
+        ("a\tmine\tlandsat", "has not 5 columns"),
+        ("a mine landsat twin twin", "has not 5 columns"),
+        ("a\tmine\tlandsat\t\t", "product"),
+        ("a\tmine\tlandsat\ttwin:porphyri\t", "no simulated ground is called 'porphyri'; did you"),
+        ("a\tmine\trasters\ttwin:iron\t", "has no product of rasters"),
+    ],
+)
+def test_faults_of_a_row_name_table_row_and_column(table, line, expected):
+    _, faults = table(line)
+    assert len(faults) == 1
+    assert "scenes.tsv, line 2" in faults[0]
+    assert expected in faults[0]
+
+
+def test_an_empty_last_column_may_be_missing(table):
+    rows, faults = table("a\tmine\tlandsat\ttwin")
+    assert faults == []
+    assert rows[0]["truth"] == ""
+
+
+def test_a_scene_of_several_sensors_has_a_row_for_each(planned):
+    scenes, _ = planned({"embedding": {}}, row("emit"), row("worldview3"))
+    assert scenes["a"]["sensors"] == {"emit": "twin:epithermal", "worldview3": "twin:epithermal"}
+    assert scenes["a"]["stack"] == ["emit", "worldview3"]
+    assert scenes["a"]["ground"] == "epithermal"
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("a\tmine\temit\ttwin:epithermal\ttwin", "two rows of emit"),
+        ("a\tmine\tenmap\ttwin:epithermal\t", "truth: the rows of 'a' must have the same"),
+        ("a\tmine\tenmap\ttwin:iron\ttwin", "product: the rows of 'a' must be of one ground"),
+        ("a\tyours\tenmap\ttwin:epithermal\ttwin", "study: the rows of 'a' must have the same"),
+    ],
+)
+def test_rows_of_one_scene_must_go_together(table, second, expected):
+    _, faults = table(row("emit"), second)
+    assert any("line 3" in fault and expected in fault for fault in faults)
+
+
+def test_twin_truth_needs_a_twin_product(table, tmp_path):
+    _, faults = table(f"a\tmine\tlandsat\t{tmp_path}\ttwin")
+    assert "goes only with product `twin:GROUND`" in faults[0]
+
+
+def test_wrong_columns_empty_tables_and_missing_files_are_told(table, row_schema, tmp_path):
+    _, faults = table(header="scene,study")
+    assert "the first line must be these columns" in faults[0]
+    _, faults = table()
+    assert "lists no scene" in faults[0]
+    with pytest.raises(InputError, match=r"absent\.tsv"):
+        read_scenes(tmp_path / "absent.tsv", row_schema)
+
+
+def test_a_truth_may_be_told_by_method(table, tmp_path):
+    for name in ("all.gpkg", "zones.gpkg"):
+        (tmp_path / name).touch()
+    text = f"{tmp_path}/all.gpkg; zones:{tmp_path}/zones.gpkg"
+    assert truths_of(text) == {"": f"{tmp_path}/all.gpkg", "zones": f"{tmp_path}/zones.gpkg"}
+    rows, faults = table(f"a\tmine\taster\ttwin\t{text}")
+    assert faults == []
+    assert rows[0]["truth"] == text
+
+
+def test_each_method_runs_on_each_sensor_that_it_can_use(planned):
+    study = {method: {} for method in ("minerals", "zones", "prospects", "embedding", "targets")}
+    scenes, _ = planned(study, row("aster"), row("emit"))
+    assert scenes["a"]["methods"] == {
+        "minerals": ["aster", "emit"],
+        "zones": ["aster", "emit"],
+        "prospects": ["stack"],
+        "embedding": [""],
+        "targets": [""],
+    }
+    scenes, _ = planned(study, row("aster"))
+    assert scenes["a"]["methods"]["prospects"] == ["aster"]
+
+
+def test_a_method_runs_on_the_sensors_that_it_names(planned):
+    study = {"minerals": {"sensors": ["emit", "stack"]}, "patches": {}, "mnf": {}}
+    scenes, _ = planned(study, row("aster"), row("emit"))
+    assert scenes["a"]["methods"]["minerals"] == ["emit", "stack"]
+    assert scenes["a"]["methods"]["patches"] == ["emit", "stack"]
+    assert scenes["a"]["methods"]["mnf"] == ["aster", "emit"]
+
+
+def test_rasters_beside_other_sensors_are_no_spectra(planned, tmp_path):
+    rows = [row("aster", str(tmp_path), ""), row("rasters", str(tmp_path), "")]
+    scenes, _ = planned({"minerals": {}, "prospects": {}}, *rows)
+    assert scenes["a"]["methods"] == {"minerals": ["aster"], "prospects": ["aster"]}
+    scenes, _ = planned({"minerals": {}}, rows[1])
+    assert scenes["a"]["methods"] == {"minerals": ["rasters"]}
+
+
+def test_only_cubes_that_something_uses_are_made(planned):
+    scenes, _ = planned({"minerals": {"sensors": ["emit"]}}, row("aster"), row("emit"))
+    assert list(parts_of(scenes["a"])) == [("cube", "emit"), ("minerals", "emit")]
+    scenes, _ = planned({"embedding": {}}, row("aster"), row("emit"))
+    assert [sensor for _, sensor in parts_of(scenes["a"])] == ["aster", "emit", "stack", ""]
+
+
+def test_the_truth_of_a_simulated_ground_is_that_of_the_method(planned):
+    scenes, _ = planned({"zones": {}, "minerals": {}}, row("aster", "twin:porphyry-zones"))
+    assert truth_of(scenes["a"], "zones") == "zones.gpkg"
+    assert truth_of(scenes["a"], "minerals") == "truth.tif"
+    assert truth_of(scenes["a"], "prospects") == ""
+
+
+def test_conditions_of_prospects(planned, tmp_path):
+    def held(section, product="twin:iron"):
+        scenes, studies = planned({"prospects": section}, row("sentinel2", product))
+        return conditions(scenes["a"], studies["mine"], "prospects", "sentinel2")
+
+    assert held({}) == {"truth", "twin", "composite", "trained", "sampled", "iron", "cover"}
+    points = held({"points": {"train": "points.csv"}})
+    assert {"points", "cover"} <= points and not {"sampled", "iron"} & points
+    elsewhere = held({"model": "other/iron.npz"})
+    assert "iron" in elsewhere and not {"sampled", "trained", "cover"} & elsewhere
+
+
+@pytest.mark.parametrize(
+    ("study", "rows", "expected"),
+    [
+        (
+            {"minerals": {"sensors": ["landsat"]}},
+            [row("emit")],
+            "minerals.sensors: the scene has no landsat; it has emit",
+        ),
+        (
+            {"embedding": {}, "stack": {"extent": "prisma"}},
+            [row("emit"), row("enmap")],
+            "stack.extent: prisma is not in the stack; it has emit, enmap",
+        ),
+        (
+            {"cube": {"window": [0, 0, 9, 9]}, "mnf": {}},
+            [row("emit"), row("enmap")],
+            "cube.window: pixels of several sensors are not the same; give a polygon",
+        ),
+        (
+            {"cube": {"bands": {"landsat": ["B8"]}}, "minerals": {}},
+            [row("landsat")],
+            "cube.bands.landsat: has no band 'B8'; choose from B1",
+        ),
+        (
+            {"zones": {"centres_um": [2.26, 2.33]}},
+            [row("landsat")],
+            "zones: landsat has fewer than 2 bands at zones.centres_um; use aster, worldview3",
+        ),
+        ({"mnf": {"components": 8}}, [row("landsat")], "mnf.components: landsat has 7 bands"),
+        (
+            {"minerals": {}, "patches": {}},
+            [row("landsat")],
+            "patches.size_px: the scene is 128 pixels wide, a patch 302",
+        ),
+        (
+            {"minerals": {"sensors": ["emit"]}, "patches": {"sensors": ["landsat"], "size_px": 8}},
+            [row("landsat"), row("emit")],
+            "patches.sensors: minerals does not map landsat",
+        ),
+        ({"prospects": {}}, [row("aster")], "prospects.mines: is not given"),
+    ],
+)
+def test_what_a_sensor_or_scene_cannot_serve_is_told(
+    planned, sensors, schema, study, rows, expected
+):
+    scenes, studies = planned(study, *rows)
+    twin = fill_defaults({}, schema)["twin"]
+    (fault,) = plan_faults(scenes.values(), studies, sensors, twin)
+    assert fault.startswith("scene 'a', studies.mine.")
+    assert expected in fault
+
+
+def test_all_sensors_serve_all_methods_of_one_scene(planned, sensors, schema):
+    study = {method: {} for method in ("minerals", "mnf", "zones", "prospects", "embedding")}
+    twin = fill_defaults({}, schema)["twin"]
+    for sensor in TWIN_PRODUCTS:
+        scenes, studies = planned(study, row(sensor, "twin:iron"))
+        assert plan_faults(scenes.values(), studies, sensors, twin) == []

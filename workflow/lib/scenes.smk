@@ -1,0 +1,180 @@
+# Scenes, their sensors, methods and files, as functions of the wildcards.
+
+
+def study_of(wildcards):
+    """Name of the study that the wildcards are about."""
+    return getattr(wildcards, "study", None) or SCENES[wildcards.scene]["study"]
+
+
+def settings_of(wildcards):
+    """Settings of the study that the wildcards are about."""
+    return SETTINGS["studies"][study_of(wildcards)]
+
+
+def section(method, *keys):
+    """A function of the wildcards: a method's settings, or a section of them."""
+
+    def find(wildcards):
+        found = settings_of(wildcards)
+        if method not in found:
+            study = study_of(wildcards)
+            raise WorkflowError(f"studies.{study} has no section {method}; add it to run {method}")
+        for key in (method, *keys):
+            found = found[key]
+        return found
+
+    return find
+
+
+def scenes_of(study):
+    """The scenes of a study, in the table's order."""
+    return [scene for scene in SCENES.values() if scene["study"] == study]
+
+
+def scenes_on(*grounds):
+    """A pattern of the names of the scenes simulated on one of these grounds."""
+    return "|".join(name for name, scene in SCENES.items() if scene["ground"] in grounds) or "(?!)"
+
+
+def folder_of(scene, method="", sensor=""):
+    """Where a method's files of a scene lie."""
+    return "/".join(filter(None, ["<results>/scenes", scene, sensor, method]))
+
+
+def in_twin(wildcards, name):
+    """Path of a file of a simulated scene."""
+    return f"{folder_of(wildcards.scene)}/twin/{name}"
+
+
+def product_of(wildcards):
+    """Path of the product of one of a scene's sensors."""
+    product = SCENES[wildcards.scene]["sensors"][wildcards.sensor]
+    if PLAN.ground_of(product):
+        return in_twin(wildcards, PLAN.TWIN_PRODUCTS[wildcards.sensor])
+    return product
+
+
+def truth_for(method):
+    """A function of the wildcards: what is known of a scene's ground, or an empty list."""
+
+    def find(wildcards):
+        scene = SCENES[wildcards.scene]
+        path = PLAN.truth_of(scene, method)
+        simulated = scene["truths"].get(method, scene["truths"].get("")) == PLAN.TWIN
+        return in_twin(wildcards, path) if path and simulated else path or []
+
+    return find
+
+
+def classes_for(method):
+    """A function of the wildcards: the table of the classes that a method looks for."""
+    return lambda wildcards: f"<results>/studies/{study_of(wildcards)}/{method}/classes.csv"
+
+
+def known_classes(wildcards):
+    """The table of all classes that a study knows."""
+    return f"<results>/studies/{study_of(wildcards)}/classes.csv"
+
+
+def libraries_for(method):
+    """A function of the wildcards: paths of a method's spectral libraries, by preference."""
+
+    def find(wildcards):
+        named = CONFIG.libraries_of(settings_of(wildcards), method)
+        return [
+            static("analytic_library.csv") if name == CONFIG.ANALYTIC else name for name in named
+        ]
+
+    return find
+
+
+def stack_cubes(scene, name):
+    """Paths of a file that the cube of each sensor of a stack has, by sensor."""
+    return {
+        sensor: f"{folder_of(scene, 'cube', sensor)}/{name}" for sensor in SCENES[scene]["stack"]
+    }
+
+
+def survey_of(name):
+    """A function of the wildcards: a vector file of `prospects`, or an empty list without one."""
+
+    def find(wildcards):
+        named = settings_of(wildcards).get("prospects", {}).get(name)
+        if named or SCENES[wildcards.scene]["ground"] != "iron":
+            return named or []
+        return in_twin(wildcards, f"{name}.gpkg")
+
+    return find
+
+
+def conditions(scene, method, sensor):
+    """What holds for a method of a scene, in the words of resources/static/results.csv."""
+    return PLAN.conditions(scene, SETTINGS["studies"][scene["study"]], method, sensor)
+
+
+def holds(condition, method):
+    """A function of the wildcards: whether a condition holds for a method."""
+
+    def find(wildcards):
+        sensor = getattr(wildcards, "sensor", "")
+        return condition in conditions(SCENES[wildcards.scene], method, sensor)
+
+    return find
+
+
+def files_of(scene, method, sensor, *kinds):
+    """What a method leaves of a scene, by the table of results: all of it, or some kinds only."""
+    settings = SETTINGS["studies"][scene["study"]]
+    names = {
+        "minerals": {"zone": list(zones_of(settings))},
+        "patches": {"network": list(NETWORKS)},
+        "zones": {"zone": list(settings.get("zones", {}).get("alteration", []))},
+        "embedding": {"embedding": list(EMBEDDINGS)},
+    }
+    held = conditions(scene, method, sensor)
+    rows = RESULTS.list_results(RESULTS_TABLE, method, held, names.get(method, {}))
+    folder = folder_of(scene["scene"], method, sensor)
+    return [f"{folder}/{row['file']}" for row in rows if not kinds or row["kind"] in kinds]
+
+
+def parts_of(study):
+    """(scene, method, sensor) of all that a study's scenes have, cubes first."""
+    return [
+        (scene, method, sensor)
+        for scene in scenes_of(study)
+        for method, sensor in PLAN.parts_of(scene)
+    ]
+
+
+def results_of(study):
+    """Files that a study's scenes leave for the user to open."""
+    kinds = dict.fromkeys(row["kind"] for row in RESULTS_TABLE if row["kind"] != "figure")
+    return [path for part in parts_of(study) for path in files_of(*part, *kinds)]
+
+
+def figures_of(study):
+    """Folders of the figures of a study's scenes."""
+    return [
+        f"{folder_of(scene['scene'], method, sensor)}/figures"
+        for scene, method, sensor in parts_of(study)
+        if files_of(scene, method, sensor, "figure")
+    ]
+
+
+def accuracy_of(study):
+    """(sensor, path) of the accuracy records of a study's maps: files, or folders of them."""
+    return [
+        (sensor or PLAN.STACK, path)
+        for scene, method, sensor in parts_of(study)
+        for path in files_of(scene, method, sensor, "accuracy")
+    ]
+
+
+def zones_of(settings):
+    """Zones of `minerals` with those of their minerals that it maps; one without any is left out."""
+    section = settings.get("minerals", {"zones": {}})
+    mapped = {
+        zone: [name for name in members if name in section["references"]]
+        for zone, members in section["zones"].items()
+    }
+    return {zone: members for zone, members in mapped.items() if members}

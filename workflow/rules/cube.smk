@@ -1,0 +1,153 @@
+# Product to cube: calibrated reflectance on one grid, clouds and fill as nodata; many dates or
+# sensors on one.
+
+# Hundreds of bands fill the memory of a block a hundred times over.
+MANY_BANDS_BLOCK_PX = min(SETTINGS["block_px"], 256)
+
+
+def block_px_of(wildcards):
+    """Side of a block of a sensor's cube."""
+    few = wildcards.sensor in ("landsat", "aster", "sentinel2", PLAN.RASTERS)
+    return SETTINGS["block_px"] if few else MANY_BANDS_BLOCK_PX
+
+
+def area_of(wildcards):
+    """The part of a product that goes into its cube, as flags."""
+    return flags(**pick(settings_of(wildcards)["cube"], "window", "polygon"))
+
+
+def cube_of(wildcards):
+    """How a product becomes a cube, as flags."""
+    cube = settings_of(wildcards)["cube"]
+    own = flags(bands=cube["bands"].get(wildcards.sensor), normalisation=cube["normalisation"])
+    return f"{own} {area_of(wildcards)} {masks_of(wildcards)}"
+
+
+def masks_of(wildcards, mask=None):
+    """What becomes nodata, as flags; without a name after it, `--mask` masks nothing."""
+    cube = settings_of(wildcards)["cube"]
+    named = cube["mask"] if mask is None else mask
+    return f"--mask {shlex.join(named)} {flags(ndvi_max=cube['ndvi_max'])}"
+
+
+def wavelengths_of(wildcards):
+    """The wavelengths of a raster stack that does not tell them, as a flag."""
+    cube = settings_of(wildcards)["cube"]
+    return flags(wavelengths_um=cube["wavelengths_um"]) if wildcards.sensor == PLAN.RASTERS else ""
+
+
+def spectra_for_quac(atmosphere):
+    """The spectra that quac scales a scene to, or an empty list where it is not asked for."""
+    return static("analytic_library.csv") if "quac" in atmosphere else []
+
+
+rule preprocess_scene:
+    input:
+        **code("preprocess_scene"),
+        product=product_of,
+        library=lambda wildcards: spectra_for_quac(settings_of(wildcards)["cube"]["atmosphere"]),
+    output:
+        cube="<cube>",
+        record="<place>/cube/cube.json",
+    log:
+        "<logs>/preprocess_scene/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/preprocess_scene/{scene}.{sensor}.tsv"
+    wildcard_constraints:
+        sensor="|".join(name for name in READERS if name != "sentinel2"),
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(1500, 200),
+    params:
+        digest=sensor_digest("preprocess_scene"),
+        library=lambda wildcards, input: flags(library=input.get("library")),
+        atmosphere=lambda wildcards: flags(
+            atmosphere=settings_of(wildcards)["cube"]["atmosphere"] or ["none"]
+        ),
+        options=cube_of,
+        wavelengths=wavelengths_of,
+        block_px=block_px_of,
+    message:
+        "Calibrating and masking {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --sensor {wildcards.sensor} --product {input.product:q}"
+        " {params.atmosphere} {params.library} {params.options} {params.wavelengths}"
+        " --cube {output.cube:q} --record {output.record:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule composite_dates:
+    input:
+        **code("composite_dates"),
+        product=product_of,
+    output:
+        cube="<cube>",
+        looks="<place>/cube/looks.tif",
+        looks_style="<place>/cube/looks.qml",
+        record="<place>/cube/cube.json",
+    log:
+        "<logs>/composite_dates/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/composite_dates/{scene}.{sensor}.tsv"
+    wildcard_constraints:
+        sensor="sentinel2",
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(1500, 400),
+    params:
+        digest=sensor_digest("composite_dates"),
+        options=cube_of,
+        resolution_m=lambda wildcards: settings_of(wildcards)["cube"]["resolution_m"],
+    message:
+        "Making the median composite of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --sensor {wildcards.sensor} --product {input.product:q}"
+        " {params.options} --resolution-m {params.resolution_m}"
+        " --cube {output.cube:q} --looks {output.looks:q} --record {output.record:q}"
+        " --threads {threads}"
+        " 2> {log:q}"
+
+
+rule stack_sensors:
+    input:
+        **code("stack_sensors"),
+        cubes=lambda wildcards: stack_cubes(wildcards.scene, "cube.tif").values(),
+        records=lambda wildcards: stack_cubes(wildcards.scene, "cube.json").values(),
+    output:
+        cube="<scene>/stack/cube/cube.tif",
+        sensors="<scene>/stack/cube/sensors.tif",
+        bands="<scene>/stack/cube/bands.csv",
+        record="<scene>/stack/cube/cube.json",
+    log:
+        "<logs>/stack_sensors/{scene}.log",
+    benchmark:
+        "<benchmarks>/stack_sensors/{scene}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("stack_sensors"),
+        cubes=lambda wildcards, input: " ".join(
+            flags(cube=[sensor, path])
+            for sensor, path in zip(SCENES[wildcards.scene]["stack"], input.cubes)
+        ),
+        grid=lambda wildcards: flags(**pick(settings_of(wildcards)["stack"], "pixel_m", "extent")),
+        excluded_um=lambda wildcards: " ".join(
+            flags(exclude_um=span) for span in settings_of(wildcards)["stack"]["excluded_um"]
+        ),
+        block_px=MANY_BANDS_BLOCK_PX,
+    message:
+        "Laying the sensors of {wildcards.scene} over one another"
+    shell:
+        "python {input.script:q} {params.cubes} {params.grid} {params.excluded_um}"
+        " --stack {output.cube:q} --sensors {output.sensors:q}"
+        " --bands {output.bands:q} --record {output.record:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"

@@ -1,0 +1,345 @@
+# One network that names minerals from whichever sensors are there: training, tests, map.
+
+# Whether training hides sensors from the network.
+EMBEDDINGS = ("masked", "unmasked")
+
+
+wildcard_constraints:
+    embedding="|".join(EMBEDDINGS),
+    collection="[A-Za-z0-9-]+",
+
+
+def masking_of(wildcards):
+    """Sensors at most that training hides; one always stays."""
+    if wildcards.embedding == "unmasked":
+        return 0
+    others = len(SCENES[wildcards.scene]["stack"]) - 1
+    return min(section("embedding", "masking")(wildcards), others)
+
+
+def network_flags(wildcards):
+    """Layers and training of an embedding, as flags; the same for a scene and for real spectra."""
+    settings = section("embedding")(wildcards)
+    keys = ("margin", "mining", "hidden", "threads")
+    return flags(embedding=settings["size"], **pick(settings, *keys))
+
+
+def training_flags(settings):
+    """How long a network is trained, as flags."""
+    return flags(**pick(settings, "triplets", "epochs", "networks"))
+
+
+rule train_embedding:
+    input:
+        **code("train_embedding"),
+        library=libraries_for("embedding"),
+        classes=classes_for("embedding"),
+        bands="<scene>/stack/cube/bands.csv",
+    output:
+        model="<embedding>/networks/{embedding}/model.keras",
+        onnx="<embedding>/networks/{embedding}/model.onnx",
+        record="<embedding>/networks/{embedding}/record.json",
+        history="<embedding>/networks/{embedding}/history.csv",
+    log:
+        "<logs>/train_embedding/{scene}.{embedding}.log",
+    benchmark:
+        "<benchmarks>/train_embedding/{scene}.{embedding}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: lambda wildcards: section("embedding", "threads")(wildcards)
+    resources:
+        mem_mb=3000,
+    params:
+        digest=digest("train_embedding"),
+        network=network_flags,
+        training=lambda wildcards: training_flags(section("embedding")(wildcards)),
+        masking=masking_of,
+        seed=SETTINGS["accuracy"]["seed"],
+    message:
+        "Training the {wildcards.embedding} network of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --library {input.library:q} --classes {input.classes:q}"
+        " --bands {input.bands:q} --masking {params.masking} {params.training} {params.network}"
+        " --seed {params.seed} --scene {wildcards.scene}"
+        " --model {output.model:q} --onnx {output.onnx:q} --record {output.record:q}"
+        " --history {output.history:q}"
+        " 2> {log:q}"
+
+
+rule train_filler:
+    input:
+        **code("train_filler"),
+        library=libraries_for("embedding"),
+        classes=classes_for("embedding"),
+        bands="<scene>/stack/cube/bands.csv",
+    output:
+        model="<embedding>/filler/model.keras",
+        onnx="<embedding>/filler/model.onnx",
+        record="<embedding>/filler/record.json",
+        history="<embedding>/filler/history.csv",
+    log:
+        "<logs>/train_filler/{scene}.log",
+    benchmark:
+        "<benchmarks>/train_filler/{scene}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: lambda wildcards: section("embedding", "filler", "threads")(wildcards)
+    resources:
+        mem_mb=3000,
+    params:
+        digest=digest("train_filler"),
+        filler=lambda wildcards: flags(**section("embedding", "filler")(wildcards)),
+        seed=SETTINGS["accuracy"]["seed"],
+    message:
+        "Training the network that fills in absent sensors of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --library {input.library:q} --classes {input.classes:q}"
+        " --bands {input.bands:q} {params.filler} --seed {params.seed}"
+        " --scene {wildcards.scene}"
+        " --model {output.model:q} --onnx {output.onnx:q} --record {output.record:q}"
+        " --history {output.history:q}"
+        " 2> {log:q}"
+
+
+def filler_of(wildcards):
+    """The network that fills in absent sensors; a scene of one sensor has none."""
+    several = len(SCENES[wildcards.scene]["stack"]) > 1
+    return f"{folder_of(wildcards.scene, 'embedding')}/filler/model.onnx" if several else []
+
+
+rule assess_detectors:
+    input:
+        **code("assess_detectors"),
+        stack="<scene>/stack/cube/cube.tif",
+        sensors="<scene>/stack/cube/sensors.tif",
+        bands="<scene>/stack/cube/bands.csv",
+        truth=truth_for("embedding"),
+        classes=classes_for("embedding"),
+        minerals=known_classes,
+        library=libraries_for("embedding"),
+        masked="<embedding>/networks/masked/model.onnx",
+        unmasked="<embedding>/networks/unmasked/model.onnx",
+        filler=filler_of,
+    output:
+        detection="<embedding>/assessment/detection.csv",
+        thresholds="<embedding>/assessment/thresholds.json",
+        similarity="<embedding>/assessment/similarity.csv",
+        subsets="<embedding>/assessment/subsets.csv",
+        coverage="<embedding>/assessment/coverage.csv",
+        records=directory("<embedding>/accuracy"),
+    log:
+        "<logs>/assess_detectors/{scene}.log",
+    benchmark:
+        "<benchmarks>/assess_detectors/{scene}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+    params:
+        digest=digest("assess_detectors"),
+        more=lambda wildcards, input: flags(truth=input.get("truth"), filler=input.get("filler")),
+        detection=lambda wildcards: flags(
+            **section("embedding", "detection")(wildcards),
+            **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
+        ),
+    message:
+        "Testing the networks and their rivals on {wildcards.scene}"
+    shell:
+        "python {input.script:q} --stack {input.stack:q} --sensors {input.sensors:q}"
+        " --bands {input.bands:q} {params.more} --classes {input.classes:q}"
+        " --minerals {input.minerals:q} --library {input.library:q} --masked {input.masked:q}"
+        " --unmasked {input.unmasked:q} --scene {wildcards.scene} {params.detection}"
+        " --detection {output.detection:q} --thresholds {output.thresholds:q}"
+        " --similarity {output.similarity:q} --subsets {output.subsets:q}"
+        " --coverage-table {output.coverage:q} --record-dir {output.records:q}"
+        " --threads {threads}"
+        " 2> {log:q}"
+
+
+def embedding_file(name):
+    """A function of the wildcards: a file of the embedding that maps a scene, perhaps another's."""
+
+    def find(wildcards):
+        own = folder_of(wildcards.scene, "embedding")
+        return f"{section('embedding', 'model')(wildcards) or own}/{name}"
+
+    return find
+
+
+rule map_embedding:
+    input:
+        **code("map_embedding"),
+        stack="<scene>/stack/cube/cube.tif",
+        sensors="<scene>/stack/cube/sensors.tif",
+        onnx=embedding_file("networks/masked/model.onnx"),
+        classes=classes_for("embedding"),
+        thresholds=embedding_file("assessment/thresholds.json"),
+    output:
+        class_map=report(
+            "<embedding>/map/class.tif",
+            category="Maps",
+            labels={"scene": "{scene}", "sensor": "stack", "map": "Minerals by all sensors"},
+            caption="../report/embedding.rst",
+        ),
+        class_style="<embedding>/map/class.qml",
+        class_names="<embedding>/map/class.tif.aux.xml",
+        distance="<embedding>/map/distance.tif",
+        distance_style="<embedding>/map/distance.qml",
+        answer="<embedding>/map/answer.tif",
+        answer_style="<embedding>/map/answer.qml",
+        answer_names="<embedding>/map/answer.tif.aux.xml",
+        areas="<embedding>/map/areas.csv",
+        sensor_areas="<embedding>/map/sensor_areas.csv",
+        record="<embedding>/map/map.json",
+    log:
+        "<logs>/map_embedding/{scene}.log",
+    benchmark:
+        "<benchmarks>/map_embedding/{scene}.tsv"
+    conda:
+        "../../envs/infer.yaml"
+    threads: 4
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("map_embedding"),
+        block_px=MANY_BANDS_BLOCK_PX,
+    message:
+        "Naming the minerals of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --stack {input.stack:q} --sensors {input.sensors:q}"
+        " --onnx {input.onnx:q} --classes {input.classes:q} --thresholds {input.thresholds:q}"
+        " --class-map {output.class_map:q} --distance {output.distance:q}"
+        " --answer {output.answer:q} --areas {output.areas:q}"
+        " --sensor-areas {output.sensor_areas:q} --record {output.record:q}"
+        " --scene {wildcards.scene}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+trial = section("embedding", "spectra")
+
+
+rule assess_spectra:
+    input:
+        **code("assess_spectra"),
+        training=lambda wildcards: trial(wildcards)["training"],
+        test=lambda wildcards: trial(wildcards)["test"],
+        sensors=lambda wildcards: trial(wildcards)["sensors"],
+        classes=classes_for("embedding"),
+    output:
+        table="<study>/embedding/spectra/scores.csv",
+        record="<study>/embedding/spectra/record.json",
+    log:
+        "<logs>/assess_spectra/{study}.log",
+    benchmark:
+        "<benchmarks>/assess_spectra/{study}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: lambda wildcards: section("embedding", "threads")(wildcards)
+    resources:
+        mem_mb=3000,
+    params:
+        digest=digest("assess_spectra"),
+        network=network_flags,
+        training=lambda wildcards: training_flags(trial(wildcards)),
+        masking=section("embedding", "masking"),
+        folds=lambda wildcards: trial(wildcards)["folds"],
+        instruments=lambda wildcards: first_scene(wildcards)["stack"],
+        draws=flags(**pick(SETTINGS["accuracy"], "seed", "bootstrap")),
+    message:
+        "Training on real spectra of one instrument, testing on another's"
+    shell:
+        "python {input.script:q} --training {input.training:q} --test {input.test:q}"
+        " --classes {input.classes:q} --sensors {input.sensors:q}"
+        " --instruments {params.instruments} --folds {params.folds}"
+        " --masking {params.masking} {params.training} {params.network} {params.draws}"
+        " --table {output.table:q} --record {output.record:q}"
+        " 2> {log:q}"
+
+
+def collection_of(wildcards):
+    """Settings of a collection of measured spectra."""
+    return section("embedding", "pixels", wildcards.collection)(wildcards)
+
+
+def collection_files(wildcards):
+    """Files of a collection of measured spectra."""
+    if "matrix" in collection_of(wildcards):
+        place = f"<results>/studies/{wildcards.study}/embedding/pixels/{wildcards.collection}"
+        return f"{place}/spectra.csv"
+    return collection_of(wildcards)["files"]
+
+
+rule tabulate_pixels:
+    input:
+        **code("tabulate_pixels"),
+        matrix=lambda wildcards: collection_of(wildcards)["files"][0],
+        wavelengths=lambda wildcards: collection_of(wildcards)["matrix"]["wavelengths"],
+    output:
+        table="<study>/embedding/pixels/{collection}/spectra.csv",
+        record="<study>/embedding/pixels/{collection}/spectra.json",
+    log:
+        "<logs>/tabulate_pixels/{study}.{collection}.log",
+    benchmark:
+        "<benchmarks>/tabulate_pixels/{study}.{collection}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        digest=digest("tabulate_pixels"),
+        matrix=lambda wildcards: flags(
+            variable=collection_of(wildcards)["matrix"]["variable"],
+            range_um=collection_of(wildcards)["matrix"].get("range_um"),
+        ),
+    message:
+        "Tabulating the pixels of {wildcards.collection}"
+    shell:
+        "python {input.script:q} --matrix {input.matrix:q} --wavelengths {input.wavelengths:q}"
+        " {params.matrix} --table {output.table:q} --record {output.record:q}"
+        " 2> {log:q}"
+
+
+def first_scene(wildcards):
+    """The first scene of a study, whose network names spectra without a place."""
+    return scenes_of(wildcards.study)[0]
+
+
+rule name_spectra:
+    input:
+        **code("name_spectra"),
+        spectra=collection_files,
+        onnx=lambda wildcards: f"{folder_of(first_scene(wildcards)['scene'], 'embedding')}/networks/masked/model.onnx",
+        classes=classes_for("embedding"),
+        library=libraries_for("embedding"),
+    output:
+        table="<study>/embedding/pixels/{collection}/named.csv",
+        summary="<study>/embedding/pixels/{collection}/summary.csv",
+        thresholds="<study>/embedding/pixels/{collection}/thresholds.json",
+    log:
+        "<logs>/name_spectra/{study}.{collection}.log",
+    benchmark:
+        "<benchmarks>/name_spectra/{study}.{collection}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("name_spectra"),
+        sensor=lambda wildcards: collection_of(wildcards).get(
+            "sensor", first_scene(wildcards)["stack"][0]
+        ),
+        coverage=section("embedding", "detection", "coverage"),
+        seed=SETTINGS["accuracy"]["seed"],
+    message:
+        "Naming the spectra of {wildcards.collection}"
+    shell:
+        "python {input.script:q} --spectra {input.spectra:q} --sensor {params.sensor}"
+        " --onnx {input.onnx:q} --classes {input.classes:q} --library {input.library:q}"
+        " --coverage {params.coverage} --seed {params.seed}"
+        " --table {output.table:q} --summary {output.summary:q}"
+        " --thresholds {output.thresholds:q} --threads {threads}"
+        " 2> {log:q}"

@@ -1,0 +1,113 @@
+# Spectral angles: mineral map, alteration zones, tables.
+
+
+rule map_spectral_angles:
+    input:
+        **code("map_spectral_angles"),
+        cube="<cube>",
+        references="<minerals>/library/references.csv",
+        classes=classes_for("minerals"),
+    output:
+        classes=report(
+            "<minerals>/class.tif",
+            category="Maps",
+            labels={"scene": "{scene}", "sensor": "{sensor}", "map": "Minerals"},
+            caption="../report/class.rst",
+        ),
+        style="<minerals>/class.qml",
+        names="<minerals>/class.tif.aux.xml",
+        angle="<minerals>/angle.tif",
+        angle_style="<minerals>/angle.qml",
+        margin="<minerals>/margin.tif",
+        margin_style="<minerals>/margin.qml",
+        item="<minerals>/item.json",
+    log:
+        "<logs>/map_spectral_angles/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/map_spectral_angles/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(500, 120),
+    params:
+        digest=digest("map_spectral_angles"),
+        block_px=block_px_of,
+    message:
+        "Mapping spectral angles of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --references {input.references:q}"
+        " --classes {input.classes:q} --class-map {output.classes:q} --angle {output.angle:q}"
+        " --margin {output.margin:q} --item {output.item:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule group_zones:
+    input:
+        **code("group_zones"),
+        class_map="<minerals>/class.tif",
+        classes=classes_for("minerals"),
+    output:
+        zone="<minerals>/zones/{zone}.tif",
+        style="<minerals>/zones/{zone}.qml",
+        names="<minerals>/zones/{zone}.tif.aux.xml",
+    log:
+        "<logs>/group_zones/{scene}.{sensor}.{zone}.log",
+    benchmark:
+        "<benchmarks>/group_zones/{scene}.{sensor}.{zone}.tsv"
+    group:
+        "tables"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=block_memory(400, 20),
+    params:
+        digest=digest("group_zones"),
+        members=lambda wildcards: flags(members=zones_of(settings_of(wildcards))[wildcards.zone]),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Mapping the {wildcards.zone} zone of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --class-map {input.class_map:q} --classes {input.classes:q}"
+        " --zone {wildcards.zone} {params.members} --output {output.zone:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule tabulate_classes:
+    input:
+        **code("tabulate_classes"),
+        class_map="<minerals>/class.tif",
+        angle="<minerals>/angle.tif",
+        cube="<cube>",
+        classes=classes_for("minerals"),
+    output:
+        areas="<minerals>/areas.csv",
+        signatures="<minerals>/signatures.csv",
+        pixels="<minerals>/pixels.gpkg",
+    log:
+        "<logs>/tabulate_classes/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/tabulate_classes/{scene}.{sensor}.tsv"
+    group:
+        "tables"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(800, 120),
+    params:
+        digest=digest("tabulate_classes"),
+        points_per_class=lambda wildcards: section("minerals")(wildcards)["points_per_class"],
+        block_px=block_px_of,
+    message:
+        "Tabulating class areas and coordinates of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --class-map {input.class_map:q} --angle {input.angle:q}"
+        " --cube {input.cube:q} --classes {input.classes:q}"
+        " --areas {output.areas:q} --signatures {output.signatures:q} --pixels {output.pixels:q}"
+        " --points-per-class {params.points_per_class}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"

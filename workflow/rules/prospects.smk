@@ -1,0 +1,302 @@
+# Samples around known mines, labels by spectral angle, random forests and potential.
+
+
+wildcard_constraints:
+    target="cover|iron",
+
+
+def rasters_of(wildcards):
+    """Further rasters that a forest may use as features."""
+    named = section("prospects", "rasters")(wildcards)
+    if named or SCENES[wildcards.scene]["ground"] != "iron":
+        return named
+    return [in_twin(wildcards, name) for name in PLAN.TWIN_RASTERS]
+
+
+def points_of(wildcards):
+    """The labelled points that forests learn from."""
+    sampled = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/samples/samples.gpkg"
+    return section("prospects", "points", "train")(wildcards) or sampled
+
+
+def cover_classes(wildcards):
+    """The class table of the labelled points: their own, or kinds of cover."""
+    return section("prospects", "points", "classes")(wildcards) or static("covers.csv")
+
+
+def target_classes(wildcards):
+    """The class table of a forest's target: cover (or the points' own classes), or iron grades."""
+    return static("iron.csv") if wildcards.target == "iron" else cover_classes(wildcards)
+
+
+def labels_of(wildcards):
+    """What a forest learns from: labelled points, or the map of iron grades by spectral angle."""
+    if wildcards.target == "cover":
+        return points_of(wildcards)
+    return f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/labels/iron.tif"
+
+
+def forest_of(wildcards):
+    """The forest that maps a scene: another scene's, or one that is trained here."""
+    folder = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/forest"
+    return section("prospects", "model")(wildcards) or f"{folder}/{wildcards.target}.npz"
+
+
+rule sample_strata:
+    input:
+        **code("sample_strata"),
+        cube="<cube>",
+        mines=survey_of("mines"),
+        ore_points=survey_of("ore_points"),
+        truth=truth_for("prospects"),
+        classes=static("covers.csv"),
+    output:
+        samples="<prospects>/samples/samples.gpkg",
+        table="<prospects>/samples/strata.csv",
+    log:
+        "<logs>/sample_strata/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/sample_strata/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("sample_strata"),
+        truth=truth_flag,
+        strata=lambda wildcards: flags(**section("prospects", "strata")(wildcards)),
+        seed=SETTINGS["accuracy"]["seed"],
+    message:
+        "Sampling strata around the mines of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --mines {input.mines:q}"
+        " --ore-points {input.ore_points:q} {params.truth} --classes {input.classes:q}"
+        " {params.strata} --seed {params.seed} --samples {output.samples:q}"
+        " --table {output.table:q} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule label_iron:
+    input:
+        **code("label_iron"),
+        cube="<cube>",
+        samples="<prospects>/samples/samples.gpkg",
+        geology=survey_of("geology"),
+        classes=static("iron.csv"),
+        covers=static("covers.csv"),
+    output:
+        similarity="<prospects>/labels/similarity.tif",
+        similarity_style="<prospects>/labels/similarity.qml",
+        labels="<prospects>/labels/iron.tif",
+        style="<prospects>/labels/iron.qml",
+        names="<prospects>/labels/iron.tif.aux.xml",
+        scan="<prospects>/labels/scan.csv",
+        robustness="<prospects>/labels/robustness.csv",
+        spectra="<prospects>/labels/spectra.csv",
+        record="<prospects>/labels/labels.json",
+        accuracy="<prospects>/accuracy/labels.json",
+    log:
+        "<logs>/label_iron/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/label_iron/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(900, 200),
+    params:
+        digest=digest("label_iron"),
+        geology=lambda wildcards, input: flags(geology=input.get("geology")),
+        labels=lambda wildcards: flags(
+            max_angle_rad=[
+                f"{name}={angle}"
+                for name, angle in section("prospects", "max_angle_rad_of")(wildcards).items()
+            ],
+            theta_max_rad=section("prospects", "theta_max_rad")(wildcards) or "published",
+            grades=section("prospects", "grades")(wildcards),
+            **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
+        ),
+        block_px=block_px_of,
+    message:
+        "Labelling iron ore of {wildcards.scene} by spectral angle"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --samples {input.samples:q}"
+        " {params.geology} --classes {input.classes:q} --covers {input.covers:q} {params.labels}"
+        " --scene {wildcards.scene}"
+        " --similarity {output.similarity:q} --labels {output.labels:q} --scan {output.scan:q}"
+        " --robustness {output.robustness:q} --spectra {output.spectra:q}"
+        " --record {output.record:q} --accuracy {output.accuracy:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule validate_forest:
+    input:
+        **code("validate_forest"),
+        cube="<cube>",
+        rasters=rasters_of,
+        samples=points_of,
+        test=lambda wildcards: section("prospects", "points", "test")(wildcards) or [],
+        classes=cover_classes,
+        plans=lambda wildcards: section("prospects", "forest", "plans")(wildcards)
+        or static("forest_plans.json"),
+    output:
+        table="<prospects>/forest/validation.csv",
+        importance="<prospects>/forest/importance.csv",
+        shap="<prospects>/forest/shap.csv",
+        chosen="<prospects>/forest/chosen.json",
+        records=directory("<prospects>/accuracy/forest"),
+    log:
+        "<logs>/validate_forest/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/validate_forest/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=3000,
+    params:
+        digest=digest("validate_forest"),
+        more=lambda wildcards, input: flags(extra=list(input.rasters), test=input.get("test")),
+        validation=lambda wildcards: flags(
+            label=section("prospects", "points", "label")(wildcards),
+            spatial_block_px=section("prospects", "strata", "spatial_block_px")(wildcards),
+            **pick(section("prospects", "forest")(wildcards), "folds", "per_class"),
+            **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
+        ),
+        block_px=block_px_of,
+    message:
+        "Testing forests of {wildcards.scene} on random and on blocked splits"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --samples {input.samples:q} {params.more}"
+        " --classes {input.classes:q} --plans {input.plans:q} --scene {wildcards.scene}"
+        " {params.validation} --table {output.table:q} --record-dir {output.records:q}"
+        " --chosen {output.chosen:q} --importance {output.importance:q} --shap {output.shap:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule train_forest:
+    input:
+        **code("train_forest"),
+        cube="<cube>",
+        rasters=rasters_of,
+        labels=labels_of,
+        classes=target_classes,
+        plan="<prospects>/forest/chosen.json",
+    output:
+        forest="<prospects>/forest/{target}.npz",
+        record="<prospects>/forest/{target}.json",
+    log:
+        "<logs>/train_forest/{scene}.{sensor}.{target}.log",
+    benchmark:
+        "<benchmarks>/train_forest/{scene}.{sensor}.{target}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("train_forest"),
+        labels=lambda wildcards, input: flags(
+            extra=list(input.rasters),
+            **{"label_map" if wildcards.target == "iron" else "samples": input.labels},
+            label=section("prospects", "points", "label")(wildcards),
+            per_class=section("prospects", "forest", "per_class")(wildcards),
+        ),
+        seed=SETTINGS["accuracy"]["seed"],
+        block_px=block_px_of,
+    message:
+        "Training the {wildcards.target} forest of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} {params.labels} --seed {params.seed}"
+        " --classes {input.classes:q} --plan {input.plan:q} --scene {wildcards.scene}"
+        " --forest {output.forest:q} --record {output.record:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule map_forest:
+    input:
+        **code("map_forest"),
+        cube="<cube>",
+        rasters=rasters_of,
+        forest=forest_of,
+        classes=target_classes,
+    output:
+        class_map=report(
+            "<prospects>/{target}/class.tif",
+            category="Maps",
+            labels={"scene": "{scene}", "sensor": "{sensor}", "map": "Forest: {target}"},
+            caption="../report/forest.rst",
+        ),
+        style="<prospects>/{target}/class.qml",
+        names="<prospects>/{target}/class.tif.aux.xml",
+        probability="<prospects>/{target}/probability.tif",
+        probability_style="<prospects>/{target}/probability.qml",
+        uncertainty="<prospects>/{target}/uncertainty.tif",
+        uncertainty_style="<prospects>/{target}/uncertainty.qml",
+        record="<prospects>/{target}/map.json",
+    log:
+        "<logs>/map_forest/{scene}.{sensor}.{target}.log",
+    benchmark:
+        "<benchmarks>/map_forest/{scene}.{sensor}.{target}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(700, 800),
+    params:
+        digest=digest("map_forest"),
+        extra=lambda wildcards, input: flags(extra=list(input.rasters)),
+        block_px=block_px_of,
+    message:
+        "Mapping {wildcards.target} of {wildcards.scene} by its forest"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} {params.extra} --forest {input.forest:q}"
+        " --classes {input.classes:q} --class-map {output.class_map:q}"
+        " --probability {output.probability:q} --uncertainty {output.uncertainty:q}"
+        " --record {output.record:q} --scene {wildcards.scene}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule map_potential:
+    input:
+        **code("map_potential"),
+        probability="<prospects>/iron/probability.tif",
+        geology=survey_of("geology"),
+    output:
+        potential=report(
+            "<prospects>/potential/potential.tif",
+            category="Maps",
+            labels={"scene": "{scene}", "sensor": "{sensor}", "map": "Potential"},
+            caption="../report/potential.rst",
+        ),
+        style="<prospects>/potential/potential.qml",
+        names="<prospects>/potential/potential.tif.aux.xml",
+        score="<prospects>/potential/score.tif",
+        score_style="<prospects>/potential/score.qml",
+    log:
+        "<logs>/map_potential/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/map_potential/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(500, 100),
+    params:
+        digest=digest("map_potential"),
+        geology=lambda wildcards, input: flags(geology=input.get("geology")),
+        potential=section("prospects", "potential"),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Mapping the potential of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --probability {input.probability:q} {params.geology}"
+        " --medium {params.potential[medium]} --high {params.potential[high]}"
+        " --potential {output.potential:q} --score {output.score:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"

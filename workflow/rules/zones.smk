@@ -1,0 +1,315 @@
+# Alteration zones by median absolute deviation and wavelets, and by a score learned from both.
+
+
+def names_of_zones(wildcards):
+    """The alteration zones of a study."""
+    return list(section("zones", "alteration")(wildcards))
+
+
+def confidence_maps(wildcards):
+    """Paths of the confidence maps of all zones."""
+    folder = folder_of(wildcards.scene, "zones", wildcards.sensor)
+    return [f"{folder}/confidence/{zone}.tif" for zone in names_of_zones(wildcards)]
+
+
+def zone_flags(wildcards):
+    """The zones of a study, a flag each."""
+    return " ".join(flags(zone=zone) for zone in names_of_zones(wildcards))
+
+
+def truth_flag(wildcards, input):
+    """The truth as a flag, where there is one."""
+    return flags(truth=input.get("truth"))
+
+
+SPATIAL = flags(**pick(SETTINGS["accuracy"], "spatial_block_px", "bootstrap", "seed"))
+
+
+# Of many dates or sensors there is no product to correct anew: their cube is read as rasters.
+READ_AS_RASTERS = ("sentinel2", PLAN.STACK)
+
+
+def reader_for_zones(wildcards):
+    """The reader of what the bands of the zones are taken from."""
+    return PLAN.RASTERS if wildcards.sensor in READ_AS_RASTERS else wildcards.sensor
+
+
+def product_for_zones(wildcards):
+    """What the bands of the zones are taken from: the product, or a cube that has been made."""
+    if wildcards.sensor in READ_AS_RASTERS:
+        return f"{folder_of(wildcards.scene, 'cube', wildcards.sensor)}/cube.tif"
+    return product_of(wildcards)
+
+
+def part_for_zones(wildcards):
+    """Area and masks as the cube has them, as flags; a cube that has been made has them already."""
+    if wildcards.sensor in READ_AS_RASTERS:
+        return "--mask"
+    masks = masks_of(wildcards, section("zones", "mask")(wildcards))
+    return f"{area_of(wildcards)} {wavelengths_of(wildcards)} {masks}"
+
+
+# The bands that the method looks at, with corrections of their own, beside the cube of all methods.
+rule preprocess_zones:
+    input:
+        **code("preprocess_scene"),
+        product=product_for_zones,
+        library=lambda wildcards: spectra_for_quac(section("zones", "atmosphere")(wildcards)),
+    output:
+        cube="<zones>/cube.tif",
+        record="<zones>/cube.json",
+    log:
+        "<logs>/preprocess_zones/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/preprocess_zones/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(1500, 200),
+    params:
+        digest=lambda wildcards: digest("preprocess_scene", reader_for_zones(wildcards)),
+        reader=reader_for_zones,
+        library=lambda wildcards, input: flags(library=input.get("library")),
+        zones=lambda wildcards: flags(
+            centres_um=section("zones", "centres_um")(wildcards),
+            atmosphere=section("zones", "atmosphere")(wildcards) or ["none"],
+            normalisation=section("zones", "normalisation")(wildcards),
+        ),
+        part=part_for_zones,
+        block_px=block_px_of,
+    message:
+        "Preparing the bands of the zones of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --sensor {params.reader} --product {input.product:q}"
+        " {params.zones} {params.library} {params.part}"
+        " --cube {output.cube:q} --record {output.record:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule map_anomalies:
+    input:
+        **code("map_anomalies"),
+        cube="<zones>/cube.tif",
+    output:
+        anomalies=report(
+            "<zones>/mad/anomalies.tif",
+            category="Maps",
+            labels={"scene": "{scene}", "sensor": "{sensor}", "map": "MAD anomalies"},
+            caption="../report/anomalies.rst",
+        ),
+        style="<zones>/mad/anomalies.qml",
+        names="<zones>/mad/anomalies.tif.aux.xml",
+        table="<zones>/mad/anomalies.csv",
+    log:
+        "<logs>/map_anomalies/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/map_anomalies/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(500, 120),
+    params:
+        digest=digest("map_anomalies"),
+        mad=section("zones", "mad"),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Mapping MAD anomalies of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q}"
+        " --n {params.mad[n]} --centre {params.mad[centre]} --side {params.mad[side]}"
+        " --output {output.anomalies:q} --table {output.table:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule transform_wavelets:
+    input:
+        **code("transform_wavelets"),
+        cube="<zones>/cube.tif",
+    output:
+        subbands="<zones>/wavelets/subbands.tif",
+        style="<zones>/wavelets/subbands.qml",
+        profile="<zones>/wavelets/profile.csv",
+    log:
+        "<logs>/transform_wavelets/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/transform_wavelets/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 4
+    resources:
+        mem_mb=block_memory(600, 400),
+    params:
+        digest=digest("transform_wavelets"),
+        wavelet=lambda wildcards: wavelet_flags(wildcards, "name"),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Splitting the bands of {wildcards.sensor} of {wildcards.scene} into wavelet sub-bands"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} {params.wavelet}"
+        " --output {output.subbands:q} --profile {output.profile:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+def wavelet_flags(wildcards, which):
+    """The wavelet, or those that are compared, and how it is applied."""
+    wavelet = section("zones", "wavelet")(wildcards)
+    named = {"wavelet": wavelet["name"]} if which == "name" else {"wavelets": wavelet["compare"]}
+    return flags(**named, **pick(wavelet, "level", "mode", "transform", "gaps"))
+
+
+rule compare_wavelets:
+    input:
+        **code("compare_wavelets"),
+        cube="<zones>/cube.tif",
+        truth=truth_for("zones"),
+    output:
+        "<zones>/wavelets/comparison.csv",
+    log:
+        "<logs>/compare_wavelets/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/compare_wavelets/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=800,
+    params:
+        digest=digest("compare_wavelets"),
+        wavelet=lambda wildcards: wavelet_flags(wildcards, "compare"),
+        truth=truth_flag,
+        zones=zone_flags,
+        spatial=SPATIAL,
+    message:
+        "Comparing wavelets on {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} {params.wavelet} {params.truth}"
+        " {params.zones} {params.spatial} --output {output:q} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule map_confidence:
+    input:
+        **code("map_confidence"),
+        subbands="<zones>/wavelets/subbands.tif",
+    output:
+        confidence="<zones>/confidence/{zone}.tif",
+        style="<zones>/confidence/{zone}.qml",
+        names="<zones>/confidence/{zone}.tif.aux.xml",
+    log:
+        "<logs>/map_confidence/{scene}.{sensor}.{zone}.log",
+    benchmark:
+        "<benchmarks>/map_confidence/{scene}.{sensor}.{zone}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(500, 400),
+    params:
+        digest=digest("map_confidence"),
+        levels=lambda wildcards: flags(
+            **pick(section("zones", "alteration", wildcards.zone)(wildcards), "medium", "high")
+        ),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Mapping confidence in the {wildcards.zone} zone of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --subbands {input.subbands:q} --zone {wildcards.zone}"
+        " {params.levels} --output {output.confidence:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule assess_zones:
+    input:
+        **code("assess_zones"),
+        confidence=confidence_maps,
+        truth=truth_for("zones"),
+    output:
+        table="<zones>/confidence/confidence.csv",
+        records=directory("<zones>/accuracy/confidence"),
+    log:
+        "<logs>/assess_zones/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/assess_zones/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=800,
+    params:
+        digest=digest("assess_zones"),
+        outside=section("zones", "outside"),
+        truth=truth_flag,
+        spatial=SPATIAL,
+    message:
+        "Assessing the confidence maps of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --confidence {input.confidence:q} {params.truth}"
+        " --outside {params.outside} --scene {wildcards.scene} {params.spatial}"
+        " --table {output.table:q} --record-dir {output.records:q} --threads {threads}"
+        " 2> {log:q}"
+
+
+def score_model(wildcards):
+    """The models of another scene that score one without a truth, or an empty list."""
+    return (
+        truth_for("zones")(wildcards) == [] and section("zones", "score", "model")(wildcards) or []
+    )
+
+
+rule score_alteration:
+    input:
+        **code("score_alteration"),
+        cube="<zones>/cube.tif",
+        subbands="<zones>/wavelets/subbands.tif",
+        reflectance="<cube>",
+        references="<zones>/library/references.csv",
+        confidence=confidence_maps,
+        truth=truth_for("zones"),
+        model=score_model,
+    output:
+        maps=directory("<zones>/score/maps"),
+        record="<zones>/score/score.json",
+        curves="<zones>/score/curves.csv",
+        records=directory("<zones>/accuracy/score"),
+    log:
+        "<logs>/score_alteration/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/score_alteration/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(700, 500),
+    params:
+        digest=digest("score_alteration"),
+        outside=section("zones", "outside"),
+        score=lambda wildcards: flags(
+            **pick(section("zones", "score")(wildcards), "folds", "per_class", "buffer_px")
+        ),
+        zones=names_of_zones,
+        maps=lambda wildcards, output: [
+            f"{output.maps}/{zone}.tif" for zone in names_of_zones(wildcards)
+        ],
+        truth=lambda wildcards, input: flags(truth=input.get("truth"), model=input.get("model")),
+        minerals=lambda wildcards: " ".join(
+            flags(minerals=[zone, *own["minerals"]])
+            for zone, own in section("zones", "alteration")(wildcards).items()
+        ),
+        spatial=SPATIAL,
+    message:
+        "Scoring alteration in {wildcards.sensor} of {wildcards.scene}, tested on held-out blocks"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --subbands {input.subbands:q}"
+        " --reflectance {input.reflectance:q} --zone {params.zones:q}"
+        " {params.truth} --outside {params.outside} --confidence {input.confidence:q}"
+        " --references {input.references:q} {params.minerals} --scene {wildcards.scene}"
+        " {params.score} {params.spatial} --output {params.maps:q}"
+        " --record {output.record:q} --curves {output.curves:q} --record-dir {output.records:q}"
+        " --threads {threads}"
+        " 2> {log:q}"
