@@ -102,7 +102,7 @@ def main(arguments: argparse.Namespace) -> None:
                 for zone in zones
             },
             "scores": lambda: draw_scores(
-                {zone: read_small(folder / f"score/{zone}.tif") for zone in zones}
+                {zone: read_small(folder / f"score/maps/{zone}.tif") for zone in zones}
                 if arguments.scored
                 else {},
                 outlines,

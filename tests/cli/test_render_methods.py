@@ -104,7 +104,7 @@ def test_without_a_truth_no_zone_is_called_right(tmp_path):
     flags = zone_reports.draw_flags(scene, scene / "zones/figures")
     assert run_tool("draw_zones", *flags).returncode == 0
     study = write_settings(
-        tmp_path, {"zones": ["aster"]}, {"zones": ZONES}, truth="", synthetic=False
+        tmp_path, {"zones": ["aster"]}, {"zones": ZONES}, held=["trained"], synthetic=False
     )
     shutil.copy(folder / "accuracy.json", study)
     html = render(tmp_path)
@@ -290,7 +290,7 @@ def test_published_numbers_stand_beside_those_of_an_embedding(embedding_page):
 
 def test_an_embedding_without_a_truth_shows_its_maps(embedding, tmp_path):
     results = shutil.copytree(embedding, tmp_path / "results")
-    change_settings(results / "studies/mine", truth="")
+    change_settings(results / "studies/mine", held={"/embedding": ["trained"]})
     html = render(results)
     # Filling in without a test has a table, and no figure.
     assert html.count("data:image/png;base64,") == len(sensor_reports.MAP_FIGURES)

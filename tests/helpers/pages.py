@@ -15,7 +15,7 @@ def make_source(
 ) -> Source:
     """Where nothing lies: for sections of scenes that a test made up."""
     return Source(
-        scene={"scene": "tiny", "truth": "", "sensors": {}, "methods": {}},
+        scene={"scene": "tiny", "sensors": {}, "methods": {}},
         sensor=sensor,
         method=method,
         scene_dir=Path("nowhere"),

@@ -14,7 +14,7 @@ minerals,accuracy/minerals.json,record,,Accuracy,,accuracy record of the map
 minerals,figures/classes.png,figure,,Class map,,
 patches,networks/{network}/model.onnx,model,trained,Network,,network for ONNX Runtime
 zones,mad/anomalies.tif,map,,Anomalies,,anomalies of each band
-zones,score/{zone}.tif,ramp,scored,Alteration score,,alteration score of a zone
+zones,score/maps,ramp,scored,Alteration score,,alteration score of a zone
 prospects,potential/potential.tif,map,sampled,Potential,,potential for iron
 mnf,components.tif,image,,Noise fractions,,"minimum noise fraction, component by component"
 targets,targets.gpkg,vector,,Targets,,targets by rank
@@ -42,7 +42,7 @@ def write_settings(
     study: str = "mine",
     scene: str = "tiny",
     synthetic: bool = True,
-    truth: str = "truth.tif",
+    held: Sequence[str] = ("truth", "twin", "trained", "scored", "sampled", "iron", "cover"),
 ) -> Path:
     """Write the settings of a study of one scene, and return the study's folder."""
     sensors = dict.fromkeys(name for names in methods.values() for name in names if name)
@@ -54,7 +54,9 @@ def write_settings(
                 "scene": scene,
                 "study": study,
                 "synthetic": synthetic,
-                "truth": truth,
+                "held": {
+                    f"{name}/{method}": held for method, names in methods.items() for name in names
+                },
                 "sensors": {name: f"data/{name}" for name in sensors if name != "stack"},
                 "methods": methods,
             }

@@ -3,8 +3,6 @@
 
 from types import SimpleNamespace
 
-TEMPLATES = [f"{name}.html.j2" for name in ("base", *CONFIG.METHODS)]
-
 
 def drawn_files(method):
     """A function of the wildcards: what a method leaves, which its figures are drawn from."""
@@ -225,6 +223,7 @@ rule draw_targets:
         **code("draw_targets"),
         cube=cube_files,
         files=drawn_files("targets"),
+        published=static("published.json"),
     output:
         report(
             directory("<targets>/figures"),
@@ -246,10 +245,12 @@ rule draw_targets:
     params:
         digest=digest("draw_targets"),
         folder=folder_drawn,
+        paper=paper_flag,
     message:
         "Drawing the targets of {wildcards.scene}"
     shell:
-        "python {input.script:q} --scene-dir {params.folder:q} --output-dir {output:q}"
+        "python {input.script:q} --scene-dir {params.folder:q} {params.paper}"
+        " --published {input.published:q} --output-dir {output:q}"
         " 2> {log:q}"
 
 
@@ -381,11 +382,6 @@ def settings_text(study):
         {
             **scene,
             "synthetic": bool(scene["ground"]),
-            "truth": {
-                method: found
-                for method in scene["methods"]
-                if (found := PLAN.truth_of(scene, method))
-            },
             "held": {
                 f"{sensor}/{method}": sorted(conditions(scene, method, sensor))
                 for method, sensor in PLAN.parts_of(scene)
@@ -443,7 +439,8 @@ rule render_report:
         residuals=static("analytic_residuals.csv"),
         published=static("published.json"),
         table=static("results.csv"),
-        templates=[static(name) for name in TEMPLATES],
+        base=static("base.html.j2"),
+        templates=[static(f"{method}.html.j2") for method in CONFIG.METHODS],
         style=static("report.css"),
     output:
         report(
@@ -464,13 +461,16 @@ rule render_report:
     params:
         digest=digest("render_report"),
         folder=lambda wildcards, output: Path(output[0]).parents[2],
+        templates=lambda wildcards, input: " ".join(
+            flags(template=[method, path]) for method, path in zip(CONFIG.METHODS, input.templates)
+        ),
     message:
         "Writing the report of {wildcards.study}"
     shell:
         "python {input.script:q} --study {wildcards.study} --settings {input.settings:q}"
         " --results {params.folder:q} --accuracy {input.accuracy:q}"
         " --published {input.published:q} --residuals {input.residuals:q} --table {input.table:q}"
-        " --templates {input.templates:q} --style {input.style:q} --output {output:q}"
+        " --base {input.base:q} {params.templates} --style {input.style:q} --output {output:q}"
         " 2> {log:q}"
 
 
@@ -498,8 +498,8 @@ rule render_index:
     params:
         digest=digest("render_index"),
         studies=lambda wildcards, input: " ".join(
-            flags(study=[study, *files])
-            for study, *files in zip(STUDIES, input.reports, input.accuracy, input.settings)
+            flags(study=[study, Path(report).parent])
+            for study, report in zip(STUDIES, input.reports)
         ),
     message:
         "Writing the index of studies"

@@ -23,14 +23,15 @@ rule simulate_file:
         digest=sensor_digest("simulate_scene"),
         product=lambda wildcards, output: output[0],
         ground=lambda wildcards: ground_flags(SCENES[wildcards.scene]["ground"]),
+        # One look is enough where no clouds of many dates are to be got rid of.
         dates=lambda wildcards: (
-            flags(dates=SETTINGS["twin"]["dates"]) if wildcards.sensor == "sentinel2" else ""
+            SETTINGS["twin"]["dates"] if SCENES[wildcards.scene]["ground"] == "iron" else 1
         ),
     message:
         "Simulating {wildcards.sensor} of {wildcards.scene} (synthetic)"
     shell:
         "python {input.script:q} {params.ground} --sensor {wildcards.sensor}"
-        " {params.dates} --library {input.library:q} --product {params.product:q} --threads {threads}"
+        " --dates {params.dates} --library {input.library:q} --product {params.product:q} --threads {threads}"
         " 2> {log:q}"
 
 

@@ -50,14 +50,19 @@ class Source:
         return self.sensor_dir / self.method
 
     @property
-    def truth(self) -> str:
-        """Path of the truth; empty without one."""
-        return self.scene.get("truth") or ""
+    def held(self) -> frozenset[str]:
+        """What held for the method when it ran, in the words of the table of results."""
+        return frozenset(self.scene.get("held", {}).get(f"{self.sensor}/{self.method}", ()))
+
+    @property
+    def truth(self) -> bool:
+        """Whether something is known of the ground."""
+        return "truth" in self.held
 
     @property
     def trained(self) -> bool:
         """Whether the method was trained here, and not given a model of another scene."""
-        return not self.own.get("model")
+        return "trained" in self.held
 
     def runs(self, method: str) -> bool:
         """Whether another method runs on this scene."""

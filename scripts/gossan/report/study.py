@@ -98,11 +98,11 @@ def list_files(
     """
     files: dict[str, dict[str, str]] = {}
     for source, method, folder in _folders(sources):
-        conditions = _conditions(source)
+        held = source.held if method == source.method else None
         for row in table:
             if row["method"] != method or row["kind"] == FIGURE:
                 continue
-            if not conditions.get(row["when"], True):
+            if held is not None and not set(row["when"].split()) <= held:
                 continue
             for path in _find(folder, row["file"]):
                 files.setdefault(
@@ -124,19 +124,6 @@ def _folders(sources: Sequence[Source]) -> Iterator[tuple[Source, str, Path]]:
         for sensor in [source.sensor] if source.sensor else [*source.scene["sensors"], STACK]:
             yield source, CUBE, source.scene_dir / sensor / CUBE
         yield source, source.method, source.folder
-
-
-def _conditions(source: Source) -> dict[str, bool]:
-    """Which of the table's conditions hold for a method."""
-    points = bool((source.own.get("points") or {}).get("train"))
-    return {
-        "truth": bool(source.truth),
-        "twin": bool(source.scene.get("synthetic")),
-        "points": points,
-        "sampled": not points,
-        "scored": bool(source.truth or (source.own.get("score") or {}).get("model")),
-        "trained": source.trained,
-    }
 
 
 def _find(folder: Path, file: str) -> list[Path]:

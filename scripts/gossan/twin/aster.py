@@ -131,7 +131,7 @@ def simulate_aster(
                 grid=scene.grid,
                 block_px=block_px,
                 threads=threads,
-                progress="simulate",
+                progress="simulate aster",
             )
             for window, block in blocks:
                 file.write("VNIR", 2 * window.row_off, 2 * window.col_off, block.vnir)

@@ -203,6 +203,7 @@ def write_emit(
             grid=grid,
             block_px=block_px,
             threads=threads,
+            progress="simulate emit",
         )
         water = is_deep_water(bands.centre_um)
         for window, (block, found) in blocks:

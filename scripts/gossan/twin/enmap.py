@@ -285,7 +285,7 @@ def _write_numbers(
             grid=grid,
             block_px=block_px,
             threads=threads,
-            progress="simulate EnMAP",
+            progress="simulate enmap",
         )
         for window, (stored, told) in blocks:
             tally.add(stored, told)

@@ -130,7 +130,7 @@ def simulate_landsat(
             grid=scene.grid,
             block_px=block_px,
             threads=threads,
-            progress="simulate",
+            progress="simulate landsat",
         )
         metadata = folder / f"{name}_MTL.txt"
         metadata.write_text(_metadata(scene, quality, saturation), encoding="ascii")

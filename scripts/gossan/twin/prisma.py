@@ -144,7 +144,7 @@ def write_prisma(
         grid=grid,
         block_px=block_px,
         threads=threads,
-        progress="write prisma",
+        progress="simulate prisma",
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     with (

@@ -167,7 +167,7 @@ def write_worldview3(
                 grid=grid,
                 block_px=block_px,
                 threads=threads,
-                progress="write worldview3",
+                progress="simulate worldview3",
             )
             for window, (stored, cloud) in blocks:
                 inside = (stored != NODATA).any(axis=0)
