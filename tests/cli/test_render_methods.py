@@ -238,7 +238,7 @@ def embedding(tmp_path_factory):
     flags = sensor_reports.draw_flags(folder, scene, scene / "embedding/figures")
     assert run_tool("draw_embedding", *flags).returncode == 0
     study = write_settings(results, {"embedding": [""]}, EMBEDDING)
-    change_settings(study, sensors=dict.fromkeys(sensor_reports.SENSORS, "data"))
+    change_settings(study, stack=list(sensor_reports.SENSORS))
     shutil.copy(folder / "accuracy.json", study)
     return results
 
@@ -330,7 +330,7 @@ def test_a_trial_on_real_spectra_has_a_part_of_its_own(embedding, tmp_path):
     (folder / "record.json").write_text(json.dumps(record))
     settings = {"embedding": {"spectra": {"training": "one.npz"}}}
     study = write_settings(results, {"embedding": [""]}, settings)
-    change_settings(study, sensors=dict.fromkeys(sensor_reports.SENSORS, "data"))
+    change_settings(study, stack=list(sensor_reports.SENSORS))
     html = render(results)
     part = html[html.index('id="tiny-embedding.trial"') : html.index('id="tiny-embedding.bands"')]
     for said in ("439 spectra of one.npz", "448 spectra of other.npz", "2 specimens occur in both"):
@@ -346,7 +346,7 @@ def test_methods_of_several_kinds_share_a_page(zones, embedding, tmp_path):
     methods = {"zones": ["aster"], "embedding": [""]}
     settings = {"zones": ZONES, "embedding": {"model": ""}}
     study = write_settings(results, methods, settings)
-    change_settings(study, sensors=dict.fromkeys(("aster", *sensor_reports.SENSORS), "data"))
+    change_settings(study, stack=list(sensor_reports.SENSORS))
     html = render(results)
     require_whole(html, len(zone_reports.FIGURES) + len(sensor_reports.FIGURES))
     assert html.index('id="tiny-aster-zones"') < html.index('id="tiny-embedding"')

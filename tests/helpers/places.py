@@ -58,6 +58,7 @@ def write_settings(
                     f"{name}/{method}": held for method, names in methods.items() for name in names
                 },
                 "sensors": {name: f"data/{name}" for name in sensors if name != "stack"},
+                "stack": [name for name in sensors if name != "stack"],
                 "methods": methods,
             }
         ],

@@ -115,7 +115,7 @@ def make_study(folder: Path) -> Path:
     map_iron(folder)
     run(
         "collect_accuracy",
-        *("--study", "bahia", "--records", folder / "accuracy"),
+        *("--study", "bahia", "--records", "sentinel2", folder / "accuracy"),
         *("--output", folder / "accuracy.json"),
     )
     (folder / "config.json").write_text(json.dumps({"studies": {"bahia": {}}}))

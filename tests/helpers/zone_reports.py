@@ -77,7 +77,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
                 "--bootstrap",
                 100,
                 "--output",
-                *(folder / "score" / f"{zone}.tif" for zone in ZONES),
+                *(folder / "score/maps" / f"{zone}.tif" for zone in ZONES),
             ),
             *("--record", folder / "score/score.json", "--curves", folder / "score/curves.csv"),
             *("--record-dir", folder / "accuracy"),
@@ -85,7 +85,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
         assert done.returncode == 0, done.stderr
     done = run_tool(
         "collect_accuracy",
-        *("--study", "zafarghand", "--records", *sorted((folder / "accuracy").iterdir())),
+        *("--study", "zafarghand", "--records", "aster", folder / "accuracy"),
         *("--output", folder / "accuracy.json"),
     )
     assert done.returncode == 0, done.stderr

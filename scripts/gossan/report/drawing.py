@@ -157,9 +157,14 @@ def choose_evenly(items: Sequence, most: int = MOST_PANELS) -> list:
 
 
 def note_choice(figure: Figure, shown: int, number: int) -> None:
-    """Say at the foot of a figure that only some of the bands are drawn."""
-    if shown < number:
-        figure.supxlabel(f"{shown} of {number} bands, chosen evenly", fontsize=9)
+    """Say at the foot of a figure, above its legend, that only some of the bands are drawn."""
+    if shown >= number:
+        return
+    note = f"{shown} of {number} bands, chosen evenly"
+    if figure.legends:
+        figure.legends[0].set_title(note)
+    else:
+        figure.supxlabel(note, fontsize=9)
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

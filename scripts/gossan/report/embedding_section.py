@@ -179,7 +179,7 @@ def read_scene(source: Source) -> SensorScene:
         *(() if source.trained else ("training",)),
     }
     bands = read_table(stack / "bands.csv", COLUMNS)
-    known = [name for name in SENSORS if name in source.scene["sensors"]]
+    known = [name for name in SENSORS if name in source.scene["stack"]]
     return SensorScene(
         id=source.id,
         cube=read_json(stack / "cube.json"),
