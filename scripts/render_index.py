@@ -16,13 +16,13 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--study",
-        nargs=2,
+        nargs=4,
         action="append",
         required=True,
         dest="studies",
-        metavar=("NAME", "FOLDER"),
-        help="a study and its folder of results, with report.html, accuracy.json and "
-        "settings.json; repeat the flag for each study",
+        metavar=("NAME", "REPORT_HTML", "ACCURACY_JSON", "SETTINGS_JSON"),
+        help="a study with its report, accuracy.json and settings.json; repeat the flag for each "
+        "study",
     )
     add(
         "--published",
@@ -39,16 +39,17 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Read the records and write the page."""
     studies = []
-    for name, folder in arguments.studies:
-        settings = read_json(Path(folder) / "settings.json").get("settings") or {}
-        paper = find_paper(settings.get("paper", ""), arguments.published)
+    for name, report, accuracy, settings in arguments.studies:
+        record = read_json(settings)
+        paper = find_paper((record.get("settings") or {}).get("paper", ""), arguments.published)
         studies.append(
             {
                 "name": name,
-                "href": relative_link(Path(folder) / "report.html", arguments.output),
+                "href": relative_link(report, arguments.output),
                 "title": paper.get("title", ""),
                 "citation": paper.get("citation", ""),
-                "records": read_json(Path(folder) / "accuracy.json")["records"],
+                "synthetic": all(scene["synthetic"] for scene in record["scenes"]),
+                "records": read_json(accuracy)["records"],
             }
         )
     page = render_index(

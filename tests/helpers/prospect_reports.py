@@ -115,7 +115,7 @@ def make_study(folder: Path) -> Path:
     map_iron(folder)
     run(
         "collect_accuracy",
-        *("--study", "bahia", "--records", folder / "accuracy"),
+        *("--study", "mine", "--records", "sentinel2", folder / "accuracy"),
         *("--output", folder / "accuracy.json"),
     )
     (folder / "config.json").write_text(json.dumps({"studies": {"bahia": {}}}))
@@ -249,7 +249,7 @@ def lay_out_study(folder: Path, results: Path, *, sampled: bool = True) -> Path:
 def draw_flags(folder: Path, scene: Path, output: Path) -> list:
     """The command line of draw_prospects for all that `make_study` writes."""
     return [
-        *("--scene-dir", scene / "sentinel2", "--output-dir", output, "--sampled"),
+        *("--scene-dir", scene / "sentinel2", "--output-dir", output, "--sampled", "--trained"),
         *("--classes", folder / "covers.csv", "--map-classes", folder / "iron.csv"),
         *("--mines", folder / "mines.gpkg", "--geology", folder / "geology.gpkg"),
         *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),
@@ -261,8 +261,8 @@ def draw_flags(folder: Path, scene: Path, output: Path) -> list:
 def plain_flags(folder: Path, scene: Path, output: Path) -> list:
     """The command line of draw_prospects for a stack without wavelengths, and points alone."""
     return [
-        *("--scene-dir", scene / "rasters", "--output-dir", output),
-        *("--classes", folder / "covers.csv", "--map-classes", folder / "iron.csv"),
+        *("--scene-dir", scene / "rasters", "--output-dir", output, "--trained"),
+        *("--classes", folder / "covers.csv"),
     ]
 
 

@@ -85,7 +85,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
         assert done.returncode == 0, done.stderr
     done = run_tool(
         "collect_accuracy",
-        *("--study", "zafarghand", "--records", *sorted((folder / "accuracy").iterdir())),
+        *("--study", "mine", "--records", "aster", folder / "accuracy"),
         *("--output", folder / "accuracy.json"),
     )
     assert done.returncode == 0, done.stderr
@@ -120,7 +120,10 @@ def write_record(path: Path, synthetic: bool) -> None:
 
 def lay_out_study(folder: Path, results: Path, *, reference: bool = True) -> Path:
     """Put what `make_study` wrote where the workflow puts it; returns the sensor's folder."""
-    score = {"score": "aster/zones/score"} if reference else {}
+    scored = ("score/score.json", "score/curves.csv") if reference else ()
+    score = {name: f"aster/zones/{name}" for name in scored}
+    if reference:
+        score |= {f"score/{zone}.tif": f"aster/zones/score/maps/{zone}.tif" for zone in ZONES}
     scene = put_in_place(folder, results / "scenes" / SCENE, FILES | score)
     accuracy = scene / "aster/zones/accuracy"
     for path in sorted((folder / "accuracy").iterdir()):

@@ -18,6 +18,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from gossan.accuracy.scores import MINIMUM_BLOCKS
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.errors import InputError
 from gossan.report.phrases import NOT_RUN, area_text, join_once, trust
 from gossan.report.sections import Scene, Section, has_intervals
@@ -38,13 +39,7 @@ METHOD_TITLES = {
 }
 """The methods in the order of the page."""
 SENSOR_NAMES = {
-    "landsat": "Landsat",
-    "aster": "ASTER",
-    "sentinel2": "Sentinel-2",
-    "emit": "EMIT",
-    "enmap": "EnMAP",
-    "prisma": "PRISMA",
-    "worldview3": "WorldView-3",
+    **{name: item.label for name, item in INSTRUMENTS.items()},
     "rasters": "rasters",
     "stack": "all sensors",
 }
@@ -237,8 +232,17 @@ def _answer_deviations(rows: Sequence[Mapping], sections: Sequence[Section]) -> 
     ]
 
 
+def name_sensor(record: Mapping) -> str:
+    """The sensor of an accuracy record's map, in words; empty where it is not known."""
+    sensor = record.get("sensor", "")
+    return SENSOR_NAMES.get(sensor, sensor)
+
+
 def _record_row(record: Mapping) -> dict:
-    row = {"scene": record["scene"], "method": record["method"], "synthetic": record["synthetic"]}
+    row = {
+        **{key: record[key] for key in ("scene", "method", "synthetic")},
+        "sensor": name_sensor(record),
+    }
     if not record["assessed"]:
         return {**row, "assessed": False, "reason": record["reason"]}
     values = [record["scores"][name] for name in ("overall_accuracy", "kappa", "macro_f1")]
@@ -249,13 +253,12 @@ def render_index(template: str, style: str, studies: Sequence[Mapping]) -> str:
     """The page that links the studies' reports.
 
     Each study has `name`, `href` (relative to the page), `title` and `citation` (empty without a
-    paper) and `records`
-    (accuracy records). A study with many maps is told by the best of them: see `headlines`.
+    paper), `synthetic` (whether all of its scenes are) and `records` (accuracy records). A study
+    with many maps is told by the best of them: see `headlines`.
     """
     shown = [
         {
             **study,
-            "synthetic": all(record["synthetic"] for record in study["records"]),
             "intervals": any(has_intervals(record) for record in study["records"]),
             **dict(zip(("headlines", "left_out"), headlines(study["records"]), strict=True)),
         }
@@ -269,35 +272,35 @@ def render_index(template: str, style: str, studies: Sequence[Mapping]) -> str:
             banner=BANNER,
             studies=shown,
             any_synthetic=any(
-                record["synthetic"] for item in studies for record in item["records"]
+                item["synthetic"] or record["synthetic"]
+                for item in studies
+                for record in [item, *item["records"]]
             ),
             mark_text=_mark_text,
+            name_sensor=name_sensor,
         )
     )
 
 
 MOST_HEADLINES = 4
-"""A scene with more maps than this is told by the best of them."""
+"""A cube with more maps than this is told by the best of them."""
 
 
 def headlines(records: Sequence[Mapping]) -> tuple[list[Mapping], int]:
     """The records that stand for a study, in their order, and how many are left out.
 
-    Of a scene with more than MOST_HEADLINES records these are, for each set of classes that maps
+    Of a cube with more than MOST_HEADLINES records these are, for each set of classes that maps
     were tested on, the one with the best macro-F1; of records without a test, the first. Networks
     that name patches are left to the report: their labels are another map's, and the paper's
     split lets copies of a patch train and test.
     """
     everything = len(records)
     records = [item for item in records if not item["method"].startswith("CNN")] or records
-    crowded = {
-        scene
-        for scene, number in Counter(record["scene"] for record in records).items()
-        if number > MOST_HEADLINES
-    }
+    cubes = [(record["scene"], record.get("sensor")) for record in records]
+    crowded = {cube for cube, number in Counter(cubes).items() if number > MOST_HEADLINES}
     best: dict[tuple, int] = {}
-    for place, record in enumerate(records):
-        key = (record["scene"], _subject(record) if record["scene"] in crowded else place)
+    for place, (cube, record) in enumerate(zip(cubes, records, strict=True)):
+        key = (cube, _subject(record) if cube in crowded else place)
         if key not in best or _merit(record) > _merit(records[best[key]]):
             best[key] = place
     kept = [records[place] for place in sorted(best.values())]
