@@ -23,6 +23,7 @@ from gossan.library.readers import read_library, select_spectrum  # noqa: E402
 from gossan.library.resample import resample_spectrum  # noqa: E402
 from gossan.raster import read_info  # noqa: E402
 
+MASK = ("cloud", "dilated_cloud", "cloud_shadow", "cirrus", "snow", "saturation")
 LIBRARY = ROOT / "resources" / "static" / "analytic_library.csv"
 MINERALS = ROOT / "resources" / "static" / "minerals.csv"
 # The references of the study `gilgit`.
@@ -69,7 +70,8 @@ def make_cube(
     simulate = ["simulate_scene.py", *ground, "--sensor", "landsat"]
     simulate += ["--library", LIBRARY, "--product", product]
     preprocess = ["preprocess_scene.py", "--sensor", "landsat", "--product", product]
-    preprocess += ["--atmosphere", "dos1", "--cube", cube, "--record", record]
+    preprocess += ["--atmosphere", "dos1", "--normalisation", "clip", "--mask", *MASK]
+    preprocess += ["--cube", cube, "--record", record]
     for tool, *flags in (survey, simulate, preprocess):
         command = [sys.executable, SCRIPTS / tool, *flags, "--threads", threads]
         subprocess.run([str(part) for part in command], check=True, capture_output=True)

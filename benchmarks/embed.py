@@ -177,7 +177,8 @@ def map_own(folder: str, _batch: int) -> None:
     limits = np.full(len(model.header.minerals), 2.0)
     # So wide a limit lets all minerals be candidates; the winner is then the nearest.
     mapper = Mapper(model, limits, info, bands, Path("sensors.tif"))
-    every = np.full((1, *stack.shape[1:]), 2 ** len(SENSORS) - 1, np.uint8)
+    every_bit = sum(1 << SENSORS.index(name) for name in bands.sensors)
+    every = np.full((1, *stack.shape[1:]), every_bit, np.uint8)
     height = max(1, min(BLOCK_BYTES // (4 * len(stack) * COLUMNS), stack.shape[1] // 8))
     mapper(stack[:, :1], every[:, :1])
     distance = np.empty((1 + len(limits), *stack.shape[1:]), np.float32)

@@ -39,6 +39,8 @@ def main(arguments: argparse.Namespace) -> None:
     for sensor, place in arguments.records:
         for path in list_records([Path(place)]):
             read = read_json(path)
+            if not isinstance(read, dict):
+                raise InputError(f"{path}: not an accuracy record; make it again")
             record = {"scene": read.get("scene"), "sensor": sensor, **read}
             faults = schema_faults({"study": arguments.study, "records": [record]}, schema)
             if faults:

@@ -13,7 +13,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene's sensor, with cube and prospects",
-        "composite, classes and probability.png, looks.png of a composite of dates, with --trained "
+        "composite, classes and probability.png, looks.png of a composite of dates, without --untested "
         "splits, confusions, importance and shap.png, with --sampled strata, scan, robustness and "
         "labels.png, with --map-classes potential.png",
     )
@@ -34,7 +34,11 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="strata were sampled around mines, and all pixels labelled by spectral angle",
     )
-    add("--trained", action="store_true", help="forests were trained and tested on the scene")
+    add(
+        "--untested",
+        action="store_true",
+        help="the forest is one of another scene, and none was trained and tested on this one",
+    )
     add("--mines", type=Path, help="vector file of the mines, drawn around the samples")
     add("--geology", type=Path, help="vector file of the units; those with iron are outlined")
     add("--claims", type=Path, help="vector file of claims, drawn over the potential")
@@ -216,7 +220,7 @@ def main(arguments: argparse.Namespace) -> None:
     classes = read_classes(arguments.map_classes or arguments.classes)
     draw = {
         "composite": lambda: draw_composite(read_composite(cube / "cube.tif"), synthetic),
-        **(validation_figures(arguments, paper, synthetic) if arguments.trained else {}),
+        **({} if arguments.untested else validation_figures(arguments, paper, synthetic)),
         "classes": lambda: draw_classes(
             read_small(maps / "class.tif", classes=True), classes, synthetic
         ),

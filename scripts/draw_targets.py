@@ -14,12 +14,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene, with targets",
-        "overlay, success and prediction-area.png, with --agreement agreement.png",
-    )
-    parser.add_argument(
-        "--agreement",
-        action="store_true",
-        help="the targets lie on what the methods agree on, and not on a map of potential",
+        "overlay, success and prediction-area.png, and agreement.png where the targets lie on what methods agree on",
     )
     add_paper(parser)
     return parser
@@ -40,7 +35,7 @@ def main(arguments: argparse.Namespace) -> None:
     curves = read_table(folder / "curves.csv", CURVE_COLUMNS)
     claims = read_paper(arguments).get("claims") or {}
     draw = {}
-    if arguments.agreement:
+    if (folder / "agreement.json").exists():
         agreement = read_small(folder / "potential.tif", classes=True)
         targets = read_shapes(folder / "targets.gpkg", agreement.grid, layer="points").points
         draw["agreement"] = lambda: draw_potential(

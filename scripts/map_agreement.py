@@ -8,10 +8,10 @@ import numpy as np
 
 from gossan.errors import InputError
 from gossan.files import write_json
-from gossan.legend import NODATA, class_colours, write_class_style, write_continuous_style
-from gossan.prospects.agreement import CodesOnGrid, Opinion, count_votes, grid_in_metres
+from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.prospects.potential import POTENTIAL, check_thresholds, classify_potential
-from gossan.raster import Layer, is_synthetic, map_blocks, read_info
+from gossan.raster import is_synthetic, read_info
+from gossan.targets.agreement import CodesOnGrid, Opinion, count_votes, grid_in_metres
 from toolkit import add_blocks, run
 
 METHOD = "Agreement of methods"
@@ -88,28 +88,18 @@ def main(arguments: argparse.Namespace) -> None:
         "HIGH": f"{high:g}",
         "SYNTHETIC": "yes" if synthetic else "no",
     }
-    map_blocks(
+    write_maps(
         work,
         [reader.read for own in readers for reader in own],
         [
-            Layer(
-                arguments.potential,
-                "uint8",
-                NODATA,
-                ("potential",),
-                overviews="mode",
-                colours=class_colours(POTENTIAL),
-                tags=tags,
-            ),
-            Layer(arguments.score, "float32", float("nan"), ("score",), tags=tags),
+            ClassMap(arguments.potential, POTENTIAL, ("potential",), tags=tags),
+            Ramp(arguments.score, ("score",), 0, 1, tags=tags),
         ],
         grid=grid,
         block_px=arguments.block_px,
         threads=arguments.threads,
         progress="agreement",
     )
-    write_class_style(arguments.potential, POTENTIAL)
-    write_continuous_style(arguments.score, 0, 1)
     maps = [
         {
             "title": opinion.title,

@@ -7,21 +7,21 @@ from gossan.accuracy.blocks import Bootstrap
 from gossan.errors import InputError
 from gossan.files import write_json
 from gossan.prospects.potential import IRON_METHOD, POTENTIAL
-from gossan.prospects.sites import (
-    CURVE_COLUMNS,
-    OVERLAY_COLUMNS,
-    compare_sites,
-    read_sites,
-)
-from gossan.prospects.targets import (
+from gossan.raster import is_synthetic, read_info
+from gossan.tables import write_rows
+from gossan.targets.ranking import (
     add_sites,
     least_pixels,
     survey_targets,
     write_kml,
     write_targets,
 )
-from gossan.raster import is_synthetic, read_info
-from gossan.tables import write_rows
+from gossan.targets.sites import (
+    CURVE_COLUMNS,
+    OVERLAY_COLUMNS,
+    compare_sites,
+    read_sites,
+)
 from gossan.vectors import POLYGONS, read_features
 from toolkit import add_threads, run
 

@@ -16,13 +16,13 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--study",
-        nargs=4,
+        nargs=2,
         action="append",
         required=True,
         dest="studies",
-        metavar=("NAME", "REPORT_HTML", "ACCURACY_JSON", "SETTINGS_JSON"),
-        help="a study with its report, accuracy.json and settings.json; repeat the flag for each "
-        "study",
+        metavar=("NAME", "FOLDER"),
+        help="a study and its folder, with report.html, accuracy.json and settings.json; repeat "
+        "the flag for each study",
     )
     add(
         "--published",
@@ -39,17 +39,17 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Read the records and write the page."""
     studies = []
-    for name, report, accuracy, settings in arguments.studies:
-        record = read_json(settings)
+    for name, folder in arguments.studies:
+        record = read_json(Path(folder) / "settings.json")
         paper = find_paper((record.get("settings") or {}).get("paper", ""), arguments.published)
         studies.append(
             {
                 "name": name,
-                "href": relative_link(report, arguments.output),
+                "href": relative_link(Path(folder) / "report.html", arguments.output),
                 "title": paper.get("title", ""),
                 "citation": paper.get("citation", ""),
                 "synthetic": all(scene["synthetic"] for scene in record["scenes"]),
-                "records": read_json(accuracy)["records"],
+                "records": read_json(Path(folder) / "accuracy.json")["records"],
             }
         )
     page = render_index(

@@ -1,7 +1,6 @@
 """Render the report of a study: one self-contained HTML page of sections, one for each method."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from gossan.errors import InputError
@@ -19,7 +18,6 @@ from gossan.tables import read_table
 from toolkit import find_paper, run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
-TEMPLATES = ("base", *METHOD_TITLES)
 TESTED = ("minerals", "zones", "prospects", "embedding")
 
 
@@ -49,26 +47,31 @@ def build_parser() -> argparse.ArgumentParser:
         default=STATIC / "results.csv",
         help="table of what a scene leaves (CSV)",
     )
+    add("--base", type=Path, default=STATIC / "base.html.j2", help="template of the page")
     add(
-        "--templates",
-        nargs="+",
-        type=Path,
-        default=[STATIC / f"{name}.html.j2" for name in TEMPLATES],
-        help=f"templates NAME.html.j2 of the page and of each method ({', '.join(TEMPLATES)}; "
-        "default: those that come along)",
+        "--template",
+        nargs=2,
+        action="append",
+        default=[],
+        dest="templates",
+        metavar=("METHOD", "FILE"),
+        help="template of a method's sections (default: the one that comes along); repeat the "
+        f"flag for each of {', '.join(METHOD_TITLES)}",
     )
     add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
     add("--output", type=Path, required=True, help="page to write (HTML)")
     return parser
 
 
-def read_templates(paths: Sequence[Path]) -> dict[str, str]:
-    """Texts of the templates by name; InputError where one is missing."""
-    known = {path.name.partition(".")[0]: path for path in paths}
-    missing = [name for name in TEMPLATES if name not in known]
-    if missing:
-        raise InputError(f"--templates: lack {missing[0]}.html.j2; give it, too")
-    return {name: known[name].read_text(encoding="utf-8") for name in TEMPLATES}
+def read_templates(arguments: argparse.Namespace) -> dict[str, str]:
+    """Texts of the templates by name; InputError for one of an unknown method."""
+    paths = {name: STATIC / f"{name}.html.j2" for name in METHOD_TITLES}
+    for name, path in arguments.templates:
+        if name not in paths:
+            raise InputError(f"--template: {name} is none of {', '.join(paths)}")
+        paths[name] = Path(path)
+    paths["base"] = arguments.base
+    return {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -82,7 +85,7 @@ def main(arguments: argparse.Namespace) -> None:
     accuracy = read_json(arguments.accuracy)
     paper = find_paper((settings.get("settings") or {}).get("paper", ""), arguments.published)
     residuals = read_table(arguments.residuals, ["name", "record", "rms", "angle_rad"])
-    templates = read_templates(arguments.templates)
+    templates = read_templates(arguments)
     style = arguments.style.read_text(encoding="utf-8")
     table = read_results(arguments.table)
     sources = list_sources(settings, arguments.results, paper, residuals)

@@ -167,6 +167,7 @@ def main(arguments: argparse.Namespace) -> None:
             "network": arguments.network,
             "input": header.kind,
             "bands": list(bands.names),
+            "centre_um": list(bands.centre_um),
             "protocol": arguments.protocol,
             "synthetic": table.synthetic,
             "classes": [{"code": item.code, "name": item.name} for item in own],

@@ -10,10 +10,9 @@ def record(tmp_path_factory):
     return make_record(make_maps(tmp_path_factory.mktemp("scene")))
 
 
-def collect(output, *records):
-    return run_tool(
-        "collect_accuracy", "--study", "gilgit", "--records", *records, "--output", output
-    )
+def collect(output, *records, sensor="landsat"):
+    told = [word for record in records for word in ("--records", sensor, record)]
+    return run_tool("collect_accuracy", "--study", "mine", *told, "--output", output)
 
 
 def test_records_are_collected_in_their_order(record, tmp_path, root):
@@ -22,7 +21,8 @@ def test_records_are_collected_in_their_order(record, tmp_path, root):
     done = collect(tmp_path / "accuracy.json", record, tmp_path / "b.json")
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "accuracy.json").read_text())
-    assert found["study"] == "gilgit"
+    assert found["study"] == "mine"
+    assert {item["sensor"] for item in found["records"]} == {"landsat"}
     assert [item["scene"] for item in found["records"]] == ["tiny", "another"]
     schema = json.loads((root / "workflow/schemas/accuracy.schema.json").read_text())
     jsonschema.validate(found, schema)
@@ -53,6 +53,24 @@ def test_a_record_given_twice_is_refused(record, tmp_path):
     done = collect(tmp_path / "accuracy.json", record, record)
     assert done.returncode == 1
     assert "already in" in done.stderr
+
+
+def test_maps_of_two_sensors_are_told_apart(record, tmp_path):
+    done = run_tool(
+        *("collect_accuracy", "--study", "mine", "--records", "aster", record),
+        *("--records", "emit", record, "--output", tmp_path / "accuracy.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "accuracy.json").read_text())["records"]
+    assert [item["sensor"] for item in found] == ["aster", "emit"]
+
+
+def test_a_study_without_class_maps_has_no_record(tmp_path, root):
+    assert collect(tmp_path / "accuracy.json").returncode == 0
+    found = json.loads((tmp_path / "accuracy.json").read_text())
+    assert found == {"study": "mine", "records": []}
+    schema = json.loads((root / "workflow/schemas/accuracy.schema.json").read_text())
+    jsonschema.validate(found, schema)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", None])

@@ -23,7 +23,8 @@ def folder(tmp_path_factory):
         *("--classes", made / "classes.csv", "--labels", "chalcocite", "feldspar"),
         *("--size-px", 8, "--stride-px", 4, "--split-block-px", 16),
         *("--colour", made / "colour.npz", "--reflectance", made / "reflectance.npz"),
-        *("--table", made / "patches.csv"),
+        *("--table", made / "patches.csv", "--seed", 42),
+        *("--min-label-share", 0.01, "--max-background-share", 0.9),
     )
     assert done.returncode == 0, done.stderr
     make_runs(made / "networks", read_patches(made / "patches.csv"), [CHALCOCITE, FELDSPAR])

@@ -239,8 +239,10 @@ def test_a_map_by_a_forest_of_another_scene_says_so(prospects, tmp_path):
         del item["points"]
     record["trained_on"] = {"scene": "elsewhere"}
     (folder / "iron/map.json").write_text(json.dumps(record))
-    for name in ("forest", "samples", "labels", "accuracy"):
+    for name in ("forest", "samples", "labels", "accuracy", "figures"):
         shutil.rmtree(folder / name)
+    flags = prospect_reports.untested_flags(results / "scenes/tiny", folder / "figures")
+    assert run_tool("draw_prospects", *flags).returncode == 0
     methods = {"prospects": ["sentinel2"]}
     write_settings(results, methods, {"prospects": {}}, held=["iron"])
     html = render(results)
@@ -257,7 +259,7 @@ def test_targets_on_what_methods_agree_on_name_the_maps(prospects, tmp_path):
     item = {"title": "Minerals, EMIT", "favourable": ["alunite"], "answered_pixels": 2000}
     record = {"maps": [item | {"favourable_pixels": 500}]}
     (folder / "agreement.json").write_text(json.dumps(record))
-    flags = ("--scene-dir", folder.parent, "--output-dir", folder / "figures", "--agreement")
+    flags = ("--scene-dir", folder.parent, "--output-dir", folder / "figures")
     assert run_tool("draw_targets", *flags).returncode == 0
     write_settings(results, {"targets": [""]}, {"targets": {}}, held=["agreement"])
     html = render(results)

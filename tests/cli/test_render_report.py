@@ -217,7 +217,7 @@ def test_a_scene_without_a_record_is_named(results):
     refuse(results, "no record of scene 'other'")
 
 
-@pytest.mark.parametrize("name", ["accuracy", "settings", "table", "published", "style"])
+@pytest.mark.parametrize("name", ["accuracy", "settings", "table", "published", "base", "style"])
 def test_a_missing_file_is_named(results, name):
     refuse(results, "gone.x", **{name: results / "gone.x"})
 
@@ -243,11 +243,14 @@ def test_settings_of_another_study_and_an_unknown_paper_are_refused(results):
     refuse(results, "has no paper 'moon'")
 
 
-def test_a_template_that_is_missing_is_named(results, root):
+def test_a_template_of_an_unknown_method_is_refused_and_of_a_known_one_used(results, root):
     page = results / "refused.html"
-    templates = sorted((root / "resources/static").glob("*.html.j2"))
-    flags = [*report_flags(results, page), "--templates"]
-    done = run_tool("render_report", *flags, *(p for p in templates if "zones" not in p.name))
+    flags = report_flags(results, page)
+    done = run_tool("render_report", *flags, "--template", "moon", page)
     assert done.returncode == 1
-    assert "--templates: lack zones.html.j2" in done.stderr
-    assert run_tool("render_report", *flags, *templates).returncode == 0
+    assert "--template: moon is none of minerals" in done.stderr
+    own = results / "own.j2"
+    text = (root / "resources/static/minerals.html.j2").read_text()
+    own.write_text(text.replace("Class areas", "Areas of my classes"))
+    assert run_tool("render_report", *flags, "--template", "minerals", own).returncode == 0
+    assert "Areas of my classes</h3>" in page.read_text()

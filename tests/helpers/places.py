@@ -81,9 +81,8 @@ def change_settings(folder: Path, **changes: object) -> None:
 
 def index_flags(results: Path, study: str = "mine") -> list:
     """The command line of render_index."""
-    names = ("report.html", "accuracy.json", "settings.json")
-    files = [results / "studies" / study / name for name in names]
-    return ["--study", study, *files, "--output", results / "index.html"]
+    folder = results / "studies" / study
+    return ["--study", study, folder, "--output", results / "index.html"]
 
 
 def report_flags(results: Path, output: Path, study: str = "mine", **changes: Path) -> list:

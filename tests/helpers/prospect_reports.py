@@ -118,7 +118,6 @@ def make_study(folder: Path) -> Path:
         *("--study", "mine", "--records", "sentinel2", folder / "accuracy"),
         *("--output", folder / "accuracy.json"),
     )
-    (folder / "config.json").write_text(json.dumps({"studies": {"bahia": {}}}))
     return folder
 
 
@@ -249,7 +248,7 @@ def lay_out_study(folder: Path, results: Path, *, sampled: bool = True) -> Path:
 def draw_flags(folder: Path, scene: Path, output: Path) -> list:
     """The command line of draw_prospects for all that `make_study` writes."""
     return [
-        *("--scene-dir", scene / "sentinel2", "--output-dir", output, "--sampled", "--trained"),
+        *("--scene-dir", scene / "sentinel2", "--output-dir", output, "--sampled"),
         *("--classes", folder / "covers.csv", "--map-classes", folder / "iron.csv"),
         *("--mines", folder / "mines.gpkg", "--geology", folder / "geology.gpkg"),
         *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),
@@ -261,8 +260,17 @@ def draw_flags(folder: Path, scene: Path, output: Path) -> list:
 def plain_flags(folder: Path, scene: Path, output: Path) -> list:
     """The command line of draw_prospects for a stack without wavelengths, and points alone."""
     return [
-        *("--scene-dir", scene / "rasters", "--output-dir", output, "--trained"),
+        *("--scene-dir", scene / "rasters", "--output-dir", output),
         *("--classes", folder / "covers.csv"),
+    ]
+
+
+def untested_flags(scene: Path, output: Path) -> list:
+    """The command line of draw_prospects for grades by a forest of another scene."""
+    iron = PUBLISHED.parent / "iron.csv"
+    return [
+        *("--scene-dir", scene / "sentinel2", "--output-dir", output, "--untested"),
+        *("--classes", iron, "--map-classes", iron),
     ]
 
 

@@ -89,12 +89,6 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
         *("--output", folder / "accuracy.json"),
     )
     assert done.returncode == 0, done.stderr
-    zones = {
-        "phyllic": {"medium": [0.6, 0.7], "high": [0.7, 1.0], "minerals": ["muscovite"]},
-        "propylitic": {"medium": [0.3, 0.5], "high": [0.5, 0.65], "minerals": ["chlorite"]},
-    }
-    settings = {"wavelet": {"name": "sym4", "level": 1}, "zones": zones}
-    (folder / "config.json").write_text(json.dumps({"studies": {"zafarghand": settings}}))
     return folder
 
 

@@ -17,6 +17,7 @@ FLOORS = (
     ("cube", "accuracy", "networks"),
     ("minerals",),
     ("patches", "zones", "prospects", "embedding"),
+    ("targets",),
     ("report",),
 )
 TWIN_MAY_USE = ("", "products", "library", "transforms", "cube", "twin")
@@ -139,7 +140,7 @@ WIDEST = {
     "classify_patches": 16,
     "rank_targets": 16,
     "collect_accuracy": 10,
-    "render_index": 10,
+    "render_index": 12,
 }
 
 

@@ -19,6 +19,7 @@ ROOMS = (
     "products",
     "prospects",
     "report",
+    "targets",
     "transforms",
     "twin",
     "zones",

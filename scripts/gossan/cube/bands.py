@@ -15,7 +15,7 @@ from gossan.errors import InputError
 from gossan.raster import BandTable
 from gossan.tables import write_rows
 
-SENSORS = (*INSTRUMENTS, "rasters")
+SENSORS = tuple(INSTRUMENTS)
 """Sensors in the order of a stack; the place of each is its bit in the mask of those present."""
 HYPERSPECTRAL = tuple(name for name, item in INSTRUMENTS.items() if item.imaging)
 # Ranges (µm) without use: the ends of the detectors, and water vapour.

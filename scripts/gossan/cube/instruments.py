@@ -35,5 +35,7 @@ INSTRUMENTS = {
     "landsat": Instrument("Landsat", "Landsat-8 OLI", False, 0.004, 1.0),
     # The oldest detectors, of 8 bits in the visible, and light that leaks from band 4 into 5 to 9.
     "aster": Instrument("ASTER", "Terra ASTER", False, 0.006, 2.0),
+    # Whatever the user brought to one grid: as little is known of it as of the broad bands.
+    "rasters": Instrument("Rasters", "", False, 0.004, 2.0),
 }
 """Instruments by the sensor's name, in the order of a stack."""

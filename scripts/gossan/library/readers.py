@@ -26,6 +26,12 @@ MAX_REFLECTANCE = 2.0
 LONGEST_UM = 100.0
 ANALYTIC_GRID_UM = np.arange(350, 2501) / 1000.0
 WAVELENGTH_FILE_LEVELS = 3
+MOST_LEFT_OUT = 0.05
+"""Share of a sensor's bands that may be left out where a record has no values.
+
+An imaging spectrometer has bands to spare, at the ends of the range and where a laboratory's
+deleted channels are; of a multispectral sensor, this allows none.
+"""
 ENVI_TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 SUFFIXES = (".txt", ".asc", ".csv", ".sli", ".hdr")
 # Rows of an ENVI library, and files of a USGS folder, that describe channels instead of matter.

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.library.readers import References
+from gossan.library.readers import MOST_LEFT_OUT, References
 from gossan.library.spectrum import Spectrum
 from gossan.raster import BandTable
 
@@ -28,12 +28,6 @@ MAX_GAP_SHARE = 0.05
 # Neighbouring channels farther apart than this share of their wavelength leave a gap: some tables
 # drop the rows of deleted channels instead of marking them.
 MAX_RELATIVE_STEP = 0.05
-MOST_LEFT_OUT = 0.05
-"""Share of a sensor's bands that may be left out where a record has no values.
-
-An imaging spectrometer has bands to spare, at the ends of the range and where a laboratory's
-deleted channels are; of a multispectral sensor, this allows none.
-"""
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 GAUSSIAN_REACH_SIGMAS = 4.0
 GAUSSIAN_STEPS = 321

@@ -19,8 +19,7 @@ from numba import njit
 
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED
-from gossan.library.readers import References
-from gossan.library.resample import MOST_LEFT_OUT
+from gossan.library.readers import MOST_LEFT_OUT, References
 from gossan.raster import BandTable
 
 # Half a tile of the first-level cache, and enough to hide the latency of memory.
@@ -166,7 +165,7 @@ def map_angles(
 def usable_bands(references: References, bands: BandTable, what: str) -> list[int]:
     """Places of a cube's bands that the references have, ascending.
 
-    `resample.resample_classes` leaves out bands without library values; that is MOST_LEFT_OUT of
+    `resample_classes` leaves out bands without library values; that is MOST_LEFT_OUT of
     them at most, so InputError is raised where more are missing: those are references of another
     cube.
     """

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gossan.prospects.sites import OUTSIDE_MINES
 from gossan.report.drawing import (
     AMBER,
     BLUE,
@@ -24,6 +23,7 @@ from gossan.report.drawing import (
     styled,
     swatch,
 )
+from gossan.targets.sites import OUTSIDE_MINES
 
 SITE_COLOURS = {
     "occurrences": BLUE,

@@ -16,7 +16,8 @@ from rasterio.windows import Window
 from shapely.geometry import shape
 
 from gossan.errors import InputError
-from gossan.legend import MapClass, class_colours, write_class_style
+from gossan.legend import MapClass
+from gossan.maps import ClassMap, write_maps
 from gossan.raster import Layer, map_blocks
 from gossan.twin.iron import COVER_CLASSES, IRON_CLASSES, IronGround
 from gossan.twin.iron_survey import Surveyor, kinds_of_geometry
@@ -100,25 +101,16 @@ def _write_classes(
         codes[site.outside(window, site.grid)] = NODATA
         return codes
 
-    layer = Layer(
-        path,
-        "uint8",
-        NODATA,
-        ("truth",),
-        overviews="mode",
-        colours=class_colours(classes),
-        tags={"SYNTHETIC": "yes", "GROUND": site.name, "ORIGIN": ORIGIN},
-    )
-    map_blocks(
+    tags = {"SYNTHETIC": "yes", "GROUND": site.name, "ORIGIN": ORIGIN}
+    write_maps(
         lambda block: block,
         [known],
-        [layer],
+        [ClassMap(path, classes, ("truth",), tags)],
         grid=site.grid,
         block_px=256,
         threads=threads,
         progress="simulate truth",
     )
-    write_class_style(path, classes)
 
 
 # ---- minerals and zones ---------------------------------------------------------------------

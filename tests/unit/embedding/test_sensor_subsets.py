@@ -45,14 +45,15 @@ def test_five_sensors_make_31_sets_and_30_lack_one():
 
 
 def test_of_more_sensors_small_sets_and_the_loss_of_one_are_told():
-    sets = sensor_sets(SENSORS)
-    assert len(SENSORS) == 7 and sets.shape == (36, 7)
+    seven = SENSORS[:7]
+    sets = sensor_sets(seven)
+    assert sets.shape == (36, 7)
     assert len(np.unique(sets, axis=0)) == 36
     assert (np.diff(sets.sum(axis=1)) >= 0).all()
     assert np.bincount(sets.sum(axis=1)).tolist() == [0, 7, 21, 0, 0, 0, 7, 1]
     assert sets[-1].all()
     # What counts is how many sensors saw anything.
-    assert len(sensor_sets(SENSORS, SENSORS[:5])) == 31
+    assert len(sensor_sets(seven, seven[:5])) == 31
 
 
 def test_the_table_has_30_combinations_with_five_best_and_worst():

@@ -199,9 +199,9 @@ def test_the_map_counts_what_was_named(folder, classes):
     answers = raster(folder, "answer").values
     share = (answers == 1).sum() / np.isfinite(answers).sum()
     assert f"Answer: {share:.1%} of the pixels are named" in shown
-    for text in ("Several minerals near enough", "No single mineral", "Jarosite", "Reference"):
+    for text in ("Several minerals near enough", "No single mineral", "Jarosite", "Truth"):
         assert text in shown
-    assert "Reference" not in texts(draw_map(folder, classes, False, truth=False))
+    assert "Truth" not in texts(draw_map(folder, classes, False, truth=False))
 
 
 def test_all_sets_and_all_numbers_of_the_table_are_drawn(folder):
@@ -249,7 +249,7 @@ def test_detection_shows_the_paper_only_where_it_printed(folder):
 def test_thresholds_of_a_library_alone_are_no_test(folder):
     table = [row for row in rows(folder, "detection") if row["threshold_kind"] == "library"]
     shown = texts(figures.draw_detection(table, PUBLISHED, LABELS, False))
-    assert "there is no reference" in shown
+    assert "there is no truth" in shown
 
 
 def test_filling_in_is_not_drawn_where_nothing_is_missing(folder):

@@ -551,6 +551,7 @@ def test_cubes_of_a_scene_are_told_each_for_itself():
 def test_the_index_has_studies_without_maps_of_classes_and_without_a_paper(root):
     static = root / "resources/static"
     study = {"href": "a.html", "title": "", "citation": ""}
+    record = accuracy() | {"sensor": "emit"}
     page = render_index(
         (static / "index.html.j2").read_text(),
         (static / "report.css").read_text(),

@@ -20,8 +20,8 @@ from gossan.errors import InputError
 from gossan.files import staged, write_text
 from gossan.legend import NODATA
 from gossan.prospects.potential import HIGH, POTENTIAL
-from gossan.prospects.sites import MapCounts, Sites, SiteTally, count_steps, tally_block
 from gossan.raster import Grid, iter_blocks, read_info
+from gossan.targets.sites import MapCounts, Sites, SiteTally, count_steps, tally_block
 from gossan.vectors import fixed_date
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from gossan.errors import InputError
 from gossan.prospects.potential import classify_potential
-from gossan.prospects.targets import label_block, least_pixels, survey_targets
 from gossan.raster import Grid, read_info
+from gossan.targets.ranking import label_block, least_pixels, survey_targets
 
 SIZE = (90, 110)
 

@@ -10,7 +10,8 @@ from rasterio.windows import Window
 from gossan.accuracy.blocks import Bootstrap
 from gossan.errors import InputError
 from gossan.prospects.potential import HIGH, LOW, MEDIUM, classify_potential
-from gossan.prospects.sites import (
+from gossan.raster import Grid, split_blocks
+from gossan.targets.sites import (
     STEPS,
     MapCounts,
     Sites,
@@ -25,7 +26,6 @@ from gossan.prospects.sites import (
     tally_block,
     trace_curve,
 )
-from gossan.raster import Grid, split_blocks
 
 BOOTSTRAP = Bootstrap(10, 1000, 42)
 EACH_PIXEL = Bootstrap(1, 1000, 42)

@@ -1,0 +1,1 @@
+"""Targets: what the methods agree on, ranked, and how well known sites are met."""
