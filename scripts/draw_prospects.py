@@ -13,9 +13,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene's sensor, with cube and prospects",
-        "composite, classes and probability.png, looks.png of a composite of dates, without --untested "
-        "splits, confusions, importance and shap.png, with --sampled strata, scan, robustness and "
-        "labels.png, with --map-classes potential.png",
+        "composite, classes and probability.png, looks.png of a composite of dates; without "
+        "--untested splits, confusions, importance and shap.png; with --sampled strata, scan, "
+        "robustness and labels.png; with --map-classes potential.png",
     )
     add = parser.add_argument
     add(

@@ -14,7 +14,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene, with targets",
-        "overlay, success and prediction-area.png, and agreement.png where the targets lie on what methods agree on",
+        "overlay, success and prediction-area.png, and agreement.png where targets lie on what "
+        "methods agree on",
     )
     add_paper(parser)
     return parser

@@ -557,12 +557,7 @@ def test_the_index_has_studies_without_maps_of_classes_and_without_a_paper(root)
         (static / "report.css").read_text(),
         [
             {**study, "name": "noise", "synthetic": False, "records": []},
-            {
-                **study,
-                "name": "mine",
-                "synthetic": False,
-                "records": [accuracy() | {"sensor": "emit"}],
-            },
+            {**study, "name": "mine", "synthetic": False, "records": [record]},
         ],
     )
     assert "SYNTHETIC" not in page
