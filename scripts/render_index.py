@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from gossan.files import read_json, write_text
-from gossan.report.page import relative_link, render_index
+from gossan.report.index import render_index
+from gossan.report.layout import relative_link
 from toolkit import find_paper, run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"

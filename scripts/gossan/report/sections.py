@@ -152,11 +152,6 @@ def common_answers(cube: Mapping, synthetic: bool) -> dict[str, str]:
     }
 
 
-def has_intervals(record: Mapping) -> bool:
-    """Whether the record's overall scores came with intervals."""
-    return record["assessed"] and record["scores"]["overall_accuracy"]["low"] is not None
-
-
 def require_rows(path: Path, rows: Sequence) -> Sequence:
     """The rows of a table; InputError where it has none."""
     if not rows:

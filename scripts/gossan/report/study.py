@@ -14,7 +14,8 @@ from gossan.report import (
     targets_section,
     zones_section,
 )
-from gossan.report.page import METHOD_TITLES, relative_link
+from gossan.report.layout import relative_link
+from gossan.report.page import METHOD_TITLES
 from gossan.report.sections import STACK, Section, Source
 
 SECTIONS = {

@@ -7,6 +7,8 @@ from pages import make_source, render
 
 from gossan.errors import InputError
 from gossan.legend import MapClass
+from gossan.report.index import headlines, render_index
+from gossan.report.layout import relative_link
 from gossan.report.minerals_section import (
     FIGURE_TITLES,
     MineralsScene,
@@ -20,11 +22,8 @@ from gossan.report.page import (
     describe_bands,
     describe_mask,
     describe_scene,
-    headlines,
     installed_versions,
     records_of,
-    relative_link,
-    render_index,
 )
 
 PNG = (
