@@ -343,6 +343,17 @@ def test_an_embedding_without_a_truth_shows_its_maps(embedding, tmp_path):
     assert "gain" not in re.findall(r'id="tiny-embedding-([a-z]+)"', html)
 
 
+def test_a_scene_of_one_sensor_has_one_network_and_nothing_filled_in(embedding, tmp_path):
+    results = shutil.copytree(embedding, tmp_path / "results")
+    for name in ("networks/unmasked", "filler"):
+        shutil.rmtree(results / "scenes/tiny/embedding" / name)
+    change_settings(results / "studies/mine", stack=["emit"], sensors={"emit": "data"})
+    html = render(results)
+    assert "Network, masking: how it was trained" in html
+    assert "Network, no masking: how it was trained" not in html
+    assert "embedding.filling" not in html
+
+
 @pytest.mark.parametrize("name", ["detection", "subsets", "coverage"])
 def test_a_table_of_another_kind_is_named(embedding, tmp_path, name):
     results = shutil.copytree(embedding, tmp_path / "results")

@@ -59,7 +59,7 @@ def write_settings(
                     **{f"{name}/{method}": held for method in methods for name in methods[method]},
                 },
                 "sensors": {name: f"data/{name}" for name in sensors if name != "stack"},
-                "stack": [],
+                "stack": [name for name in sensors if name != "stack"],
                 "methods": methods,
             }
         ],

@@ -129,7 +129,7 @@ def files_of(scene, method, sensor, *kinds):
         "minerals": {"zone": list(zones_of(settings))},
         "patches": {"network": list(NETWORKS)},
         "zones": {"zone": list(settings.get("zones", {}).get("alteration", []))},
-        "embedding": {"embedding": list(EMBEDDINGS)},
+        "embedding": {"embedding": list(embeddings_of(scene))},
     }
     held = conditions(scene, method, sensor)
     rows = RESULTS.list_results(RESULTS_TABLE, method, held, names.get(method, {}))

@@ -101,10 +101,19 @@ rule train_filler:
         " 2> {log:q}"
 
 
-def filler_of(wildcards):
-    """The network that fills in absent sensors; a scene of one sensor has none."""
-    several = len(SCENES[wildcards.scene]["stack"]) > 1
-    return f"{folder_of(wildcards.scene, 'embedding')}/filler/model.onnx" if several else []
+def embeddings_of(scene):
+    """Networks that a scene's embedding trains: with one sensor there is none to hide."""
+    return EMBEDDINGS if len(scene["stack"]) > 1 else EMBEDDINGS[:1]
+
+
+def if_several(path):
+    """A function of the wildcards: a file of a scene's embedding, if its sensors are several."""
+
+    def find(wildcards):
+        several = len(SCENES[wildcards.scene]["stack"]) > 1
+        return f"{folder_of(wildcards.scene, 'embedding')}/{path}" if several else []
+
+    return find
 
 
 rule assess_detectors:
@@ -118,8 +127,8 @@ rule assess_detectors:
         minerals=known_classes,
         library=libraries_for("embedding"),
         masked="<embedding>/networks/masked/model.onnx",
-        unmasked="<embedding>/networks/unmasked/model.onnx",
-        filler=filler_of,
+        unmasked=if_several("networks/unmasked/model.onnx"),
+        filler=if_several("filler/model.onnx"),
     output:
         detection="<embedding>/assessment/detection.csv",
         thresholds="<embedding>/assessment/thresholds.json",
@@ -138,7 +147,9 @@ rule assess_detectors:
         mem_mb=4000,
     params:
         digest=digest("assess_detectors"),
-        more=lambda wildcards, input: flags(truth=input.get("truth"), filler=input.get("filler")),
+        more=lambda wildcards, input: flags(
+            **{name: input.get(name) for name in ("truth", "unmasked", "filler")}
+        ),
         detection=lambda wildcards: flags(
             **section("embedding", "detection")(wildcards),
             **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
@@ -149,7 +160,7 @@ rule assess_detectors:
         "python {input.script:q} --stack {input.stack:q} --sensors {input.sensors:q}"
         " --bands {input.bands:q} {params.more} --classes {input.classes:q}"
         " --minerals {input.minerals:q} --library {input.library:q} --masked {input.masked:q}"
-        " --unmasked {input.unmasked:q} --scene {wildcards.scene} {params.detection}"
+        " --scene {wildcards.scene} {params.detection}"
         " --detection {output.detection:q} --thresholds {output.thresholds:q}"
         " --similarity {output.similarity:q} --subsets {output.subsets:q}"
         " --coverage-table {output.coverage:q} --record-dir {output.records:q}"

@@ -285,7 +285,7 @@ rule draw_embedding:
         digest=digest("draw_embedding"),
         folder=folder_drawn,
         truth=truth_flag,
-        networks=lambda wildcards: flags(networks=embeddings_of(wildcards)),
+        networks=lambda wildcards: flags(networks=trained_embeddings(wildcards)),
         paper=paper_flag,
     message:
         "Drawing the sensors and the map of {wildcards.scene}"
@@ -308,11 +308,12 @@ def network_files(wildcards):
     return cut + [f"{folder}/networks/{run}/{name}" for run in runs for name in names]
 
 
-def embeddings_of(wildcards):
+def trained_embeddings(wildcards):
     """Networks that are trained for the embedding of a scene."""
     if not holds("trained", "embedding")(wildcards):
         return []
-    return [*EMBEDDINGS, *(["filler"] if filler_of(wildcards) else [])]
+    trained = embeddings_of(SCENES[wildcards.scene])
+    return [*trained, *(["filler"] if len(trained) > 1 else [])]
 
 
 def network_histories(wildcards):
@@ -321,7 +322,7 @@ def network_histories(wildcards):
     places = {"filler": f"{folder}/filler"}
     return [
         f"{places.get(name, f'{folder}/networks/{name}')}/{file}"
-        for name in embeddings_of(wildcards)
+        for name in trained_embeddings(wildcards)
         for file in ("record.json", "history.csv")
     ]
 

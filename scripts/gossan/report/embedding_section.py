@@ -84,8 +84,8 @@ def network_folder(name: str) -> str:
     return name if name == "filler" else f"networks/{name}"
 
 
-TRAINED_ALONE = ("masked", "unmasked")
-"""Networks of a scene of one sensor: there is nothing to fill in."""
+TRAINED_ALONE = ("masked",)
+"""Networks of a scene of one sensor: there is none to hide or to fill in."""
 BASELINES = ("ocsvm", "isolation_forest")
 EXPERTS = ("sam", "shape")
 CLAIMED = ("alunite", "jarosite")
