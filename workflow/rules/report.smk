@@ -310,6 +310,7 @@ def prospect_flags(wildcards, input):
     return {
         "map_classes": input.iron if PLAN.has_potential(settings) else None,
         "sampled": holds("sampled", "prospects")(wildcards),
+        "untested": not holds("trained", "prospects")(wildcards),
         "targets": Path(targets[0]).parent if targets else None,
         "substances": settings.get("targets", {}).get("substances"),
         **{name: input.get(name) for name in surveys},
