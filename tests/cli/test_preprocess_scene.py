@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import aster_products as aster
+import enmap_products as enmap
 import geopandas
 import landsat_products as products
 import numpy as np
@@ -326,6 +327,32 @@ def test_aster_short_wave_infrared_through_the_sequence(tmp_path):
     assert record["corrections"][1]["nonpositive_pixels"] == dark.sum() - 1
     assert np.nanmin(values) == 0
     assert np.nanmax(values) == 1
+
+
+def test_enmap_without_metadata_becomes_a_cube_that_says_so(tmp_path):
+    image = enmap.numbers(bands=224)
+    quality = enmap.layers()
+    quality["QL_QUALITY_CLOUD"][2, 3] = 1
+    del quality["QL_QUALITY_HAZE"]
+    product = enmap.write_product(tmp_path, image, quality)
+    (product / f"{enmap.NAME}-METADATA.XML").unlink()
+    values, record, cube = preprocess(
+        *(product, tmp_path / "out", "--sensor", "enmap", "--atmosphere", "dos1"),
+        *("--normalisation", "none", "--mask", "cloud"),
+    )
+    expected = np.delete(image, enmap.EMPTY_PLACE - 1, axis=0) * 1e-4
+    expected[:, 2, 3] = np.nan
+    np.testing.assert_allclose(values, expected, atol=1e-9)
+    assert (record["level"], record["atmosphere"]) == ("L2A", "L2A")
+    assert record["acquired"] == "2022-11-03T16:24:38Z"
+    assert "sun_elevation_deg" not in record
+    assert "SUN_ELEVATION_DEG" not in read_info(cube).tags
+    assert [note.split(":")[0] for note in record["notes"]] == [
+        "dos1 was skipped",
+        "METADATA.XML is missing",
+        "bands left out (no data)",
+        "no QL_QUALITY_HAZE",
+    ]
 
 
 def test_every_cube_tells_its_stages(tmp_path):
