@@ -1,19 +1,17 @@
 """What the documents say can be done can be done: their commands, their links, their lists."""
 
 import csv
-import multiprocessing
-import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from dry_runs import run_all
 from projects import ROOT, copy_project
 
 PAGES = [
@@ -161,32 +159,9 @@ def needs_shared(command: Command) -> bool:
     )
 
 
-def dry_run(project: Path, arguments: list[str], log: Path) -> int:
-    """Snakemake's exit code; it runs in this process, a fork of one that has imported it."""
-    os.chdir(project)
-    with log.open("w") as stream:
-        os.dup2(stream.fileno(), 1)
-        os.dup2(stream.fileno(), 2)
-    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-    from snakemake.cli import main
-
-    try:
-        main(arguments)
-    except SystemExit as end:
-        return int(end.code or 0)
-    except BaseException:
-        traceback.print_exc()
-    return 1
-
-
 @pytest.fixture(scope="module")
 def dry_runs(tmp_path_factory):
-    """Exit code and output of a dry run for each set of flags, of all targets that go with it.
-
-    A start of Snakemake takes seconds, of which a fork saves some.
-    """
-    import snakemake.cli  # noqa: F401
-
+    """Exit code and output of a dry run for each set of flags, of all targets that go with it."""
     folder = tmp_path_factory.mktemp("documents")
     project = lay_out(folder)
     shared = (folder / "shared").exists()
@@ -194,15 +169,8 @@ def dry_runs(tmp_path_factory):
     for command in RUNS:
         if shared or not needs_shared(command):
             jobs.setdefault(flags_of(command), []).extend(targets_of(command))
-    logs = [folder / f"{place}.log" for place in range(len(jobs))]
-    calls = [
-        (project, [*dict.fromkeys(targets), "--cores", "1", "--dry-run", *flags], log)
-        for (flags, targets), log in zip(jobs.items(), logs, strict=True)
-    ]
-    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool:
-        codes = pool.starmap(dry_run, calls, 1)
-    told = [(code, log.read_text()) for code, log in zip(codes, logs, strict=True)]
-    return dict(zip(jobs, told, strict=True))
+    calls = [[*dict.fromkeys(targets), *flags] for flags, targets in jobs.items()]
+    return dict(zip(jobs, run_all(project, calls, folder), strict=True))
 
 
 @pytest.mark.parametrize("command", RUNS, ids=name)
@@ -257,7 +225,7 @@ def test_a_tool_knows_the_flags_that_the_documents_give_it(command, helps):
     assert set(re.findall(r"--[a-z][a-z-]*", usage)) <= given
 
 
-def test_what_is_neither_planned_nor_parsed_has_a_reason(tmp_path):
+def test_what_is_neither_planned_nor_parsed_has_a_reason():
     left = [
         command.text
         for command in OTHERS
@@ -347,7 +315,7 @@ def test_the_examples_of_real_scenes_are_those_of_the_page():
     part = page.partition("## Real scenes to try")[2]
     shown = [yaml.safe_load(block) for kind, block in FENCE.findall(part) if kind == "yaml"]
     config = yaml.safe_load((ROOT / "config/examples/minerals_real.yaml").read_text())
-    assert {name: study for block in shown for name, study in block.items()} == config["studies"]
+    assert {key: study for block in shown for key, study in block.items()} == config["studies"]
     table = (ROOT / "config/examples/minerals_real.tsv").read_text().replace("# potsdam", "potsdam")
     rows = [line for kind, block in FENCE.findall(part) if not kind for line in block.splitlines()]
     for row in filter(lambda line: "\t" in line and not line.startswith("patch"), rows):
