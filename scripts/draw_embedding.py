@@ -15,8 +15,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene, with stack and embedding",
-        "sensors, map and spectra.png, with --networks training.png, and with --truth detection, "
-        "subsets, gain, similarity and coverage.png",
+        "sensors, map and spectra.png, with --networks training.png, and with --truth, too, "
+        "detection, subsets, gain, similarity and coverage.png",
     )
     add = parser.add_argument
     add("--classes", type=Path, required=True, help="the study's table of minerals (CSV)")
@@ -86,7 +86,7 @@ def test_figures(
     )
     from gossan.tables import read_table
 
-    if arguments.truth is None:
+    if arguments.truth is None or not arguments.networks:
         return {}
     labels = {item.name: item.label for item in classes}
     folder = arguments.scene_dir / "embedding/assessment"

@@ -13,9 +13,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene's sensor, with cube and prospects",
-        "composite, splits, confusions, importance, shap, classes and probability.png, looks.png "
-        "of a composite of dates, and with --sampled strata, scan, robustness, labels and "
-        "potential.png",
+        "composite, classes and probability.png, looks.png of a composite of dates; without "
+        "--untested splits, confusions, importance and shap.png; with --sampled strata, scan, "
+        "robustness and labels.png; with --map-classes potential.png",
     )
     add = parser.add_argument
     add(
@@ -27,13 +27,17 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--map-classes",
         type=Path,
-        help="table of the classes of labels and map (CSV; default: that of --classes)",
+        help="table of the grades of iron (CSV): the map is of these (default: of --classes)",
     )
     add(
         "--sampled",
         action="store_true",
-        help="strata were sampled and labelled, and the map is of iron grades; without, points "
-        "were given and the map is of their classes",
+        help="strata were sampled around mines, and all pixels labelled by spectral angle",
+    )
+    add(
+        "--untested",
+        action="store_true",
+        help="the forest is one of another scene, and none was trained and tested on this one",
     )
     add("--mines", type=Path, help="vector file of the mines, drawn around the samples")
     add("--geology", type=Path, help="vector file of the units; those with iron are outlined")
@@ -170,7 +174,6 @@ def sample_figures(
             hosts,
             synthetic,
         ),
-        "potential": lambda: draw_the_potential(arguments, synthetic),
     }
 
 
@@ -213,11 +216,11 @@ def main(arguments: argparse.Namespace) -> None:
     record = read_json(cube / "cube.json")
     synthetic = bool(record.get("synthetic", False))
     paper = read_paper(arguments)
-    maps = arguments.scene_dir / "prospects" / ("iron" if arguments.sampled else "cover")
+    maps = arguments.scene_dir / "prospects" / ("iron" if arguments.map_classes else "cover")
     classes = read_classes(arguments.map_classes or arguments.classes)
     draw = {
         "composite": lambda: draw_composite(read_composite(cube / "cube.tif"), synthetic),
-        **validation_figures(arguments, paper, synthetic),
+        **({} if arguments.untested else validation_figures(arguments, paper, synthetic)),
         "classes": lambda: draw_classes(
             read_small(maps / "class.tif", classes=True), classes, synthetic
         ),
@@ -231,6 +234,8 @@ def main(arguments: argparse.Namespace) -> None:
         )
     if arguments.sampled:
         draw |= sample_figures(arguments, paper, synthetic)
+    if arguments.map_classes:
+        draw["potential"] = lambda: draw_the_potential(arguments, synthetic)
     save_figures(draw, arguments.output_dir)
 
 

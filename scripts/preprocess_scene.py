@@ -71,6 +71,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="UM",
         help="widths that go with --wavelengths-um (default: the distance to the nearest centre)",
     )
+    add(
+        "--scale",
+        type=float,
+        help="reflectance of a stored 1 in rasters that do not tell it, as 0.0001 (default: as the "
+        "files tell)",
+    )
     add_part(parser)
     add(
         "--mask",
@@ -100,9 +106,10 @@ def build_parser() -> argparse.ArgumentParser:
 def open_chosen(arguments: argparse.Namespace) -> tuple[Product, list[str] | None, list[str]]:
     """The product, opened for the bands that are asked for; their names; notes on the choice."""
     sensor, path, names = arguments.sensor, arguments.product, arguments.bands
-    centres, widths, notes = arguments.wavelengths_um, arguments.fwhm_um, []
+    centres, widths, scale = arguments.wavelengths_um, arguments.fwhm_um, arguments.scale
+    notes = []
     if arguments.centres_um is not None:
-        with open_product(sensor, path, None, centres, widths) as product:
+        with open_product(sensor, path, None, centres, widths, scale) as product:
             names, missed = nearest_bands(product.bands, arguments.centres_um)
             table = product.bands
         if missed:
@@ -115,7 +122,7 @@ def open_chosen(arguments: argparse.Namespace) -> tuple[Product, list[str] | Non
     # The index may need bands that the cube does not: then the reader opens all.
     whole = arguments.ndvi_max is not None and not (arguments.bands and centres)
     needed = None if whole else names
-    return open_product(sensor, path, needed, centres, widths), names, notes
+    return open_product(sensor, path, needed, centres, widths, scale), names, notes
 
 
 def main(arguments: argparse.Namespace) -> None:

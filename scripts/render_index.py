@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from gossan.files import read_json, write_text
-from gossan.report.page import relative_link, render_index
+from gossan.report.index import render_index
+from gossan.report.layout import relative_link
 from toolkit import find_paper, run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
@@ -21,8 +22,8 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         dest="studies",
         metavar=("NAME", "FOLDER"),
-        help="a study and its folder of results, with report.html, accuracy.json and "
-        "settings.json; repeat the flag for each study",
+        help="a study and its folder, with report.html, accuracy.json and settings.json; repeat "
+        "the flag for each study",
     )
     add(
         "--published",
@@ -40,14 +41,15 @@ def main(arguments: argparse.Namespace) -> None:
     """Read the records and write the page."""
     studies = []
     for name, folder in arguments.studies:
-        settings = read_json(Path(folder) / "settings.json").get("settings") or {}
-        paper = find_paper(settings.get("paper", ""), arguments.published)
+        record = read_json(Path(folder) / "settings.json")
+        paper = find_paper((record.get("settings") or {}).get("paper", ""), arguments.published)
         studies.append(
             {
                 "name": name,
                 "href": relative_link(Path(folder) / "report.html", arguments.output),
                 "title": paper.get("title", ""),
                 "citation": paper.get("citation", ""),
+                "synthetic": all(scene["synthetic"] for scene in record["scenes"]),
                 "records": read_json(Path(folder) / "accuracy.json")["records"],
             }
         )

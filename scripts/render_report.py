@@ -9,11 +9,11 @@ from gossan.report.page import METHOD_TITLES, records_of, render_page
 from gossan.report.study import (
     ANSWERS,
     FIGURES,
-    TABLE_COLUMNS,
     list_files,
     list_sources,
     read_sections,
 )
+from gossan.results import read_results
 from gossan.tables import read_table
 from toolkit import find_paper, run
 
@@ -87,10 +87,10 @@ def main(arguments: argparse.Namespace) -> None:
     residuals = read_table(arguments.residuals, ["name", "record", "rms", "angle_rad"])
     templates = read_templates(arguments)
     style = arguments.style.read_text(encoding="utf-8")
-    table = read_table(arguments.table, TABLE_COLUMNS)
+    table = read_results(arguments.table)
     sources = list_sources(settings, arguments.results, paper, residuals)
     for source in sources:
-        if source.method in TESTED:
+        if source.method in TESTED and source.holds("trained"):
             records_of(accuracy, source.id)
     page = render_page(
         templates,
@@ -102,7 +102,7 @@ def main(arguments: argparse.Namespace) -> None:
         known_figures=FIGURES,
         records=accuracy.get("records", []),
         settings=settings,
-        files=list_files(sources, table, arguments.output),
+        files=list_files(settings, arguments.results, table, arguments.output),
     )
     write_text(arguments.output, page)
 

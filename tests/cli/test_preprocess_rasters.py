@@ -216,7 +216,68 @@ def test_the_real_stack_of_diamantina_becomes_its_own_numbers(tmp_path, shared_d
         np.testing.assert_array_equal(band[np.isfinite(band)], own[np.isfinite(band)])
 
 
+def test_a_scale_may_be_given_where_the_files_have_none(folder):
+    expected = spectral(folder / "bare.tif", scale=1.0)
+    done = preprocess(folder, folder / "bare.tif", "--scale", 1e-4)
+    assert done.returncode == 0, done.stderr
+    _, values, record = read(folder)
+    np.testing.assert_allclose(values, expected, atol=1e-9)
+    assert record["notes"][0] == "a stored 1 is taken as a reflectance of 0.0001, as was asked for"
+
+    spectral(folder / "bare.tif", centres=(), scale=1.0)
+    more = ("--scale", 1e-4, "--wavelengths-um", *CENTRES, "--centres-um", 1.6, 2.2)
+    done = preprocess(folder, folder / "bare.tif", *more)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(read(folder)[1], expected[3:], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("product", "scale", "words"),
+    [
+        ("own.tif", 1e-4, "own.tif: tells its own scale; leave --scale (cube.scale in the"),
+        ("both.tif", 1e-4, "both.tif: has no wavelengths, so that its numbers are no reflectance"),
+        ("bare.tif", 0, "scale: 0 is no reflectance of a stored 1"),
+        ("bare.tif", "inf", "scale: inf is no reflectance of a stored 1"),
+        ("bare.tif", 0.01, "are no reflectance from 0 to 1; give the reflectance of a stored 1 by"),
+    ],
+)
+def test_a_scale_that_cannot_be_is_named_and_leaves_nothing(folder, product, scale, words):
+    spectral(folder / "own.tif")
+    spectral(folder / "bare.tif", scale=1.0)
+    done = preprocess(folder, folder / product, "--scale", scale)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert not list((folder / "out").glob("*"))
+
+
+def test_other_sensors_tell_their_own_scale(folder):
+    done = preprocess(folder, folder / "both.tif", "--sensor", "landsat", "--scale", 1e-4)
+    assert done.returncode == 1
+    assert "scale: products of landsat tell their own" in done.stderr
+
+
+MOSAIC = "enmap/enmap_L2A_potsdam_20220724_mosaic18.tif"
+
+
 def test_the_real_mosaic_of_enmap_is_told_to_have_a_scale(tmp_path, shared_data):
-    done = preprocess(tmp_path, shared_data("enmap/enmap_L2A_potsdam_20220724_mosaic18.tif"))
+    done = preprocess(tmp_path, shared_data(MOSAIC))
     assert done.returncode == 1
     assert "gdal_translate -a_scale 0.0001" in done.stderr
+    assert "--scale (cube.scale in the configuration), as 0.0001" in done.stderr
+
+
+def test_the_real_mosaic_of_enmap_is_read_with_its_scale(tmp_path, shared_data):
+    product = shared_data(MOSAIC)
+    done = preprocess(tmp_path, product, "--scale", 1e-4, "--block-px", 96)
+    assert done.returncode == 0, done.stderr
+    info, values, record = read(tmp_path)
+    assert info.tags["ACQUIRED"] == record["acquired"] == "2022-07-24T10:45:26"
+    assert len(info.bands.names) == 218
+    assert np.all(np.diff(info.bands.centre_um) > 0)
+    assert record["pixels"] == {"total": 30720, "observed": 18432, "valid": 18432}
+    assert any("6 of 224 bands are bad by bbl" in note for note in record["notes"])
+    with rasterio.open(product) as dataset:
+        stored = dataset.read(1)
+    np.testing.assert_allclose(
+        values[0], np.where(stored == -32768, np.nan, stored * 1e-4), atol=1e-9
+    )

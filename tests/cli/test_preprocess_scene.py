@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import aster_products as aster
+import enmap_products as enmap
 import geopandas
 import landsat_products as products
 import numpy as np
@@ -328,6 +329,32 @@ def test_aster_short_wave_infrared_through_the_sequence(tmp_path):
     assert np.nanmax(values) == 1
 
 
+def test_enmap_without_metadata_becomes_a_cube_that_says_so(tmp_path):
+    image = enmap.numbers(bands=224)
+    quality = enmap.layers()
+    quality["QL_QUALITY_CLOUD"][2, 3] = 1
+    del quality["QL_QUALITY_HAZE"]
+    product = enmap.write_product(tmp_path, image, quality)
+    (product / f"{enmap.NAME}-METADATA.XML").unlink()
+    values, record, cube = preprocess(
+        *(product, tmp_path / "out", "--sensor", "enmap", "--atmosphere", "dos1"),
+        *("--normalisation", "none", "--mask", "cloud"),
+    )
+    expected = np.delete(image, enmap.EMPTY_PLACE - 1, axis=0) * 1e-4
+    expected[:, 2, 3] = np.nan
+    np.testing.assert_allclose(values, expected, atol=1e-9)
+    assert (record["level"], record["atmosphere"]) == ("L2A", "L2A")
+    assert record["acquired"] == "2022-11-03T16:24:38Z"
+    assert "sun_elevation_deg" not in record
+    assert "SUN_ELEVATION_DEG" not in read_info(cube).tags
+    assert [note.split(":")[0] for note in record["notes"]] == [
+        "dos1 was skipped",
+        "METADATA.XML is missing",
+        "bands left out (no data)",
+        "no QL_QUALITY_HAZE",
+    ]
+
+
 def test_every_cube_tells_its_stages(tmp_path):
     product = products.write_product(tmp_path, varied())
     _, record, _ = preprocess(product, tmp_path / "a", "--atmosphere", "dos1")
@@ -397,6 +424,26 @@ def test_outside_a_polygon_is_nodata(tmp_path):
     assert record["pixels"] == {"total": 500, "observed": 491, "valid": 491}
 
 
+def test_bands_and_quality_that_are_not_there_are_noted(tmp_path):
+    product = products.write_product(tmp_path, scene())
+    whole, *_ = preprocess(product, tmp_path / "whole")
+    for name in ("B1", "quality", "saturation"):
+        (product / products.band_file(name, product.name)).unlink()
+    values, record, _ = preprocess(product, tmp_path / "out", "--atmosphere", "none")
+    np.testing.assert_array_equal(values, whole[1:])
+    assert record["notes"] == [
+        "the product has no file of B1: read without it",
+        "no QA_PIXEL file: dilated_cloud, cirrus, cloud, cloud_shadow, snow, water mask nothing",
+        "no QA_RADSAT file: saturation masks nothing",
+    ]
+    assert {item["pixels"] for item in record["masked"].values()} == {0}
+    more = ("--bands", "B7", "B6", "--ndvi-max", 1.0)
+    part, record, _ = preprocess(product, tmp_path / "part", *more)
+    np.testing.assert_array_equal(part, whole[[6, 5]])
+    with pytest.raises(InputError, match=r"_B1\.TIF: is missing, but"):
+        preprocess(product, tmp_path / "none", "--bands", "B1", "B2")
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -455,9 +502,10 @@ def truncated(parent: Path) -> Path:
     return path
 
 
-def without_band(parent: Path) -> Path:
+def without_bands(parent: Path) -> Path:
     path = products.write_product(parent, scene())
-    (path / products.band_file("B3", path.name)).unlink()
+    for band in products.BANDS:
+        (path / products.band_file(band, path.name)).unlink()
     return path
 
 
@@ -483,7 +531,7 @@ def garbage_tar(parent: Path) -> Path:
     [
         (all_nodata, [products.product_name(), "all pixels are nodata"]),
         (truncated, ["_B4.TIF", "damaged or cut short"]),
-        (without_band, ["_B3.TIF", "is missing"]),
+        (without_bands, ["_B1.TIF", "is missing"]),
         (without_key, ["_MTL.txt", "key SUN_ELEVATION is missing"]),
         (shifted, ["_B5.TIF", "_B1.TIF", "same grid"]),
         (garbage_tar, ["garbage.tar", "neither a folder nor a whole .tar"]),

@@ -9,7 +9,7 @@ import prospect_reports
 import pytest
 import sensor_reports
 import zone_reports
-from places import change_settings, report_flags, write_settings
+from places import change_settings, index_flags, report_flags, write_settings
 from samples import run_command, run_tool
 
 ALTERATION = {
@@ -88,8 +88,7 @@ def test_the_page_of_zones_is_whole_and_has_the_numbers_of_the_records(zones):
 
 def test_the_index_tells_a_study_of_many_maps_by_the_best_of_each_zone(zones):
     study = zones / "studies/mine"
-    flags = ("--study", "mine", study, "--output", zones / "index.html")
-    done = run_tool("render_index", *flags)
+    done = run_tool("render_index", *index_flags(zones))
     assert done.returncode == 0, done.stderr
     html = (zones / "index.html").read_text()
     number = len(json.loads((study / "accuracy.json").read_text())["records"])
@@ -205,7 +204,13 @@ def test_a_scene_of_points_shows_its_tests_and_maps_alone(tmp_path, tmp_path_fac
     flags = prospect_reports.plain_flags(folder, scene, scene / "rasters/prospects/figures")
     assert run_tool("draw_prospects", *flags).returncode == 0
     settings = {"prospects": {"points": {"train": "points.csv"}}, "paper": "bahia"}
-    study = write_settings(tmp_path, {"prospects": ["rasters"]}, settings, synthetic=False)
+    study = write_settings(
+        tmp_path,
+        {"prospects": ["rasters"]},
+        settings,
+        held=["trained", "points", "cover"],
+        synthetic=False,
+    )
     shutil.copy(folder / "accuracy.json", study)
     html = render(tmp_path)
     figures = {*prospect_reports.VALIDATION, *prospect_reports.MAPS}
@@ -226,6 +231,47 @@ def test_a_study_of_prospects_without_a_paper_has_none_of_its_words(prospects, t
         assert text not in html
 
 
+def test_a_map_by_a_forest_of_another_scene_says_so(prospects, tmp_path):
+    results = shutil.copytree(prospects, tmp_path / "results")
+    folder = results / "scenes/tiny/sentinel2/prospects"
+    record = json.loads((folder / "forest/iron.json").read_text())
+    for item in record["classes"]:
+        del item["points"]
+    record["trained_on"] = {"scene": "elsewhere"}
+    (folder / "iron/map.json").write_text(json.dumps(record))
+    for name in ("forest", "samples", "labels", "accuracy", "figures"):
+        shutil.rmtree(folder / name)
+    flags = prospect_reports.untested_flags(results / "scenes/tiny", folder / "figures")
+    assert run_tool("draw_prospects", *flags).returncode == 0
+    methods = {"prospects": ["sentinel2"]}
+    write_settings(results, methods, {"prospects": {}}, held=["iron"])
+    html = render(results)
+    assert html.count("data:image/png;base64,") == 5
+    assert "by a forest that learned from scene elsewhere. No accuracy can be stated" in html
+    assert "Forests, tested" not in html
+
+
+def test_targets_on_what_methods_agree_on_name_the_maps(prospects, tmp_path):
+    results = shutil.copytree(prospects, tmp_path / "results")
+    folder = results / "scenes/tiny/targets"
+    potential = results / "scenes/tiny/sentinel2/prospects/potential/potential.tif"
+    shutil.copy(potential, folder / "potential.tif")
+    item = {"title": "Minerals, EMIT", "favourable": ["alunite"], "answered_pixels": 2000}
+    record = {"maps": [item | {"favourable_pixels": 500}]}
+    (folder / "agreement.json").write_text(json.dumps(record))
+    flags = ("--scene-dir", folder.parent, "--output-dir", folder / "figures")
+    assert run_tool("draw_targets", *flags).returncode == 0
+    write_settings(results, {"targets": [""]}, {"targets": {}}, held=["agreement"])
+    html = render(results)
+    assert 'id="tiny-targets-agreement"' in html
+    assert '<th scope="row">Minerals, EMIT</th><td>alunite</td><td class="n">2,000</td>' in html
+    assert "25.0%" in html
+
+
+STACKED = {
+    "sensors": dict.fromkeys(sensor_reports.SENSORS, "data"),
+    "stack": list(sensor_reports.SENSORS),
+}
 EMBEDDING = {"embedding": {"model": ""}, "paper": "cuprite"}
 
 
@@ -238,7 +284,7 @@ def embedding(tmp_path_factory):
     flags = sensor_reports.draw_flags(folder, scene, scene / "embedding/figures")
     assert run_tool("draw_embedding", *flags).returncode == 0
     study = write_settings(results, {"embedding": [""]}, EMBEDDING)
-    change_settings(study, stack=list(sensor_reports.SENSORS))
+    change_settings(study, **STACKED)
     shutil.copy(folder / "accuracy.json", study)
     return results
 
@@ -297,6 +343,17 @@ def test_an_embedding_without_a_truth_shows_its_maps(embedding, tmp_path):
     assert "gain" not in re.findall(r'id="tiny-embedding-([a-z]+)"', html)
 
 
+def test_a_scene_of_one_sensor_has_one_network_and_nothing_filled_in(embedding, tmp_path):
+    results = shutil.copytree(embedding, tmp_path / "results")
+    for name in ("networks/unmasked", "filler"):
+        shutil.rmtree(results / "scenes/tiny/embedding" / name)
+    change_settings(results / "studies/mine", stack=["emit"], sensors={"emit": "data"})
+    html = render(results)
+    assert "Network, masking: how it was trained" in html
+    assert "Network, no masking: how it was trained" not in html
+    assert "embedding.filling" not in html
+
+
 @pytest.mark.parametrize("name", ["detection", "subsets", "coverage"])
 def test_a_table_of_another_kind_is_named(embedding, tmp_path, name):
     results = shutil.copytree(embedding, tmp_path / "results")
@@ -330,7 +387,7 @@ def test_a_trial_on_real_spectra_has_a_part_of_its_own(embedding, tmp_path):
     (folder / "record.json").write_text(json.dumps(record))
     settings = {"embedding": {"spectra": {"training": "one.npz"}}}
     study = write_settings(results, {"embedding": [""]}, settings)
-    change_settings(study, stack=list(sensor_reports.SENSORS))
+    change_settings(study, **STACKED)
     html = render(results)
     part = html[html.index('id="tiny-embedding.trial"') : html.index('id="tiny-embedding.bands"')]
     for said in ("439 spectra of one.npz", "448 spectra of other.npz", "2 specimens occur in both"):
@@ -346,7 +403,8 @@ def test_methods_of_several_kinds_share_a_page(zones, embedding, tmp_path):
     methods = {"zones": ["aster"], "embedding": [""]}
     settings = {"zones": ZONES, "embedding": {"model": ""}}
     study = write_settings(results, methods, settings)
-    change_settings(study, stack=list(sensor_reports.SENSORS))
+    sensors = dict.fromkeys(("aster", *sensor_reports.SENSORS), "data")
+    change_settings(study, **STACKED | {"sensors": sensors})
     html = render(results)
     require_whole(html, len(zone_reports.FIGURES) + len(sensor_reports.FIGURES))
     assert html.index('id="tiny-aster-zones"') < html.index('id="tiny-embedding"')

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from mineral_reports import SCENE, draw_map, make_map, make_networks
-from places import change_settings, report_flags, write_settings
+from places import change_settings, index_flags, report_flags, write_settings
 from samples import FIGURES, run_command, run_tool
 
 from gossan.report.patches_section import FIGURE_TITLES as PATCH_FIGURES
@@ -61,9 +61,7 @@ def test_the_report_and_the_index_of_a_twin(results):
     assert "<td>usgs</td><td>Microcline_HS151.3B</td>" in html
     assert "&lt;b&gt;a note&lt;/b&gt; with markup &amp; an ampersand" in html
     folder = results / "studies/mine"
-    done = run_command(
-        "render_index", *("--study", "mine", folder, "--output", results / "index.html")
-    )
+    done = run_command("render_index", *index_flags(results))
     assert done.returncode == 0, done.stderr
     index = (results / "index.html").read_text()
     assert 'href="studies/mine/report.html"' in index
@@ -78,8 +76,7 @@ def test_the_report_and_the_index_of_a_twin(results):
 def test_the_index_has_the_paper_s_title_where_the_study_has_one(results):
     path = results / "studies/mine/settings.json"
     path.write_text(path.read_text().replace('"paper": ""', '"paper": "gilgit"'))
-    flags = ("--study", "mine", results / "studies/mine", "--output", results / "index.html")
-    assert run_tool("render_index", *flags).returncode == 0
+    assert run_tool("render_index", *index_flags(results)).returncode == 0
     index = (results / "index.html").read_text()
     assert "Alteration minerals by the Spectral Angle Mapper, after Munzareen" in index
 
@@ -111,8 +108,7 @@ def test_a_scene_that_was_not_assessed_says_so_in_report_and_index(results):
     done, page = render(results)
     assert done.returncode == 0, done.stderr
     assert "No accuracy can be stated for tiny." in page.read_text()
-    flags = ("--study", "mine", folder, "--output", results / "index.html")
-    run_tool("render_index", *flags)
+    run_tool("render_index", *index_flags(results))
     assert "Not assessed." in (results / "index.html").read_text()
 
 
@@ -123,6 +119,7 @@ def test_two_sensors_of_a_scene_have_a_section_each(results):
         results / "studies/mine",
         sensors={"landsat": "a", "emit": "b"},
         methods={"minerals": ["landsat", "emit"]},
+        held={"landsat/minerals": ["trained"], "emit/minerals": ["trained"]},
     )
     done, page = render(results)
     assert done.returncode == 0, done.stderr
@@ -180,8 +177,8 @@ def test_networks_have_a_section_with_numbers_of_their_records(trained):
 
 
 def test_a_map_by_a_model_of_another_scene_has_no_training(trained):
-    settings = SETTINGS | {"patches": {"model": "other.onnx"}}
-    write_settings(trained, {"minerals": ["landsat"], "patches": ["landsat"]}, settings)
+    methods = {"minerals": ["landsat"], "patches": ["landsat"]}
+    write_settings(trained, methods, SETTINGS | {"patches": {}}, held=["truth"])
     html = render(trained)[1].read_text()
     assert html.count("data:image/png;base64,") == len(FIGURES) + 2
     assert links_lead_somewhere(html)
@@ -246,9 +243,14 @@ def test_settings_of_another_study_and_an_unknown_paper_are_refused(results):
     refuse(results, "has no paper 'moon'")
 
 
-def test_a_template_of_an_unknown_method_is_refused(results):
+def test_a_template_of_an_unknown_method_is_refused_and_of_a_known_one_used(results, root):
     page = results / "refused.html"
-    flags = [*report_flags(results, page), "--template", "moon", page]
-    done = run_tool("render_report", *flags)
+    flags = report_flags(results, page)
+    done = run_tool("render_report", *flags, "--template", "moon", page)
     assert done.returncode == 1
     assert "--template: moon is none of minerals" in done.stderr
+    own = results / "own.j2"
+    text = (root / "resources/static/minerals.html.j2").read_text()
+    own.write_text(text.replace("Class areas", "Areas of my classes"))
+    assert run_tool("render_report", *flags, "--template", "minerals", own).returncode == 0
+    assert "Areas of my classes</h3>" in page.read_text()

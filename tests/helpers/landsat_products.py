@@ -101,6 +101,42 @@ def rescaling(gain: float, offset: float) -> list[str]:
     ]
 
 
+def add_corners(text: str, shape: tuple[int, int] = (4, 5), **changes: str | None) -> str:
+    """An MTL's text with the centres of the corner pixels of a clip at TRANSFORM.
+
+    changes: other values of keys; None leaves the key out.
+    """
+    rows, columns = shape
+    west, north = TRANSFORM @ (0.5, 0.5)
+    east, south = TRANSFORM @ (columns - 0.5, rows - 0.5)
+    corners = {
+        f"CORNER_{corner}_PROJECTION_{axis}_PRODUCT": f"{value:.3f}"
+        for corner, axis, value in (
+            ("UL", "X", west),
+            ("UL", "Y", north),
+            ("LR", "X", east),
+            ("LR", "Y", south),
+        )
+    }
+    where = {"MAP_PROJECTION": '"UTM"', "UTM_ZONE": "43", "GRID_CELL_SIZE_REFLECTIVE": "30.00"}
+
+    def group(name: str, entries: Mapping[str, str]) -> str:
+        told = {key: changes.get(key, value) for key, value in entries.items()}
+        lines = [f"    {key} = {value}" for key, value in told.items() if value is not None]
+        return "\n".join([f"  GROUP = {name}", *lines, f"  END_GROUP = {name}", ""])
+
+    if "LANDSAT_METADATA_FILE" in text:
+        added = group("PROJECTION_ATTRIBUTES", where | corners)
+        return text.replace(
+            "END_GROUP = LANDSAT_METADATA_FILE", f"{added}END_GROUP = LANDSAT_METADATA_FILE"
+        )
+    entries = group("", corners).splitlines()[1:-1]
+    scene = "    DATA_TYPE ="
+    text = text.replace(scene, "\n".join([*entries, scene]))
+    added = group("PROJECTION_PARAMETERS", where)
+    return text.replace("END_GROUP = L1_METADATA_FILE", f"{added}END_GROUP = L1_METADATA_FILE")
+
+
 def _nest(root: str, groups: Mapping[str, list[str]]) -> str:
     lines = [f"GROUP = {root}"]
     for group, entries in groups.items():

@@ -15,7 +15,7 @@ minerals,figures/classes.png,figure,,Class map,,
 patches,networks/{network}/model.onnx,model,trained,Network,,network for ONNX Runtime
 zones,mad/anomalies.tif,map,,Anomalies,,anomalies of each band
 zones,score/maps,ramp,scored,Alteration score,,alteration score of a zone
-prospects,potential/potential.tif,map,sampled,Potential,,potential for iron
+prospects,potential/potential.tif,map,iron,Potential,,potential for iron
 mnf,components.tif,image,,Noise fractions,,"minimum noise fraction, component by component"
 targets,targets.gpkg,vector,,Targets,,targets by rank
 embedding,map/class.tif,map,,Minerals,,minerals by the network
@@ -55,7 +55,8 @@ def write_settings(
                 "study": study,
                 "synthetic": synthetic,
                 "held": {
-                    f"{name}/{method}": held for method, names in methods.items() for name in names
+                    **{f"{name}/cube": [] for name in sensors},
+                    **{f"{name}/{method}": held for method in methods for name in methods[method]},
                 },
                 "sensors": {name: f"data/{name}" for name in sensors if name != "stack"},
                 "stack": [name for name in sensors if name != "stack"],
@@ -76,6 +77,12 @@ def change_settings(folder: Path, **changes: object) -> None:
     record = json.loads(path.read_text())
     record["scenes"][0] |= changes
     path.write_text(json.dumps(record))
+
+
+def index_flags(results: Path, study: str = "mine") -> list:
+    """The command line of render_index."""
+    folder = results / "studies" / study
+    return ["--study", study, folder, "--output", results / "index.html"]
 
 
 def report_flags(results: Path, output: Path, study: str = "mine", **changes: Path) -> list:

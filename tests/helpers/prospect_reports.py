@@ -115,10 +115,9 @@ def make_study(folder: Path) -> Path:
     map_iron(folder)
     run(
         "collect_accuracy",
-        *("--study", "bahia", "--records", "sentinel2", folder / "accuracy"),
+        *("--study", "mine", "--records", "sentinel2", folder / "accuracy"),
         *("--output", folder / "accuracy.json"),
     )
-    (folder / "config.json").write_text(json.dumps({"studies": {"bahia": {}}}))
     return folder
 
 
@@ -262,7 +261,16 @@ def plain_flags(folder: Path, scene: Path, output: Path) -> list:
     """The command line of draw_prospects for a stack without wavelengths, and points alone."""
     return [
         *("--scene-dir", scene / "rasters", "--output-dir", output),
-        *("--classes", folder / "covers.csv", "--map-classes", folder / "iron.csv"),
+        *("--classes", folder / "covers.csv"),
+    ]
+
+
+def untested_flags(scene: Path, output: Path) -> list:
+    """The command line of draw_prospects for grades by a forest of another scene."""
+    iron = PUBLISHED.parent / "iron.csv"
+    return [
+        *("--scene-dir", scene / "sentinel2", "--output-dir", output, "--untested"),
+        *("--classes", iron, "--map-classes", iron),
     ]
 
 

@@ -400,7 +400,6 @@ def make_study(folder: Path, synthetic: bool = True, assessed: bool = True) -> P
         write_tests(folder)
     accuracy = {"study": "cuprite", "records": accuracy_records(synthetic, assessed)}
     (folder / "accuracy.json").write_text(json.dumps(accuracy))
-    (folder / "config.json").write_text(json.dumps({"studies": {"cuprite": {}}}))
     return folder
 
 

@@ -77,7 +77,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
                 "--bootstrap",
                 100,
                 "--output",
-                *(folder / "score/maps" / f"{zone}.tif" for zone in ZONES),
+                *(folder / "score" / f"{zone}.tif" for zone in ZONES),
             ),
             *("--record", folder / "score/score.json", "--curves", folder / "score/curves.csv"),
             *("--record-dir", folder / "accuracy"),
@@ -85,16 +85,10 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
         assert done.returncode == 0, done.stderr
     done = run_tool(
         "collect_accuracy",
-        *("--study", "zafarghand", "--records", "aster", folder / "accuracy"),
+        *("--study", "mine", "--records", "aster", folder / "accuracy"),
         *("--output", folder / "accuracy.json"),
     )
     assert done.returncode == 0, done.stderr
-    zones = {
-        "phyllic": {"medium": [0.6, 0.7], "high": [0.7, 1.0], "minerals": ["muscovite"]},
-        "propylitic": {"medium": [0.3, 0.5], "high": [0.5, 0.65], "minerals": ["chlorite"]},
-    }
-    settings = {"wavelet": {"name": "sym4", "level": 1}, "zones": zones}
-    (folder / "config.json").write_text(json.dumps({"studies": {"zafarghand": settings}}))
     return folder
 
 
@@ -120,7 +114,10 @@ def write_record(path: Path, synthetic: bool) -> None:
 
 def lay_out_study(folder: Path, results: Path, *, reference: bool = True) -> Path:
     """Put what `make_study` wrote where the workflow puts it; returns the sensor's folder."""
-    score = {"score": "aster/zones/score"} if reference else {}
+    scored = ("score/score.json", "score/curves.csv") if reference else ()
+    score = {name: f"aster/zones/{name}" for name in scored}
+    if reference:
+        score |= {f"score/{zone}.tif": f"aster/zones/score/maps/{zone}.tif" for zone in ZONES}
     scene = put_in_place(folder, results / "scenes" / SCENE, FILES | score)
     accuracy = scene / "aster/zones/accuracy"
     for path in sorted((folder / "accuracy").iterdir()):

@@ -76,6 +76,32 @@ def test_modules_are_imported_in_the_one_form_that_the_closure_reads(sources):
                 assert node.level == 0, f"{path}: relative import"
 
 
+def names_of(node):
+    """Modules that an import statement names, in full."""
+    rooms = len(node.module.split(".")) <= 2 and node.module != "toolkit"
+    return {f"{node.module}.{name.name}" for name in node.names} if rooms else {node.module}
+
+
+def test_the_closure_reads_the_imports_that_python_reads(root, sources, code):
+    def running(node):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
+                continue
+            yield child
+            yield from running(child)
+
+    for path in sources:
+        text = path.read_text()
+        wanted = {
+            code.module_file(name.split("."))
+            for node in running(ast.parse(text))
+            if isinstance(node, ast.ImportFrom) and node.module.startswith(("gossan", "toolkit"))
+            for name in (names_of(node) if code.is_room(node.module.split(".")) else {node.module})
+        }
+        found = {name for name in code.imported(text) if not name.endswith("__init__.py")}
+        assert found == wanted, path
+
+
 def test_the_closure_knows_every_room(root, code):
     found = {path.parent.name for path in (root / "scripts/gossan").glob("*/__init__.py")}
     assert set(code.ROOMS) == found

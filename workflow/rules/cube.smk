@@ -30,10 +30,11 @@ def masks_of(wildcards, mask=None):
     return f"--mask {shlex.join(named)} {flags(ndvi_max=cube['ndvi_max'])}"
 
 
-def wavelengths_of(wildcards):
-    """The wavelengths of a raster stack that does not tell them, as a flag."""
-    cube = settings_of(wildcards)["cube"]
-    return flags(wavelengths_um=cube["wavelengths_um"]) if wildcards.sensor == PLAN.RASTERS else ""
+def numbers_of(wildcards):
+    """Wavelengths and scale of a raster stack that does not tell them, as flags."""
+    if wildcards.sensor != PLAN.RASTERS:
+        return ""
+    return flags(**pick(settings_of(wildcards)["cube"], "wavelengths_um", "scale"))
 
 
 def spectra_for_quac(atmosphere):
@@ -67,13 +68,13 @@ rule preprocess_scene:
             atmosphere=settings_of(wildcards)["cube"]["atmosphere"] or ["none"]
         ),
         options=cube_of,
-        wavelengths=wavelengths_of,
+        numbers=numbers_of,
         block_px=block_px_of,
     message:
         "Calibrating and masking {wildcards.sensor} of {wildcards.scene}"
     shell:
         "python {input.script:q} --sensor {wildcards.sensor} --product {input.product:q}"
-        " {params.atmosphere} {params.library} {params.options} {params.wavelengths}"
+        " {params.atmosphere} {params.library} {params.options} {params.numbers}"
         " --cube {output.cube:q} --record {output.record:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"

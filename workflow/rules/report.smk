@@ -28,9 +28,9 @@ def folder_drawn(wildcards, output):
     return Path(output[0]).parents[1]
 
 
-def paper_flag(wildcards):
-    """The paper whose numbers are drawn beside ours, as a flag."""
-    return flags(paper=settings_of(wildcards)["paper"])
+def paper_of(wildcards, input):
+    """The paper whose numbers are drawn beside ours, and where they stand."""
+    return {"paper": settings_of(wildcards)["paper"], "published": input.published}
 
 
 rule draw_minerals:
@@ -60,15 +60,17 @@ rule draw_minerals:
     params:
         digest=digest("draw_minerals"),
         folder=folder_drawn,
-        zones=lambda wildcards: flags(zones=list(zones_of(settings_of(wildcards)))),
+        more=lambda wildcards, input: flags(
+            classes=input.classes, zones=list(zones_of(settings_of(wildcards)))
+        ),
     message:
         "Drawing the minerals of {wildcards.scene}"
     shell:
-        "python {input.script:q} --scene-dir {params.folder:q} --classes {input.classes:q} {params.zones} --output-dir {output:q}"
+        "python {input.script:q} --scene-dir {params.folder:q} {params.more} --output-dir {output:q}"
         " 2> {log:q}"
 
 
-rule draw_mnf:
+use rule draw_minerals as draw_mnf with:
     input:
         **code("draw_mnf"),
         cube=cube_files,
@@ -86,22 +88,15 @@ rule draw_mnf:
         "<logs>/draw_mnf/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/draw_mnf/{scene}.{sensor}.tsv"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
     params:
         digest=digest("draw_mnf"),
         folder=folder_drawn,
+        more="",
     message:
         "Drawing the noise fractions of {wildcards.scene}"
-    shell:
-        "python {input.script:q} --scene-dir {params.folder:q} --output-dir {output:q}"
-        " 2> {log:q}"
 
 
-rule draw_patches:
+use rule draw_minerals as draw_patches with:
     input:
         **code("draw_patches"),
         cube=cube_files,
@@ -122,24 +117,19 @@ rule draw_patches:
         "<logs>/draw_patches/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/draw_patches/{scene}.{sensor}.tsv"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
     params:
         digest=digest("draw_patches"),
         folder=folder_drawn,
-        networks=lambda wildcards: flags(networks=networks_of(wildcards)),
-        paper=paper_flag,
+        more=lambda wildcards, input: flags(
+            classes=input.classes,
+            networks=networks_of(wildcards),
+            **paper_of(wildcards, input),
+        ),
     message:
         "Drawing the patches of {wildcards.scene}"
-    shell:
-        "python {input.script:q} --scene-dir {params.folder:q} --classes {input.classes:q} {params.networks} {params.paper} --published {input.published:q} --output-dir {output:q}"
-        " 2> {log:q}"
 
 
-rule draw_zones:
+use rule draw_minerals as draw_zones with:
     input:
         **code("draw_zones"),
         cube=cube_files,
@@ -158,24 +148,17 @@ rule draw_zones:
         "<logs>/draw_zones/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/draw_zones/{scene}.{sensor}.tsv"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
     params:
         digest=digest("draw_zones"),
         folder=folder_drawn,
-        truth=truth_flag,
-        scored=lambda wildcards: flags(scored=holds("scored", "zones")(wildcards)),
+        more=lambda wildcards, input: flags(
+            truth=input.get("truth"), scored=holds("scored", "zones")(wildcards)
+        ),
     message:
         "Drawing the alteration zones of {wildcards.scene}"
-    shell:
-        "python {input.script:q} --scene-dir {params.folder:q} {params.truth} {params.scored} --output-dir {output:q}"
-        " 2> {log:q}"
 
 
-rule draw_prospects:
+use rule draw_minerals as draw_prospects with:
     input:
         **code("draw_prospects"),
         cube=cube_files,
@@ -201,24 +184,19 @@ rule draw_prospects:
         "<logs>/draw_prospects/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/draw_prospects/{scene}.{sensor}.tsv"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
     params:
         digest=digest("draw_prospects"),
         folder=folder_drawn,
-        more=lambda wildcards, input: prospect_flags(wildcards, input),
-        paper=paper_flag,
+        more=lambda wildcards, input: flags(
+            classes=input.classes,
+            **prospect_flags(wildcards, input),
+            **paper_of(wildcards, input),
+        ),
     message:
         "Drawing the prospects of {wildcards.scene}"
-    shell:
-        "python {input.script:q} --scene-dir {params.folder:q} --classes {input.classes:q} {params.more} {params.paper} --published {input.published:q} --output-dir {output:q}"
-        " 2> {log:q}"
 
 
-rule draw_targets:
+use rule draw_minerals as draw_targets with:
     input:
         **code("draw_targets"),
         cube=cube_files,
@@ -237,24 +215,15 @@ rule draw_targets:
         "<logs>/draw_targets/{scene}.log",
     benchmark:
         "<benchmarks>/draw_targets/{scene}.tsv"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
     params:
         digest=digest("draw_targets"),
         folder=folder_drawn,
-        paper=paper_flag,
+        more=lambda wildcards, input: flags(**paper_of(wildcards, input)),
     message:
         "Drawing the targets of {wildcards.scene}"
-    shell:
-        "python {input.script:q} --scene-dir {params.folder:q} {params.paper}"
-        " --published {input.published:q} --output-dir {output:q}"
-        " 2> {log:q}"
 
 
-rule draw_embedding:
+use rule draw_minerals as draw_embedding with:
     input:
         **code("draw_embedding"),
         cube=cube_files,
@@ -276,22 +245,17 @@ rule draw_embedding:
         "<logs>/draw_embedding/{scene}.log",
     benchmark:
         "<benchmarks>/draw_embedding/{scene}.tsv"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
     params:
         digest=digest("draw_embedding"),
         folder=folder_drawn,
-        truth=truth_flag,
-        networks=lambda wildcards: flags(networks=trained_embeddings(wildcards)),
-        paper=paper_flag,
+        more=lambda wildcards, input: flags(
+            classes=input.classes,
+            truth=input.get("truth"),
+            networks=trained_embeddings(wildcards),
+            **paper_of(wildcards, input),
+        ),
     message:
         "Drawing the sensors and the map of {wildcards.scene}"
-    shell:
-        "python {input.script:q} --scene-dir {params.folder:q} --classes {input.classes:q} {params.truth} {params.networks} {params.paper} --published {input.published:q} --output-dir {output:q}"
-        " 2> {log:q}"
 
 
 def networks_of(wildcards):
@@ -339,17 +303,18 @@ def drawn_targets(wildcards):
 
 
 def prospect_flags(wildcards, input):
-    """What the figures of prospects show beside the scene's own files, as flags."""
+    """What the figures of prospects show beside the scene's own files."""
     settings = settings_of(wildcards)
-    graded = PLAN.has_potential(settings)
     targets = input.get("targets")
-    return flags(
-        map_classes=input.iron if graded else None,
-        sampled=holds("sampled", "prospects")(wildcards),
-        targets=Path(targets[0]).parent if targets else None,
-        **{name: input.get(name) for name in ("mines", "geology", "claims", "occurrences")},
-        substances=settings.get("targets", {}).get("substances"),
-    )
+    surveys = ("mines", "geology", "claims", "occurrences")
+    return {
+        "map_classes": input.iron if PLAN.has_potential(settings) else None,
+        "sampled": holds("sampled", "prospects")(wildcards),
+        "untested": not holds("trained", "prospects")(wildcards),
+        "targets": Path(targets[0]).parent if targets else None,
+        "substances": settings.get("targets", {}).get("substances"),
+        **{name: input.get(name) for name in surveys},
+    }
 
 
 rule record_settings:

@@ -46,7 +46,7 @@ def part_for_zones(wildcards):
     if wildcards.sensor in READ_AS_RASTERS:
         return "--mask"
     masks = masks_of(wildcards, section("zones", "mask")(wildcards))
-    return f"{area_of(wildcards)} {wavelengths_of(wildcards)} {masks}"
+    return f"{area_of(wildcards)} {numbers_of(wildcards)} {masks}"
 
 
 # The bands that the method looks at, with corrections of their own, beside the cube of all methods.

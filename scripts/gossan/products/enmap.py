@@ -2,7 +2,9 @@
 
 Reflectance = GainOfBand · number + OffsetOfBand, number -32768 is no data (EnMAP Ground Segment,
 Level 1B, 1C and 2A product specification, EN-PCV-ICD-2009). The codes of the quality layers are
-those of that document, as ESA's SNAP reads them too. `enmap_files` finds the files.
+those of that document, as ESA's SNAP reads them too. `enmap_files` finds the files. Of a product
+whose METADATA.XML is missing, as in collections of patches, the files' native names tell level and
+time; bands and gain are then the nominal ones of `enmap_nominal`.
 """
 
 from __future__ import annotations
@@ -27,13 +29,16 @@ from gossan.products.enmap_files import (
     CLOUD_SHADOW,
     HAZE,
     IMAGE,
+    LEVEL,
     METADATA,
     QUALITY,
     SNOW,
     TESTFLAGS,
     find_layers,
     open_container,
+    read_name,
 )
+from gossan.products.enmap_nominal import GAIN, enmap_bands
 from gossan.products.product import Product
 from gossan.products.raster_files import RasterFile, Rasters
 from gossan.products.xml_metadata import XmlMetadata
@@ -51,6 +56,10 @@ FLAG_NUMBERS = {
     "snow": (SNOW, (1,)),
     "haze": (HAZE, (1,)),
 }
+NOMINAL_NOTE = (
+    "METADATA.XML is missing: wavelengths and scale are EnMAP's nominal ones, level and time those "
+    "of the files' names; nothing is known of the sun's elevation"
+)
 # Bits of TESTFLAGS: a saturated pixel of the SWIR and of the VNIR detector.
 SATURATED_BITS = 1 << 4 | 1 << 5
 
@@ -78,6 +87,24 @@ class _Band:
         return f"B{self.place:03d}"
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What is told of a product before its rasters are opened: by its metadata or by its names.
+
+    `source` is the file that tells it; `metadata` and the sun's elevation are None where only the
+    names do.
+    """
+
+    source: str
+    product_id: str
+    collection: str
+    synthetic: bool
+    acquired: str
+    sun_elevation_deg: float | None
+    bands: tuple[_Band, ...]
+    metadata: XmlMetadata | None
+
+
 class EnmapProduct(Product):
     """One Level-2A product on its own grid, read by windows in any thread.
 
@@ -86,13 +113,15 @@ class EnmapProduct(Product):
     to B224. Left out, with a note, are bands that the metadata call missing and those that hold
     no data at all, as near 1.4 µm. `collection` is the processor's version ("01.03.02"),
     `acquired` the start of the acquisition in UTC, the sun's elevation that of the scene's centre.
+    Without METADATA.XML the sun's elevation is None, bands and gain are nominal, and quality layers
+    that are absent set no flag; notes say all this.
 
     Not read: PIXELMASK, pixels defective in single bands, which may have been interpolated.
     """
 
     spacecraft = "EnMAP"
     sensor = "EnMAP HSI"
-    level = "L2A"
+    level = LEVEL
     surface_reflectance = True
     flags = FLAGS
     absent_flags = ("dilated_cloud",)
@@ -101,18 +130,15 @@ class EnmapProduct(Product):
         """Check all files that are there; raises InputError as `open_product` says."""
         self._container = container
         layers = find_layers(container)
-        metadata = _read_metadata(container, layers[METADATA])
-        self._name = metadata.name
-        stem = metadata.find("metadata/name") or PurePosixPath(layers[METADATA]).name
-        self.product_id = stem.rpartition(f"-{METADATA}")[0] or stem
-        self.collection = metadata.text("base/revision")
-        self.synthetic = "gossan" in (metadata.find("metadata/comment") or "").lower()
-        self.acquired = _acquired(metadata)
-        self.sun_elevation_deg = metadata.number("specific/sunElevationAngle/center")
-        listed = _list_bands(metadata)
+        told = (_read_metadata if METADATA in layers else _read_names)(container, layers)
+        self._name, self._metadata = told.source, told.metadata
+        self.product_id, self.collection = told.product_id, told.collection
+        self.synthetic, self.acquired = told.synthetic, told.acquired
+        self.sun_elevation_deg = told.sun_elevation_deg
+        listed = told.bands
         if IMAGE not in layers:
             raise InputError(
-                f"{container.path}: has no *-{IMAGE}.TIF beside {metadata.name}; get the whole "
+                f"{container.path}: has no *-{IMAGE}.TIF beside {told.source}; get the whole "
                 "product, as GeoTIFF"
             )
         chosen = _choose(listed, bands, self._name)
@@ -120,7 +146,7 @@ class EnmapProduct(Product):
         self._rasters = Rasters()
         try:
             self.grid = self._check_files(len(listed))
-            left_out = self._find_unusable(metadata, chosen)
+            left_out = self._find_unusable(chosen)
             self._bands = tuple(band for band in chosen if band.place not in left_out)
             self._require_usable(chosen if bands is not None else (), left_out)
         except InputError:
@@ -132,7 +158,12 @@ class EnmapProduct(Product):
             tuple(round(band.centre_nm / 1000, 8) for band in self._bands),
             tuple(round(band.fwhm_nm / 1000, 8) for band in self._bands),
         )
-        self.notes = _notes(listed, chosen, left_out)
+        absent = [] if self._metadata else [layer for layer in QUALITY if layer not in layers]
+        self.notes = (
+            *(() if self._metadata else (NOMINAL_NOTE,)),
+            *_notes(listed, chosen, left_out),
+            *(f"no {layer}: {_flag_of(layer)} masks nothing" for layer in absent),
+        )
 
     def _require_usable(self, needed: Sequence[_Band], left_out: dict[int, str]) -> None:
         for band in needed:
@@ -163,6 +194,11 @@ class EnmapProduct(Product):
                     f"{file.label}: cannot be opened as GeoTIFF; the file is damaged or cut short, "
                     "get it again"
                 ) from error
+            if count != due and layer == IMAGE and self._metadata is None:
+                raise InputError(
+                    f"{file.label}: holds {count} bands, but EnMAP has {due}; put the scene's own "
+                    f"{METADATA}.XML beside it, which tells which they are"
+                )
             if count != due:
                 told = f"{METADATA}.XML lists {due}" if layer == IMAGE else "one is due"
                 raise InputError(
@@ -192,10 +228,12 @@ class EnmapProduct(Product):
 
     # ---- bands without data ---------------------------------------------------------------------
 
-    def _find_unusable(self, metadata: XmlMetadata, bands: Sequence[_Band]) -> dict[int, str]:
+    def _find_unusable(self, bands: Sequence[_Band]) -> dict[int, str]:
         """Place of each band to leave out -> why, from the metadata first, then from the image."""
         left_out = {}
-        told_missing, told_empty = _told_missing(metadata), _told_empty(metadata)
+        told_missing, told_empty = set(), set()
+        if self._metadata is not None:
+            told_missing, told_empty = _told_missing(self._metadata), _told_empty(self._metadata)
         for band in bands:
             if band.place in told_missing:
                 left_out[band.place] = "missing channel"
@@ -234,8 +272,8 @@ class EnmapProduct(Product):
     def read_reflectance(self, window: Window) -> np.ndarray:
         """Surface reflectance of a window, (bands, rows, columns) float32, NaN for no data.
 
-        Gain and offset of each band come from the metadata. Numbers a little below 0 or above
-        10000 are data. Raises InputError for damaged files.
+        Gain and offset of each band come from the metadata, or are nominal. Numbers a little below
+        0 or above 10000 are data. Raises InputError for damaged files.
         """
         stored = self._read(IMAGE, window, self._places)
         values = np.empty(stored.shape, np.float32)
@@ -251,7 +289,7 @@ class EnmapProduct(Product):
         See FLAG_NUMBERS; `cirrus` is of any thickness, `saturation` of either detector. `fill` is
         the background of CLASSES or, without that layer, no data in the first band; where it is
         set no other flag is. `dilated_cloud` is never set. Raises InputError for an unknown flag,
-        and for one whose layer the product does not have.
+        and, for a product with metadata, for one whose layer it does not have.
         """
         self.require_flags(flags)
         stored: dict[str, np.ndarray] = {}
@@ -269,9 +307,11 @@ class EnmapProduct(Product):
         for layer, flag in zip(layers, flags, strict=True):
             if flag == "fill":
                 layer[:] = fill
+            elif _layer_of(flag) not in self._files:
+                continue
             elif flag == "saturation":
                 layer[:] = (numbers(TESTFLAGS) & SATURATED_BITS != 0) & ~fill
-            elif flag in FLAG_NUMBERS:
+            else:
                 name, which = FLAG_NUMBERS[flag]
                 layer[:] = np.isin(numbers(name), which) & ~fill
         return layers
@@ -280,9 +320,9 @@ class EnmapProduct(Product):
         """Raise InputError for a flag that is unknown or that this product cannot tell."""
         super().require_flags(flags)
         for flag in flags:
-            if flag in ("fill", *self.absent_flags):
+            if self._metadata is None or flag in ("fill", *self.absent_flags):
                 continue
-            layer = TESTFLAGS if flag == "saturation" else FLAG_NUMBERS[flag][0]
+            layer = _layer_of(flag)
             if layer not in self._files:
                 raise InputError(
                     f"{self._container.path}: has no *-{layer}.TIF; get the whole product, or "
@@ -300,8 +340,9 @@ def open_product(path: str | Path, bands: Sequence[str] | None = None) -> EnmapP
 
     bands: those to read ("B001"), in this order; None: all that hold data, by wavelength.
 
-    Raises InputError, naming file or element, for: no such product or several; rasters without
-    METADATA.XML; another level; XML that is damaged, lacks a needed element or declares a document
+    Raises InputError, naming file or element, for: no such product or several; rasters that neither
+    METADATA.XML nor native names tell to be of Level 2A, and without the former other than 224
+    bands; another level; XML that is damaged, lacks a needed element or declares a document
     type; bands that are not 1 to n, or in no order of one or two detectors; a scale that is none;
     a missing SPECTRAL_IMAGE, or one of another number of bands; layers that do not lie on each
     other; unknown bands, and bands that hold no data; a damaged archive or one with members that
@@ -325,10 +366,58 @@ def _locate(container: Container, layers: dict[str, str]) -> dict[str, RasterFil
     }
 
 
+def _layer_of(flag: str) -> str:
+    """The quality layer that tells a flag; empty for a flag that none does."""
+    return TESTFLAGS if flag == "saturation" else FLAG_NUMBERS.get(flag, ("",))[0]
+
+
+def _flag_of(layer: str) -> str:
+    """The flag of a quality layer, of CLASSES the one beside fill, which the image tells too."""
+    return next(flag for flag in FLAGS if flag != "fill" and _layer_of(flag) == layer)
+
+
 # ---- metadata -----------------------------------------------------------------------------------
 
 
-def _read_metadata(container: Container, name: str) -> XmlMetadata:
+def _read_names(container: Container, layers: dict[str, str]) -> _Told:
+    """What the name of the image tells, with EnMAP's nominal bands."""
+    told = read_name(layers[IMAGE])
+    nominal = enmap_bands()
+    bands = tuple(
+        _Band(place, round(1000 * centre, 2), round(1000 * width, 2), GAIN, 0.0)
+        for place, (centre, width) in enumerate(
+            zip(nominal.centre_um, nominal.fwhm_um, strict=True), start=1
+        )
+    )
+    return _Told(
+        source=container.label(layers[IMAGE]),
+        product_id=told.name,
+        collection=told.version,
+        # Our simulator's products have a number that no datatake has.
+        synthetic=told.datatake == 0,
+        acquired=told.acquired.replace(tzinfo=None).isoformat() + "Z",
+        sun_elevation_deg=None,
+        bands=bands,
+        metadata=None,
+    )
+
+
+def _read_metadata(container: Container, layers: dict[str, str]) -> _Told:
+    metadata = _open_metadata(container, layers[METADATA])
+    stem = metadata.find("metadata/name") or PurePosixPath(layers[METADATA]).name
+    return _Told(
+        source=metadata.name,
+        product_id=stem.rpartition(f"-{METADATA}")[0] or stem,
+        collection=metadata.text("base/revision"),
+        synthetic="gossan" in (metadata.find("metadata/comment") or "").lower(),
+        acquired=_acquired(metadata),
+        sun_elevation_deg=metadata.number("specific/sunElevationAngle/center"),
+        bands=_list_bands(metadata),
+        metadata=metadata,
+    )
+
+
+def _open_metadata(container: Container, name: str) -> XmlMetadata:
     metadata = XmlMetadata(container.read_metadata(name), container.label(name))
     if metadata.root.tag != "level_X":
         raise InputError(

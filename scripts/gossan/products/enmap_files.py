@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from gossan.errors import InputError
@@ -30,6 +32,40 @@ _NAME = re.compile(
     rf"(?:.*-)?(?:(?P<xml>{METADATA})\.XML|(?P<tif>{'|'.join((IMAGE, *QUALITY))})(_COG)?\.TIFF?)",
     re.IGNORECASE,
 )
+
+# Mission, level, datatake, its time, tile, processor's version, processing time; then a part's own.
+_PRODUCT = re.compile(
+    r"ENMAP\d\d-_{4}(?P<level>L\d\w)-DT(?P<datatake>\d{10})_(?P<time>\d{8}T\d{6})Z_\d{3}"
+    r"_V(?P<version>\d{6})_\d{8}T\d{6}Z(-[\w-]+)?",
+    re.IGNORECASE,
+)
+LEVEL = "L2A"
+
+
+@dataclass(frozen=True)
+class ProductName:
+    """What the names of a product's files tell of it; `acquired` is the start of its datatake."""
+
+    name: str
+    datatake: int
+    acquired: datetime
+    version: str
+
+
+def read_name(image: str) -> ProductName | None:
+    """What the name of a SPECTRAL_IMAGE tells; None where it is not that of a Level-2A product."""
+    file = PurePosixPath(image).name
+    name = file[: file.upper().rindex(f"-{IMAGE}")] if f"-{IMAGE}" in file.upper() else ""
+    match = _PRODUCT.fullmatch(name)
+    if match is None or match["level"].upper() != LEVEL:
+        return None
+    try:
+        moment = datetime.strptime(match["time"].upper(), "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    digits = match["version"]
+    version = ".".join(digits[place : place + 2] for place in (0, 2, 4))
+    return ProductName(name, int(match["datatake"]), moment, version)
 
 
 def _layer(name: str) -> str | None:
@@ -60,19 +96,19 @@ def open_container(path: Path) -> Container:
 
 
 def find_layers(container: Container) -> dict[str, str]:
-    """Layer -> name of its file, for the one product in a container; METADATA is always there.
+    """Layer -> name of its file, for the one product in a container.
 
-    Raises InputError for no or several METADATA.XML and for two files of one layer beside it.
+    METADATA may be absent where the name of SPECTRAL_IMAGE, which is there then, tells a Level-2A
+    product. Raises InputError for neither of them, for several METADATA.XML, and for two files of
+    one layer in the folder.
     """
     metadata = [name for name in container.names if _layer(name) == METADATA]
-    if not metadata:
-        raise InputError(f"{container.path}: {_explain_absence(container)}")
     if len(metadata) > 1:
         raise InputError(
             f"{container.path}: holds {len(metadata)} *-{METADATA}.XML; one product is due"
         )
-    folder = PurePosixPath(metadata[0]).parent
-    layers = {METADATA: metadata[0]}
+    layers = {METADATA: metadata[0]} if metadata else {}
+    folder = PurePosixPath((metadata or _named_images(container))[0]).parent
     # The plain file comes before its cloud-optimised copy.
     for name in sorted(container.names, key=lambda name: (_is_copy(name), name)):
         layer = _layer(name)
@@ -85,6 +121,16 @@ def find_layers(container: Container) -> dict[str, str]:
     return layers
 
 
+def _named_images(container: Container) -> list[str]:
+    """The images of a product without METADATA.XML, all in one folder, whose names tell it."""
+    images = [name for name in container.names if _layer(name) == IMAGE]
+    if not images or not all(map(read_name, images)):
+        raise InputError(f"{container.path}: {_explain_absence(container)}")
+    if len({PurePosixPath(name).parent for name in images}) > 1:
+        raise InputError(f"{container.path}: holds {len(images)} *-{IMAGE}.TIF; one product is due")
+    return images
+
+
 def _is_copy(name: str) -> bool:
     return PurePosixPath(name).stem.upper().endswith("_COG")
 
@@ -92,8 +138,9 @@ def _is_copy(name: str) -> bool:
 def _explain_absence(container: Container) -> str:
     if any(_layer(name) for name in container.names):
         return (
-            f"has rasters of an EnMAP product but no *-{METADATA}.XML, which alone tells "
-            "wavelengths and scale; put the scene's own beside them"
+            f"has rasters of an EnMAP product but no *-{METADATA}.XML, which tells wavelengths "
+            f"and scale, and no {IMAGE} of a native name of Level 2A; put the scene's own "
+            f"{METADATA}.XML beside them"
         )
     if any(name.lower().endswith(".zip") for name in container.names):
         return (

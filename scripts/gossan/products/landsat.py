@@ -6,12 +6,17 @@ Level 1 and Level 2 Data Format Control Books (LSDS-1822, LSDS-1328) and, for th
 reflectance of Collection 1, the Land Surface Reflectance Code (LaSRC) Product Guide (LSDS-1368).
 That product comes with the MTL of its Level 1, which says nothing of the corrected files: their
 names and their scale are constants of the guide.
+
+Clips that users make and keep may lack bands, quality files and the georeference of their TIFFs:
+bands that nobody asks for are not due, a quality file that is absent masks nothing, and the MTL's
+corners, which are those of a clip then, tell where it lies. Notes say so.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +25,9 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioError
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from gossan.errors import InputError
@@ -29,6 +36,7 @@ from gossan.products.product import FLAGS, Product
 from gossan.raster import BandTable, Datasets, Grid
 
 BAND_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
+BANDS = tuple(f"B{number}" for number in BAND_NUMBERS)
 
 # Centroid and full width at half maximum (µm) of the published relative spectral responses of
 # OLI (Barsi et al. 2014, Remote Sensing 6, 10232) and OLI-2, bands 1-7.
@@ -83,6 +91,12 @@ LASRC_SCALE = 1e-4
 # Collection 1 has no name for this level; Collection 2 calls it so.
 LASRC_LEVEL = "L2SR"
 
+CORNERS_NOTE = (
+    "the files have no georeference: it is that of the corners in the MTL, which are pixel centres"
+)
+# Told by a note where it matters.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
 # A real MTL has about 20 kB; more than this is not one.
 MTL_MAX_BYTES = 1 << 20
 
@@ -111,6 +125,8 @@ class _Layout:
     quality: str
     quality_table: str
     saturation: str | None
+    corners: str
+    projection: str
     rescaling: dict[str, str]
 
 
@@ -124,6 +140,8 @@ _LAYOUTS = {
         quality="FILE_NAME_BAND_QUALITY",
         quality_table="BQA",
         saturation=None,
+        corners="PRODUCT_METADATA",
+        projection="PROJECTION_PARAMETERS",
         rescaling=dict.fromkeys(("L1TP", "L1GT", "L1GS"), "RADIOMETRIC_RESCALING"),
     ),
     "LANDSAT_METADATA_FILE": _Layout(
@@ -134,6 +152,8 @@ _LAYOUTS = {
         quality="FILE_NAME_QUALITY_L1_PIXEL",
         quality_table="QA_PIXEL",
         saturation="FILE_NAME_QUALITY_L1_RADIOMETRIC_SATURATION",
+        corners="PROJECTION_ATTRIBUTES",
+        projection="PROJECTION_ATTRIBUTES",
         rescaling={
             **dict.fromkeys(("L1TP", "L1GT", "L1GS"), "LEVEL1_RADIOMETRIC_RESCALING"),
             **dict.fromkeys(("L2SP", "L2SR"), "LEVEL2_SURFACE_REFLECTANCE_PARAMETERS"),
@@ -252,8 +272,11 @@ class _Files:
                 f"{window.col_off}; the file is damaged or cut short, get it again"
             ) from error
 
-    def check(self) -> Grid:
-        """The one grid of all files; InputError if a file is no such raster or lies elsewhere."""
+    def check(self, place: Callable[[str, int, int], Grid]) -> Grid:
+        """The one grid of all files; InputError if a file is no such raster or lies elsewhere.
+
+        `place(label, width, height)` is the grid of a file that has no georeference at all.
+        """
         grid, first = None, ""
         for role, label in self._labels.items():
             with self._datasets.borrow(role) as dataset:
@@ -262,9 +285,11 @@ class _Files:
                         f"{label}: holds {dataset.count} band(s) of {dataset.dtypes[0]}; "
                         "a Landsat file holds one band of integers"
                     )
-                if dataset.crs is None:
-                    raise InputError(f"{label}: has no coordinate reference system")
                 found = Grid.of(dataset)
+                if found.crs is None and found.transform == Affine.identity():
+                    found = place(label, *dataset.shape[::-1])
+                if found.crs is None:
+                    raise InputError(f"{label}: has no coordinate reference system")
                 if grid is None:
                     grid, first = found, label
                 grid.require_same(found, f"{label} (against {first})")
@@ -290,10 +315,10 @@ class LandsatProduct(Product):
     Attributes: as `product.Product` says. `spacecraft` is "LANDSAT_8" or "LANDSAT_9",
     `sensor` "Landsat-8 OLI_TIRS", `collection` "1" or "2", `level` "L1TP", "L2SP", ... or "L2SR"
     for the surface reflectance of Collection 1; `acquired` and the sun's elevation are those of
-    the scene's centre, `bands` B1-B7.
+    the scene's centre, `bands` those asked for, or those of B1-B7 that are there.
     """
 
-    def __init__(self, container: Container):
+    def __init__(self, container: Container, bands: Sequence[str] | None = None):
         """Read the metadata and check all files; raises InputError as `open_product` says."""
         metadata = _read_metadata(container)
         layout = metadata.layout
@@ -320,27 +345,55 @@ class LandsatProduct(Product):
         self.acquired = _acquired(metadata)
         self.sun_elevation_deg = metadata.number("IMAGE_ATTRIBUTES", "SUN_ELEVATION")
         self.surface_reflectance = self.level.startswith("L2")
-        names = tuple(f"B{number}" for number in BAND_NUMBERS)
-        self.bands = BandTable(names, *BAND_TABLES[self.spacecraft])
+        files = _Names(container, metadata, lasrc).choose(bands, self.product_id)
+        names = tuple(role for role in files if role in BANDS)
+        places = [BANDS.index(name) for name in names]
+        self.bands = BandTable(
+            names,
+            *(tuple(column[place] for place in places) for column in BAND_TABLES[self.spacecraft]),
+        )
         if lasrc:
             self._gains, self._offsets = (LASRC_SCALE,) * len(names), (0.0,) * len(names)
             self._lowest_number, self._quality_table = LASRC_LOWEST_NUMBER, "pixel_qa"
         else:
-            self._gains, self._offsets = _calibration(metadata, self.level, self.sun_elevation_deg)
+            self._gains, self._offsets = _calibration(
+                metadata, self.level, self.sun_elevation_deg, names
+            )
             self._lowest_number, self._quality_table = LOWEST_NUMBER, layout.quality_table
         # Saturation is told by another file or by the bands where the quality file does not.
         told = {"saturation", *QUALITY_TABLES[self._quality_table]}
         self.absent_flags = tuple(flag for flag in FLAGS if flag not in told)
-        self._metadata_name = metadata.name
         self._container = container
-        locate = _locate_lasrc_files if lasrc else _locate_files
-        self._files = locate(container, metadata)
+        self._files = _make_files(container, files)
+        placed = []
+
+        def place(label: str, width: int, height: int) -> Grid:
+            placed.append(label)
+            return _place_by_corners(metadata, label, width, height)
+
         try:
-            self.grid = self._files.check()
-            self.notes = self._describe_types()
+            self.grid = self._files.check(place)
+            self.notes = (
+                *self._describe_absent(BANDS if bands is None else names, layout),
+                *((CORNERS_NOTE,) if placed else ()),
+                *self._describe_types(),
+            )
         except InputError:
             self._files.close()
             raise
+
+    def _describe_absent(self, due: Sequence[str], layout: _Layout) -> list[str]:
+        """Notes on the bands and the quality files that are not there."""
+        notes = []
+        absent = [name for name in due if name not in self.bands.names]
+        if absent:
+            notes.append(f"the product has no file of {', '.join(absent)}: read without it")
+        if not self._files.has("quality"):
+            flags = [flag for flag in QUALITY_TABLES[self._quality_table] if flag != "fill"]
+            notes.append(f"no {self._quality_table} file: {', '.join(flags)} mask nothing")
+        if layout.saturation and not self._files.has("saturation"):
+            notes.append("no QA_RADSAT file: saturation masks nothing")
+        return notes
 
     def _describe_types(self) -> tuple[str, ...]:
         signed = any(np.issubdtype(kind, np.signedinteger) for kind in self._files.types())
@@ -349,7 +402,7 @@ class LandsatProduct(Product):
         return ()
 
     def read_reflectance(self, window: Window) -> np.ndarray:
-        """Reflectance of a window, (7, rows, columns) float32, NaN where there is no data.
+        """Reflectance of a window, (bands, rows, columns) float32, NaN where there is no data.
 
         Level 1: (Mρ·Q + Aρ) / sin(sun elevation), at the top of the atmosphere. Level 2:
         Mρ·Q + Aρ, at the surface. Coefficients from the MTL, or in Collection 1 Level 2 the
@@ -372,18 +425,23 @@ class LandsatProduct(Product):
         """Quality flags of a window, (flags, rows, columns) bool, in the order asked for.
 
         Names are the same for both collections (see FLAGS). Collection 1 confidences count from
-        "high"; `saturation` is set if any of the bands 1-7 is saturated (Collection 2, and
-        Collection 1 Level 2, whose bands mark it by 20000) or any band at all (Collection 1
-        Level 1, which only counts them). Raises InputError for an unknown flag and for
-        `saturation` where a Collection 2 product has no QA_RADSAT file.
+        "high"; `saturation` is set if any of the bands 1-7 is saturated (Collection 2), any of
+        those that are read (Collection 1 Level 2, whose bands mark it by 20000) or any band at all
+        (Collection 1 Level 1, which only counts them). A file that is absent sets no flag. Raises
+        InputError for an unknown flag.
         """
         self.require_flags(flags)
-        stored, nodata = self._files.read("quality", window)
-        quality = stored.astype(np.uint16)
         table = QUALITY_TABLES[self._quality_table]
-        fill = decode_quality(quality, *table["fill"])
-        if nodata is not None:
-            fill |= stored == nodata
+        if self._files.has("quality"):
+            stored, nodata = self._files.read("quality", window)
+            quality = stored.astype(np.uint16)
+            fill = decode_quality(quality, *table["fill"])
+            if nodata is not None:
+                fill |= stored == nodata
+        else:
+            quality = np.zeros((window.height, window.width), np.uint16)
+            fill = np.zeros(quality.shape, bool)
+            table = {}
         layers = np.empty((len(flags), *quality.shape), dtype=bool)
         for layer, flag in zip(layers, flags, strict=True):
             if flag == "fill":
@@ -398,19 +456,11 @@ class LandsatProduct(Product):
 
     def _read_saturation(self, window: Window) -> np.ndarray:
         if self._quality_table == "QA_PIXEL":
+            if not self._files.has("saturation"):
+                return np.zeros((window.height, window.width), bool)
             return self._files.read("saturation", window)[0] & RADSAT_BANDS != 0
         bands = (self._files.read(name, window)[0] for name in self.bands.names)
         return np.any([stored == LASRC_SATURATED for stored in bands], axis=0)
-
-    def require_flags(self, flags: Sequence[str]) -> None:
-        """Raise InputError for a flag that is unknown or that this product cannot tell."""
-        super().require_flags(flags)
-        for flag in flags:
-            if flag == "saturation" and self.collection == "2" and not self._files.has(flag):
-                raise InputError(
-                    f"{self._metadata_name}: the product has no QA_RADSAT file; get it, or leave "
-                    "saturation out of the mask flags"
-                )
 
     def close(self) -> None:
         """Close all files and remove what was unpacked."""
@@ -418,12 +468,17 @@ class LandsatProduct(Product):
         self._container.close()
 
 
-def open_product(path: str | Path) -> LandsatProduct:
+def open_product(path: str | Path, bands: Sequence[str] | None = None) -> LandsatProduct:
     """Open a Landsat 8 or 9 product: a folder, a .tar or a .tar.gz.
 
+    bands: those to read ("B2"), in this order; None: those of B1 to B7 that are there. Nothing is
+    asked of the files of others.
+
     Raises InputError, naming file or key, for: no or several MTL files, an MTL that is damaged or
-    lacks a needed key, an unsupported spacecraft or level, a missing or unreadable band file,
-    files on different grids, a damaged archive or one whose members point outside.
+    lacks a needed key, an unsupported spacecraft or level, an unknown band, the missing file of
+    one that is asked for, or of all, an unreadable file, files on different grids, files without
+    georeference whose MTL does not tell it either, a damaged archive or one whose members point
+    outside.
     """
     path = Path(path)
     if not path.exists():
@@ -431,7 +486,7 @@ def open_product(path: str | Path) -> LandsatProduct:
     container = Folder(path, _RULES, "*") if path.is_dir() else Tar(path, _RULES)
     with ExitStack() as cleanup:
         cleanup.callback(container.close)
-        product = LandsatProduct(container)
+        product = LandsatProduct(container, bands)
         cleanup.pop_all()
     return product
 
@@ -485,7 +540,7 @@ def _acquired(metadata: _Metadata) -> str:
 
 
 def _calibration(
-    metadata: _Metadata, level: str, sun_elevation_deg: float
+    metadata: _Metadata, level: str, sun_elevation_deg: float, bands: Sequence[str]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Gain and offset from stored number to reflectance, per band."""
     divisor = 1.0
@@ -497,41 +552,104 @@ def _calibration(
             )
         divisor = math.sin(math.radians(sun_elevation_deg))
     group = metadata.layout.rescaling[level]
-    gains = [metadata.number(group, f"REFLECTANCE_MULT_BAND_{n}") for n in BAND_NUMBERS]
-    offsets = [metadata.number(group, f"REFLECTANCE_ADD_BAND_{n}") for n in BAND_NUMBERS]
+    gains = [metadata.number(group, f"REFLECTANCE_MULT_BAND_{name[1:]}") for name in bands]
+    offsets = [metadata.number(group, f"REFLECTANCE_ADD_BAND_{name[1:]}") for name in bands]
     return tuple(gain / divisor for gain in gains), tuple(o / divisor for o in offsets)
 
 
-def _locate_files(container: Container, metadata: _Metadata) -> _Files:
+@dataclass(frozen=True)
+class _Names:
+    """Which files a product should have and which of them are there."""
+
+    container: Container
+    metadata: _Metadata
+    lasrc: bool
+
+    def choose(self, bands: Sequence[str] | None, product_id: str) -> dict[str, str]:
+        """Role ("B2", "quality", "saturation") -> file that is there, bands in their order.
+
+        All of `bands` are due; None: any of them.
+        """
+        unknown = [band for band in bands or () if band not in BANDS]
+        if unknown or (bands is not None and not bands):
+            raise InputError(
+                f"band {', '.join(unknown) or '(none named)'} is unknown in {product_id}; use: "
+                f"{', '.join(BANDS)}"
+            )
+        names = {role: self._band(role) for role in (BANDS if bands is None else bands)}
+        found = {role: name for role, name in names.items() if name in self.container.names}
+        absent = [role for role in names if role not in found]
+        if absent and (bands is not None or not found):
+            raise InputError(
+                f"{self.container.label(names[absent[0]])}: is missing, but "
+                f"{self._explain(absent[0])}; get the whole product or leave the band out"
+            )
+        quality = {"quality": self._quality(), "saturation": self._saturation()}
+        return found | {
+            role: name for role, name in quality.items() if name in self.container.names
+        }
+
+    def _band(self, band: str) -> str:
+        if self.lasrc:
+            return f"{self._stem}_sr_band{band[1:]}.tif"
+        return self.metadata.file_name(self.metadata.layout.files, f"FILE_NAME_BAND_{band[1:]}")
+
+    def _quality(self) -> str:
+        if self.lasrc:
+            return f"{self._stem}_pixel_qa.tif"
+        return self.metadata.file_name(self.metadata.layout.files, self.metadata.layout.quality)
+
+    def _saturation(self) -> str | None:
+        layout = self.metadata.layout
+        if layout.saturation and self.metadata.find(layout.files, layout.saturation):
+            return self.metadata.file_name(layout.files, layout.saturation)
+        return None
+
+    @property
+    def _stem(self) -> str:
+        return self.metadata.text(self.metadata.layout.product, "LANDSAT_PRODUCT_ID")
+
+    def _explain(self, band: str) -> str:
+        """Why a band's file is due."""
+        if self.lasrc:
+            return (
+                f"the surface reflectance of a Collection 1 product ({self.metadata.name}) needs it"
+            )
+        return f"{self.metadata.name} names it as FILE_NAME_BAND_{band[1:]}"
+
+
+def _place_by_corners(metadata: _Metadata, label: str, width: int, height: int) -> Grid:
+    """The grid that the MTL tells of a file without georeference.
+
+    Its corners are the centres of the first and the last pixel. All of USGS's scenes are in UTM of
+    the northern hemisphere, in which the south has negative northings.
+    """
     layout = metadata.layout
-    keys = {f"B{number}": f"FILE_NAME_BAND_{number}" for number in BAND_NUMBERS}
-    keys["quality"] = layout.quality
-    names = {role: metadata.file_name(layout.files, key) for role, key in keys.items()}
-    for role, name in names.items():
-        if name not in container.names:
-            raise InputError(
-                f"{container.label(name)}: is missing, but {metadata.name} names it as "
-                f"{keys[role]}; get the whole product"
-            )
-    if layout.saturation and metadata.find(layout.files, layout.saturation):
-        name = metadata.file_name(layout.files, layout.saturation)
-        # Checked by require_flags: only those who mask saturation need this file.
-        if name in container.names:
-            names["saturation"] = name
-    return _make_files(container, names)
-
-
-def _locate_lasrc_files(container: Container, metadata: _Metadata) -> _Files:
-    product = metadata.text(metadata.layout.product, "LANDSAT_PRODUCT_ID")
-    names = {f"B{number}": f"{product}_sr_band{number}.tif" for number in BAND_NUMBERS}
-    names["quality"] = f"{product}_pixel_qa.tif"
-    for name in names.values():
-        if name not in container.names:
-            raise InputError(
-                f"{container.label(name)}: is missing, but the surface reflectance of a "
-                f"Collection 1 product ({metadata.name}) needs it; get the whole product"
-            )
-    return _make_files(container, names)
+    projection = metadata.text(layout.projection, "MAP_PROJECTION")
+    if projection != "UTM":
+        raise InputError(
+            f"{label}: has no georeference, and {metadata.name} tells one in {projection}, which "
+            "is not read; give the file its own"
+        )
+    zone = metadata.number(layout.projection, "UTM_ZONE")
+    pixel_m = metadata.number(layout.projection, "GRID_CELL_SIZE_REFLECTIVE")
+    west, north, east, south = (
+        metadata.number(layout.corners, f"CORNER_{corner}_PROJECTION_{axis}_PRODUCT")
+        for corner, axis in (("UL", "X"), ("UL", "Y"), ("LR", "X"), ("LR", "Y"))
+    )
+    if zone not in range(1, 61) or pixel_m <= 0:
+        raise InputError(
+            f"{metadata.name}: {layout.projection} tells zone {zone:g} and pixels of {pixel_m:g} "
+            "m, which are none"
+        )
+    columns, rows = (east - west) / pixel_m + 1, (north - south) / pixel_m + 1
+    if (columns, rows) != (width, height):
+        raise InputError(
+            f"{label}: has no georeference, and the corners in {metadata.name} are those of "
+            f"{columns:g} x {rows:g} pixels, not of its {width} x {height}; give the file its own"
+        )
+    corner = Affine(pixel_m, 0.0, west - pixel_m / 2, 0.0, -pixel_m, north + pixel_m / 2)
+    return Grid(CRS.from_epsg(32600 + int(zone)), corner, width, height)
 
 
 def _make_files(container: Container, names: dict[str, str]) -> _Files:

@@ -37,6 +37,9 @@ NUMBERS_NOTE = (
     "numbers as they stand in the rasters: nothing is known of sensor, date or calibration"
 )
 REFLECTANCE_NOTE = "taken as reflectance as it stands: the rasters do not tell how it was made"
+# Tags that tell when a scene was taken: gossan's, an ENVI header's, and that of Earth Engine and
+# others.
+TIME_TAGS = ("ACQUIRED", "acquisition_time", "start_time")
 _UM_PER_UNIT = {
     **dict.fromkeys(("micrometers", "micrometer", "microns", "um", "µm", "μm"), 1.0),
     **dict.fromkeys(("nanometers", "nanometer", "nm"), 1e-3),
@@ -64,8 +67,8 @@ class RastersProduct(Product):
     """Rasters on one grid, read by windows in any thread.
 
     Attributes: as `product.Product` says. Bands without wavelengths are any numbers; the rasters'
-    tags SENSOR, ACQUIRED, SUN_ELEVATION_DEG, PRODUCT_ID, ATMOSPHERE and SYNTHETIC are honoured. No
-    flag is ever set: what has no data is NaN.
+    tags SENSOR, ACQUIRED (or start_time), SUN_ELEVATION_DEG, PRODUCT_ID, ATMOSPHERE and SYNTHETIC
+    are honoured. No flag is ever set: what has no data is NaN.
     """
 
     spacecraft = ""
@@ -78,9 +81,11 @@ class RastersProduct(Product):
         bands: Sequence[str] | None = None,
         wavelengths_um: Sequence[float] = (),
         fwhm_um: Sequence[float] = (),
+        scale: float | None = None,
     ):
         """Check all files that are needed; raises InputError as `open_product` says."""
         self._datasets: Datasets[Path] = Datasets(_open)
+        self._scale = _check_scale(scale)
         notes: list[str] = []
         chosen = self._choose(path, bands, not wavelengths_um, notes)
         table = _tell(path, chosen, wavelengths_um, fwhm_um, notes)
@@ -108,7 +113,8 @@ class RastersProduct(Product):
         if len(infos) == 1 and not path.is_dir():
             self.product_id = tags.get("PRODUCT_ID") or path.name
         self.sensor = tags.get("SENSOR") or SENSOR
-        self.acquired = _read_time(tags.get("ACQUIRED") or tags.get("acquisition_time") or "")
+        told = (_read_time(tags.get(key, "")) for key in TIME_TAGS)
+        self.acquired = next(filter(None, told), "")
         self.sun_elevation_deg = _read_number(
             tags.get("SUN_ELEVATION_DEG") or tags.get("sun_elevation") or ""
         )
@@ -116,6 +122,13 @@ class RastersProduct(Product):
         done = tags.get("ATMOSPHERE") if table.centre_um else None
         self.level = "" if done in (None, "none") else done
         self.surface_reflectance = None if done is None else done != "none"
+        if scale is not None and not table.centre_um:
+            raise InputError(
+                f"{path}: has no wavelengths, so that its numbers are no reflectance; leave "
+                "--scale (cube.scale in the configuration) out, or tell its wavelengths"
+            )
+        if scale is not None:
+            notes.append(f"a stored 1 is taken as a reflectance of {scale:g}, as was asked for")
         if not table.centre_um:
             notes.append(NUMBERS_NOTE)
         elif done is None:
@@ -176,6 +189,13 @@ class RastersProduct(Product):
         factor = _read_number(header.get("reflectance_scale_factor", ""))
         if factor and info.scale == 1.0:
             info = replace(info, scale=1.0 / factor)
+        if self._scale is not None:
+            if (info.scale, info.offset) != (1.0, 0.0):
+                raise InputError(
+                    f"{path}: tells its own scale; leave --scale (cube.scale in the configuration) "
+                    "out"
+                )
+            info = replace(info, scale=self._scale)
         extra = {key: header[key] for key in ("acquisition_time", "sun_elevation") if key in header}
         info = replace(info, tags={**info.tags, **extra})
         widths, bads = _listed(header, "fwhm", names), _listed(header, "bbl", names)
@@ -211,8 +231,9 @@ class RastersProduct(Product):
             if values.size and np.median(values) > _MOST_REFLECTANCE:
                 raise InputError(
                     f"{path}: its numbers, about {np.median(values):g}, are no reflectance from 0 "
-                    "to 1; tell its scale in the file, by gdal_translate -a_scale 0.0001 or by "
-                    "`reflectance scale factor` in an ENVI header"
+                    "to 1; give the reflectance of a stored 1 by --scale (cube.scale in the "
+                    "configuration), as 0.0001, or tell it in the file, by gdal_translate -a_scale "
+                    "0.0001 or `reflectance scale factor` in an ENVI header"
                 )
 
     def read_reflectance(self, window: Window) -> np.ndarray:
@@ -243,6 +264,14 @@ class RastersProduct(Product):
     def close(self) -> None:
         """Close the files."""
         self._datasets.close()
+
+
+def _check_scale(scale: float | None) -> float | None:
+    if scale is not None and not (math.isfinite(scale) and scale > 0):
+        raise InputError(
+            f"scale: {scale:g} is no reflectance of a stored 1; give a number above 0, as 0.0001"
+        )
+    return scale
 
 
 def _open(path: Path) -> rasterio.DatasetReader:
@@ -390,14 +419,17 @@ def open_product(
     bands: Sequence[str] | None = None,
     wavelengths_um: Sequence[float] = (),
     fwhm_um: Sequence[float] = (),
+    scale: float | None = None,
 ) -> RastersProduct:
     """Open a folder of GeoTIFFs with one band each, called BAND.tif, or one GeoTIFF or ENVI image.
 
     bands: those to read, in their order (None: all, by wavelength where they have one).
     wavelengths_um, fwhm_um: centres and widths of these bands in µm, for files that tell none.
+    scale: reflectance of a stored 1, for files that tell none (None: as they tell).
 
     Raises InputError, naming the file, for: no such file or band; a file of another format;
     several bands in a file of a folder; files on different grids; wavelengths without a unit;
-    wrong counts of numbers; and spectral numbers that are no reflectance.
+    wrong counts of numbers; a scale that is none, or of files that tell their own or have no
+    wavelengths; and spectral numbers that are no reflectance.
     """
-    return RastersProduct(Path(path), bands, wavelengths_um, fwhm_um)
+    return RastersProduct(Path(path), bands, wavelengths_um, fwhm_um, scale)

@@ -9,10 +9,10 @@ from gossan.errors import InputError
 from gossan.products.product import Product
 
 
-def _open_landsat(path: str | Path, _: Sequence[str] | None) -> Product:
+def _open_landsat(path: str | Path, bands: Sequence[str] | None) -> Product:
     from gossan.products.landsat import open_product as reader
 
-    return reader(path)
+    return reader(path, bands)
 
 
 def _open_aster(path: str | Path, bands: Sequence[str] | None) -> Product:
@@ -56,10 +56,11 @@ def _open_rasters(
     bands: Sequence[str] | None,
     wavelengths_um: Sequence[float] = (),
     fwhm_um: Sequence[float] = (),
+    scale: float | None = None,
 ) -> Product:
     from gossan.products.rasters import open_product as reader
 
-    return reader(path, bands, wavelengths_um, fwhm_um)
+    return reader(path, bands, wavelengths_um, fwhm_um, scale)
 
 
 # Value of the scene table's `sensor` column -> reader. Readers are imported on demand, because
@@ -83,21 +84,22 @@ def open_product(
     bands: Sequence[str] | None = None,
     wavelengths_um: Sequence[float] = (),
     fwhm_um: Sequence[float] = (),
+    scale: float | None = None,
 ) -> Product:
     """Open a native product with the reader of `sensor`.
 
     `bands` are those that will be read (None: all): a reader may leave the files, the saturation
     and the faults of the others alone, and may have more bands than these. `wavelengths_um` and
-    `fwhm_um` tell centres and widths of these bands where rasters do not.
+    `fwhm_um` tell centres and widths of these bands, and `scale` the reflectance of a stored 1,
+    where rasters do not.
 
     Raises InputError if no reader of that name exists or the product cannot be used.
     """
     if sensor not in READERS:
         raise InputError(f"sensor '{sensor}' is unknown; use one of: {', '.join(READERS)}")
-    if wavelengths_um or fwhm_um:
+    if wavelengths_um or fwhm_um or scale is not None:
         if sensor != "rasters":
-            raise InputError(
-                f"wavelengths-um: products of {sensor} tell their own; leave the numbers out"
-            )
-        return _open_rasters(path, bands, wavelengths_um, fwhm_um)
+            flag = "scale" if scale is not None else "wavelengths-um"
+            raise InputError(f"{flag}: products of {sensor} tell their own; leave the numbers out")
+        return _open_rasters(path, bands, wavelengths_um, fwhm_um, scale)
     return READERS[sensor](path, bands)

@@ -84,6 +84,8 @@ def network_folder(name: str) -> str:
     return name if name == "filler" else f"networks/{name}"
 
 
+TRAINED_ALONE = ("masked",)
+"""Networks of a scene of one sensor: there is none to hide or to fill in."""
 BASELINES = ("ocsvm", "isolation_forest")
 EXPERTS = ("sam", "shape")
 CLAIMED = ("alunite", "jarosite")
@@ -168,15 +170,17 @@ def read_scene(source: Source) -> SensorScene:
         "sensor_areas": read_table(folder / "map/sensor_areas.csv", SENSOR_AREA_COLUMNS),
         "spectra": read_table(folder / "library/records.csv", ()),
     }
-    if source.trained:
-        for name in NETWORKS:
+    if source.holds("trained"):
+        several = len(source.scene["stack"]) > 1
+        for name in NETWORKS if several else TRAINED_ALONE:
             tables[name] = read_json(folder / network_folder(name) / "record.json")
-    if source.truth:
+    tested = source.holds("truth", "trained")
+    if tested:
         for name, columns in NEEDED_COLUMNS.items():
             tables[name] = read_table(folder / f"assessment/{name}.csv", columns)
     absent = {
-        *(() if source.truth else TEST_FIGURES),
-        *(() if source.trained else ("training",)),
+        *(() if tested else TEST_FIGURES),
+        *(() if source.holds("trained") else ("training",)),
     }
     bands = read_table(stack / "bands.csv", COLUMNS)
     known = [name for name in SENSORS if name in source.scene["stack"]]

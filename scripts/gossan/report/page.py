@@ -1,31 +1,23 @@
-"""A study's page of sections, one for each method, scene and sensor; and the index of the pages.
+"""A study's page of sections, one for each method, scene and sensor.
 
 Head, banner, accuracy, "Beside the paper", "How it was made" and files stand in base.html.j2. What
 a method shows is a template of macros: `contents`, `body`, `beside` (a paper's numbers) and `made`.
 """
 
 import base64
-import os
 import platform
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import quote
 
 import yaml
-from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from gossan.accuracy.scores import MINIMUM_BLOCKS
+from gossan.accuracy.blocks import MINIMUM_BLOCKS
 from gossan.errors import InputError
+from gossan.report.layout import BANNER, SENSOR_NAMES, make_environment, mark_text, name_sensor
 from gossan.report.phrases import NOT_RUN, area_text, join_once, trust
-from gossan.report.sections import Scene, Section, has_intervals
-
-BANNER = (
-    "Scenes marked SYNTHETIC were simulated: their ground, image and truth are computed. "
-    "Nothing about them describes a real place."
-)
+from gossan.report.sections import Scene, Section
 
 METHOD_TITLES = {
     "minerals": "Minerals",
@@ -37,17 +29,6 @@ METHOD_TITLES = {
     "targets": "Targets",
 }
 """The methods in the order of the page."""
-SENSOR_NAMES = {
-    "landsat": "Landsat",
-    "aster": "ASTER",
-    "sentinel2": "Sentinel-2",
-    "emit": "EMIT",
-    "enmap": "EnMAP",
-    "prisma": "PRISMA",
-    "worldview3": "WorldView-3",
-    "rasters": "rasters",
-    "stack": "all sensors",
-}
 
 PACKAGES = (
     "geopandas",
@@ -137,7 +118,7 @@ def render_page(
         for section in reversed(sections)
         for name in section.titles
     }
-    environment = _environment({f"{name}.html.j2": text for name, text in templates.items()})
+    environment = make_environment({f"{name}.html.j2": text for name, text in templates.items()})
     return environment.get_template("base.html.j2").render(
         style=Markup(style),
         study=study,
@@ -161,7 +142,7 @@ def render_page(
         versions=installed_versions(),
         files=files,
         minimum_blocks=MINIMUM_BLOCKS,
-        mark_text=_mark_text,
+        mark_text=mark_text,
         area_text=area_text,
     )
 
@@ -238,82 +219,14 @@ def _answer_deviations(rows: Sequence[Mapping], sections: Sequence[Section]) -> 
 
 
 def _record_row(record: Mapping) -> dict:
-    row = {"scene": record["scene"], "method": record["method"], "synthetic": record["synthetic"]}
+    row = {
+        **{key: record[key] for key in ("scene", "method", "synthetic")},
+        "sensor": name_sensor(record),
+    }
     if not record["assessed"]:
         return {**row, "assessed": False, "reason": record["reason"]}
     values = [record["scores"][name] for name in ("overall_accuracy", "kappa", "macro_f1")]
     return {**row, "assessed": True, "n": record["n"], "scores": values}
-
-
-def render_index(template: str, style: str, studies: Sequence[Mapping]) -> str:
-    """The page that links the studies' reports.
-
-    Each study has `name`, `href` (relative to the page), `title` and `citation` (empty without a
-    paper) and `records`
-    (accuracy records). A study with many maps is told by the best of them: see `headlines`.
-    """
-    shown = [
-        {
-            **study,
-            "synthetic": all(record["synthetic"] for record in study["records"]),
-            "intervals": any(has_intervals(record) for record in study["records"]),
-            **dict(zip(("headlines", "left_out"), headlines(study["records"]), strict=True)),
-        }
-        for study in studies
-    ]
-    return (
-        _environment({"page.html.j2": template})
-        .get_template("page.html.j2")
-        .render(
-            style=Markup(style),
-            banner=BANNER,
-            studies=shown,
-            any_synthetic=any(
-                record["synthetic"] for item in studies for record in item["records"]
-            ),
-            mark_text=_mark_text,
-        )
-    )
-
-
-MOST_HEADLINES = 4
-"""A scene with more maps than this is told by the best of them."""
-
-
-def headlines(records: Sequence[Mapping]) -> tuple[list[Mapping], int]:
-    """The records that stand for a study, in their order, and how many are left out.
-
-    Of a scene with more than MOST_HEADLINES records these are, for each set of classes that maps
-    were tested on, the one with the best macro-F1; of records without a test, the first. Networks
-    that name patches are left to the report: their labels are another map's, and the paper's
-    split lets copies of a patch train and test.
-    """
-    everything = len(records)
-    records = [item for item in records if not item["method"].startswith("CNN")] or records
-    crowded = {
-        scene
-        for scene, number in Counter(record["scene"] for record in records).items()
-        if number > MOST_HEADLINES
-    }
-    best: dict[tuple, int] = {}
-    for place, record in enumerate(records):
-        key = (record["scene"], _subject(record) if record["scene"] in crowded else place)
-        if key not in best or _merit(record) > _merit(records[best[key]]):
-            best[key] = place
-    kept = [records[place] for place in sorted(best.values())]
-    return kept, everything - len(kept)
-
-
-def _subject(record: Mapping) -> tuple[str, ...]:
-    """The classes that a record tells apart; () where it was not assessed."""
-    if not record["assessed"]:
-        return ()
-    return tuple(label["name"] for label in record["confusion_matrix"]["labels"])
-
-
-def _merit(record: Mapping) -> float:
-    value = record["scores"]["macro_f1"]["value"] if record["assessed"] else None
-    return -1.0 if value is None else value
 
 
 def compare_ground(scenes: Sequence[Scene], ground: str) -> str:
@@ -472,25 +385,6 @@ def _data_uri(path: Path) -> str:
     if not content.startswith(b"\x89PNG"):
         raise InputError(f"{path}: not a PNG picture; draw the figures again")
     return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _mark_text(synthetic: bool) -> str:
-    return "SYNTHETIC: " if synthetic else ""
-
-
-def _environment(templates: Mapping[str, str]) -> Environment:
-    return Environment(
-        loader=DictLoader(templates),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def relative_link(target: str | Path, page: str | Path) -> str:
-    """The way from a page to a file, as a link."""
-    return quote(Path(os.path.relpath(target, Path(page).parent)).as_posix())
 
 
 def records_of(accuracy: Mapping, scene: str) -> list[Mapping]:

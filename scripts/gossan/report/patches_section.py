@@ -103,10 +103,10 @@ def read_scene(source: Source) -> PatchesScene:
     """Read what the section shows; InputError for a file that is missing or of another kind."""
     folder = source.folder / "networks"
     names = [path.parent.name for path in sorted(folder.glob("*/record.json"))]
-    if source.trained and not names:
+    if source.holds("trained") and not names:
         raise InputError(f"{folder}: holds no network; train one first")
     order = (*NETWORK_ORDER, *names)
-    trained = sorted(names, key=order.index) if source.trained else []
+    trained = sorted(names, key=order.index) if source.holds("trained") else []
     classes = read_classes(source.study_dir / "minerals/classes.csv")
     runs = [read_run(name, folder / name) for name in trained]
     return PatchesScene(

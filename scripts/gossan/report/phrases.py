@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gossan.accuracy.scores import MINIMUM_BLOCKS
+from gossan.accuracy.blocks import MINIMUM_BLOCKS
 
 SPARSE = "–"
 """What stands in a table for what there is not."""

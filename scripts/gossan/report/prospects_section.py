@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gossan.errors import InputError
 from gossan.files import read_json
@@ -55,7 +56,8 @@ FIGURE_TITLES = {
     "probability": "Probability and uncertainty",
     "potential": "Iron potential",
 }
-SAMPLED_FIGURES = ("strata", "scan", "robustness", "labels", "potential")
+SAMPLED_FIGURES = ("strata", "scan", "robustness", "labels")
+TESTED_FIGURES = ("splits", "confusions", "importance", "shap")
 ANSWERS = (
     *("scene", "atmosphere", "normalisation", "composite", "extent", "mines", "points"),
     *("spectra", "thresholds", "grades", "forest", "test", "potential"),
@@ -85,7 +87,8 @@ class ProspectScene(Scene):
     map. A scene whose strata were sampled has rows of strata.csv and robustness.csv and the
     record of label_iron in `tables` (strata, robustness, labels).
 
-    Raises InputError for scores without a row, and for labels without robustness or the other way.
+    Without scores, the forest is one of another scene. Raises InputError for labels without
+    robustness or the other way.
     """
 
     scores: Sequence[Mapping[str, str]]
@@ -94,11 +97,9 @@ class ProspectScene(Scene):
     with_targets: bool = False
 
     def __post_init__(self):
-        """Refuse half of a section, and a scene that was not tested."""
+        """Refuse half of a part."""
         if ("labels" in self.tables) != ("robustness" in self.tables):
             raise InputError(f"{self.id}: labels and robustness go together; give both")
-        if not self.scores:
-            raise InputError(f"{self.id}: its table of scores has no rows; make the table again")
 
     @property
     def tests(self) -> list[ForestTest]:
@@ -108,9 +109,15 @@ class ProspectScene(Scene):
 
 def read_scene(source: Source) -> ProspectScene:
     """Read what the section shows; InputError for a file that is missing or of another kind."""
-    sampled = not (source.own.get("points") or {}).get("train")
+    sampled, trained = source.holds("sampled"), source.holds("trained")
+    target = "iron" if source.holds("iron") else "cover"
     cube = read_json(source.sensor_dir / "cube/cube.json")
-    absent = {*(() if sampled else SAMPLED_FIGURES), *(() if cube.get("dates") else ("looks",))}
+    absent = {
+        *(() if sampled else SAMPLED_FIGURES),
+        *(() if trained else TESTED_FIGURES),
+        *(() if target == "iron" else ("potential",)),
+        *(() if cube.get("dates") else ("looks",)),
+    }
     folder, tables = source.folder, {}
     if sampled:
         strata, shifts = folder / "samples/strata.csv", folder / "labels/robustness.csv"
@@ -124,12 +131,16 @@ def read_scene(source: Source) -> ProspectScene:
         sensor=source.sensor,
         cube=cube,
         figures=source.figures([name for name in FIGURE_TITLES if name not in absent]),
-        records=source.records("forest", ""),
-        scores=read_table(folder / "forest/validation.csv", SCORE_COLUMNS),
-        forest=read_json(folder / f"forest/{'iron' if sampled else 'cover'}.json"),
+        records=source.records("forest", "") if trained else [],
+        scores=_read_scores(folder / "forest/validation.csv") if trained else [],
+        forest=read_json(folder / (f"forest/{target}.json" if trained else f"{target}/map.json")),
         tables=tables,
         with_targets=source.runs("targets"),
     )
+
+
+def _read_scores(path: Path) -> list[dict[str, str]]:
+    return require_rows(path, read_table(path, SCORE_COLUMNS))
 
 
 def make_section(scene: ProspectScene, source: Source) -> Section:
@@ -142,9 +153,19 @@ def make_section(scene: ProspectScene, source: Source) -> Section:
         scene,
         {name: FIGURE_TITLES[name] for name in scene.figures},
         _context(scene, source.paper),
-        [summarise(scene, source.paper)],
+        [summarise(scene, source.paper)] if scene.scores else [describe_origin(scene)],
         _answers(scene, source.own),
         scene.cube,
+    )
+
+
+def describe_origin(scene: ProspectScene) -> str:
+    """Where a forest that was not trained here learned, and that nothing was tested."""
+    origin = scene.forest.get("trained_on") or {}
+    where = f"scene {origin['scene']}" if origin.get("scene") else "another scene"
+    return (
+        f"In {scene.name}, the map is by a forest that learned from {where}. No accuracy can be "
+        "stated, because nothing of this scene was held out to test it."
     )
 
 
@@ -411,11 +432,33 @@ def _scores_of(record: Mapping) -> dict[str, Mapping]:
 
 
 def _context(scene: ProspectScene, paper: Mapping) -> dict:
+    tables, forest = scene.tables, scene.forest
+    return {
+        "cards": [],
+        "dates": _date_rows(scene.cube),
+        "never_clear": _never_clear(scene.cube),
+        "strata": strata_table(tables["strata"]) if "strata" in tables else None,
+        "labels": _label_context(scene, paper) if "labels" in tables else None,
+        "tested": bool(scene.scores),
+        "origin": "" if scene.scores else describe_origin(scene),
+        "forest": forest,
+        "forest_words": _forest_words(forest) if forest else "",
+        "same_classes": True,
+        "others": [],
+        "untested": [item for item in scene.records if not item["assessed"]],
+        "with_targets": scene.with_targets,
+        "thresholds_rad": paper.get("thresholds_rad", {}),
+        "limits": tables["labels"]["limits_rad"] if "labels" in tables else {},
+        **(_test_context(scene, paper) if scene.scores else {}),
+    }
+
+
+def _test_context(scene: ProspectScene, paper: Mapping) -> dict:
+    """What the template shows of the forests' tests."""
     tests = scene.tests
     published = published_test(paper, tests[0].record)
     leading = leading_tests(tests)
-    tables = scene.tables
-    forest = scene.forest
+    tested = set(class_names(leading[0].record))
     return {
         "cards": [
             card(
@@ -425,11 +468,7 @@ def _context(scene: ProspectScene, paper: Mapping) -> dict:
             )
             for test in leading
         ],
-        "dates": _date_rows(scene.cube),
-        "never_clear": _never_clear(scene.cube),
-        "strata": strata_table(tables["strata"]) if "strata" in tables else None,
-        "labels": _label_context(scene, paper) if "labels" in tables else None,
-        "label_set": describe_label_set(leading[0].record, forest),
+        "label_set": describe_label_set(leading[0].record, scene.forest),
         "comparison": compare_scores(scene, published),
         "published_note": describe_published(published, tests),
         "gaps": describe_gaps(leading, published),
@@ -444,10 +483,8 @@ def _context(scene: ProspectScene, paper: Mapping) -> dict:
             for test in leading
         ],
         "truth_text": truth_text(leading[0].record),
-        "forest": forest,
-        "forest_words": _forest_words(forest) if forest else "",
-        "same_classes": forest is not None
-        and {item["name"] for item in forest["classes"]} <= set(class_names(leading[0].record)),
+        "same_classes": scene.forest is not None
+        and {item["name"] for item in scene.forest["classes"]} <= tested,
         "others": [
             {
                 "method": record["method"],
@@ -457,12 +494,8 @@ def _context(scene: ProspectScene, paper: Mapping) -> dict:
                 "values": [record["scores"][name] for name in SCORES],
             }
             for record in other_tests(tests, scene.records)
-            if class_names(record) != class_names(leading[0].record)
+            if set(class_names(record)) != tested
         ],
-        "untested": [item for item in scene.records if not item["assessed"]],
-        "with_targets": scene.with_targets,
-        "thresholds_rad": paper.get("thresholds_rad", {}),
-        "limits": tables["labels"]["limits_rad"] if "labels" in tables else {},
     }
 
 
@@ -600,7 +633,7 @@ def _answers(scene: ProspectScene, settings: Mapping) -> dict[str, str]:
         "forest": _forest_words(scene.forest) if scene.forest else "",
         "test": join_once(
             f"{test.record['n']:,} points, {test.record['split']}"
-            for test in leading_tests(scene.tests)[:2]
+            for test in (leading_tests(scene.tests)[:2] if scene.scores else ())
         ),
         "potential": ", ".join(
             f"{name} from a score of {potential[name]}"

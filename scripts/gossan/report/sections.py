@@ -15,9 +15,11 @@ STACK = "stack"
 class Source:
     """Where the results of one method lie, and what the study's settings say of them.
 
-    `scene` is the scene's entry in the settings of the study; `sensor` is empty for methods of
-    whole scenes; `settings` are those of the whole study; `paper` is its entry of published.json,
-    {} without one; `residuals` are rows of the residuals of the analytic library.
+    `scene` is the scene's entry in the settings of the study, with the paths of its truths by
+    method, and what holds (`held`) by "sensor/method", in the words of the table of results;
+    `sensor` is empty for methods of whole scenes; `settings` are those of the whole study;
+    `paper` is its entry of published.json, {} without one; `residuals` are rows of the residuals
+    of the analytic library.
     """
 
     scene: Mapping
@@ -54,15 +56,9 @@ class Source:
         """What held for the method when it ran, in the words of the table of results."""
         return frozenset(self.scene.get("held", {}).get(f"{self.sensor}/{self.method}", ()))
 
-    @property
-    def truth(self) -> bool:
-        """Whether something is known of the ground."""
-        return "truth" in self.held
-
-    @property
-    def trained(self) -> bool:
-        """Whether the method was trained here, and not given a model of another scene."""
-        return "trained" in self.held
+    def holds(self, *words: str) -> bool:
+        """Whether all these words held."""
+        return set(words) <= self.held
 
     def runs(self, method: str) -> bool:
         """Whether another method runs on this scene."""
@@ -154,11 +150,6 @@ def common_answers(cube: Mapping, synthetic: bool) -> dict[str, str]:
         f"{cube.get('product_id', '?')}, {day_of(cube)}",
         **{key: str(cube.get(key, "not recorded")) for key in ("atmosphere", "normalisation")},
     }
-
-
-def has_intervals(record: Mapping) -> bool:
-    """Whether the record's overall scores came with intervals."""
-    return record["assessed"] and record["scores"]["overall_accuracy"]["low"] is not None
 
 
 def require_rows(path: Path, rows: Sequence) -> Sequence:

@@ -1,7 +1,8 @@
 """A study's page from its settings: which sections it has, where they lie, and what is left."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import Formatter
 
 from gossan.errors import InputError
 from gossan.report import (
@@ -13,7 +14,8 @@ from gossan.report import (
     targets_section,
     zones_section,
 )
-from gossan.report.page import METHOD_TITLES, relative_link
+from gossan.report.layout import relative_link
+from gossan.report.page import METHOD_TITLES
 from gossan.report.sections import STACK, Section, Source
 
 SECTIONS = {
@@ -28,9 +30,7 @@ SECTIONS = {
 ANSWERS = frozenset(key for section in SECTIONS.values() for key in section.ANSWERS)
 """Rows of a published set-up that some method answers."""
 FIGURES = frozenset(name for section in SECTIONS.values() for name in section.FIGURE_TITLES)
-TABLE_COLUMNS = ("method", "file", "kind", "when", "title", "unit", "note")
-"""Columns of the table of what a scene leaves."""
-CUBE, TWIN, FIGURE = "cube", "twin", "figure"
+FIGURE = "figure"
 
 
 def list_sources(
@@ -88,50 +88,38 @@ def read_sections(sources: Sequence[Source]) -> list[Section]:
 
 
 def list_files(
-    sources: Sequence[Source], table: Sequence[Mapping[str, str]], page: Path
+    settings: Mapping, results: Path, table: Sequence[Mapping[str, str]], page: Path
 ) -> list[dict[str, str]]:
-    """What the methods of a study left, by the rows of the table: path, link, and what it is.
+    """What the methods of a study left, by the table of results: path, link, and what it is.
 
-    `table` has TABLE_COLUMNS; a row's file is relative to the method's folder, with {zone} and
-    the like for any name. Figures are on the page already; what a row's condition rules out, and
-    what does not lie there, is left out.
+    `table` is that of `gossan.results.read_results`. Figures are on the page already; what a row's
+    conditions rule out, and what does not lie there, is left out.
     """
-    files: dict[str, dict[str, str]] = {}
-    for source, method, folder in _folders(sources):
-        held = source.held if method == source.method else None
-        for row in table:
-            if row["method"] != method or row["kind"] == FIGURE:
-                continue
-            if held is not None and not set(row["when"].split()) <= held:
-                continue
-            for path in _find(folder, row["file"]):
-                files.setdefault(
-                    str(path),
-                    {
-                        "path": str(path),
-                        "href": relative_link(path, page),
-                        "what": _describe(row, path, folder),
-                    },
-                )
-    return list(files.values())
-
-
-def _folders(sources: Sequence[Source]) -> Iterator[tuple[Source, str, Path]]:
-    """Folders of the methods, of the cubes that they map, and of what simulated the scene."""
-    for source in sources:
-        if source.scene.get("synthetic"):
-            yield source, TWIN, source.scene_dir / TWIN
-        for sensor in [source.sensor] if source.sensor else [*source.scene["sensors"], STACK]:
-            yield source, CUBE, source.scene_dir / sensor / CUBE
-        yield source, source.method, source.folder
+    files = []
+    for scene in settings["scenes"]:
+        for place, held in scene["held"].items():
+            sensor, method = place.split("/")
+            folder = results / "scenes" / scene["scene"] / sensor / method
+            files += [
+                {
+                    "path": str(path),
+                    "href": relative_link(path, page),
+                    "what": _describe(row, path, folder),
+                }
+                for row in table
+                if row["method"] == method
+                and row["kind"] != FIGURE
+                and set(row["when"].split()) <= set(held)
+                for path in _find(folder, row["file"])
+            ]
+    return files
 
 
 def _find(folder: Path, file: str) -> list[Path]:
-    """The files of a row, in the order of their names."""
-    pattern = "".join(part.rpartition("}")[2] + "*" for part in file.split("{")[:-1])
-    pattern = file if "{" not in file else pattern + file.rpartition("}")[2]
-    if "*" not in pattern:
-        return [folder / file] if (folder / file).exists() else []
+    """The files of a row, whatever stands for its words in braces, in the order of their names."""
+    pattern = "".join(
+        text + ("" if word is None else "*") for text, word, _, _ in Formatter().parse(file)
+    )
     return sorted(folder.glob(pattern))
 
 
@@ -140,6 +128,5 @@ def _describe(row: Mapping[str, str], path: Path, folder: Path) -> str:
     text = row["note"] or row["title"] or "product of the run"
     if "{" in row["file"]:
         parts = zip(Path(row["file"]).parts, path.relative_to(folder).parts, strict=True)
-        names = [Path(own).stem for wanted, own in parts if "{" in wanted]
-        text = f"{text} ({', '.join(names)})"
+        text += f" ({', '.join(Path(own).stem for wanted, own in parts if '{' in wanted)})"
     return f"{text}, {row['unit']}" if row["unit"] else text

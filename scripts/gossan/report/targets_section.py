@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gossan.files import read_json
-from gossan.report.phrases import SPARSE, join_words, percent
+from gossan.report.phrases import SPARSE, count, join_words, part_of, percent
 from gossan.report.sections import Scene, Section, Source
 from gossan.tables import read_table, value_of
 
 FIGURE_TITLES = {
+    "agreement": "Agreement of the methods",
     "overlay": "Claims and occurrences",
     "success": "Success-rate curves",
     "prediction-area": "Prediction-area plots",
@@ -23,19 +24,27 @@ MEDIUM_OR_HIGH = "medium or high"
 
 @dataclass(frozen=True, kw_only=True)
 class TargetScene(Scene):
-    """A scene with its targets: `record` is that of rank_targets, `overlay` rows of overlay.csv."""
+    """A scene with its targets.
+
+    `record` is that of rank_targets, `overlay` are rows of overlay.csv; `agreement` is the record
+    of map_agreement, None where the targets lie on a map of potential.
+    """
 
     record: Mapping
     overlay: Sequence[Mapping[str, str]]
+    agreement: Mapping | None = None
 
 
 def read_scene(source: Source) -> TargetScene:
     """Read what the section shows; InputError for a file that is missing or of another kind."""
     record = read_json(source.folder / "targets.json")
+    agreed = source.holds("agreement")
+    names = [name for name in FIGURE_TITLES if agreed or name != "agreement"]
     return TargetScene(
         id=source.id,
         cube={"synthetic": record.get("synthetic", False)},
-        figures=source.figures(FIGURE_TITLES),
+        figures=source.figures(names),
+        agreement=read_json(source.folder / "agreement.json") if agreed else None,
         record=record,
         overlay=read_table(source.folder / "overlay.csv", OVERLAY_COLUMNS),
     )
@@ -47,7 +56,13 @@ def make_section(scene: TargetScene, source: Source) -> Section:
     A paper may have `claims`: the `share` of `n` claims on medium to high potential.
     """
     note = describe_claims(scene, source.paper)
-    return Section("targets", scene, FIGURE_TITLES, _context(scene, note), [note] if note else [])
+    return Section(
+        "targets",
+        scene,
+        {name: FIGURE_TITLES[name] for name in scene.figures},
+        _context(scene, note),
+        [note] if note else [],
+    )
 
 
 def describe_claims(scene: TargetScene, paper: Mapping) -> str:
@@ -120,7 +135,21 @@ def _context(scene: TargetScene, claims_note: str) -> dict:
         "claims": claims_row(scene, "claims"),
         "claims_note": claims_note,
         "cards": _cards(scene),
+        "agreement": _agreement_rows(scene.agreement) if scene.agreement else [],
     }
+
+
+def _agreement_rows(record: Mapping) -> list[dict]:
+    """The maps that the methods agree by: what is favourable in each, and how much of it."""
+    return [
+        {
+            "title": item["title"],
+            "favourable": ", ".join(item["favourable"]) or "all of its classes",
+            "answered": count(item["answered_pixels"]),
+            "share": part_of(item["favourable_pixels"], item["answered_pixels"]),
+        }
+        for item in record["maps"]
+    ]
 
 
 def _cards(scene: TargetScene) -> list[dict]:

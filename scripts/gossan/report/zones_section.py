@@ -110,7 +110,7 @@ def read_scene(source: Source) -> ZoneScene:
     places = ("mad/anomalies.csv", "confidence/confidence.csv", "wavelets/comparison.csv")
     anomalies, rules, wavelets = (source.folder / place for place in places)
     rules = require_rows(rules, read_table(rules, RULE_COLUMNS))
-    scored = "scored" in source.held
+    scored = source.holds("scored")
     return ZoneScene(
         id=source.id,
         sensor=source.sensor,

@@ -20,11 +20,11 @@ import rasterio.shutil
 from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
-from scipy.interpolate import CubicSpline
 
 from gossan.library.spectrum import Spectrum
 from gossan.products.enmap import FLAG_NUMBERS, NO_DEVIATION, NO_MEAN, NODATA, SATURATED_BITS
 from gossan.products.enmap_files import CLASSES, IMAGE, METADATA, QUALITY, TESTFLAGS
+from gossan.products.enmap_nominal import GAIN, enmap_bands, swir_nm, vnir_nm
 from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid, Layer, encode, iter_blocks
 from gossan.twin.site import Site
@@ -32,61 +32,9 @@ from gossan.twin.view import Instrument, View
 
 ORIGIN = "Simulated by gossan; not an EnMAP product"
 PIXEL_M = 30
-GAIN = 1e-4
 VERSION = "01.03.03"
 PIXELMASK = "QL_PIXELMASK"
 LAND = 1
-# Centre and full width at half maximum (nm) of some bands of each detector and window, by their
-# place there, rounded from the values that DLR's products tell. A cubic through them is within
-# 0.1 nm of all bands.
-_VNIR_ANCHORS = (
-    (0, 418.2, 7.0),
-    (2, 429.3, 6.42),
-    (4, 439.6, 6.13),
-    (6, 449.4, 6.01),
-    (9, 463.6, 5.92),
-    (12, 477.6, 5.83),
-    (15, 491.6, 5.8),
-    (18, 505.9, 5.87),
-    (21, 520.4, 6.01),
-    (24, 535.3, 6.18),
-    (30, 566.2, 6.53),
-    (36, 599.3, 6.88),
-    (42, 634.9, 7.33),
-    (48, 672.9, 7.76),
-    (54, 713.3, 8.21),
-    (60, 756.1, 8.72),
-    (66, 801.0, 9.17),
-    (72, 847.6, 9.58),
-    (78, 895.5, 10.08),
-    (84, 944.2, 10.59),
-    (87, 968.6, 10.75),
-    (90, 993.1, 10.64),
-)
-_SWIR_ANCHORS = (
-    (
-        (0, 902.3, 9.18),
-        (9, 993.5, 10.27),
-        (17, 1082.1, 11.02),
-        (26, 1187.6, 11.38),
-        (34, 1283.3, 11.43),
-        (43, 1390.8, 11.27),
-    ),
-    (
-        (0, 1461.5, 11.09),
-        (7, 1542.0, 10.82),
-        (14, 1620.4, 10.51),
-        (20, 1685.8, 10.23),
-        (27, 1759.8, 9.92),
-    ),
-    (
-        (0, 1939.4, 9.17),
-        (15, 2078.2, 8.59),
-        (30, 2208.1, 8.06),
-        (45, 2330.3, 7.61),
-        (60, 2445.5, 7.16),
-    ),
-)
 # Bands in here (µm) hold no data: no light comes back through the water vapour.
 _OPAQUE_UM = (1.325, 1.40)
 # Time from line to line.
@@ -94,32 +42,6 @@ _LINE = timedelta(milliseconds=4.4)
 
 Observe = Callable[[Window], np.ndarray]
 Flags = Callable[[Window], Mapping[str, np.ndarray]]
-
-
-def enmap_bands() -> BandTable:
-    """The 224 bands of EnMAP by wavelength, those of VNIR and SWIR among each other."""
-    table = np.concatenate([_vnir(), _swir()])
-    table = table[np.argsort(table[:, 0])]
-    return BandTable(
-        tuple(f"B{place:03d}" for place in range(1, len(table) + 1)),
-        tuple(round(float(centre) / 1000, 5) for centre in table[:, 0]),
-        tuple(round(float(width) / 1000, 5) for width in table[:, 1]),
-    )
-
-
-def _vnir() -> np.ndarray:
-    return _between(_VNIR_ANCHORS)
-
-
-def _swir() -> np.ndarray:
-    return np.concatenate([_between(anchors) for anchors in _SWIR_ANCHORS])
-
-
-def _between(anchors: tuple[tuple[int, float, float], ...]) -> np.ndarray:
-    """Centre and width (nm) of all bands from the first anchor to the last, (bands, 2)."""
-    places, *values = np.array(anchors).T
-    curve = CubicSpline(places, np.transpose(values))
-    return np.round(curve(np.arange(places[-1] + 1)), 2)
 
 
 # Ratios: the requirement of 500 at 0.495 µm and 150 at 2.2 µm (Guanter et al. 2015, Remote Sensing
@@ -529,7 +451,7 @@ def _file_entry(folder: Path, name: str, layer: str) -> dict[str, object]:
 
 def _channels(bands: BandTable) -> dict[str, list[int]]:
     """Places of the bands of each detector, told by the nearest band of the table."""
-    tables = {"vnir": _vnir()[:, 0], "swir": _swir()[:, 0]}
+    tables = {"vnir": vnir_nm()[:, 0], "swir": swir_nm()[:, 0]}
     channels: dict[str, list[int]] = {detector: [] for detector in tables}
     for place, centre in enumerate(bands.centre_um, 1):
         distance = {

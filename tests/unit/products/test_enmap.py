@@ -31,7 +31,8 @@ from enmap_products import (
 from rasterio.windows import Window
 
 from gossan.errors import InputError
-from gossan.products.enmap import FLAGS, EnmapProduct, open_product
+from gossan.products.enmap import FLAGS, NOMINAL_NOTE, EnmapProduct, open_product
+from gossan.products.enmap_nominal import enmap_bands
 
 WHOLE = Window(0, 0, COLUMNS, ROWS)
 KEPT = ("B001", "B002", "B003", "B004", "B006")
@@ -419,13 +420,95 @@ def test_two_images_in_a_folder(own):
         open_product(own)
 
 
-def test_rasters_without_metadata(own):
-    (own / f"{NAME}-METADATA.XML").unlink()
+# ---- without METADATA.XML -----------------------------------------------------------------------
+
+
+def bare(folder: Path, name: str = NAME, bands: int = 224, **options) -> Path:
+    """A product whose METADATA.XML has been lost."""
+    product = write_product(folder, numbers(bands=bands), name=name, **options)
+    (product / f"{name}-METADATA.XML").unlink()
+    return product
+
+
+def test_without_metadata_names_tell_time_and_the_nominal_table_bands(tmp_path):
+    path = bare(tmp_path)
+    with rasterio.open(layer_of(path, "SPECTRAL_IMAGE")) as dataset:
+        image = dataset.read()
+    nominal = enmap_bands()
+    with open_product(path) as found:
+        assert found.product_id == NAME
+        assert (found.collection, found.level) == ("01.03.03", "L2A")
+        assert found.acquired == "2022-11-03T16:24:38Z"
+        assert found.sun_elevation_deg is None
+        assert found.surface_reflectance and not found.synthetic
+        assert found.bands.centre_um == nominal.centre_um[:4] + nominal.centre_um[5:]
+        assert found.bands.fwhm_um == nominal.fwhm_um[:4] + nominal.fwhm_um[5:]
+        assert found.notes == (NOMINAL_NOTE, "bands left out (no data): B005 (0.440 µm)")
+        read = found.read_reflectance(WHOLE)
+    np.testing.assert_allclose(
+        read, np.delete(reflectance_of(image), EMPTY_PLACE - 1, axis=0), rtol=2e-7
+    )
+    with open_product(path, ["B150", "B002"]) as found:
+        assert found.bands.names == ("B150", "B002")
+
+
+def test_without_metadata_a_datatake_of_the_simulator_is_synthetic(tmp_path):
+    with open_product(bare(tmp_path, NAME.replace("4950", "0000"))) as found:
+        assert found.synthetic
+
+
+@pytest.mark.parametrize("pack", [pack_zip, pack_tar])
+def test_without_metadata_archives_and_tiles_are_read_too(tmp_path, pack):
+    with open_product(pack(bare(tmp_path, NAME + TILE))) as found:
+        assert found.product_id == NAME + TILE
+        assert found.read_reflectance(WHOLE).shape == (223, ROWS, COLUMNS)
+
+
+def test_without_metadata_only_the_quality_layers_that_are_there_mask(tmp_path):
+    quality = layers()
+    del quality["QL_QUALITY_CLASSES"], quality["QL_QUALITY_TESTFLAGS"]
+    quality["QL_QUALITY_CLOUD"][1, 1] = 1
+    with open_product(bare(tmp_path, quality=quality)) as found:
+        assert found.notes[2:] == (
+            "no QL_QUALITY_CLASSES: water masks nothing",
+            "no QL_QUALITY_TESTFLAGS: saturation masks nothing",
+        )
+        read = found.read_flags(WHOLE, FLAGS)
+        with pytest.raises(InputError, match="flag 'clouds' is unknown"):
+            found.read_flags(WHOLE, ["clouds"])
+    assert [FLAGS[place] for place in np.flatnonzero(read.any(axis=(1, 2)))] == ["cloud"]
+    assert np.argwhere(read[FLAGS.index("cloud")]).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SCENE",
+        NAME.replace("L2A", "L1C"),
+        NAME.replace("ENMAP01", "ENMAP"),
+        NAME.replace("20221103", "20221303"),
+        NAME.removesuffix("Z"),
+    ],
+)
+def test_rasters_that_nothing_tells_to_be_of_level_2a_are_refused(tmp_path, name):
+    path = bare(tmp_path, name)
     with pytest.raises(InputError) as caught:
-        open_product(own)
+        open_product(path)
     message = str(caught.value)
-    assert message.startswith(f"{own}: has rasters of an EnMAP product but no *-METADATA.XML")
+    assert message.startswith(f"{path}: has rasters of an EnMAP product but no *-METADATA.XML")
     assert "wavelengths and scale" in message and "\n" not in message
+
+
+def test_without_metadata_all_bands_must_be_there(tmp_path):
+    with pytest.raises(InputError, match=r"holds 6 bands, but EnMAP has 224; put .*METADATA.XML"):
+        open_product(bare(tmp_path, bands=6))
+
+
+def test_without_metadata_several_images_are_refused(tmp_path):
+    bare(tmp_path / "all")
+    bare(tmp_path / "all", NAME + TILE)
+    with pytest.raises(InputError, match=r"holds 2 \*-SPECTRAL_IMAGE.TIF; one product is due"):
+        open_product(tmp_path / "all")
 
 
 @pytest.mark.parametrize("level", ["L1B", "L1C", "L0"])
@@ -586,9 +669,22 @@ def table(shared_data) -> list[tuple[float, float]]:
     return [(float(row[2]), float(row[3])) for row in rows]
 
 
-def test_a_real_patch_as_it_is_lacks_its_metadata(shared_data):
-    with pytest.raises(InputError, match=r"no .*METADATA\.XML, which alone tells"):
-        open_product(shared_data(f"enmap/{PATCH}"))
+def test_a_real_patch_as_it_is_has_nominal_bands(shared_data, table):
+    with open_product(shared_data(f"enmap/{PATCH}")) as found:
+        assert found.product_id == PATCH
+        assert (found.acquired, found.collection) == ("2022-11-03T16:24:38Z", "01.01.10")
+        assert found.sun_elevation_deg is None
+        assert found.notes[0] == NOMINAL_NOTE
+        assert found.notes[1].startswith("bands left out (no data): B127-B141")
+        assert len(found.notes) == 2
+        places = [int(name[1:]) - 1 for name in found.bands.names]
+        assert len(places) == 202
+        pixel = found.read_reflectance(Window(64, 64, 1, 1))[:, 0, 0]
+        water = found.read_flags(Window(0, 0, 128, 128), ["water"])
+    centres = np.array(found.bands.centre_um) * 1000
+    np.testing.assert_allclose(centres, [table[place][0] for place in places], atol=0.15)
+    np.testing.assert_allclose(pixel[:5], [0.0288, 0.0217, 0.0164, 0.0257, 0.0249], atol=1e-7)
+    assert water.all()
 
 
 def test_a_real_patch_with_metadata_beside_it(shared_data, tmp_path, table):

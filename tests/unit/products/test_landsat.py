@@ -14,7 +14,7 @@ from affine import Affine
 from rasterio.windows import Window
 
 from gossan.errors import InputError
-from gossan.products.landsat import FLAGS, parse_mtl
+from gossan.products.landsat import CORNERS_NOTE, FLAGS, parse_mtl
 from gossan.products.landsat import open_product as open_landsat
 from gossan.products.readers import open_product
 from gossan.raster import split_blocks
@@ -246,6 +246,37 @@ def test_real_clip(shared_data):
     assert np.median(block[4] / block[3]) > 3
 
 
+CLIPS = "landsat_c2_clips"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "corner", "epsg"),
+    [
+        ("LC08_L1TP_017051_20151205_20200908_02_T1", (334, 468), (543_975.0, 1_378_995.0), 32616),
+        ("LC08_L2SP_017051_20151205_20200908_02_T1", (333, 467), (544_005.0, 1_378_995.0), 32616),
+        ("LC08_L2SP_218074_20190114_20200829_02_T1", (300, 400), (583_485.0, -2_222_685.0), 32623),
+    ],
+)
+def test_real_clips_without_b1_quality_and_georeference(shared_data, name, shape, corner, epsg):
+    path = shared_data(f"{CLIPS}/{name}-cropped.tar.gz")
+    with open_landsat(path) as product:
+        assert product.bands.names == ("B2", "B3", "B4", "B5", "B6", "B7")
+        assert product.grid.shape == shape
+        assert product.grid.place(0, 0) == corner
+        assert product.grid.crs.to_epsg() == epsg
+        assert product.notes == (
+            "the product has no file of B1: read without it",
+            f"no QA_PIXEL file: {ABSENT[2][1]} mask nothing",
+            "no QA_RADSAT file: saturation masks nothing",
+            CORNERS_NOTE,
+        )
+        window = Window(0, 0, *shape[::-1])
+        block = product.read_reflectance(window)
+        assert not product.read_flags(window, FLAGS).any()
+    assert np.isfinite(block).all(axis=0).mean() > 0.99
+    assert 0 < np.nanmedian(block[2]) < np.nanmedian(block[3]) < 0.6
+
+
 FLAG_NUMBERS = {
     "L2SR": {
         "fill": 1,
@@ -321,13 +352,165 @@ def test_collection_2_saturation_counts_bands_1_to_7(tmp_path):
         ]
 
 
-def test_product_without_saturation_file_reads_unless_asked(tmp_path):
-    path = products.write_product(tmp_path, numbers())
+def test_product_without_saturation_file_masks_no_saturation_and_says_so(tmp_path):
+    quality = np.full((4, 5), products.CLEAR[2], dtype=np.uint16)
+    quality[1, 1] = 22280
+    path = products.write_product(tmp_path, numbers(), quality=quality)
     next(path.glob("*_QA_RADSAT.TIF")).unlink()
     with open_landsat(path) as product:
-        assert not product.read_flags(WHOLE, ["cloud"]).any(axis=0).any()
-        with pytest.raises(InputError, match="no QA_RADSAT file"):
-            product.read_flags(WHOLE, ["saturation"]).any(axis=0)
+        cloud, saturation = product.read_flags(WHOLE, ["cloud", "saturation"])
+        assert product.notes == ("no QA_RADSAT file: saturation masks nothing",)
+    assert np.argwhere(cloud).tolist() == [[1, 1]]
+    assert not saturation.any()
+
+
+ABSENT = {
+    2: ("QA_PIXEL", "dilated_cloud, cirrus, cloud, cloud_shadow, snow, water"),
+    1: ("BQA", "saturation, cloud, cloud_shadow, snow, cirrus"),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("collection", [1, 2])
+def test_product_without_quality_file_masks_nothing_and_says_so(tmp_path, container, collection):
+    stored = numbers()
+    stored[0, 0, 0] = 0
+    folder = products.write_product(tmp_path, stored, collection=collection)
+    (folder / products.band_file("quality", folder.name)).unlink()
+    path = folder
+    if container != "folder":
+        path = products.pack(folder, tmp_path / f"p.{container}")
+    table, flags = ABSENT[collection]
+    with open_landsat(path) as product:
+        assert product.notes == (f"no {table} file: {flags} mask nothing",)
+        assert not product.read_flags(WHOLE, FLAGS).any()
+        assert np.argwhere(np.isnan(product.read_reflectance(WHOLE))).tolist() == [[0, 0, 0]]
+
+
+# --- bands that are asked for, and clips ------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize(("collection", "level"), [(2, "L1TP"), (2, "L2SP"), (1, "L2SR")])
+def test_bands_are_read_in_the_order_asked_for(tmp_path, container, collection, level):
+    stored = numbers() // 4
+    lasrc = products.is_lasrc(collection, level)
+    folder = products.write_product(tmp_path, stored, collection=collection, level=level)
+    with open_landsat(folder) as product:
+        whole, table = product.read_reflectance(WHOLE), product.bands
+    for band in ("B1", "B2"):
+        (folder / products.band_file(band, folder.name, lasrc)).unlink()
+    # What is not asked for may be as damaged as it likes.
+    (folder / products.band_file("B3", folder.name, lasrc)).write_bytes(b"no raster")
+    path = folder
+    if container != "folder":
+        path = products.pack(folder, tmp_path / f"p.{container}")
+    with open_product("landsat", path, ["B7", "B4"]) as product:
+        assert product.bands.names == ("B7", "B4")
+        assert product.bands.centre_um == (table.centre_um[6], table.centre_um[3])
+        assert product.bands.fwhm_um == (table.fwhm_um[6], table.fwhm_um[3])
+        assert product.notes == ()
+        np.testing.assert_array_equal(product.read_reflectance(WHOLE), whole[[6, 3]])
+        assert product.read_flags(WHOLE, FLAGS).shape == (len(FLAGS), 4, 5)
+
+
+def test_the_coefficients_of_other_bands_are_not_due(tmp_path):
+    drop = drop_line("REFLECTANCE_MULT_BAND_3")
+    path = products.write_product(tmp_path, numbers(), edit_mtl=drop)
+    with open_landsat(path, ["B4"]) as product:
+        assert product.bands.names == ("B4",)
+    with pytest.raises(InputError, match="key REFLECTANCE_MULT_BAND_3 is missing"):
+        open_landsat(path, ["B3"])
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize(("collection", "level"), [(2, "L1TP"), (1, "L2SR")])
+def test_without_a_choice_the_bands_that_are_there_are_read_with_a_note(
+    tmp_path, container, collection, level
+):
+    stored = numbers() // 4
+    folder = products.write_product(tmp_path, stored, collection=collection, level=level)
+    lasrc = products.is_lasrc(collection, level)
+    with open_landsat(folder) as product:
+        whole = product.read_reflectance(WHOLE)
+    for band in ("B1", "B6"):
+        (folder / products.band_file(band, folder.name, lasrc)).unlink()
+    path = folder
+    if container != "folder":
+        path = products.pack(folder, tmp_path / f"p.{container}")
+    with open_landsat(path) as product:
+        assert product.bands.names == ("B2", "B3", "B4", "B5", "B7")
+        assert product.bands.centre_um[0] == 0.48259
+        assert product.notes == ("the product has no file of B1, B6: read without it",)
+        np.testing.assert_array_equal(product.read_reflectance(WHOLE), whole[[1, 2, 3, 4, 6]])
+
+
+@pytest.mark.parametrize(("bands", "told"), [(["B2", "B8"], "B8"), ([], r"\(none named\)")])
+def test_unknown_bands_are_refused(tmp_path, bands, told):
+    path = products.write_product(tmp_path, numbers())
+    with pytest.raises(InputError, match=f"band {told} is unknown in .*; use: B1, B2"):
+        open_landsat(path, bands)
+
+
+def write_clip(parent: Path, stored: np.ndarray, edit_mtl=products.add_corners, **options) -> Path:
+    """A product whose TIFFs say nothing of where they lie."""
+    moved = dict.fromkeys((*products.BANDS, "quality", "saturation"), Affine.identity())
+    options = {"crs": None, "transforms": moved, **options}
+    return products.write_product(parent, stored, edit_mtl=edit_mtl, **options)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize(("collection", "level"), [(1, "L1TP"), (2, "L1TP"), (2, "L2SP")])
+def test_a_clip_without_georeference_lies_where_the_mtl_says(
+    tmp_path, collection, level, container
+):
+    options = {"collection": collection, "level": level, "container": container}
+    stored = numbers()
+    with open_landsat(products.write_product(tmp_path / "own", stored, **options)) as product:
+        expected, grid = product.read_reflectance(WHOLE), product.grid
+    with open_landsat(write_clip(tmp_path / "clip", stored, **options)) as product:
+        assert product.grid == grid
+        assert product.grid.crs.to_epsg() == 32643
+        assert product.grid.place(0, 0) == (500_000.0, 4_000_000.0)
+        assert product.notes == (CORNERS_NOTE,)
+        np.testing.assert_array_equal(product.read_reflectance(WHOLE), expected)
+
+
+def test_a_georeference_of_its_own_goes_before_the_corners(tmp_path):
+    def elsewhere(text):
+        return products.add_corners(text, CORNER_UL_PROJECTION_X_PRODUCT="0.000")
+
+    path = products.write_product(tmp_path, numbers(), edit_mtl=elsewhere)
+    with open_landsat(path) as product:
+        assert product.grid.transform == products.TRANSFORM
+        assert product.notes == ()
+
+
+def test_a_clip_with_one_file_that_lies_elsewhere_is_refused(tmp_path):
+    path = write_clip(tmp_path, numbers())
+    victim = path / products.band_file("B5", path.name)
+    products.write_raster(victim, numbers()[0], products.TRANSFORM @ Affine.translation(1, 0))
+    refuse(path, victim.name, "shifted")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"MAP_PROJECTION": '"PS"'}, ["_B1.TIF: has no georeference", "in PS"]),
+        ({"UTM_ZONE": "61"}, ["_MTL.txt", "zone 61"]),
+        ({"UTM_ZONE": None}, ["_MTL.txt", "key UTM_ZONE is missing"]),
+        ({"GRID_CELL_SIZE_REFLECTIVE": "0"}, ["_MTL.txt", "pixels of 0 m"]),
+        ({"CORNER_LR_PROJECTION_X_PRODUCT": None}, ["key CORNER_LR_PROJECTION_X_PRODUCT"]),
+        # The corners of the whole scene, or outer ones.
+        (
+            {"CORNER_LR_PROJECTION_X_PRODUCT": "500165.0"},
+            ["_B1.TIF: has no georeference", "6 x 4 pixels, not of its 5 x 4"],
+        ),
+    ],
+)
+def test_a_clip_whose_mtl_does_not_tell_where_it_lies_is_refused(tmp_path, changes, words):
+    path = write_clip(tmp_path, numbers(), lambda text: products.add_corners(text, **changes))
+    refuse(path, *words)
 
 
 def test_unknown_flag_is_named(tmp_path):
@@ -369,9 +552,9 @@ def test_threads_read_what_one_thread_reads(tmp_path, container):
 # --- bad input ------------------------------------------------------------------------------
 
 
-def refuse(path: Path, *words: str) -> None:
+def refuse(path: Path, *words: str, bands: list[str] | None = None) -> None:
     """Opening and reading `path` raises one line with all `words`."""
-    with pytest.raises(InputError) as error, open_product("landsat", path) as product:
+    with pytest.raises(InputError) as error, open_product("landsat", path, bands) as product:
         window = Window(0, 0, product.grid.width, product.grid.height)
         product.read_reflectance(window)
         product.read_flags(window, ["cloud", "saturation"]).any(axis=0)
@@ -439,15 +622,21 @@ def test_wrong_value_is_named(tmp_path, old, new, words):
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-@pytest.mark.parametrize("band", ["B3", "quality"])
-def test_missing_file_is_named(tmp_path, container, band):
+def test_missing_file_of_a_band_that_is_asked_for_is_named(tmp_path, container):
     folder = products.write_product(tmp_path, numbers())
-    missing = products.band_file(band, folder.name)
+    missing = products.band_file("B3", folder.name)
     (folder / missing).unlink()
     path = folder
     if container != "folder":
         path = products.pack(folder, tmp_path / f"p.{container}")
-    refuse(path, f"{path}/{missing}: is missing")
+    refuse(path, f"{path}/{missing}: is missing", "FILE_NAME_BAND_3", bands=["B4", "B3"])
+
+
+def test_product_without_any_band_is_refused(tmp_path):
+    path = products.write_product(tmp_path, numbers())
+    for band in products.BANDS:
+        (path / products.band_file(band, path.name)).unlink()
+    refuse(path, f"{products.band_file('B1', path.name)}: is missing")
 
 
 def test_missing_product_and_missing_or_double_mtl(tmp_path):
@@ -465,7 +654,7 @@ def test_huge_mtl_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-@pytest.mark.parametrize("band", ["B1", "B6", "quality"])
+@pytest.mark.parametrize("band", ["B1", "B6"])
 def test_collection_1_surface_reflectance_lacks_a_file(tmp_path, container, band):
     folder = products.write_product(tmp_path, numbers(), collection=1, level="L2SR")
     missing = products.band_file(band, folder.name, lasrc=True)
@@ -473,7 +662,7 @@ def test_collection_1_surface_reflectance_lacks_a_file(tmp_path, container, band
     path = folder
     if container != "folder":
         path = products.pack(folder, tmp_path / f"p.{container}")
-    refuse(path, f"{path}/{missing}: is missing", "surface reflectance")
+    refuse(path, f"{path}/{missing}: is missing", "surface reflectance", bands=["B5", band])
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

@@ -73,6 +73,34 @@ def test_the_scale_and_the_bad_bands_of_an_envi_header_are_honoured(tmp_path):
         assert product.bands.centre_um == (0.6,)
 
 
+def test_a_scale_is_of_files_that_tell_none(tmp_path):
+    told = "wavelength units = Nanometers\nfwhm = {10, 20, 30}\n" + WAVELENGTHS
+    path, values = write_envi(tmp_path, told, 1e-4)
+    with open_product(path, scale=1e-4) as product:
+        assert (
+            product.notes[0] == "a stored 1 is taken as a reflectance of 0.0001, as was asked for"
+        )
+        np.testing.assert_allclose(product.read_reflectance(WHOLE), values, atol=0.51e-4)
+    path, _ = write_envi(tmp_path, told + "reflectance scale factor = 10000\n", 1e-4)
+    with pytest.raises(InputError, match=r"image\.img: tells its own scale; leave --scale"):
+        open_product(path, scale=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("tags", "acquired"),
+    [
+        ({"start_time": "2022-07-24T10:45:26"}, "2022-07-24T10:45:26"),
+        ({"start_time": "yesterday"}, ""),
+        ({"start_time": "2022-07-24", "ACQUIRED": "2022-07-23T10:00:00Z"}, "2022-07-23T10:00:00Z"),
+    ],
+)
+def test_the_time_of_several_tags_is_honoured_if_it_is_one(tmp_path, tags, acquired):
+    single(tmp_path / "a.tif", 550, **tags)
+    single(tmp_path / "b.tif", 650, **tags)
+    with open_product(tmp_path) as product:
+        assert product.acquired == acquired
+
+
 @pytest.mark.parametrize("unit", ["", "wavelength units = Unknown\n", "wavelength units = GHz\n"])
 def test_a_unit_is_never_guessed(tmp_path, unit):
     path, _ = write_envi(tmp_path, unit + WAVELENGTHS)

@@ -7,6 +7,8 @@ from pages import make_source, render
 
 from gossan.errors import InputError
 from gossan.legend import MapClass
+from gossan.report.index import headlines, render_index
+from gossan.report.layout import relative_link
 from gossan.report.minerals_section import (
     FIGURE_TITLES,
     MineralsScene,
@@ -20,10 +22,8 @@ from gossan.report.page import (
     describe_bands,
     describe_mask,
     describe_scene,
-    headlines,
     installed_versions,
     records_of,
-    relative_link,
 )
 
 PNG = (
@@ -538,3 +538,27 @@ def test_a_scene_with_many_maps_is_told_by_the_best_of_each_kind():
     kept, left_out = headlines([*phyllic, *propylitic, *few, *none])
     assert kept == [phyllic[1], propylitic[0], *few, none[0]]
     assert left_out == 8
+
+
+def test_cubes_of_a_scene_are_told_each_for_itself():
+    records = [accuracy() | {"sensor": sensor} for sensor in ("emit", "prisma") for _ in range(5)]
+    kept, left_out = headlines(records)
+    assert [record["sensor"] for record in kept] == ["emit", "prisma"]
+    assert left_out == 8
+
+
+def test_the_index_has_studies_without_maps_of_classes_and_without_a_paper(root):
+    static = root / "resources/static"
+    study = {"href": "a.html", "title": "", "citation": ""}
+    record = accuracy() | {"sensor": "emit"}
+    page = render_index(
+        (static / "index.html.j2").read_text(),
+        (static / "report.css").read_text(),
+        [
+            {**study, "name": "noise", "synthetic": False, "records": []},
+            {**study, "name": "mine", "synthetic": False, "records": [record]},
+        ],
+    )
+    assert "SYNTHETIC" not in page
+    assert page.count("<table>") == 1
+    assert "<td>EMIT</td><td>Spectral Angle Mapper</td>" in page

@@ -280,7 +280,7 @@ def test_the_paper_s_numbers_follow_from_each_other(root):
     assert f"{2 * sum(map(int, cells))} points" in study["tables"][0]["note"]
     assert {row["ours"] for row in study["figures"]} == (
         {*FIGURE_TITLES, *mnf_section.FIGURE_TITLES, *targets_section.FIGURE_TITLES}
-        - {"composite", "classes"}
+        - {"composite", "classes", "agreement"}
     )
 
 
@@ -314,11 +314,9 @@ def test_an_untested_map_says_why(scene, root):
     assert "No accuracy can be stated. No truth." in html
 
 
-def test_half_a_section_and_no_scores_are_refused(scene):
+def test_half_a_part_is_refused(scene):
     with pytest.raises(InputError, match="tiny: labels and robustness go together"):
         replace(scene, tables={"labels": {}})
-    with pytest.raises(InputError, match="no rows"):
-        replace(scene, scores=[])
 
 
 def test_an_unknown_row_of_the_published_set_up_is_named(scene, root):

@@ -13,6 +13,8 @@ RESULTS = Path("results")
 def settings(methods, **scene):
     own = {"scene": "a", "synthetic": False, "methods": methods, **scene}
     own.setdefault("sensors", {"aster": "x", "emit": "y"})
+    parts = {f"{sensor}/{method}" for method, names in methods.items() for sensor in names}
+    own.setdefault("held", {"aster/cube": []} | {part: [] for part in sorted(parts)})
     return {"study": "mine", "settings": scene.pop("settings", {}), "scenes": [own]}
 
 
@@ -84,7 +86,7 @@ def listed(tmp_path, record, table, *files):
         path = tmp_path / "scenes/a" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    found = list_files(list_sources(record, tmp_path, {}), table, tmp_path / "studies/mine/r.html")
+    found = list_files(record, tmp_path, table, tmp_path / "studies/mine/r.html")
     return {
         Path(item["path"]).relative_to(tmp_path / "scenes/a").as_posix(): item for item in found
     }

@@ -14,10 +14,11 @@ from rasterio.windows import Window
 
 from gossan.cube.bands import is_excluded, lay_out
 from gossan.products.enmap import FLAGS, open_product
+from gossan.products.enmap_nominal import enmap_bands
 from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid
 from gossan.twin import enmap
-from gossan.twin.enmap import enmap_bands, write_enmap
+from gossan.twin.enmap import write_enmap
 
 ACQUIRED = datetime(2022, 6, 12, 18, 45, 1, 250_000, tzinfo=UTC)
 NAME = "ENMAP01-____L2A-DT0000000000_20220612T184501Z_001_V010303_20220613T000000Z"
