@@ -22,7 +22,7 @@ HEADERS = sorted((ROOT / "config").glob("*/*.yaml"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A block with the name of its file before it: "`my.yaml`:", or "`my.yaml` does this:".
 NAMED = re.compile(r"`([\w./-]+\.(?:yaml|tsv|csv))`[^`\n]*:\n\n```\w*\n(.*?)^```$", re.M | re.S)
-STARTS = ("uv ", "snakemake ", "pip ", "python ", "mkdir ")
+STARTS = ("uv ", "snakemake ", "pip ", "python ")
 PLACEHOLDER = re.compile(r"[\w./-]*(?:path/to|data|models)/[^\s,;\]}]+")
 # Files that rules look for in a folder that a page names.
 INSIDE = {"embedding": ["networks/masked/model.onnx", "assessment/thresholds.json"]}
@@ -226,30 +226,8 @@ def test_a_tool_knows_the_flags_that_the_documents_give_it(command, helps):
 
 
 def test_what_is_neither_planned_nor_parsed_has_a_reason():
-    left = [
-        command.text
-        for command in OTHERS
-        if not command.text.startswith(tuple(NOT_RUN)) and not is_of_shared(command)
-    ]
+    left = [command.text for command in OTHERS if not command.text.startswith(tuple(NOT_RUN))]
     assert left == []
-
-
-def is_of_shared(command: Command) -> bool:
-    """Whether a command makes a copy of real data; the next test runs these."""
-    return "data/potsdam.tif" in command.text or command.text == "mkdir -p data"
-
-
-def test_the_copy_of_a_real_mosaic_is_made_as_the_page_says(tmp_path, shared_data):
-    import rasterio
-
-    shared = shared_data("enmap").parents[1]
-    (tmp_path / "shared").symlink_to(shared)
-    (tmp_path / "project").mkdir()
-    for command in filter(is_of_shared, OTHERS):
-        words = [sys.executable if word == "python" else word for word in body(command)]
-        subprocess.run(words, cwd=tmp_path / "project", check=True)
-    with rasterio.open(tmp_path / "project/data/potsdam.tif") as image:
-        assert set(image.scales) == {1e-4}
 
 
 # ---- what pages point to, and what they list -------------------------------------------------
