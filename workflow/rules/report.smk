@@ -294,7 +294,7 @@ def network_histories(wildcards):
 def drawn_targets(wildcards):
     """The targets that are drawn over the potential, where they are ranked on it."""
     settings = settings_of(wildcards)
-    if "targets" not in settings or not PLAN.has_potential(settings):
+    if "targets" not in settings or not CONFIG.has_potential(settings):
         return []
     return [
         f"{folder_of(wildcards.scene, 'targets')}/{name}"
@@ -308,7 +308,7 @@ def prospect_flags(wildcards, input):
     targets = input.get("targets")
     surveys = ("mines", "geology", "claims", "occurrences")
     return {
-        "map_classes": input.iron if PLAN.has_potential(settings) else None,
+        "map_classes": input.iron if CONFIG.has_potential(settings) else None,
         "sampled": holds("sampled", "prospects")(wildcards),
         "untested": not holds("trained", "prospects")(wildcards),
         "targets": Path(targets[0]).parent if targets else None,
