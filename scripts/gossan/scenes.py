@@ -37,6 +37,9 @@ TWIN_PRODUCTS = {
 }
 SURVEYS = ("mines", "ore_points", "geology", "claims", "occurrences")
 TWIN_RASTERS = ("dem.tif", "magnetics.tif")
+# Endings, in place of a file's own or after it, of what is read with a shapefile, with an ENVI
+# image or library, and with any raster.
+_BESIDE = (".dbf", ".shx", ".prj", ".cpg", ".hdr", ".HDR", ".aux.xml", ".tfw", ".wld", ".msk")
 # Bands are sought as far from a wavelength as this (µm); see preprocess_scene --centres-um.
 _REACH_UM = 0.06
 _LEAST_ZONE_BANDS = 2
@@ -85,6 +88,22 @@ def ground_of(product: str) -> str:
     if product == TWIN:
         return next(iter(TWIN_TRUTHS))
     return product.removeprefix(f"{TWIN}:") if product.startswith(f"{TWIN}:") else ""
+
+
+def belongings(path: str | Path) -> list[str]:
+    """What is read with a file or folder that a user names, as far as it is there, in order.
+
+    All files of a folder; header, attributes and reference system beside a file; EMIT's mask.
+    """
+    path = Path(path)
+    if path.is_dir():
+        inside = path.rglob("*")
+        return sorted(str(item) for item in inside if item.is_file() and item.name[0] != ".")
+    names = {f"{start}{ending}" for start in (path.stem, path.name) for ending in _BESIDE}
+    if path.suffix == ".nc":
+        names |= {path.name.replace("RFL", "MASK"), f"{path.stem}_MASK.nc"}
+    beside = [path.parent / name for name in names - {path.name}]
+    return sorted(str(item) for item in beside if item.is_file())
 
 
 def truths_of(text: str) -> dict[str, str]:

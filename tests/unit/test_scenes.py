@@ -8,6 +8,7 @@ from gossan.errors import InputError
 from gossan.products.readers import READERS
 from gossan.scenes import (
     TWIN_PRODUCTS,
+    belongings,
     conditions,
     parts_of,
     plan_faults,
@@ -280,3 +281,27 @@ def test_all_sensors_serve_all_methods_of_one_scene(planned, sensors, schema):
     for sensor in TWIN_PRODUCTS:
         scenes, studies = planned(study, row(sensor, "twin:iron"))
         assert plan_faults(scenes.values(), studies, sensors, twin) == []
+
+
+def test_what_is_read_with_a_file_belongs_to_it(tmp_path):
+    names = (
+        *("area.shp", "area.dbf", "area.prj", "area.txt", "spectra.sli", "spectra.hdr"),
+        *("image.bsq", "image.bsq.hdr", "dem.tif", "dem.tif.aux.xml"),
+        *("EMIT_L2A_RFL_1.nc", "EMIT_L2A_MASK_1.nc", "emit.nc", "emit_MASK.nc"),
+    )
+    for name in names:
+        (tmp_path / name).touch()
+    for file, others in {
+        "area.shp": ["area.dbf", "area.prj"],
+        "spectra.sli": ["spectra.hdr"],
+        "image.bsq": ["image.bsq.hdr"],
+        "dem.tif": ["dem.tif.aux.xml"],
+        "EMIT_L2A_RFL_1.nc": ["EMIT_L2A_MASK_1.nc"],
+        "emit.nc": ["emit_MASK.nc"],
+        "absent.gpkg": [],
+    }.items():
+        assert belongings(tmp_path / file) == [str(tmp_path / other) for other in others]
+    (tmp_path / "folder/inner").mkdir(parents=True)
+    (tmp_path / "folder/inner/B1.TIF").touch()
+    (tmp_path / "folder/.hidden").touch()
+    assert belongings(tmp_path / "folder") == [str(tmp_path / "folder/inner/B1.TIF")]

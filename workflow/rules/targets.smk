@@ -103,6 +103,7 @@ rule rank_targets:
         claims=survey_of("claims"),
         occurrences=survey_of("occurrences"),
         mines=survey_of("mines"),
+        beside=beside(*map(survey_of, ("claims", "occurrences", "mines"))),
     output:
         targets="<targets>/targets.gpkg",
         kml="<targets>/targets.kml",
