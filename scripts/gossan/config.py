@@ -13,8 +13,12 @@ ANALYTIC = "analytic"
 METHODS = ("minerals", "mnf", "patches", "zones", "prospects", "embedding", "targets")
 # Methods that compare a cube with spectra of a library.
 COMPARING = ("minerals", "zones", "embedding")
-# Of a text file of a library, what is searched for the names of its spectra.
-_HEAD_BYTES = 1 << 16
+# What maps a scene of a folder of an embedding.
+EMBEDDING_FILES = ("networks/masked/model.onnx", "assessment/thresholds.json")
+# Of a text file of a library, what is searched for the names of its spectra: of one that holds
+# many, such as the header of a large ENVI library, and of one in a folder that holds one.
+_HEAD_BYTES = 1 << 22
+_TITLE_BYTES = 1 << 12
 
 
 def repeated_keys(path: str | Path) -> list[str]:
@@ -51,6 +55,8 @@ def config_faults(config: Mapping, known: Sequence[MapClass], papers: Iterable[s
     faults = []
     side_px = config["accuracy"]["spatial_block_px"]
     for study, settings in config["studies"].items():
+        if not methods_of(settings):
+            faults.append(f"studies.{study}: has no method; add a section: {', '.join(METHODS)}")
         if settings.get("zones", {"score": {"buffer_px": 0}})["score"]["buffer_px"] > side_px:
             faults.append(
                 f"studies.{study}.zones.score.buffer_px: is more than accuracy.spatial_block_px "
@@ -63,8 +69,6 @@ def config_faults(config: Mapping, known: Sequence[MapClass], papers: Iterable[s
 
 
 def _study_faults(settings: Mapping, known: Sequence[MapClass], papers: list[str]) -> Iterator[str]:
-    if not methods_of(settings):
-        yield f"has no method; add a section: {', '.join(METHODS)}"
     if settings["paper"] and settings["paper"] not in papers:
         yield f"paper: {settings['paper']!r} is not known{nearest(settings['paper'], papers)}"
     absent = [(key, path) for key, path in _files_named(settings) if not Path(path).exists()]
@@ -99,6 +103,24 @@ def minerals_named(settings: Mapping, method: str) -> list[str]:
 def libraries_of(settings: Mapping, method: str) -> list[str]:
     """Libraries of a method, in order of preference: its own, else the study's."""
     return list(settings[method]["library"] or settings["library"])
+
+
+def has_grades(section: Mapping) -> bool:
+    """Whether `prospects` maps grades of iron: from samples around mines, or by such a forest."""
+    if section["model"]:
+        return Path(section["model"]).stem == "iron"
+    return not section["points"]["train"]
+
+
+def has_potential(settings: Mapping) -> bool:
+    """Whether a study has a map of potential, which its targets are ranked on."""
+    return "prospects" in settings and has_grades(settings["prospects"])
+
+
+def favourable_minerals(settings: Mapping, method: str) -> list[str]:
+    """Minerals of a method's map that count as favourable: those that `targets` names, or all."""
+    chosen = settings["targets"]["minerals"]
+    return [name for name in minerals_named(settings, method) if not chosen or name in chosen]
 
 
 def _mineral_faults(settings: Mapping, classes: Mapping[str, MapClass]) -> Iterator[str]:
@@ -151,11 +173,9 @@ def _names_in(source: str) -> str | None:
     path = Path(source)
     if source == ANALYTIC or not path.exists():
         return None
-    if path.is_dir():
-        files = sorted(item for item in path.rglob("*") if item.is_file())
-        texts = [part for item in files for part in (item.name, _head(_named_by(item), 4096))]
-    else:
-        texts = [path.name, _head(_named_by(path))]
+    found = path.rglob("*") if path.is_dir() else [path]
+    files = sorted(item for item in found if item.is_file())
+    texts = (part for item in files for part in (item.name, _head(_named_by(item), len(files))))
     return _plain(" ".join(texts))
 
 
@@ -166,7 +186,9 @@ def _named_by(path: Path) -> Path:
     return next((header for header in headers if is_library and header.exists()), path)
 
 
-def _head(path: Path, size: int = _HEAD_BYTES) -> str:
+def _head(path: Path, files: int) -> str:
+    holds_many = files == 1 or path.suffix.lower() in (".csv", ".hdr")
+    size = _HEAD_BYTES if holds_many else _TITLE_BYTES
     with path.open("rb") as stream:
         return stream.read(size).decode("utf-8", errors="replace")
 
@@ -188,7 +210,8 @@ def _files_named(settings: Mapping) -> list[tuple[str, str]]:
     for method in methods_of(settings):
         section = settings[method]
         named += [(f"{method}.library", path) for path in section.get("library", [])]
-        named.append((f"{method}.model", section.get("model", "")))
+        if method != "embedding":
+            named.append((f"{method}.model", section.get("model", "")))
     if "zones" in settings:
         named.append(("zones.score.model", settings["zones"]["score"]["model"]))
     if "prospects" in settings:
@@ -204,6 +227,8 @@ def _files_named(settings: Mapping) -> list[tuple[str, str]]:
     if "embedding" in settings:
         section = settings["embedding"]
         trial = section["spectra"]
+        if section["model"]:
+            named += [("embedding.model", f"{section['model']}/{name}") for name in EMBEDDING_FILES]
         named += [
             (f"embedding.spectra.{key}", trial[key]) for key in ("training", "test", "sensors")
         ]
@@ -212,6 +237,35 @@ def _files_named(settings: Mapping) -> list[tuple[str, str]]:
             named += [(f"{place}.files", path) for path in collection["files"]]
             named.append((f"{place}.matrix", collection.get("matrix", {}).get("wavelengths", "")))
     return [(key, path) for key, path in named if path and path != ANALYTIC]
+
+
+def _prospect_faults(section: Mapping) -> Iterator[str]:
+    for key in ("test", "classes"):
+        if section["points"][key] and not section["points"]["train"]:
+            yield f"prospects.points.{key}: goes with train; name the training points, too"
+    strata = section["strata"]
+    if len(strata["distances_m"]) != len(strata["counts"]):
+        yield (
+            f"prospects.strata: {len(strata['distances_m'])} distances_m and "
+            f"{len(strata['counts'])} counts; give a count for each ring"
+        )
+
+
+def _agreement_faults(settings: Mapping) -> Iterator[str]:
+    if not {"minerals", "zones", "embedding"} & set(settings):
+        yield (
+            "targets: needs maps; add the section minerals, zones or embedding, or prospects with "
+            "mines instead of points"
+        )
+        return
+    mapping = [method for method in ("minerals", "embedding") if method in settings]
+    mapped = [name for method in mapping for name in minerals_named(settings, method)]
+    for name in settings["targets"]["minerals"]:
+        if name not in mapped:
+            yield (
+                f"targets.minerals: {name!r} is on no map; add it to the references of minerals or "
+                "embedding"
+            )
 
 
 def _key_faults(settings: Mapping) -> Iterator[str]:
@@ -238,10 +292,10 @@ def _key_faults(settings: Mapping) -> Iterator[str]:
                 )
     if "patches" in settings and "minerals" not in settings:
         yield "patches: needs a mineral map; add the section minerals"
-    if "targets" in settings and not {"minerals", "zones", "prospects", "embedding"} & set(
-        settings
-    ):
-        yield "targets: needs maps; add the section minerals, zones, prospects or embedding"
+    if "targets" in settings and not has_potential(settings):
+        yield from _agreement_faults(settings)
+    if "prospects" in settings:
+        yield from _prospect_faults(settings["prospects"])
     if "embedding" in settings:
         trial = settings["embedding"]["spectra"]
         given = [key for key in ("training", "test", "sensors") if trial[key]]

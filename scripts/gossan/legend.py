@@ -119,15 +119,21 @@ FIRST_OWN_CODE = 200
 def read_own_classes(path: str | Path) -> list[dict[str, str]]:
     """Rows of a user's class table: a CSV with the column `name` and any of OWN_COLUMNS.
 
-    Raises InputError for a file that cannot be read, and for a column of another name.
+    Raises InputError for a file that cannot be read, for a column of another name, and for a row
+    with more cells than columns.
     """
     path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, skipinitialspace=True)
-            rows = [
-                {key: (value or "").strip() for key, value in row.items() if key} for row in reader
-            ]
+            rows = []
+            for row in reader:
+                if None in row:
+                    raise InputError(
+                        f"{path}, line {reader.line_num}: more cells than columns; put a text that "
+                        "holds a comma in quotes"
+                    )
+                rows.append({key: (value or "").strip() for key, value in row.items()})
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError(f"{path}: {reason}; give a class table in CSV") from error
@@ -148,6 +154,7 @@ def merge_classes(
     from FIRST_OWN_CODE on unless it brings one. Codes, names and colours must be unique.
     """
     merged = {item.name: item for item in known}
+    brought = {row["code"] for row in own if row.get("code")}
     faults, seen = [], set()
     for row in own:
         name = row["name"]
@@ -160,10 +167,14 @@ def merge_classes(
         if before is None and "colour" not in filled:
             faults.append(f"{name}: a new mineral needs a colour, such as #7E57C2")
             continue
-        taken = {item.code for item in merged.values()}
-        free = next(code for code in range(FIRST_OWN_CODE, NODATA) if code not in taken)
+        taken = brought | {str(item.code) for item in merged.values()}
+        codes = map(str, range(FIRST_OWN_CODE, NODATA))
+        free = next((code for code in codes if code not in taken), None)
+        if before is None and free is None and "code" not in filled:
+            faults.append(f"{name}: no code from {FIRST_OWN_CODE} on is free; give it one")
+            continue
         start = (
-            {"code": str(free), "label": name}
+            {"code": free, "label": name}
             if before is None
             else {
                 "code": str(before.code),

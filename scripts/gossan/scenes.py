@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gossan.config import METHODS, methods_of
+from gossan.config import METHODS, has_grades, has_potential, methods_of
 from gossan.errors import InputError
 from gossan.schema import nearest, schema_faults
 
@@ -15,11 +15,15 @@ STACK = "stack"
 RASTERS = "rasters"
 # Methods that run once a scene; all others run on each of its sensors.
 WHOLE_SCENE = ("embedding", "targets")
+# Methods whose maps are compared with a truth.
+ASSESSED = ("minerals", "zones", "prospects", "embedding")
+# The simulated ground whose grades of iron are known.
+IRON = "iron"
 # What is known of a simulated ground, by what a method compares with it.
 TWIN_TRUTHS = {
     "porphyry": {"minerals": "truth.tif"},
     "porphyry-zones": {"minerals": "truth.tif", "zones": "zones.gpkg"},
-    "iron": {"prospects": "truth.tif"},
+    IRON: {"prospects": "truth.tif"},
     "epithermal": {"minerals": "truth.tif"},
 }
 TWIN_PRODUCTS = {
@@ -33,6 +37,9 @@ TWIN_PRODUCTS = {
 }
 SURVEYS = ("mines", "ore_points", "geology", "claims", "occurrences")
 TWIN_RASTERS = ("dem.tif", "magnetics.tif")
+# Endings, in place of a file's own or after it, of what is read with a shapefile, with an ENVI
+# image or library, and with any raster.
+_BESIDE = (".dbf", ".shx", ".prj", ".cpg", ".hdr", ".HDR", ".aux.xml", ".tfw", ".wld", ".msk")
 # Bands are sought as far from a wavelength as this (µm); see preprocess_scene --centres-um.
 _REACH_UM = 0.06
 _LEAST_ZONE_BANDS = 2
@@ -83,16 +90,32 @@ def ground_of(product: str) -> str:
     return product.removeprefix(f"{TWIN}:") if product.startswith(f"{TWIN}:") else ""
 
 
+def belongings(path: str | Path) -> list[str]:
+    """What is read with a file or folder that a user names, as far as it is there, in order.
+
+    All files of a folder; header, attributes and reference system beside a file; EMIT's mask.
+    """
+    path = Path(path)
+    if path.is_dir():
+        inside = path.rglob("*")
+        return sorted(str(item) for item in inside if item.is_file() and item.name[0] != ".")
+    names = {f"{start}{ending}" for start in (path.stem, path.name) for ending in _BESIDE}
+    if path.suffix == ".nc":
+        names |= {path.name.replace("RFL", "MASK"), f"{path.stem}_MASK.nc"}
+    beside = [path.parent / name for name in names - {path.name}]
+    return sorted(str(item) for item in beside if item.is_file())
+
+
 def truths_of(text: str) -> dict[str, str]:
     """Ground truth by method; under "" what holds for all methods."""
-    truths = {}
+    return dict(_truth_parts(text))
+
+
+def _truth_parts(text: str) -> Iterator[tuple[str, str]]:
     for part in filter(None, (part.strip() for part in text.split(";"))):
         method, colon, path = part.partition(":")
-        if colon and method in METHODS:
-            truths[method] = path.strip()
-        else:
-            truths[""] = part
-    return truths
+        is_of_method = colon and method in METHODS
+        yield (method, path.strip()) if is_of_method else ("", part)
 
 
 def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
@@ -104,17 +127,24 @@ def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
         )
     elif ground and row["sensor"] == RASTERS:
         yield f"product: `{TWIN}` has no product of {RASTERS}; choose another sensor"
-    elif row["product"] and not ground and not _is_there(row["product"]):
+    elif row["product"].startswith(("http://", "https://")):
+        yield f"product: {row['product']} is an address; download the product and name its file"
+    elif row["product"] and not ground and not Path(row["product"]).exists():
         yield f"product: {row['product']} does not exist; correct the path"
-    for path in truths_of(row["truth"]).values():
-        if path == TWIN and not ground:
+    parts = list(_truth_parts(row["truth"]))
+    methods = [method for method, _ in parts]
+    for method in dict.fromkeys(methods):
+        if methods.count(method) > 1:
+            yield f"truth: two for {method or 'all methods'}; give one, or METHOD:PATH; METHOD:PATH"
+        if method and method not in ASSESSED:
+            yield f"truth: {method} is compared with none; give it to {', '.join(ASSESSED)}"
+    for method, path in parts:
+        if not path:
+            yield f"truth: names no file for {method}; name one, or leave {method} out"
+        elif path == TWIN and not ground:
             yield f"truth: `{TWIN}` goes only with product `{TWIN}:GROUND`"
         elif path != TWIN and not Path(path).exists():
             yield f"truth: {path} does not exist; correct the path"
-
-
-def _is_there(product: str) -> bool:
-    return product.startswith(("http://", "https://")) or Path(product).exists()
 
 
 def _repetition_faults(row: dict[str, str], rows: Iterable[dict[str, str]]) -> Iterator[str]:
@@ -216,7 +246,7 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
     section = settings.get(method, {})
     held = {
         "truth": bool(truth_of(scene, method)),
-        "twin": bool(scene["ground"]),
+        "twin": scene["ground"] == IRON if method == "prospects" else bool(scene["ground"]),
         "composite": sensor == "sentinel2",
         STACK: sensor == STACK,
         "trained": not section.get("model"),
@@ -231,18 +261,6 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
     if method == "targets":
         held["agreement"] = not has_potential(settings)
     return {name for name, holds in held.items() if holds}
-
-
-def has_grades(section: Mapping) -> bool:
-    """Whether `prospects` maps grades of iron: from samples around mines, or by such a forest."""
-    if section["model"]:
-        return Path(section["model"]).stem == "iron"
-    return not section["points"]["train"]
-
-
-def has_potential(settings: Mapping) -> bool:
-    """Whether a study has a map of potential, which its targets are ranked on."""
-    return "prospects" in settings and has_grades(settings["prospects"])
 
 
 def plan_faults(
@@ -271,7 +289,8 @@ def _scene_faults(
             if name != STACK and name not in have:
                 yield f"{key}.sensors: the scene has no {name}; it has {', '.join(have)}"
     extent = settings["stack"]["extent"]
-    if extent in facts and extent not in scene["stack"] and len(have) > 1:
+    stacked = ("cube", STACK) in parts_of(scene)
+    if stacked and extent in facts and extent not in scene["stack"]:
         yield f"stack.extent: {extent} is not in the stack; it has {', '.join(scene['stack'])}"
     if settings["cube"]["window"] and len(have) > 1:
         yield "cube.window: pixels of several sensors are not the same; give a polygon"
@@ -319,8 +338,10 @@ def _zone_faults(sensor: str, settings: Mapping, facts: Mapping) -> Iterator[str
             if abs(band - centre) <= _REACH_UM
         }
 
-    # The bands of the zones are the product's, whatever the cube keeps.
+    # The bands of the zones are the product's, whatever the cube keeps; of many dates the cube's.
     bands = list(facts.get(sensor, {}).get("bands_um", {}).values())
+    if sensor == "sentinel2":
+        bands = _band_centres(sensor, settings, facts)
     if bands and len(reached(bands)) < _LEAST_ZONE_BANDS:
         others = [
             name
@@ -354,7 +375,7 @@ def _patch_faults(scene: Mapping, settings: Mapping, twin: Mapping) -> Iterator[
 
 
 def _prospect_faults(scene: Mapping, section: Mapping) -> Iterator[str]:
-    if scene["ground"] == "iron" or section["model"] or section["points"]["train"]:
+    if scene["ground"] == IRON or section["model"] or section["points"]["train"]:
         return
     missing = [key for key in ("mines", "ore_points") if not section[key]]
     if missing:

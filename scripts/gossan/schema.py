@@ -44,7 +44,9 @@ def fill_defaults(value: Mapping, schema: Mapping, root: Mapping | None = None) 
 
 def schema_faults(value: Mapping, schema: Mapping, place: str = "") -> list[str]:
     """One line per fault of `value` against a closed JSON Schema, each with key and fix."""
-    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(e.path))
+    found = Draft202012Validator(schema).iter_errors(value)
+    # As texts, for a key that YAML takes for a number does not compare with others.
+    errors = sorted(found, key=lambda error: [str(part) for part in error.path])
     return [line for error in errors for line in _explain(error, place)]
 
 
@@ -61,16 +63,36 @@ def _explain(error: ValidationError, place: str) -> list[str]:
         ]
     if error.validator == "enum":
         choices = error.validator_value
-        hint = nearest(error.instance, choices) or f"; choose from {choices}"
+        hint = nearest(error.instance, choices) or f"; choose from {', '.join(map(str, choices))}"
         return [f"{where}: {error.instance!r} is not allowed{hint}"]
     if error.validator == "pattern":
         return [
-            f"{where}: {error.instance!r} may hold only letters, digits and hyphens "
-            f"({error.validator_value})"
+            f"{where}: {error.instance!r} may hold only letters, digits and hyphens, and no hyphen "
+            f"first ({error.validator_value})"
         ]
+    is_key = "propertyNames" in list(error.schema_path)[-2:]
+    if error.validator == "type" and is_key:
+        return [f"{where}: the name {error.instance!r} is no text to YAML; put it in quotes"]
+    if error.validator == "oneOf":
+        lengths = [str(part["minItems"]) for part in error.validator_value if "minItems" in part]
+        return [f"{where}: {error.instance!r} must be empty or hold {' or '.join(lengths)} items"]
     if error.validator == "type":
         return [f"{where}: must be of type {error.validator_value}, not {error.instance!r}"]
     return [f"{where}: {error.message}"]
+
+
+def sound_part(value: Mapping, schema: Mapping, key: str) -> dict:
+    """What fits the schema of the mapping `value[key]`, item by item; {} if the rest does not fit.
+
+    So that further faults can be looked for beside those of the schema.
+    """
+    if schema_faults({**value, key: {}}, schema) or not isinstance(value[key], Mapping):
+        return {}
+    return {
+        name: item
+        for name, item in value[key].items()
+        if not schema_faults({key: {name: item}}, schema)
+    }
 
 
 def nearest(name: Any, choices: Iterable[Any]) -> str:

@@ -21,7 +21,9 @@ def project(tmp_path_factory):
         ),
         ("scenes: nowhere.tsv\n", "scenes: cannot read nowhere.tsv"),
         ("studies: {mine: {mineral: {}}}\n", "studies.mine.mineral: not a key; did you mean"),
-        ("studies: {mine: {}}\n", "studies.mine.has no method; add a section"),
+        ("studies: {mine: {}}\n", "studies.mine: has no method; add a section"),
+        ("studies: null\n", "studies: must be of type object, not None"),
+        ("scenes: null\n", "scenes: must be of type string, not None"),
         (
             "studies: {mine: {mnf: {}}, yours: {mnf: {}}, mine: {zones: {}}}\n",
             "own.yaml, line 1: studies.mine stands twice; keep one",
@@ -64,3 +66,25 @@ def test_all_faults_are_told_in_one_go(project):
     (project / "own.yaml").write_text("twinn: 1\nblock_px: 3\nscenes: nowhere.tsv\n")
     run = snakemake(project, "--cores", "1", "--dry-run", "--configfile", "own.yaml")
     assert "(3 to mend)" in run.stdout
+
+
+def test_faults_of_one_study_do_not_hide_those_of_another(project):
+    rows = [
+        HEADER,
+        "a\tmine\tlandsat\ttwin\t",
+        "b\tours\tlandsat\ttwin\t",
+        "c\tyours\temit\ttwin\t",
+    ]
+    (project / "own.tsv").write_text("\n".join(rows) + "\n")
+    (project / "own.yaml").write_text(
+        "scenes: own.tsv\nstudies:\n  mine: {mnff: {}}\n  yours: {mnf: {sensors: [aster]}}\n"
+        "  his: {patches: {}}\n"
+    )
+    run = snakemake(project, "--cores", "1", "--dry-run", "--configfile", "own.yaml")
+    for fault in (
+        "studies.mine.mnff: not a key; did you mean 'mnf'?",
+        "studies.his.patches: needs a mineral map",
+        "own.tsv: no study is called 'ours'; did you mean 'yours'?",
+        "scene 'c', studies.yours.mnf.sensors: the scene has no aster; it has emit",
+    ):
+        assert fault in run.stdout

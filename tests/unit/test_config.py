@@ -4,7 +4,13 @@ import json
 
 import pytest
 
-from gossan.config import config_faults, libraries_of, minerals_named, repeated_keys
+from gossan.config import (
+    config_faults,
+    favourable_minerals,
+    libraries_of,
+    minerals_named,
+    repeated_keys,
+)
 from gossan.legend import read_classes
 from gossan.schema import fill_defaults, schema_faults
 
@@ -37,7 +43,7 @@ def test_a_study_of_one_method_has_no_fault(faults_of):
 @pytest.mark.parametrize(
     ("study", "expected"),
     [
-        ({}, "studies.mine.has no method; add a section: minerals, mnf"),
+        ({}, "studies.mine: has no method; add a section: minerals, mnf"),
         ({"paper": "paper-two", "mnf": {}}, "paper: 'paper-two' is not known; did you mean"),
         (
             {"cube": {"atmosphere": ["iarr"]}, "mnf": {}},
@@ -50,6 +56,16 @@ def test_a_study_of_one_method_has_no_fault(faults_of):
         ),
         ({"patches": {}}, "patches: needs a mineral map; add the section minerals"),
         ({"mnf": {}, "targets": {}}, "targets: needs maps"),
+        (
+            {"prospects": {"points": {"train": "."}}, "targets": {}},
+            "targets: needs maps; add the section minerals, zones or embedding, or prospects with",
+        ),
+        (
+            {"minerals": {}, "targets": {"minerals": ["alunite", "jarosite"]}},
+            "targets.minerals: 'jarosite' is on no map; add it to the references",
+        ),
+        ({"prospects": {"points": {"test": "."}}}, "points.test: goes with train"),
+        ({"prospects": {"strata": {"counts": [9]}}}, "4 distances_m and 1 counts; give a count"),
         ({"prospects": {"mines": "no.gpkg"}}, "prospects.mines: no.gpkg does not exist"),
         ({"prospects": {"points": {"train": "no.csv"}}}, "points.train: no.csv does not exist"),
         ({"prospects": {"model": "no.npz"}}, "prospects.model: no.npz does not exist"),
@@ -93,7 +109,7 @@ def test_a_study_of_one_method_has_no_fault(faults_of):
 )
 def test_faults_between_keys_are_told(faults_of, study, expected):
     (fault,) = faults_of(**study)
-    assert fault.startswith("studies.mine.")
+    assert fault.startswith("studies.mine")
     assert expected in fault
 
 
@@ -125,6 +141,35 @@ def test_a_library_without_a_mineral_asked_for_is_told(faults_of, tmp_path):
     assert len(faults_of(minerals=minerals)) == 1
 
 
+def test_a_name_late_in_the_header_of_a_large_library_is_found(faults_of, tmp_path):
+    names = ", ".join(f"mineral number {number} of the library" for number in range(9000))
+    (tmp_path / "mine.sli").touch()
+    (tmp_path / "mine.hdr").write_text(f"ENVI\nspectra names = {{{names}, alunite, calcite}}\n")
+    minerals = {"references": ["alunite", "calcite"]}
+    for library in (tmp_path / "mine.sli", tmp_path):
+        assert faults_of(library=[str(library)], minerals=minerals) == []
+
+
+def test_both_files_of_an_embedding_of_another_scene_must_be_there(faults_of, tmp_path):
+    (tmp_path / "networks/masked").mkdir(parents=True)
+    (tmp_path / "networks/masked/model.onnx").touch()
+    (fault,) = faults_of(embedding={"model": str(tmp_path)})
+    assert f"embedding.model: {tmp_path}/assessment/thresholds.json does not exist" in fault
+
+
+def test_a_method_counts_those_of_its_minerals_that_are_favourable(schema):
+    study = {
+        "minerals": {"references": ["alunite", "calcite"]},
+        "embedding": {"references": ["goethite", "jarosite"]},
+        "targets": {"minerals": ["alunite"]},
+    }
+    filled = fill_defaults({"studies": {"mine": study}}, schema)["studies"]["mine"]
+    assert favourable_minerals(filled, "minerals") == ["alunite"]
+    assert favourable_minerals(filled, "embedding") == []
+    filled["targets"]["minerals"] = []
+    assert favourable_minerals(filled, "embedding") == ["goethite", "jarosite"]
+
+
 def test_a_mineral_of_the_users_own_is_known(faults_of, tmp_path):
     own = tmp_path / "own.csv"
     own.write_text("name,label,colour,record\nnontronite,Nontronite,#123456,Nontronite_1\n")
@@ -145,13 +190,14 @@ def test_a_mineral_of_the_users_own_is_known(faults_of, tmp_path):
         ("nontronite,300,#123456", "code 300 is reserved or too large"),
         ("alunite,,red", "colour 'red' is not of the form"),
         ("alunite,,\nalunite,,", "'alunite' stands twice"),
+        ("nontronite,200,#123456,wet", ", line 2: more cells than columns; put a text"),
     ],
 )
 def test_a_wrong_class_table_is_told(faults_of, tmp_path, rows, expected):
     own = tmp_path / "own.csv"
     own.write_text(f"name,code,colour\n{rows}\n")
     (fault,) = faults_of(classes=str(own), mnf={})
-    assert fault.startswith(f"studies.mine.classes: {own}: ")
+    assert fault.startswith(f"studies.mine.classes: {own}")
     assert expected in fault
 
 

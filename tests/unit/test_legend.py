@@ -11,6 +11,7 @@ from gossan.errors import InputError
 from gossan.legend import (
     MapClass,
     class_colours,
+    merge_classes,
     read_classes,
     write_class_style,
     write_continuous_style,
@@ -159,3 +160,17 @@ def test_styles_are_the_same_bytes_each_time(tmp_path):
         write_class_style(tmp_path / name / "class.tif", CLASSES)
     for file in ("class.qml", "class.tif.aux.xml"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_codes_of_new_minerals_keep_clear_of_those_that_other_rows_bring():
+    own = [{"name": "a", "colour": "#123456"}, {"name": "b", "colour": "#123457", "code": "200"}]
+    merged, faults = merge_classes([], own)
+    assert faults == []
+    assert [item.code for item in merged] == [201, 200]
+
+
+def test_more_new_minerals_than_codes_are_told():
+    own = [{"name": f"m{number}", "colour": f"#0000{number:02X}"} for number in range(60)]
+    merged, faults = merge_classes([], own)
+    assert len(merged) == 55 and len(faults) == 5
+    assert "m55: no code from 200 on is free; give it one" in faults

@@ -8,6 +8,7 @@ from gossan.errors import InputError
 from gossan.products.readers import READERS
 from gossan.scenes import (
     TWIN_PRODUCTS,
+    belongings,
     conditions,
     parts_of,
     plan_faults,
@@ -89,6 +90,12 @@ def test_a_good_table_has_no_fault(table):
         ("a\tmine\tlandsat\t\t", "product"),
         ("a\tmine\tlandsat\ttwin:porphyri\t", "no simulated ground is called 'porphyri'; did you"),
         ("a\tmine\trasters\ttwin:iron\t", "has no product of rasters"),
+        ("-a\tmine\tlandsat\ttwin\t", "scene: '-a' may hold only letters"),
+        ("a\tmine\tlandsat\thttps://a.org/b\t", "is an address; download the product and name"),
+        ("a\tmine\tlandsat\ttwin\ttwin; twin", "truth: two for all methods; give one, or METHOD"),
+        ("a\tmine\tlandsat\ttwin\tzones:twin; zones:twin", "truth: two for zones; give one"),
+        ("a\tmine\tlandsat\ttwin\tzones:", "truth: names no file for zones"),
+        ("a\tmine\tlandsat\ttwin\tmnf:twin", "truth: mnf is compared with none; give it to"),
     ],
 )
 def test_faults_of_a_row_name_table_row_and_column(table, line, expected):
@@ -201,6 +208,7 @@ def test_conditions_of_prospects(planned, tmp_path):
     assert held({}) == {"truth", "twin", "composite", "trained", "sampled", "iron", "cover"}
     points = held({"points": {"train": "points.csv"}})
     assert {"points", "cover"} <= points and not {"sampled", "iron"} & points
+    assert "twin" not in held({"mines": ".", "ore_points": "."}, "twin:porphyry")
     elsewhere = held({"model": "other/iron.npz"})
     assert "iron" in elsewhere and not {"sampled", "trained", "cover"} & elsewhere
 
@@ -217,6 +225,16 @@ def test_conditions_of_prospects(planned, tmp_path):
             {"embedding": {}, "stack": {"extent": "prisma"}},
             [row("emit"), row("enmap")],
             "stack.extent: prisma is not in the stack; it has emit, enmap",
+        ),
+        (
+            {"embedding": {}, "stack": {"extent": "prisma"}},
+            [row("emit")],
+            "stack.extent: prisma is not in the stack; it has emit",
+        ),
+        (
+            {"zones": {}, "cube": {"bands": {"sentinel2": ["B04", "B12"]}}},
+            [row("sentinel2")],
+            "zones: sentinel2 has fewer than 2 bands at zones.centres_um",
         ),
         (
             {"cube": {"window": [0, 0, 9, 9]}, "mnf": {}},
@@ -263,3 +281,27 @@ def test_all_sensors_serve_all_methods_of_one_scene(planned, sensors, schema):
     for sensor in TWIN_PRODUCTS:
         scenes, studies = planned(study, row(sensor, "twin:iron"))
         assert plan_faults(scenes.values(), studies, sensors, twin) == []
+
+
+def test_what_is_read_with_a_file_belongs_to_it(tmp_path):
+    names = (
+        *("area.shp", "area.dbf", "area.prj", "area.txt", "spectra.sli", "spectra.hdr"),
+        *("image.bsq", "image.bsq.hdr", "dem.tif", "dem.tif.aux.xml"),
+        *("EMIT_L2A_RFL_1.nc", "EMIT_L2A_MASK_1.nc", "emit.nc", "emit_MASK.nc"),
+    )
+    for name in names:
+        (tmp_path / name).touch()
+    for file, others in {
+        "area.shp": ["area.dbf", "area.prj"],
+        "spectra.sli": ["spectra.hdr"],
+        "image.bsq": ["image.bsq.hdr"],
+        "dem.tif": ["dem.tif.aux.xml"],
+        "EMIT_L2A_RFL_1.nc": ["EMIT_L2A_MASK_1.nc"],
+        "emit.nc": ["emit_MASK.nc"],
+        "absent.gpkg": [],
+    }.items():
+        assert belongings(tmp_path / file) == [str(tmp_path / other) for other in others]
+    (tmp_path / "folder/inner").mkdir(parents=True)
+    (tmp_path / "folder/inner/B1.TIF").touch()
+    (tmp_path / "folder/.hidden").touch()
+    assert belongings(tmp_path / "folder") == [str(tmp_path / "folder/inner/B1.TIF")]

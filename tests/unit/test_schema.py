@@ -3,8 +3,9 @@
 import json
 
 import pytest
+import pywt
 
-from gossan.schema import fill_defaults, resolve, schema_faults
+from gossan.schema import fill_defaults, resolve, schema_faults, sound_part
 
 METHODS = ("minerals", "mnf", "patches", "zones", "prospects", "embedding", "targets")
 
@@ -93,6 +94,22 @@ def test_the_table_of_keys_in_the_documentation_is_that_of_the_schema(schema, ro
         ({"studies": {"a": {"minerals": {"zones": {"b/c": ["alunite"]}}}}}, "b/c"),
         ({"studies": {"a b": {"mnf": {}}}}, "a b"),
         (
+            {"studies": {"-a": {"mnf": {}}}},
+            "'-a' may hold only letters, digits and hyphens, and no",
+        ),
+        ({"studies": {2024: {"mnf": {}}}}, "studies: the name 2024 is no text to YAML; put it in"),
+        ({"studies": {"a": {"minerals": {"zones": {False: ["alunite"]}}}}}, "the name False is no"),
+        ({"studies": {"a": {"cube": {"window": [0, 0, 9]}}}}, "must be empty or hold 4 items"),
+        (
+            {"studies": {"a": {"embedding": {"sensors": ["stack"]}}}},
+            "'stack' is not allowed; choose",
+        ),
+        ({"studies": {"a": {"stack": {"sensors": ["stack"]}}}}, "stack.sensors.0: 'stack' is not"),
+        (
+            {"studies": {"a": {"zones": {"wavelet": {"name": "symm4"}}}}},
+            "wavelet.name: 'symm4' is not allowed; did you mean 'sym4'?",
+        ),
+        (
             {"studies": {"a": {"minerals": {"sensors": ["landsatt"]}}}},
             "minerals.sensors.0: 'landsatt' is not allowed; did you mean 'landsat'?",
         ),
@@ -101,6 +118,17 @@ def test_the_table_of_keys_in_the_documentation_is_that_of_the_schema(schema, ro
 def test_faults_name_key_and_fix(schema, given, expected):
     (fault,) = schema_faults(given, schema)
     assert expected in fault
+
+
+def test_the_wavelets_are_those_of_pywavelets(schema):
+    assert schema["$defs"]["wavelet"]["enum"] == pywt.wavelist(kind="discrete")
+
+
+def test_what_fits_stands_apart_from_what_does_not(schema):
+    given = {"studies": {"a": {"mnf": {}}, "b": {"mnff": {}}, 3: {"mnf": {}}, "d": None}}
+    assert sound_part(given, schema, "studies") == {"a": {"mnf": {}}}
+    assert sound_part({**given, "block_px": 1}, schema, "studies") == {}
+    assert sound_part({"studies": None}, schema, "studies") == {}
 
 
 def test_all_faults_are_told_together(schema):

@@ -1,5 +1,7 @@
 # Scenes, their sensors, methods and files, as functions of the wildcards.
 
+from types import SimpleNamespace
+
 
 def study_of(wildcards):
     """Name of the study that the wildcards are about."""
@@ -62,6 +64,21 @@ def truth_for(method):
         path = PLAN.truth_of(scene, method)
         simulated = scene["truths"].get(method, scene["truths"].get("")) == PLAN.TWIN
         return in_twin(wildcards, path) if path and simulated else path or []
+
+    return find
+
+
+def beside(*finders):
+    """A function of the wildcards: what is read with the files that the user names, which the
+    finders find. Files that rules make come with theirs."""
+
+    def find(wildcards):
+        named = []
+        for finder in finders:
+            found = finder(wildcards)
+            named += [found] if isinstance(found, str) else found
+        given = [path for path in named if not path.startswith("<results>")]
+        return list(dict.fromkeys(file for path in given for file in PLAN.belongings(path)))
 
     return find
 

@@ -18,17 +18,18 @@ def check_inputs(given):
     row_schema = json.loads(Path(source("workflow/schemas/scenes.schema.json")).read_text())
     faults = [fault for path in workflow.configfiles for fault in CONFIG.repeated_keys(path)]
     settings = SCHEMA.fill_defaults(given, schema)
-    wrong = SCHEMA.schema_faults(settings, schema)
-    if not wrong:
-        known = LEGEND.read_classes(static("minerals.csv"))
-        wrong = CONFIG.config_faults(settings, known, read_static("published.json"))
-    rows, told = read_table(settings, row_schema)
-    faults += wrong + told
-    scenes = {}
-    if not faults:
-        scenes = PLAN.plan_scenes(rows, settings["studies"])
-        facts = read_static("sensors.json")
-        faults = PLAN.plan_faults(scenes.values(), settings["studies"], facts, settings["twin"])
+    faults += SCHEMA.schema_faults(settings, schema)
+    # A fault in one study does not keep back those of the others.
+    studies = SCHEMA.sound_part(settings, schema, "studies")
+    known = LEGEND.read_classes(static("minerals.csv"))
+    papers = read_static("published.json")
+    faults += CONFIG.config_faults({**settings, "studies": studies}, known, papers)
+    rows, wrong = read_table(settings, row_schema)
+    planned = [] if wrong else [row for row in rows if row["study"] in studies]
+    scenes = PLAN.plan_scenes(planned, studies)
+    facts = read_static("sensors.json")
+    faults += [*wrong, *unknown_studies(rows, settings)]
+    faults += PLAN.plan_faults(scenes.values(), studies, facts, settings["twin"])
     if faults:
         listing = "\n".join(f"  {fault}" for fault in faults)
         raise WorkflowError(f"Correct the configuration ({len(faults)} to mend):\n{listing}")
@@ -37,16 +38,23 @@ def check_inputs(given):
 
 def read_table(settings, row_schema):
     """Rows of the table of scenes, and their faults."""
+    if not isinstance(settings["scenes"], str):
+        return [], []  # a fault of the schema
     try:
-        rows, faults = PLAN.read_scenes(settings["scenes"], row_schema)
+        return PLAN.read_scenes(settings["scenes"], row_schema)
     except CONFIG.InputError as error:
         return [], [str(error)]
-    studies = settings["studies"]
+
+
+def unknown_studies(rows, settings):
+    """One line per study that the table of scenes names and the config lacks."""
+    if not isinstance(settings["studies"], dict):
+        return  # a fault of the schema
+    names = [str(name) for name in settings["studies"]]
     for name in dict.fromkeys(row["study"] for row in rows):
-        if name not in studies:
-            hint = SCHEMA.nearest(name, studies) or f"; the config has {', '.join(studies)}"
-            faults.append(f"{settings['scenes']}: no study is called {name!r}{hint}")
-    return rows, faults
+        if name not in names:
+            hint = SCHEMA.nearest(name, names) or f"; the config has {', '.join(names) or 'none'}"
+            yield f"{settings['scenes']}: no study is called {name!r}{hint}"
 
 
 def flags(**values):

@@ -8,6 +8,7 @@ rule assess_minerals:
         classes=classes_for("minerals"),
         minerals=known_classes,
         truth=truth_for("minerals"),
+        beside=beside(truth_for("minerals")),
     output:
         "<minerals>/accuracy/minerals.json",
     log:

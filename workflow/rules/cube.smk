@@ -16,6 +16,11 @@ def area_of(wildcards):
     return flags(**pick(settings_of(wildcards)["cube"], "window", "polygon"))
 
 
+def polygon_of(wildcards):
+    """The vector file of the area to use, or an empty list."""
+    return settings_of(wildcards)["cube"]["polygon"] or []
+
+
 def cube_of(wildcards):
     """How a product becomes a cube, as flags."""
     cube = settings_of(wildcards)["cube"]
@@ -46,6 +51,8 @@ rule preprocess_scene:
     input:
         **code("preprocess_scene"),
         product=product_of,
+        polygon=polygon_of,
+        beside=beside(product_of, polygon_of),
         library=lambda wildcards: spectra_for_quac(settings_of(wildcards)["cube"]["atmosphere"]),
     output:
         cube="<cube>",
@@ -84,6 +91,8 @@ rule composite_dates:
     input:
         **code("composite_dates"),
         product=product_of,
+        polygon=polygon_of,
+        beside=beside(product_of, polygon_of),
     output:
         cube="<cube>",
         looks="<place>/cube/looks.tif",

@@ -1,5 +1,6 @@
 # One network that names minerals from whichever sensors are there: training, tests, map.
 
+
 # Whether training hides sensors from the network.
 EMBEDDINGS = ("masked", "unmasked")
 
@@ -33,6 +34,7 @@ rule train_embedding:
     input:
         **code("train_embedding"),
         library=libraries_for("embedding"),
+        beside=beside(libraries_for("embedding")),
         classes=classes_for("embedding"),
         bands="<scene>/stack/cube/bands.csv",
     output:
@@ -70,6 +72,7 @@ rule train_filler:
     input:
         **code("train_filler"),
         library=libraries_for("embedding"),
+        beside=beside(libraries_for("embedding")),
         classes=classes_for("embedding"),
         bands="<scene>/stack/cube/bands.csv",
     output:
@@ -126,6 +129,7 @@ rule assess_detectors:
         classes=classes_for("embedding"),
         minerals=known_classes,
         library=libraries_for("embedding"),
+        beside=beside(truth_for("embedding"), libraries_for("embedding")),
         masked="<embedding>/networks/masked/model.onnx",
         unmasked=if_several("networks/unmasked/model.onnx"),
         filler=if_several("filler/model.onnx"),
@@ -322,9 +326,12 @@ rule name_spectra:
     input:
         **code("name_spectra"),
         spectra=collection_files,
-        onnx=lambda wildcards: f"{folder_of(first_scene(wildcards)['scene'], 'embedding')}/networks/masked/model.onnx",
+        onnx=lambda wildcards: embedding_file("networks/masked/model.onnx")(
+            SimpleNamespace(scene=first_scene(wildcards)["scene"])
+        ),
         classes=classes_for("embedding"),
         library=libraries_for("embedding"),
+        beside=beside(collection_files, libraries_for("embedding")),
     output:
         table="<study>/embedding/pixels/{collection}/named.csv",
         summary="<study>/embedding/pixels/{collection}/summary.csv",

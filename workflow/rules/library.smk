@@ -63,6 +63,7 @@ rule resample_library:
     input:
         **code("resample_library"),
         library=libraries_for("minerals"),
+        beside=beside(libraries_for("minerals")),
         classes=classes_for("minerals"),
         cube="<cube>",
     output:
@@ -92,6 +93,7 @@ use rule resample_library as resample_library_for_zones with:
     input:
         **code("resample_library"),
         library=libraries_for("zones"),
+        beside=beside(libraries_for("zones")),
         classes=classes_for("zones"),
         cube="<zones>/cube.tif",
     output:
@@ -107,6 +109,7 @@ use rule resample_library as resample_library_for_embedding with:
     input:
         **code("resample_library"),
         library=libraries_for("embedding"),
+        beside=beside(libraries_for("embedding")),
         classes=classes_for("embedding"),
         cube="<scene>/stack/cube/cube.tif",
     output:

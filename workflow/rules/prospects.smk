@@ -19,6 +19,11 @@ def points_of(wildcards):
     return section("prospects", "points", "train")(wildcards) or sampled
 
 
+def test_points_of(wildcards):
+    """The labelled points that forests are tested on, or an empty list."""
+    return section("prospects", "points", "test")(wildcards) or []
+
+
 def cover_classes(wildcards):
     """The class table of the labelled points: their own, or kinds of cover."""
     return section("prospects", "points", "classes")(wildcards) or static("covers.csv")
@@ -49,6 +54,7 @@ rule sample_strata:
         mines=survey_of("mines"),
         ore_points=survey_of("ore_points"),
         truth=truth_for("prospects"),
+        beside=beside(survey_of("mines"), survey_of("ore_points"), truth_for("prospects")),
         classes=static("covers.csv"),
     output:
         samples="<prospects>/samples/samples.gpkg",
@@ -83,6 +89,7 @@ rule label_iron:
         cube="<cube>",
         samples="<prospects>/samples/samples.gpkg",
         geology=survey_of("geology"),
+        beside=beside(survey_of("geology")),
         classes=static("iron.csv"),
         covers=static("covers.csv"),
     output:
@@ -137,7 +144,8 @@ rule validate_forest:
         cube="<cube>",
         rasters=rasters_of,
         samples=points_of,
-        test=lambda wildcards: section("prospects", "points", "test")(wildcards) or [],
+        test=test_points_of,
+        beside=beside(rasters_of, points_of, test_points_of),
         classes=cover_classes,
         plans=lambda wildcards: section("prospects", "forest", "plans")(wildcards)
         or static("forest_plans.json"),
@@ -183,6 +191,7 @@ rule train_forest:
         cube="<cube>",
         rasters=rasters_of,
         labels=labels_of,
+        beside=beside(rasters_of, labels_of),
         classes=target_classes,
         plan="<prospects>/forest/chosen.json",
     output:
@@ -222,6 +231,7 @@ rule map_forest:
         **code("map_forest"),
         cube="<cube>",
         rasters=rasters_of,
+        beside=beside(rasters_of),
         forest=forest_of,
         classes=target_classes,
     output:
@@ -267,6 +277,7 @@ rule map_potential:
         **code("map_potential"),
         probability="<prospects>/iron/probability.tif",
         geology=survey_of("geology"),
+        beside=beside(survey_of("geology")),
     output:
         potential=report(
             "<prospects>/potential/potential.tif",

@@ -1,9 +1,6 @@
 # Figures, the report of each study, and the index of all.
 
 
-from types import SimpleNamespace
-
-
 def drawn_files(method):
     """A function of the wildcards: what a method leaves, which its figures are drawn from."""
 
@@ -135,6 +132,7 @@ use rule draw_minerals as draw_zones with:
         cube=cube_files,
         files=drawn_files("zones"),
         truth=truth_for("zones"),
+        beside=beside(truth_for("zones")),
     output:
         report(
             directory("<zones>/figures"),
@@ -170,6 +168,7 @@ use rule draw_minerals as draw_prospects with:
         geology=survey_of("geology"),
         claims=survey_of("claims"),
         occurrences=survey_of("occurrences"),
+        beside=beside(*map(survey_of, ("mines", "geology", "claims", "occurrences"))),
         published=static("published.json"),
     output:
         report(
@@ -229,6 +228,7 @@ use rule draw_minerals as draw_embedding with:
         cube=cube_files,
         files=drawn_files("embedding"),
         truth=truth_for("embedding"),
+        beside=beside(truth_for("embedding")),
         histories=lambda wildcards: network_histories(wildcards),
         classes=classes_for("embedding"),
         published=static("published.json"),
@@ -294,7 +294,7 @@ def network_histories(wildcards):
 def drawn_targets(wildcards):
     """The targets that are drawn over the potential, where they are ranked on it."""
     settings = settings_of(wildcards)
-    if "targets" not in settings or not PLAN.has_potential(settings):
+    if "targets" not in settings or not CONFIG.has_potential(settings):
         return []
     return [
         f"{folder_of(wildcards.scene, 'targets')}/{name}"
@@ -308,7 +308,7 @@ def prospect_flags(wildcards, input):
     targets = input.get("targets")
     surveys = ("mines", "geology", "claims", "occurrences")
     return {
-        "map_classes": input.iron if PLAN.has_potential(settings) else None,
+        "map_classes": input.iron if CONFIG.has_potential(settings) else None,
         "sampled": holds("sampled", "prospects")(wildcards),
         "untested": not holds("trained", "prospects")(wildcards),
         "targets": Path(targets[0]).parent if targets else None,

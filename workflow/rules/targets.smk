@@ -2,12 +2,17 @@
 
 
 def opinions(wildcards):
-    """(kind, title, paths) of the maps of each method of a scene that call ground favourable."""
+    """(kind, title, paths) of the maps of each method of a scene that call ground favourable.
+
+    A method that looks for none of the favourable minerals has no opinion.
+    """
     scene, settings = SCENES[wildcards.scene], settings_of(wildcards)
     for method, sensor in PLAN.parts_of(scene):
         folder = folder_of(scene["scene"], method, sensor)
         title = " ".join(filter(None, [method, sensor]))
         if method in ("minerals", "embedding"):
+            if not CONFIG.favourable_minerals(settings, method):
+                continue
             file = "class.tif" if method == "minerals" else "map/class.tif"
             yield "classes", title, [f"{folder}/{file}"]
         elif method == "zones":
@@ -25,9 +30,7 @@ def opinion_flags(wildcards, input):
         words = [kind, title, *(maps.pop(0) for _ in paths)]
         if kind == "classes":
             method = title.split()[0]
-            chosen = settings["targets"]["minerals"] or CONFIG.minerals_named(settings, method)
-            mapped = CONFIG.minerals_named(settings, method)
-            words += [tables[method], *(name for name in mapped if name in chosen)]
+            words += [tables[method], *CONFIG.favourable_minerals(settings, method)]
         told.append(flags(map=words))
     return " ".join(told)
 
@@ -75,7 +78,7 @@ def ranked_map(name):
     """A function of the wildcards: a map that targets are ranked on, of potential or agreement."""
 
     def find(wildcards):
-        if not PLAN.has_potential(settings_of(wildcards)):
+        if not CONFIG.has_potential(settings_of(wildcards)):
             return f"{folder_of(wildcards.scene, 'targets')}/{name}.tif"
         [sensor] = SCENES[wildcards.scene]["methods"]["prospects"][:1]
         return f"{folder_of(wildcards.scene, 'prospects', sensor)}/potential/{name}.tif"
@@ -85,7 +88,7 @@ def ranked_map(name):
 
 def ranked_uncertainty(wildcards):
     """The uncertainty of the forest behind the potential, where there is one."""
-    if not PLAN.has_potential(settings_of(wildcards)):
+    if not CONFIG.has_potential(settings_of(wildcards)):
         return []
     [sensor] = SCENES[wildcards.scene]["methods"]["prospects"][:1]
     return f"{folder_of(wildcards.scene, 'prospects', sensor)}/iron/uncertainty.tif"
@@ -100,6 +103,7 @@ rule rank_targets:
         claims=survey_of("claims"),
         occurrences=survey_of("occurrences"),
         mines=survey_of("mines"),
+        beside=beside(*map(survey_of, ("claims", "occurrences", "mines"))),
     output:
         targets="<targets>/targets.gpkg",
         kml="<targets>/targets.kml",

@@ -54,6 +54,8 @@ rule preprocess_zones:
     input:
         **code("preprocess_scene"),
         product=product_for_zones,
+        polygon=polygon_of,
+        beside=beside(product_for_zones, polygon_of),
         library=lambda wildcards: spectra_for_quac(section("zones", "atmosphere")(wildcards)),
     output:
         cube="<zones>/cube.tif",
@@ -167,6 +169,7 @@ rule compare_wavelets:
         **code("compare_wavelets"),
         cube="<zones>/cube.tif",
         truth=truth_for("zones"),
+        beside=beside(truth_for("zones")),
     output:
         "<zones>/wavelets/comparison.csv",
     log:
@@ -229,6 +232,7 @@ rule assess_zones:
         **code("assess_zones"),
         confidence=confidence_maps,
         truth=truth_for("zones"),
+        beside=beside(truth_for("zones")),
     output:
         table="<zones>/confidence/confidence.csv",
         records=directory("<zones>/accuracy/confidence"),
@@ -271,6 +275,7 @@ rule score_alteration:
         references="<zones>/library/references.csv",
         confidence=confidence_maps,
         truth=truth_for("zones"),
+        beside=beside(truth_for("zones")),
         model=score_model,
     output:
         maps=directory("<zones>/score/maps"),
