@@ -18,12 +18,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--study", required=True, help="study id")
     parser.add_argument(
         "--records",
-        nargs=2,
+        nargs=3,
         action="append",
         default=[],
-        metavar=("SENSOR", "PATH"),
-        help="sensor of a map, or stack, and its accuracy record (JSON) or a folder of such; "
-        "once for each (default: none, a study whose methods make no class map)",
+        metavar=("SECTION", "SENSOR", "PATH"),
+        help="the study's section that made a map, its sensor or stack, and its accuracy record "
+        "(JSON) or a folder of such; once for each (default: none, of a study without class maps)",
     )
     parser.add_argument(
         "--schema", type=Path, default=SCHEMA, help="schema of the file to write (JSON Schema)"
@@ -36,21 +36,22 @@ def main(arguments: argparse.Namespace) -> None:
     """Read the records, check them one by one and write them together."""
     schema = read_json(arguments.schema)
     records, seen = [], {}
-    for sensor, place in arguments.records:
+    for section, sensor, place in arguments.records:
         for path in list_records([Path(place)]):
             read = read_json(path)
             if not isinstance(read, dict):
                 raise InputError(f"{path}: not an accuracy record; make it again")
-            record = {"scene": read.get("scene"), "sensor": sensor, **read}
+            record = {"scene": read.get("scene"), "section": section, "sensor": sensor, **read}
             faults = schema_faults({"study": arguments.study, "records": [record]}, schema)
             if faults:
                 raise InputError(
                     f"{path}: not an accuracy record: {'; '.join(faults)}; make it again"
                 )
-            key = (record["scene"], sensor, record["method"])
+            key = (record["scene"], section, sensor, record["method"])
             if key in seen:
                 raise InputError(
-                    f"{path}: {sensor} of scene {key[0]!r} with method {key[2]!r} is already in "
+                    f"{path}: {section} on {sensor} of scene {key[0]!r} with method "
+                    f"{record['method']!r} is already in "
                     f"{seen[key]}; give each record once"
                 )
             seen[key] = path

@@ -140,9 +140,10 @@ def _mineral_faults(settings: Mapping, classes: Mapping[str, MapClass]) -> Itera
     minerals = settings.get("minerals")
     if minerals:
         others = [("minerals.max_angle_rad_of", name) for name in minerals["max_angle_rad_of"]]
-        others += [
-            ("patches.labels", name) for name in settings.get("patches", {"labels": []})["labels"]
-        ]
+        patches = settings.get("patches", {"labels": [], "model": ""})
+        # A network of another scene brings its labels.
+        labels = [] if patches["model"] else patches["labels"]
+        others += [("patches.labels", name) for name in labels]
         for key, name in others:
             if name not in minerals["references"]:
                 yield (

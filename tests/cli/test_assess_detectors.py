@@ -126,7 +126,7 @@ def test_the_records_are_collected(output, root, tmp_path):
     assert names == sorted([*METHODS, "map"])
     done = run_tool(
         "collect_accuracy",
-        *("--study", "cuprite", "--records", "stack", output / "records"),
+        *("--study", "cuprite", "--records", "embedding", "stack", output / "records"),
         *("--output", tmp_path / "a.json"),
     )
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ def record(tmp_path_factory):
 
 
 def collect(output, *records, sensor="landsat"):
-    told = [word for record in records for word in ("--records", sensor, record)]
+    told = [word for record in records for word in ("--records", "minerals", sensor, record)]
     return run_tool("collect_accuracy", "--study", "mine", *told, "--output", output)
 
 
@@ -57,12 +57,17 @@ def test_a_record_given_twice_is_refused(record, tmp_path):
 
 def test_maps_of_two_sensors_are_told_apart(record, tmp_path):
     done = run_tool(
-        *("collect_accuracy", "--study", "mine", "--records", "aster", record),
-        *("--records", "emit", record, "--output", tmp_path / "accuracy.json"),
+        *("collect_accuracy", "--study", "mine", "--records", "minerals", "aster", record),
+        *("--records", "minerals", "emit", record, "--records", "embedding", "emit", record),
+        *("--output", tmp_path / "accuracy.json"),
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "accuracy.json").read_text())["records"]
-    assert [item["sensor"] for item in found] == ["aster", "emit"]
+    assert [(item["section"], item["sensor"]) for item in found] == [
+        ("minerals", "aster"),
+        ("minerals", "emit"),
+        ("embedding", "emit"),
+    ]
 
 
 def test_a_study_without_class_maps_has_no_record(tmp_path, root):

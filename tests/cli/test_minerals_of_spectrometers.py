@@ -128,7 +128,8 @@ def test_the_real_mosaic_with_the_real_library(shared_data, tmp_path):
     (product / "METADATA.XML").write_text(text)
     done = run_tool(
         "preprocess_scene",
-        *("--sensor", "enmap", "--product", product, "--mask", "--cube", tmp_path / "cube.tif"),
+        *("--sensor", "enmap", "--product", product, "--mask", "--atmosphere", "none"),
+        *("--normalisation", "clip", "--cube", tmp_path / "cube.tif"),
         *("--record", tmp_path / "cube.json"),
     )
     assert done.returncode == 0, done.stderr

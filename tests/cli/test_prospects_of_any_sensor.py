@@ -223,8 +223,7 @@ def test_a_forest_maps_another_scene_and_the_map_says_where_it_was_trained(train
         assert tags["SYNTHETIC"] == "no"
     said = json.loads(record.read_text())
     assert said["trained_on"] == {"scene": "tiny", "synthetic": True, "file": "forest.npz"}
-    assert said["assessed"] is False
-    assert "trained on the scene tiny" in said["reason"]
+    assert "trained on the scene tiny; nothing of this scene was held out" in said["notes"][-1]
     assert (said["scene"], said["synthetic"], said["layers"]) == ("far", False, list(SENTINEL2))
     assert draw(trained, trained / "own").returncode == 0
     assert "TRAINED_ON" not in read(trained / "own" / "class.tif")[1]

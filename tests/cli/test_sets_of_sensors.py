@@ -10,9 +10,10 @@ from detector_scenes import LIBRARY, MINERALS, make_scene
 from embeddings import EMBEDDING_FLAGS
 from samples import run_command, run_tool
 
-from gossan.cube.bands import SENSORS
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.embedding.model import read_model
 
+SENSORS = tuple(INSTRUMENTS)
 TABLES = ("detection", "similarity", "subsets", "coverage_table")
 
 
@@ -38,7 +39,7 @@ def assess(folder, *flags):
         "assess_detectors",
         *("--stack", folder / "stack.tif", "--sensors", folder / "sensors.tif"),
         *("--bands", folder / "bands.csv", "--classes", folder / "classes.csv"),
-        *("--masked", folder / "net.onnx", "--reference", folder / "truth.tif"),
+        *("--masked", folder / "net.onnx", "--truth", folder / "truth.tif"),
         *("--library", LIBRARY, "--scene", "tiny", "--spatial-block-px", 6),
         *("--training-spectra", 60, "--trees", 5, "--bootstrap", 100, "--svm-nu", 0.1),
         *("--validation-share", 0.5, "--per-class", 200, "--coverage", 0.9, "--seed", 42),

@@ -115,7 +115,7 @@ def make_study(folder: Path) -> Path:
     map_iron(folder)
     run(
         "collect_accuracy",
-        *("--study", "mine", "--records", "sentinel2", folder / "accuracy"),
+        *("--study", "mine", "--records", "prospects", "sentinel2", folder / "accuracy"),
         *("--output", folder / "accuracy.json"),
     )
     return folder

@@ -85,7 +85,7 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
         assert done.returncode == 0, done.stderr
     done = run_tool(
         "collect_accuracy",
-        *("--study", "mine", "--records", "aster", folder / "accuracy"),
+        *("--study", "mine", "--records", "zones", "aster", folder / "accuracy"),
         *("--output", folder / "accuracy.json"),
     )
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,7 @@
 # Scenes, their sensors, methods and files, as functions of the wildcards.
 
+import os
+
 from types import SimpleNamespace
 
 
@@ -26,6 +28,18 @@ def section(method, *keys):
         return found
 
     return find
+
+
+class Scenes(dict):
+    """The scenes of a run by name."""
+
+    def __missing__(self, name):
+        raise WorkflowError(f"no scene is called {name!r}; the table has {', '.join(self)}")
+
+
+def elsewhere(path):
+    """The path of another scene's model, so told that no rule of this run takes it for its own."""
+    return os.path.abspath(path) if path else ""
 
 
 def scenes_of(study):
@@ -179,9 +193,9 @@ def figures_of(study):
 
 
 def accuracy_of(study):
-    """(sensor, path) of the accuracy records of a study's maps: files, or folders of them."""
+    """(method, sensor, path) of the accuracy records of a study: files, or folders of them."""
     return [
-        (sensor or PLAN.STACK, path)
+        (method, sensor or PLAN.STACK, path)
         for scene, method, sensor in parts_of(study)
         for path in files_of(scene, method, sensor, "accuracy")
     ]

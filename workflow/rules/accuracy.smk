@@ -65,7 +65,7 @@ use rule assess_minerals as assess_iron with:
 rule collect_accuracy:
     input:
         **code("collect_accuracy"),
-        records=lambda wildcards: [path for _, path in accuracy_of(wildcards.study)],
+        records=lambda wildcards: [path for *_, path in accuracy_of(wildcards.study)],
         schema=source("workflow/schemas/accuracy.schema.json"),
     output:
         report(
@@ -87,8 +87,8 @@ rule collect_accuracy:
     params:
         digest=digest("collect_accuracy"),
         records=lambda wildcards, input: " ".join(
-            flags(records=[sensor, path])
-            for (sensor, _), path in zip(accuracy_of(wildcards.study), input.records)
+            flags(records=[method, sensor, path])
+            for (method, sensor, _), path in zip(accuracy_of(wildcards.study), input.records)
         ),
     message:
         "Collecting the accuracy records of {wildcards.study}"

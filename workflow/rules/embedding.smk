@@ -177,7 +177,7 @@ def embedding_file(name):
 
     def find(wildcards):
         own = folder_of(wildcards.scene, "embedding")
-        return f"{section('embedding', 'model')(wildcards) or own}/{name}"
+        return f"{elsewhere(section('embedding', 'model')(wildcards)) or own}/{name}"
 
     return find
 

@@ -114,7 +114,7 @@ rule train_network:
 def mapping_network(wildcards):
     """The network that maps a scene: another scene's, or one that is trained here."""
     trained = f"{folder_of(wildcards.scene, 'patches', wildcards.sensor)}/networks/{MAPPED_BY}"
-    return section("patches", "model")(wildcards) or f"{trained}/model.onnx"
+    return elsewhere(section("patches", "model")(wildcards)) or f"{trained}/model.onnx"
 
 
 rule classify_patches:

@@ -44,7 +44,7 @@ def labels_of(wildcards):
 def forest_of(wildcards):
     """The forest that maps a scene: another scene's, or one that is trained here."""
     folder = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/forest"
-    return section("prospects", "model")(wildcards) or f"{folder}/{wildcards.target}.npz"
+    return elsewhere(section("prospects", "model")(wildcards)) or f"{folder}/{wildcards.target}.npz"
 
 
 rule sample_strata:

@@ -261,9 +261,9 @@ rule assess_zones:
 
 def score_model(wildcards):
     """The models of another scene that score one without a truth, or an empty list."""
-    return (
-        truth_for("zones")(wildcards) == [] and section("zones", "score", "model")(wildcards) or []
-    )
+    if truth_for("zones")(wildcards):
+        return []
+    return elsewhere(section("zones", "score", "model")(wildcards)) or []
 
 
 rule score_alteration:
