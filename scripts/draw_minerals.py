@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.files import read_json
     from gossan.legend import read_classes
-    from gossan.minerals.class_tables import read_areas, read_signatures
+    from gossan.minerals.map_tables import read_areas, read_signatures
     from gossan.report.drawing import (
         draw_classes,
         draw_composite,

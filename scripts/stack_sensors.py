@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gossan.cube.bands import SENSORS, write_bands
 from gossan.cube.stack import INTERSECTION, UNION
-from gossan.cube.stacking import make_stack
+from gossan.cube.stack_files import make_stack
 from gossan.errors import InputError
 from toolkit import add_blocks, run
 

@@ -9,7 +9,7 @@ import numpy as np
 from gossan.errors import InputError
 from gossan.legend import NODATA, read_classes
 from gossan.minerals.class_statistics import ClassSummary
-from gossan.minerals.class_tables import area_rows, signature_rows, write_pixels
+from gossan.minerals.map_tables import area_rows, signature_rows, write_pixels
 from gossan.raster import iter_blocks, read_info
 from gossan.tables import write_table
 from toolkit import add_blocks, run

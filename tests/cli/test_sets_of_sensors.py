@@ -13,7 +13,7 @@ from samples import run_command, run_tool
 from gossan.cube.instruments import INSTRUMENTS
 from gossan.embedding.model import read_model
 
-SENSORS = tuple(INSTRUMENTS)
+SENSORS = tuple(name for name in INSTRUMENTS if name != "rasters")
 TABLES = ("detection", "similarity", "subsets", "coverage_table")
 
 

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from samples import ORIGIN, PIXEL_M, make_scene, run_tool, write_raster
 
-from gossan.minerals.class_tables import read_signatures
+from gossan.minerals.map_tables import read_signatures
 
 NAMES = {2: "chalcocite", 12: "feldspar", 6: "calcite"}
 

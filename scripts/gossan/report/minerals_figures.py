@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from gossan.legend import MapClass
-from gossan.minerals.class_tables import Signature
+from gossan.minerals.map_tables import Signature
 from gossan.report.drawing import (
     BLUE,
     EDGE,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gossan.accuracy.blocks import MINIMUM_BLOCKS
 from gossan.files import read_json
 from gossan.legend import MapClass, read_classes
-from gossan.minerals.class_tables import read_areas
+from gossan.minerals.map_tables import read_areas
 from gossan.report.layout import has_intervals
 from gossan.report.phrases import UNDEFINED, WANTING, card, interval, join_once
 from gossan.report.sections import (

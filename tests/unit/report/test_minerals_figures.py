@@ -9,7 +9,7 @@ from rasterio.transform import Affine, from_origin
 from samples import CENTRES_UM, FWHM_UM, make_scene, write_raster
 
 from gossan.legend import MapClass
-from gossan.minerals.class_tables import Signature
+from gossan.minerals.map_tables import Signature
 from gossan.raster import BandTable, Grid
 from gossan.report import drawing
 from gossan.report import minerals_figures as figures
