@@ -54,7 +54,7 @@ def scenes_on(*grounds):
 
 def folder_of(scene, method="", sensor=""):
     """Where a method's files of a scene lie."""
-    return "/".join(filter(None, ["<results>/scenes", scene, sensor, method]))
+    return os.path.join("<results>/scenes", *filter(None, [scene, sensor, method]))
 
 
 def in_twin(wildcards, name):

@@ -49,16 +49,6 @@ use rule list_classes as select_classes with:
         "Selecting the classes of {wildcards.method} of {wildcards.study}"
 
 
-def reference_flags(settings, method):
-    """The minerals that a method looks for and, of spectral angles, their largest angles."""
-    chosen = {"references": CONFIG.minerals_named(settings, method)}
-    if method == "minerals":
-        own = settings[method]["max_angle_rad_of"]
-        chosen["max_angle_rad"] = settings[method]["max_angle_rad"]
-        chosen["max_angle_rad_of"] = [f"{name}={angle}" for name, angle in own.items()]
-    return chosen
-
-
 rule resample_library:
     input:
         **code("resample_library"),

@@ -9,7 +9,6 @@ NETWORKS = {
     "reflectance-blocked": ("pair", "reflectance", "compact", "blocked"),
     "all-blocked": ("all", "colour", "compact", "blocked"),
 }
-MAPPED_BY = "compact-blocked"
 
 
 wildcard_constraints:
@@ -61,11 +60,6 @@ rule cut_patches:
         " 2> {log:q}"
 
 
-def cut_for(wildcards):
-    """Folder of the patches that a network learns from."""
-    return f"{folder_of(wildcards.scene, 'patches', wildcards.sensor)}/cut/{NETWORKS[wildcards.network][0]}"
-
-
 rule train_network:
     input:
         **code("train_network"),
@@ -109,12 +103,6 @@ rule train_network:
         " --history {output.history:q} --answers {output.answers:q}"
         " --accuracy {output.accuracy:q}"
         " 2> {log:q}"
-
-
-def mapping_network(wildcards):
-    """The network that maps a scene: another scene's, or one that is trained here."""
-    trained = f"{folder_of(wildcards.scene, 'patches', wildcards.sensor)}/networks/{MAPPED_BY}"
-    return elsewhere(section("patches", "model")(wildcards)) or f"{trained}/model.onnx"
 
 
 rule classify_patches:

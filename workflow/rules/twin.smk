@@ -59,14 +59,6 @@ use rule simulate_file as simulate_folder with:
         sensor="sentinel2|enmap|worldview3",
 
 
-def ground_flags(ground):
-    """Which ground is simulated, how large, how difficult."""
-    twin = SETTINGS["twin"]
-    sides = twin["size_px"].get(ground, [])
-    sides = sides if isinstance(sides, list) else [sides]
-    return flags(ground=ground, size_px=sides, **pick(twin, "seed", "difficulty"))
-
-
 rule simulate_truth:
     input:
         **code("simulate_truth"),

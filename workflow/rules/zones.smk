@@ -1,52 +1,7 @@
 # Alteration zones by median absolute deviation and wavelets, and by a score learned from both.
 
 
-def names_of_zones(wildcards):
-    """The alteration zones of a study."""
-    return list(section("zones", "alteration")(wildcards))
-
-
-def confidence_maps(wildcards):
-    """Paths of the confidence maps of all zones."""
-    folder = folder_of(wildcards.scene, "zones", wildcards.sensor)
-    return [f"{folder}/confidence/{zone}.tif" for zone in names_of_zones(wildcards)]
-
-
-def zone_flags(wildcards):
-    """The zones of a study, a flag each."""
-    return " ".join(flags(zone=zone) for zone in names_of_zones(wildcards))
-
-
-def truth_flag(wildcards, input):
-    """The truth as a flag, where there is one."""
-    return flags(truth=input.get("truth"))
-
-
 SPATIAL = flags(**pick(SETTINGS["accuracy"], "spatial_block_px", "bootstrap", "seed"))
-
-
-# Of many dates or sensors there is no product to correct anew: their cube is read as rasters.
-READ_AS_RASTERS = ("sentinel2", PLAN.STACK)
-
-
-def reader_for_zones(wildcards):
-    """The reader of what the bands of the zones are taken from."""
-    return PLAN.RASTERS if wildcards.sensor in READ_AS_RASTERS else wildcards.sensor
-
-
-def product_for_zones(wildcards):
-    """What the bands of the zones are taken from: the product, or a cube that has been made."""
-    if wildcards.sensor in READ_AS_RASTERS:
-        return f"{folder_of(wildcards.scene, 'cube', wildcards.sensor)}/cube.tif"
-    return product_of(wildcards)
-
-
-def part_for_zones(wildcards):
-    """Area and masks as the cube has them, as flags; a cube that has been made has them already."""
-    if wildcards.sensor in READ_AS_RASTERS:
-        return "--mask"
-    masks = masks_of(wildcards, section("zones", "mask")(wildcards))
-    return f"{area_of(wildcards)} {numbers_of(wildcards)} {masks}"
 
 
 # The bands that the method looks at, with corrections of their own, beside the cube of all methods.
@@ -157,13 +112,6 @@ rule transform_wavelets:
         " 2> {log:q}"
 
 
-def wavelet_flags(wildcards, which):
-    """The wavelet, or those that are compared, and how it is applied."""
-    wavelet = section("zones", "wavelet")(wildcards)
-    named = {"wavelet": wavelet["name"]} if which == "name" else {"wavelets": wavelet["compare"]}
-    return flags(**named, **pick(wavelet, "level", "mode", "transform", "gaps"))
-
-
 rule compare_wavelets:
     input:
         **code("compare_wavelets"),
@@ -257,13 +205,6 @@ rule assess_zones:
         " --outside {params.outside} --scene {wildcards.scene} {params.spatial}"
         " --table {output.table:q} --record-dir {output.records:q} --threads {threads}"
         " 2> {log:q}"
-
-
-def score_model(wildcards):
-    """The models of another scene that score one without a truth, or an empty list."""
-    if truth_for("zones")(wildcards):
-        return []
-    return elsewhere(section("zones", "score", "model")(wildcards)) or []
 
 
 rule score_alteration:

@@ -1,0 +1,64 @@
+# What networks of embeddings read, and their settings as flags.
+
+
+def masking_of(wildcards):
+    """Sensors at most that training hides; one always stays."""
+    if wildcards.embedding == "unmasked":
+        return 0
+    others = len(SCENES[wildcards.scene]["stack"]) - 1
+    return min(section("embedding", "masking")(wildcards), others)
+
+
+def network_flags(wildcards):
+    """Layers and training of an embedding, as flags; the same for a scene and for real spectra."""
+    settings = section("embedding")(wildcards)
+    keys = ("margin", "mining", "hidden", "threads")
+    return flags(embedding=settings["size"], **pick(settings, *keys))
+
+
+def training_flags(settings):
+    """How long a network is trained, as flags."""
+    return flags(**pick(settings, "triplets", "epochs", "networks"))
+
+
+def embeddings_of(scene):
+    """Networks that a scene's embedding trains: with one sensor there is none to hide."""
+    return EMBEDDINGS if len(scene["stack"]) > 1 else EMBEDDINGS[:1]
+
+
+def if_several(path):
+    """A function of the wildcards: a file of a scene's embedding, if its sensors are several."""
+
+    def find(wildcards):
+        several = len(SCENES[wildcards.scene]["stack"]) > 1
+        return f"{folder_of(wildcards.scene, 'embedding')}/{path}" if several else []
+
+    return find
+
+
+def embedding_file(name):
+    """A function of the wildcards: a file of the embedding that maps a scene, perhaps another's."""
+
+    def find(wildcards):
+        own = folder_of(wildcards.scene, "embedding")
+        return f"{elsewhere(section('embedding', 'model')(wildcards)) or own}/{name}"
+
+    return find
+
+
+def collection_of(wildcards):
+    """Settings of a collection of measured spectra."""
+    return section("embedding", "pixels", wildcards.collection)(wildcards)
+
+
+def collection_files(wildcards):
+    """Files of a collection of measured spectra."""
+    if "matrix" in collection_of(wildcards):
+        place = f"<results>/studies/{wildcards.study}/embedding/pixels/{wildcards.collection}"
+        return f"{place}/spectra.csv"
+    return collection_of(wildcards)["files"]
+
+
+def first_scene(wildcards):
+    """The first scene of a study, whose network names spectra without a place."""
+    return scenes_of(wildcards.study)[0]

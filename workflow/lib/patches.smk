@@ -1,0 +1,15 @@
+# What networks of patches read.
+
+# The network that maps the scene it learned from.
+MAPPED_BY = "compact-blocked"
+
+
+def cut_for(wildcards):
+    """Folder of the patches that a network learns from."""
+    return f"{folder_of(wildcards.scene, 'patches', wildcards.sensor)}/cut/{NETWORKS[wildcards.network][0]}"
+
+
+def mapping_network(wildcards):
+    """The network that maps a scene: another scene's, or one that is trained here."""
+    trained = f"{folder_of(wildcards.scene, 'patches', wildcards.sensor)}/networks/{MAPPED_BY}"
+    return elsewhere(section("patches", "model")(wildcards)) or f"{trained}/model.onnx"

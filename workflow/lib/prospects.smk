@@ -1,0 +1,43 @@
+# What forests read.
+
+
+def rasters_of(wildcards):
+    """Further rasters that a forest may use as features."""
+    named = section("prospects", "rasters")(wildcards)
+    if named or SCENES[wildcards.scene]["ground"] != "iron":
+        return named
+    return [in_twin(wildcards, name) for name in PLAN.TWIN_RASTERS]
+
+
+def points_of(wildcards):
+    """The labelled points that forests learn from."""
+    sampled = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/samples/samples.gpkg"
+    return section("prospects", "points", "train")(wildcards) or sampled
+
+
+def test_points_of(wildcards):
+    """The labelled points that forests are tested on, or an empty list."""
+    return section("prospects", "points", "test")(wildcards) or []
+
+
+def cover_classes(wildcards):
+    """The class table of the labelled points: their own, or kinds of cover."""
+    return section("prospects", "points", "classes")(wildcards) or static("covers.csv")
+
+
+def target_classes(wildcards):
+    """The class table of a forest's target: cover (or the points' own classes), or iron grades."""
+    return static("iron.csv") if wildcards.target == "iron" else cover_classes(wildcards)
+
+
+def labels_of(wildcards):
+    """What a forest learns from: labelled points, or the map of iron grades by spectral angle."""
+    if wildcards.target == "cover":
+        return points_of(wildcards)
+    return f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/labels/iron.tif"
+
+
+def forest_of(wildcards):
+    """The forest that maps a scene: another scene's, or one that is trained here."""
+    folder = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/forest"
+    return elsewhere(section("prospects", "model")(wildcards)) or f"{folder}/{wildcards.target}.npz"

@@ -1,0 +1,139 @@
+# What figures and reports show.
+
+
+def drawn_files(method):
+    """A function of the wildcards: what a method leaves, which its figures are drawn from."""
+
+    def find(wildcards):
+        sensor = getattr(wildcards, "sensor", "")
+        kinds = {row["kind"] for row in RESULTS_TABLE} - {"figure"}
+        return files_of(SCENES[wildcards.scene], method, sensor, *kinds)
+
+    return find
+
+
+def cube_files(wildcards):
+    """What the cube of a sensor, or of the whole scene, consists of."""
+    scene = SCENES[wildcards.scene]
+    cubes = [sensor for method, sensor in PLAN.parts_of(scene) if method == "cube"]
+    sensor = getattr(wildcards, "sensor", PLAN.STACK)
+    return files_of(scene, "cube", sensor) if sensor in cubes else []
+
+
+def folder_drawn(wildcards, output):
+    """The folder below which a method's own folder lies, with its figures in it."""
+    return Path(output[0]).parents[1]
+
+
+def paper_of(wildcards, input):
+    """The paper whose numbers are drawn beside ours, and where they stand."""
+    return {"paper": settings_of(wildcards)["paper"], "published": input.published}
+
+
+def networks_of(wildcards):
+    """Networks that are trained on the patches of a scene."""
+    return list(NETWORKS) if holds("trained", "patches")(wildcards) else []
+
+
+def network_files(wildcards):
+    """What the networks of a scene's patches leave of their training, and the patches."""
+    folder = folder_of(wildcards.scene, "patches", wildcards.sensor)
+    names = ("record.json", "history.csv", "accuracy.json")
+    runs = networks_of(wildcards)
+    cut = [f"{folder}/cut/pair/{name}" for name in ("colour.npz", "patches.csv")] if runs else []
+    return cut + [f"{folder}/networks/{run}/{name}" for run in runs for name in names]
+
+
+def trained_embeddings(wildcards):
+    """Networks that are trained for the embedding of a scene."""
+    if not holds("trained", "embedding")(wildcards):
+        return []
+    trained = embeddings_of(SCENES[wildcards.scene])
+    return [*trained, *(["filler"] if len(trained) > 1 else [])]
+
+
+def network_histories(wildcards):
+    """Records and histories of an embedding's networks."""
+    folder = folder_of(wildcards.scene, "embedding")
+    places = {"filler": f"{folder}/filler"}
+    return [
+        f"{places.get(name, f'{folder}/networks/{name}')}/{file}"
+        for name in trained_embeddings(wildcards)
+        for file in ("record.json", "history.csv")
+    ]
+
+
+def drawn_targets(wildcards):
+    """The targets that are drawn over the potential, where they are ranked on it."""
+    settings = settings_of(wildcards)
+    if "targets" not in settings or not CONFIG.has_potential(settings):
+        return []
+    return [
+        f"{folder_of(wildcards.scene, 'targets')}/{name}"
+        for name in ("targets.gpkg", "targets.json")
+    ]
+
+
+def prospect_flags(wildcards, input):
+    """What the figures of prospects show beside the scene's own files."""
+    settings = settings_of(wildcards)
+    targets = input.get("targets")
+    surveys = ("mines", "geology", "claims", "occurrences")
+    return {
+        "map_classes": input.iron if CONFIG.has_potential(settings) else None,
+        "sampled": holds("sampled", "prospects")(wildcards),
+        "untested": not holds("trained", "prospects")(wildcards),
+        "targets": Path(targets[0]).parent if targets else None,
+        "substances": settings.get("targets", {}).get("substances"),
+        **{name: input.get(name) for name in surveys},
+    }
+
+
+def settings_text(study):
+    """The settings that made a study, with the plan of its scenes, as JSON."""
+    settings = SETTINGS["studies"][study]
+    scenes = [
+        {
+            **scene,
+            "synthetic": bool(scene["ground"]),
+            "held": {
+                f"{sensor}/{method}": sorted(conditions(scene, method, sensor))
+                for method, sensor in PLAN.parts_of(scene)
+            },
+        }
+        for scene in scenes_of(study)
+    ]
+    shared = pick(SETTINGS, "accuracy", "twin")
+    return json.dumps({"study": study, "settings": settings, **shared, "scenes": scenes})
+
+
+def trial_files(wildcards):
+    """Scores and record of the trial on real spectra, where a study has one."""
+    settings = settings_of(wildcards).get("embedding")
+    if not settings or not settings["spectra"]["training"]:
+        return []
+    place = f"<results>/studies/{wildcards.study}/embedding/spectra"
+    return [f"{place}/{name}" for name in ("scores.csv", "record.json")]
+
+
+def collection_summaries(wildcards):
+    """Summaries of a study's named collections of spectra."""
+    names = settings_of(wildcards).get("embedding", {"pixels": {}})["pixels"]
+    place = f"<results>/studies/{wildcards.study}/embedding/pixels"
+    return [f"{place}/{name}/summary.csv" for name in names]
+
+
+def study_classes(wildcards):
+    """Tables of the classes that a study's methods look for."""
+    settings = settings_of(wildcards)
+    return [classes_for(name)(wildcards) for name in CONFIG.COMPARING if name in settings]
+
+
+def records_of_networks(wildcards):
+    """Records of the networks that a study's scenes train."""
+    for scene, method, sensor in parts_of(wildcards.study):
+        part = SimpleNamespace(scene=scene["scene"], sensor=sensor)
+        if method == "patches":
+            yield from network_files(part)
+        if method == "embedding":
+            yield from network_histories(part)
