@@ -30,7 +30,7 @@ studies:
   porphyry:
     minerals:
       zones: {propylitic: [chlorite, epidote, calcite], potassic-phyllic: [biotite, feldspar]}
-  zafarghand: {zones: {score: {per_class: 300, folds: 3}}}
+  zafarghand: {zones: {score: {per_class: 300, folds: 3, buffer_px: 4}}}
   bahia:
     mnf: {components: 4, skewers: 100}
     prospects:

@@ -188,7 +188,7 @@ def read_scene(source: Source) -> SensorScene:
         id=source.id,
         cube=read_json(stack / "cube.json"),
         figures=source.figures([name for name in FIGURE_TITLES if name not in absent]),
-        records=source.records("") if source.trained else [],
+        records=source.records("") if source.holds("trained") else [],
         bands=require_rows(stack / "bands.csv", bands),
         sensors={name: read_json(source.scene_dir / name / "cube/cube.json") for name in known},
         tables=tables,
