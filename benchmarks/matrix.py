@@ -50,9 +50,11 @@ CONFIG = {
         },
         "zones": {
             "cube": {"atmosphere": []},
-            "zones": {"score": {"folds": 3, "per_class": 1000}},
+            "zones": {"score": {"folds": 3, "per_class": 1000, "buffer_px": 3}},
         },
         "iron": {
+            # EMIT's few pixels of so small a scene lie below clouds.
+            "cube": {"mask": []},
             "prospects": {
                 "strata": {
                     **{"counts": [6, 6, 6, 12], "ore_count": 6, "allow_fewer": True},
@@ -89,6 +91,11 @@ MAPS = {
 }
 
 
+# EMIT comes in degrees, in which a ring around a mine has no width in metres: its prospects are
+# found on the grid of the stack.
+ON_STACK = {("prospects", "emit")}
+
+
 def study_of(method: str) -> str:
     """The study that runs a method."""
     return next(name for name, study in CONFIG["studies"].items() if method in study)
@@ -96,8 +103,17 @@ def study_of(method: str) -> str:
 
 def write_inputs(folder: Path) -> Path:
     """Config and table of scenes; the path of the config."""
+    stacked = {**CONFIG["studies"]["iron"]}
+    stacked["prospects"] = {**stacked["prospects"], "sensors": ["stack"]}
+    studies = {**CONFIG["studies"], "iron-stack": stacked}
     rows = [
-        f"{sensor}-{study}\t{study}\t{sensor}\ttwin:{ground}\ttwin"
+        "\t".join(
+            (
+                f"{sensor}-{study}",
+                "iron-stack" if study == "iron" and ("prospects", sensor) in ON_STACK else study,
+                *(sensor, f"twin:{ground}", "twin"),
+            )
+        )
         for sensor in TWIN_PRODUCTS
         for study, ground in GROUNDS.items()
     ]
@@ -105,14 +121,17 @@ def write_inputs(folder: Path) -> Path:
     table.write_text("\n".join(["scene\tstudy\tsensor\tproduct\ttruth", *rows]) + "\n")
     config = folder / "config.yaml"
     places = {"results": str(folder / "results")}
-    config.write_text(yaml.safe_dump({**CONFIG, "scenes": str(table), "pathvars": places}))
+    config.write_text(
+        yaml.safe_dump({**CONFIG, "studies": studies, "scenes": str(table), "pathvars": places})
+    )
     return config
 
 
 def files_of(folder: Path, method: str, sensor: str) -> tuple[list[Path], Path | None]:
     """What a cell's run leaves, and the record of its accuracy, if its method has one."""
     scene = folder / "results/scenes" / f"{sensor}-{study_of(method)}"
-    made, records, record = (part.format(sensor=sensor) for part in MAPS[method])
+    place = "stack" if (method, sensor) in ON_STACK else sensor
+    made, records, record = (part.format(sensor=place) for part in MAPS[method])
     if not records:
         return [scene / made], None
     return [scene / made, scene / records], scene / records / record
