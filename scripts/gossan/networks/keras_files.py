@@ -4,6 +4,7 @@ TensorFlow is loaded by the functions that need it, and by nothing that runs a t
 """
 
 import json
+import os
 import zipfile
 from collections.abc import Set
 from pathlib import Path
@@ -29,7 +30,12 @@ def set_up_tensorflow(threads: int, seed: int) -> None:
     Threads can be set once in a process, before the first operation; later calls must agree.
     Raises InputError where they do not.
     """
+    from threadpoolctl import threadpool_limits
+
     keras, tensorflow = load_keras()
+    # Sums of NumPy's matrix products, too, depend on threads, and Snakemake sets those to the cores
+    # that a run happens to have.
+    threadpool_limits(threads, "blas")
     threading = tensorflow.config.threading
     try:
         threading.set_intra_op_parallelism_threads(threads)
@@ -44,8 +50,6 @@ def set_up_tensorflow(threads: int, seed: int) -> None:
 
 def load_keras() -> tuple[object, object]:
     """Keras and TensorFlow, whose greetings are no faults and stay out of the log."""
-    import os
-
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import keras
     import tensorflow
