@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from toolkit import add_threads, run
+from toolkit import add_threads, one_blas_thread, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -70,10 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read pixels, library and networks, test every method, write tables and records."""
-    from threadpoolctl import threadpool_limits
-
-    # Threads go over spectra; nested ones of the linear algebra would slow each other down.
-    with threadpool_limits(1):
+    with one_blas_thread():
         _assess(arguments)
 
 

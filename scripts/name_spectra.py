@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from toolkit import add_threads, run
+from toolkit import add_threads, one_blas_thread, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,10 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read spectra, network and library, choose thresholds, name, write tables."""
-    from threadpoolctl import threadpool_limits
-
-    # Threads go over spectra; nested ones of the linear algebra would slow each other down.
-    with threadpool_limits(1):
+    with one_blas_thread():
         _name(arguments)
 
 

@@ -1,10 +1,12 @@
 """What every command-line tool shares: logged arguments, one-line errors, exit codes."""
 
 import argparse
+import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from gossan.errors import InputError
@@ -141,6 +143,20 @@ def add_wavelets(parser: argparse.ArgumentParser) -> None:
         help="what becomes of valid pixels within the filter's reach of nodata: their values rest "
         "in part on nodata filled from its surroundings, or they are nodata, too",
     )
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold linear algebra to one thread: the threads of a tool go over its own pieces of work.
+
+    Sums of matrix products depend on the threads, which a run sets to the cores that it has. The
+    libraries are loaded first, for only those that are can be held.
+    """
+    from threadpoolctl import threadpool_limits
+
+    importlib.import_module("scipy.linalg")
+    with threadpool_limits(1):
+        yield
 
 
 def one_line(error: Exception) -> str:
