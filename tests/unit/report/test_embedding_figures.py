@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sensor_reports
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
+from figure_checks import assert_text_fits, png, texts
 from PIL import Image
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
@@ -15,7 +14,7 @@ from gossan.cube.bands import read_bands
 from gossan.legend import MapClass, read_classes
 from gossan.raster import BandTable, Grid
 from gossan.report import embedding_figures as figures
-from gossan.report.drawing import Raster, read_small, save_figure
+from gossan.report.drawing import Raster, read_small
 from gossan.tables import read_references
 
 GRID = Grid(CRS.from_epsg(32611), from_origin(480_000, 4_160_000, 30, 30), 40, 30)
@@ -92,16 +91,6 @@ def draw(request, folder, classes):
     return lambda synthetic: DRAW[request.param](folder, classes, synthetic)
 
 
-def texts(figure):
-    return " | ".join(text.get_text() for text in figure.findobj(Text) if text.get_text())
-
-
-def png(figure):
-    buffer = io.BytesIO()
-    save_figure(figure, buffer)
-    return buffer.getvalue()
-
-
 def test_every_figure_says_synthetic_only_when_it_is(draw):
     assert "SYNTHETIC" in texts(draw(True))
     assert "SYNTHETIC" not in texts(draw(False))
@@ -114,15 +103,7 @@ def test_figures_are_without_metadata(draw):
 
 
 def test_all_text_fits_into_the_figure(draw):
-    figure = draw(True)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    box = figure.get_tightbbox(canvas.get_renderer())
-    margin = 0.15
-    assert box.x0 > -margin
-    assert box.y0 > -margin
-    assert box.x1 < figure.get_figwidth() + margin
-    assert box.y1 < figure.get_figheight() + margin
+    assert_text_fits(draw(True))
 
 
 # Vienot, Brettel and Mollon (1999), Color Research and Application 24, 243-252: linear RGB as

@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+from figure_checks import assert_text_fits, png, texts
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from rasterio.crs import CRS
@@ -13,7 +14,7 @@ from gossan.minerals.map_tables import Signature
 from gossan.raster import BandTable, Grid
 from gossan.report import drawing
 from gossan.report import minerals_figures as figures
-from gossan.report.drawing import Raster, read_small, save_figure
+from gossan.report.drawing import Raster, read_small
 
 CLASSES = [
     MapClass(2, "chalcocite", "Chalcocite", "#00FE00"),
@@ -29,19 +30,6 @@ def codes(grid=UTM):
     values[0, 25:30] = 12
     values[0, :3, :3] = np.nan
     return Raster(values, grid, BandTable(("class",)))
-
-
-def texts(figure):
-    found = [
-        text.get_text() for text in figure.findobj(match=lambda item: hasattr(item, "get_text"))
-    ]
-    return " | ".join(found)
-
-
-def png(figure):
-    buffer = io.BytesIO()
-    save_figure(figure, buffer)
-    return buffer.getvalue()
 
 
 def record(assessed=True):
@@ -139,15 +127,7 @@ def test_figures_are_equal_bytes_without_metadata(name):
 
 @pytest.mark.parametrize("name", DRAW)
 def test_all_text_fits_into_the_figure(name):
-    figure = DRAW[name](True)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    box = figure.get_tightbbox(canvas.get_renderer())
-    margin = 0.15
-    assert box.x0 > -margin
-    assert box.y0 > -margin
-    assert box.x1 < figure.get_figwidth() + margin
-    assert box.y1 < figure.get_figheight() + margin
+    assert_text_fits(DRAW[name](True))
 
 
 def test_the_legend_has_only_classes_that_occur():

@@ -1,16 +1,13 @@
-import io
-
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
+from figure_checks import assert_text_fits, png, texts
 from patch_scenes import CHALCOCITE, FELDSPAR, split_table
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from gossan.raster import BandTable, Grid
 from gossan.report import patches_figures as cnn_figures
-from gossan.report.drawing import Raster, save_figure
+from gossan.report.drawing import Raster
 
 PAIR = [CHALCOCITE, FELDSPAR]
 UTM = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 50, 40)
@@ -97,16 +94,6 @@ DRAW = {
 }
 
 
-def texts(figure):
-    return " | ".join(text.get_text() for text in figure.findobj(Text))
-
-
-def png(figure):
-    buffer = io.BytesIO()
-    save_figure(figure, buffer)
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize("name", DRAW)
 def test_every_figure_says_synthetic_only_when_it_is(name):
     assert "SYNTHETIC" in texts(DRAW[name](True))
@@ -120,14 +107,7 @@ def test_figures_are_equal_bytes(name):
 
 @pytest.mark.parametrize("name", DRAW)
 def test_all_text_fits_into_the_figure(name):
-    figure = DRAW[name](True)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    box = figure.get_tightbbox(canvas.get_renderer())
-    assert box.x0 > -0.15
-    assert box.y0 > -0.15
-    assert box.x1 < figure.get_figwidth() + 0.15
-    assert box.y1 < figure.get_figheight() + 0.15
+    assert_text_fits(DRAW[name](True))
 
 
 def test_examples_run_from_pure_to_mixed():

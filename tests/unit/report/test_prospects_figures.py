@@ -2,8 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
+from figure_checks import assert_text_fits, png, texts
 from PIL import Image
 from prospects import MINES, NAMES, pixel_box, pixel_point, write_shapes
 from rasterio.crs import CRS
@@ -14,7 +13,7 @@ from gossan.prospects.potential import classify_potential
 from gossan.raster import BandTable, Grid
 from gossan.report import drawing, mnf_figures, targets_figures
 from gossan.report import prospects_figures as figures
-from gossan.report.drawing import Raster, save_figure
+from gossan.report.drawing import Raster
 
 GRID = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 180, 150)
 CENTRES_UM = (0.49, 0.56, 0.665, 0.705, 0.74, 0.783, 0.842, 0.865, 1.61, 2.19)
@@ -325,16 +324,6 @@ def draw(request, covers, grades):
     return lambda synthetic: DRAW[request.param](synthetic, covers, grades)
 
 
-def texts(figure):
-    return " | ".join(text.get_text() for text in figure.findobj(Text))
-
-
-def png(figure):
-    buffer = io.BytesIO()
-    save_figure(figure, buffer)
-    return buffer.getvalue()
-
-
 def test_every_figure_says_synthetic_only_when_it_is(draw):
     assert "SYNTHETIC" in texts(draw(True))
     assert "SYNTHETIC" not in texts(draw(False))
@@ -349,15 +338,7 @@ def test_figures_are_equal_bytes_without_metadata(draw):
 
 
 def test_all_text_fits_into_the_figure(draw):
-    figure = draw(True)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    box = figure.get_tightbbox(canvas.get_renderer())
-    margin = 0.15
-    assert box.x0 > -margin
-    assert box.y0 > -margin
-    assert box.x1 < figure.get_figwidth() + margin
-    assert box.y1 < figure.get_figheight() + margin
+    assert_text_fits(draw(True))
 
 
 def test_numbers_carry_their_n(covers, grades):

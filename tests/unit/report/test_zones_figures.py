@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from figure_checks import assert_text_fits, png, texts
 from PIL import Image
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
@@ -10,7 +10,7 @@ from zone_scenes import write_zones
 
 from gossan.raster import BandTable, Grid
 from gossan.report import zones_figures as figures
-from gossan.report.drawing import Raster, save_figure
+from gossan.report.drawing import Raster
 
 GRID = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 112, 96)
 BANDS = ("4", "5", "6")
@@ -179,19 +179,6 @@ DRAW = {
 }
 
 
-def texts(figure):
-    found = [
-        text.get_text() for text in figure.findobj(match=lambda item: hasattr(item, "get_text"))
-    ]
-    return " | ".join(found)
-
-
-def png(figure):
-    buffer = io.BytesIO()
-    save_figure(figure, buffer)
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize("name", DRAW)
 def test_every_figure_says_synthetic_only_when_it_is(name):
     assert "SYNTHETIC" in texts(DRAW[name](True))
@@ -209,15 +196,7 @@ def test_figures_are_equal_bytes_without_metadata(name):
 
 @pytest.mark.parametrize("name", DRAW)
 def test_all_text_fits_into_the_figure(name):
-    figure = DRAW[name](True)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    box = figure.get_tightbbox(canvas.get_renderer())
-    margin = 0.15
-    assert box.x0 > -margin
-    assert box.y0 > -margin
-    assert box.x1 < figure.get_figwidth() + margin
-    assert box.y1 < figure.get_figheight() + margin
+    assert_text_fits(DRAW[name](True))
 
 
 def test_precision_never_stands_without_recall_and_counts():
