@@ -16,10 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from gossan.accuracy.blocks import Bootstrap
+from gossan.forests.features import Stack
+from gossan.forests.samples import parse_plan, read_samples
+from gossan.forests.validation import Options, compare_tests, read_ground, run_tests
 from gossan.legend import MapClass
-from gossan.prospects.features import Stack
-from gossan.prospects.forest_samples import parse_plan, read_samples
-from gossan.prospects.forest_validation import Options, compare_tests, read_ground, run_tests
 
 CUBE = ("B02", "B03", "B04", "B06", "B07")
 EXTRA = ("CT", "GT", "K", "MDT", "TH", "TH_K", "U", "U_K", "U_TH")

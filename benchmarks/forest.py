@@ -16,7 +16,7 @@ import sklearn
 from sklearn.ensemble import RandomForestClassifier
 
 import sam
-from gossan.prospects.forest import Forest, flatten_forest, predict_probabilities
+from gossan.forests.forest import Forest, flatten_forest, predict_probabilities
 from gossan.raster import BandTable
 
 PEER = f"scikit-learn {sklearn.__version__}"

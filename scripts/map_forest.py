@@ -64,13 +64,13 @@ def main(arguments: argparse.Namespace) -> None:
 
     from gossan.errors import InputError
     from gossan.files import write_json
+    from gossan.forests.features import Stack, make_features, require_fit
+    from gossan.forests.forest import predict_block, read_forest, require_same_bands
+    from gossan.forests.samples import parse_plan
     from gossan.legend import (
         read_classes,
     )
     from gossan.maps import ClassMap, Ramp, write_maps
-    from gossan.prospects.features import Stack, make_features, require_fit
-    from gossan.prospects.forest import predict_block, read_forest, require_same_bands
-    from gossan.prospects.forest_samples import parse_plan
     from gossan.raster import is_synthetic
 
     forest = read_forest(arguments.forest)

@@ -53,16 +53,16 @@ def main(arguments: argparse.Namespace) -> None:
     """Read points and features, train, write the forest and its record."""
     from gossan.errors import InputError
     from gossan.files import write_json
-    from gossan.legend import read_classes
-    from gossan.prospects.features import Stack
-    from gossan.prospects.forest import flatten_forest, grow_forest, write_forest
-    from gossan.prospects.forest_samples import (
+    from gossan.forests.features import Stack
+    from gossan.forests.forest import flatten_forest, grow_forest, write_forest
+    from gossan.forests.samples import (
         draw_labels,
         read_plans,
         read_samples,
         require_train,
     )
-    from gossan.prospects.forest_validation import plan_layers, read_plan_features
+    from gossan.forests.validation import plan_layers, read_plan_features
+    from gossan.legend import read_classes
     from gossan.raster import is_synthetic, read_info
 
     plans = read_plans(arguments.plan)

@@ -71,10 +71,9 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.accuracy.blocks import Bootstrap
     from gossan.errors import InputError
     from gossan.files import write_json
-    from gossan.legend import read_classes
-    from gossan.prospects.features import Stack
-    from gossan.prospects.forest_samples import read_plans, read_samples, require_train
-    from gossan.prospects.forest_validation import (
+    from gossan.forests.features import Stack
+    from gossan.forests.samples import read_plans, read_samples, require_train
+    from gossan.forests.validation import (
         CHOSEN,
         Options,
         choose_for_map,
@@ -85,6 +84,7 @@ def main(arguments: argparse.Namespace) -> None:
         read_ground,
         run_tests,
     )
+    from gossan.legend import read_classes
     from gossan.raster import is_synthetic
     from gossan.tables import write_table
 

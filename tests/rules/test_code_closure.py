@@ -15,6 +15,7 @@ FLOORS = (
     ("",),
     ("products", "library", "transforms"),
     ("cube", "accuracy", "networks"),
+    ("forests",),
     ("minerals",),
     ("patches", "zones", "prospects", "embedding"),
     ("targets",),

@@ -12,6 +12,7 @@ ROOMS = (
     "accuracy",
     "cube",
     "embedding",
+    "forests",
     "library",
     "minerals",
     "networks",

@@ -1,1 +1,1 @@
-"""Samples, labels, forests, potential and targets."""
+"""Strata around mines, labels of iron ore, potential, and which tests of forests are told."""

@@ -3,8 +3,8 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from gossan.errors import InputError
-from gossan.prospects import forest as module
-from gossan.prospects.forest import (
+from gossan.forests import forest as module
+from gossan.forests.forest import (
     ForestSettings,
     flatten_forest,
     grow_forest,

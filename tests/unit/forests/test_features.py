@@ -5,7 +5,7 @@ from rasterio.windows import Window
 from samples import write_raster
 
 from gossan.errors import InputError
-from gossan.prospects.features import Recipe, Stack, make_features, read_point_features
+from gossan.forests.features import Recipe, Stack, make_features, read_point_features
 from gossan.raster import Grid, grow_window
 
 RECIPES = [Recipe(), Recipe((3, 9)), Recipe((5,), "haar", 2), Recipe((), "sym4", 1)]

@@ -10,9 +10,9 @@ import numpy as np
 
 from gossan.accuracy.blocks import SpatialBlocks
 from gossan.errors import InputError
+from gossan.forests.features import Recipe
+from gossan.forests.forest import ForestSettings
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
-from gossan.prospects.features import Recipe
-from gossan.prospects.forest import ForestSettings
 from gossan.raster import Grid, iter_blocks
 from gossan.sampling import pixel_priorities, smallest_of_each
 from gossan.tables import read_table

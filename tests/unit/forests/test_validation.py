@@ -1,9 +1,9 @@
 import numpy as np
 
 from gossan.accuracy.blocks import Bootstrap
+from gossan.forests.samples import Plan, Samples
+from gossan.forests.validation import Ground, Options, Test, compare_tests
 from gossan.legend import MapClass
-from gossan.prospects.forest_samples import Plan, Samples
-from gossan.prospects.forest_validation import Ground, Options, Test, compare_tests
 
 OPTIONS = Options(bootstrap=Bootstrap(24, 200, 42), folds=8, per_class=150, threads=1)
 CLASSES = [MapClass(code, name, name, "#808080") for code, name in enumerate(("ore", "soil"), 1)]

@@ -18,10 +18,10 @@ from gossan.accuracy.record import RULES as MAP_RULES
 from gossan.accuracy.record import TruthSource, class_labels, make_record
 from gossan.accuracy.scores import count_pixels, score_confusion
 from gossan.errors import InputError
+from gossan.forests.features import Stack, read_point_features, require_fit
+from gossan.forests.forest import Forest, flatten_forest, grow_forest, predict_probabilities
+from gossan.forests.samples import Plan, Samples
 from gossan.legend import MapClass
-from gossan.prospects.features import Stack, read_point_features, require_fit
-from gossan.prospects.forest import Forest, flatten_forest, grow_forest, predict_probabilities
-from gossan.prospects.forest_samples import Plan, Samples
 
 CHOSEN = "chosen"
 INNER_FOLDS = 4

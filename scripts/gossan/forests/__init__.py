@@ -1,0 +1,1 @@
+"""Forests of decision trees: features, training, kernel, choice between plans and tests."""
