@@ -42,7 +42,7 @@ def map_cube(folder, library):
         "resample_library",
         *("--library", library, "--classes", folder / "classes.csv"),
         *("--cube", folder / "cube.tif", "--references", folder / "references.csv"),
-        *("--records", folder / "records.csv"),
+        *("--records", folder / "records.csv", "--records-per-class", "one"),
     )
     assert done.returncode == 0, done.stderr
     done = run_tool(

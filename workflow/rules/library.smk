@@ -70,12 +70,13 @@ rule resample_library:
         mem_mb=500,
     params:
         digest=digest("resample_library"),
+        per_class="one",
     message:
         "Resampling reference spectra to the bands of {wildcards.sensor} of {wildcards.scene}"
     shell:
         "python {input.script:q} --library {input.library:q} --classes {input.classes:q}"
-        " --cube {input.cube:q} --references {output.references:q}"
-        " --records {output.records:q}"
+        " --cube {input.cube:q} --records-per-class {params.per_class}"
+        " --references {output.references:q} --records {output.records:q}"
         " 2> {log:q}"
 
 

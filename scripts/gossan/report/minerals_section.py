@@ -161,11 +161,13 @@ def describe_library(sources: Sequence[str]) -> str:
 def _class_rows(scene: MineralsScene, residuals: Sequence[Mapping[str, str]]) -> list[dict]:
     """Class, threshold, and the spectrum used; residuals only where the spectrum is modelled."""
     fits = {row["name"]: row for row in residuals}
-    used = {row["name"]: row for row in scene.spectra}
     rows = []
     for item in scene.classes:
-        own = used.get(item.name, {"library": "", "record": ""})
-        library, record = own["library"], own["record"]
+        own = [row for row in scene.spectra if row["name"] == item.name]
+        library = own[0]["library"] if own else ""
+        record = own[0]["record"] if own else ""
+        if len(own) > 1:
+            record += f" and {len(own) - 1} more"
         fit = fits.get(item.name, {}) if library == ANALYTIC else {}
         rows.append(
             {
