@@ -199,7 +199,9 @@ def _candidates(spectra: Sequence[Spectrum], name: str, record: str) -> list[Spe
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.lower().replace("_", " ").split())
+    # USGS writes "<2um" into a record's title and "lt2um" into its file's name.
+    words = text.lower().replace("_", " ").replace("<", "lt").replace(">", "gt")
+    return " ".join(words.split())
 
 
 def _stem(spectrum: Spectrum) -> str:

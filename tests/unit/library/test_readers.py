@@ -310,6 +310,8 @@ def test_select_prefers_record_then_exact_name_then_first_word():
     assert select_spectrum(spectra, "calcite").name == "calcite"
     assert select_spectrum(spectra, "calcite", "not there").name == "calcite"
     assert select_spectrum(spectra[:1], "alunite").name == "Alunite GDS82 Na82 BECKb"
+    sizes = named("Epidote GDS26.a 75-200um", "Epidote GDS26.b <75um BECKb")
+    assert select_spectrum(sizes, "epidote", "GDS26.b_lt75um") is sizes[1]
 
 
 def test_select_lists_what_there_is():
