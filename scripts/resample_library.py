@@ -12,6 +12,7 @@ from gossan.library.readers import (
     write_references,
 )
 from gossan.library.resample import resample_records
+from gossan.library.separability import COLUMNS, read_spread, separable_rows, separate
 from gossan.raster import read_info
 from gossan.tables import write_rows
 from toolkit import run
@@ -41,9 +42,21 @@ def build_parser() -> argparse.ArgumentParser:
         help="one: the record that the class table names, or the only one; all: every record of "
         "the class in the libraries",
     )
+    parser.add_argument(
+        "--spread",
+        type=Path,
+        required=True,
+        help="table of how records of one mineral differ (measure_spread.py)",
+    )
     parser.add_argument("--references", type=Path, required=True, help="table of spectra to write")
     parser.add_argument(
         "--records", type=Path, required=True, help="table to write of the records that each took"
+    )
+    parser.add_argument(
+        "--separable",
+        type=Path,
+        required=True,
+        help="table to write of the minerals that the bands tell apart, and of those that are one",
     )
     return parser
 
@@ -52,6 +65,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Read the libraries, resample each class's records and write the tables."""
     info = read_info(arguments.cube)
     classes = read_classes(arguments.classes)
+    spread = read_spread(arguments.spread)
     libraries = [read_library(path) for path in arguments.library]
     picked = {
         entry.name: (
@@ -83,6 +97,9 @@ def main(arguments: argparse.Namespace) -> None:
         for name, record in zip(references.names, records, strict=True)
     ]
     write_rows(arguments.records, ("name", "library", "record"), rows)
+    minerals = [entry.name for entry in classes if entry.kind == "mineral"]
+    separable = separable_rows(separate(references.only(minerals), spread)) if minerals else []
+    write_rows(arguments.separable, COLUMNS, separable)
 
 
 if __name__ == "__main__":

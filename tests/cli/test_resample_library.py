@@ -1,5 +1,6 @@
 """resample_library: references of a study's classes at the bands of a cube."""
 
+import csv
 import subprocess
 import sys
 
@@ -56,6 +57,8 @@ def resample(root, tmp_path):
         command += ["--library", *libraries, "--classes", tmp_path / "classes.csv"]
         command += ["--cube", tmp_path / "cube.tif", "--references", output]
         command += ["--records", tmp_path / "records.csv", "--records-per-class", per_class]
+        command += ["--spread", root / "resources/static/record_spread.csv"]
+        command += ["--separable", tmp_path / "separable.csv"]
         command = [str(part) for part in command]
         return subprocess.run(command, capture_output=True, text=True), output
 
@@ -198,3 +201,17 @@ def test_all_records_of_a_class_stand_beside_one_another(resample, tmp_path, roo
         "calcite,library.csv,Calcite WS272",
         "calcite,library.csv,Calcite HS48",
     ]
+
+
+def test_minerals_that_the_bands_cannot_tell_apart_are_in_a_table(resample, root, tmp_path):
+    table = (root / "resources/static/minerals.csv").read_text().splitlines()
+    wanted = ("calcite", "dolomite", "hematite", "soil")
+    classes = "\n".join([table[0], *(row for row in table if row.split(",")[1] in wanted)]) + "\n"
+    finished, _ = resample(root / "resources/static/analytic_library.csv", classes=classes)
+    assert finished.returncode == 0, finished.stderr
+    with (tmp_path / "separable.csv").open(newline="") as stream:
+        rows = {row["mineral"]: row for row in csv.DictReader(stream)}
+    assert list(rows) == ["calcite", "dolomite", "hematite"]
+    assert (rows["calcite"]["one_with"], rows["dolomite"]["one_with"]) == ("dolomite", "calcite")
+    assert rows["hematite"]["one_with"] == ""
+    assert rows["calcite"]["note"] == "with these 7 bands one with dolomite"

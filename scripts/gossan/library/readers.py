@@ -9,7 +9,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,12 @@ class References:
     wavelength_um: np.ndarray
     fwhm_um: np.ndarray
     reflectance: np.ndarray
+
+    def only(self, names: Sequence[str]) -> "References":
+        """The spectra of the classes called `names`, in their order here."""
+        rows = [row for row, name in enumerate(self.names) if name in names]
+        kept = tuple(self.names[row] for row in rows)
+        return replace(self, names=kept, reflectance=self.reflectance[rows])
 
 
 def read_library(path: str | Path) -> list[Spectrum]:
