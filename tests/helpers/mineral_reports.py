@@ -16,6 +16,7 @@ FILES = {
     "cube.json": "cube/cube.json",
     "references.csv": "minerals/library/references.csv",
     "records.csv": "minerals/library/records.csv",
+    "separable.csv": "minerals/library/separable.csv",
     "sam.json": "minerals/accuracy/minerals.json",
     **{
         name: f"minerals/{name}"

@@ -45,13 +45,15 @@ class MineralsScene(Scene):
     """A scene with its mineral map.
 
     `areas` maps class codes to (pixels, km² or None), `accuracy` is the map's record, `spectra`
-    has a row per class: its name, and the library and record of its spectrum.
+    has a row per record of a class: its name, library and record. `separable` has a row per
+    mineral: the number of bands, and the minerals that these cannot tell it from.
     """
 
     classes: Sequence[MapClass]
     areas: Mapping[int, tuple[int, float | None]]
     accuracy: Mapping
     spectra: Sequence[Mapping[str, str]] = ()
+    separable: Sequence[Mapping[str, str]] = ()
 
 
 def read_scene(source: Source) -> MineralsScene:
@@ -67,6 +69,9 @@ def read_scene(source: Source) -> MineralsScene:
         areas=read_areas(source.folder / "areas.csv"),
         accuracy=accuracy,
         spectra=read_table(source.folder / "library/records.csv", ["name", "library", "record"]),
+        separable=read_table(
+            source.folder / "library/separable.csv", ["mineral", "bands", "one_with"]
+        ),
     )
 
 
@@ -96,6 +101,29 @@ def summarise(scene: MineralsScene) -> list[str]:
             "No accuracy can be stated, because there is no truth to compare the map with.",
         ]
     return [first, _headline(scene), describe_weakest(record)]
+
+
+def describe_separable(scene: MineralsScene) -> str:
+    """Which minerals the bands cannot tell apart, from their records alone."""
+    if len(scene.separable) < 2:
+        return ""
+    labels = {item.name: item.label for item in scene.classes}
+    groups: dict[frozenset[str], str] = {}
+    for row in scene.separable:
+        names = [row["mineral"], *filter(None, row["one_with"].split("; "))]
+        if len(names) > 1:
+            told = [labels.get(name, name).lower() for name in names]
+            groups.setdefault(frozenset(names), f"{', '.join(told[:-1])} and {told[-1]} are one")
+    bands = scene.separable[0]["bands"]
+    if not groups:
+        return (
+            f"By their library records, these {bands} bands can tell all "
+            f"{len(scene.separable)} minerals apart. Mixed ground is harder than records are."
+        )
+    return (
+        f"With these {bands} bands {'; '.join(groups.values())}: their library records differ less "
+        "than records of one mineral do, so what the map says between them means little."
+    )
 
 
 def _mapped(scene: MineralsScene) -> int:
@@ -161,11 +189,13 @@ def describe_library(sources: Sequence[str]) -> str:
 def _class_rows(scene: MineralsScene, residuals: Sequence[Mapping[str, str]]) -> list[dict]:
     """Class, threshold, and the spectrum used; residuals only where the spectrum is modelled."""
     fits = {row["name"]: row for row in residuals}
-    used = {row["name"]: row for row in scene.spectra}
     rows = []
     for item in scene.classes:
-        own = used.get(item.name, {"library": "", "record": ""})
-        library, record = own["library"], own["record"]
+        own = [row for row in scene.spectra if row["name"] == item.name]
+        library = own[0]["library"] if own else ""
+        record = own[0]["record"] if own else ""
+        if len(own) > 1:
+            record += f" and {len(own) - 1} more"
         fit = fits.get(item.name, {}) if library == ANALYTIC else {}
         rows.append(
             {
@@ -220,6 +250,7 @@ def _context(scene: MineralsScene, source: Source) -> dict:
     classes = _class_rows(scene, source.residuals)
     return {
         "cards": _cards(scene) if assessed else [],
+        "separable_text": describe_separable(scene),
         "areas": _area_rows(scene),
         "clear_pixels": _clear_pixels(scene),
         "accuracy": record,

@@ -1,5 +1,7 @@
 """Readers of spectral libraries: one small golden file per format, and damaged ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from gossan.library.readers import (
     read_envi_wavelengths,
     read_library,
     read_references,
+    select_all,
     select_from_libraries,
     select_spectrum,
     write_references,
@@ -307,6 +310,8 @@ def test_select_prefers_record_then_exact_name_then_first_word():
     assert select_spectrum(spectra, "calcite").name == "calcite"
     assert select_spectrum(spectra, "calcite", "not there").name == "calcite"
     assert select_spectrum(spectra[:1], "alunite").name == "Alunite GDS82 Na82 BECKb"
+    sizes = named("Epidote GDS26.a 75-200um", "Epidote GDS26.b <75um BECKb")
+    assert select_spectrum(sizes, "epidote", "GDS26.b_lt75um") is sizes[1]
 
 
 def test_select_lists_what_there_is():
@@ -330,6 +335,58 @@ def test_the_first_library_that_has_a_mineral_gives_it():
         select_from_libraries([usgs, own], "alunite")
     with pytest.raises(InputError, match=r"'quartz' is not in the library of 4 spectra"):
         select_from_libraries([own, usgs], "quartz")
+
+
+def test_all_records_of_a_class_are_found_once_each_in_a_fixed_order():
+    usgs = named("Alunite GDS82 Na82", "Alunite GDS83", "Alunite_NH4+Jaro GDS1", "Alunite+Pyro X")
+    more = named("Alunogen GDS5", "Alunite GDS83", "Alunite HS295", "alunite")
+    found = select_all([usgs, more], "alunite", "GDS83")
+    assert [(place, spectrum.name) for place, spectrum in found] == [
+        (0, "Alunite GDS83"),
+        (0, "Alunite GDS82 Na82"),
+        (1, "Alunite HS295"),
+        (1, "alunite"),
+    ]
+    # A copy of a record in the same library counts once; files of one name do not.
+    twice = [*named("Alunite 1"), *named("Alunite 1")]
+    other = Spectrum("Alunite 1", twice[0].wavelength_um, np.array([0.3, 0.4]), "lib/b.txt")
+    assert [s for _, s in select_all([[*twice, other]], "alunite")] == [twice[0], other]
+
+
+def test_all_records_of_a_mixture_are_those_of_its_name_or_record():
+    spectra = named("Kaolinite CM3", "kaolinite+muscovite", "Kaol.5+Musc AMX13", "Iron Fe3+")
+    found = select_all([spectra], "kaolinite+muscovite", "AMX13")
+    assert [s.name for _, s in found] == ["Kaol.5+Musc AMX13", "kaolinite+muscovite"]
+    assert [s.name for _, s in select_all([spectra], "kaolinite")] == ["Kaolinite CM3"]
+    assert [s.name for _, s in select_all([spectra], "iron")] == ["Iron Fe3+"]
+    with pytest.raises(InputError, match=r"'calcit' is not in the library of 4 spectra"):
+        select_all([spectra], "calcit")
+
+
+def test_a_modelled_spectrum_stands_in_where_nothing_is_measured():
+    modelled = [replace(s, modelled=True) for s in named("alunite", "calcite")]
+    usgs = named("Alunite GDS82", "Alunite GDS83")
+    assert [s.name for _, s in select_all([modelled, usgs], "alunite")] == [
+        "Alunite GDS82",
+        "Alunite GDS83",
+    ]
+    assert select_all([usgs, modelled], "calcite") == [(1, modelled[1])]
+
+
+def test_references_of_several_records_come_back_under_their_class(tmp_path):
+    references = References(
+        names=("alunite", "alunite", "calcite", "alunite"),
+        band=("B1", "B2"),
+        wavelength_um=np.array([0.5, 0.6]),
+        fwhm_um=np.array([0.1, 0.1]),
+        reflectance=np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8]]),
+    )
+    write_references(tmp_path / "r.csv", references)
+    header = (tmp_path / "r.csv").read_text().splitlines()[0]
+    assert header == "band,wavelength_um,fwhm_um,alunite,alunite#2,calcite,alunite#3"
+    back = read_references(tmp_path / "r.csv")
+    assert back.names == references.names
+    np.testing.assert_array_equal(back.reflectance, references.reflectance)
 
 
 def test_wavelengths_in_nanometres_are_told(tmp_path):
