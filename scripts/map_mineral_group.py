@@ -1,0 +1,179 @@
+"""Map one group of minerals by how pixels differ from the scene's mean: class, distance, margin."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from gossan.cube.lattice import read_lattice
+from gossan.errors import InputError
+from gossan.files import read_json, write_json
+from gossan.legend import GROUPS, MapClass, read_classes
+from gossan.library.follow import follow_cube
+from gossan.library.readers import References, read_references
+from gossan.maps import ClassMap, Ramp, write_maps
+from gossan.minerals.detectors import (
+    coherence_angles,
+    information_divergence,
+    matched_filter,
+    measure_background,
+)
+from gossan.minerals.groups import LEAST_BANDS, group_bands, members_of
+from gossan.minerals.scene_angle import (
+    UNIFORM_CONTRAST,
+    direct_references,
+    map_detector,
+    map_scene_angles,
+    measure_mean,
+)
+from gossan.minerals.spectral_angle import align_records, usable_bands
+from gossan.raster import BandTable, read_info
+from toolkit import add_blocks, one_blas_thread, run
+
+METHODS = {
+    "scene": ("Spectral angle about the scene's mean", "rad", np.pi / 2),
+    "sid": ("Spectral information divergence over the scene's mean", "", np.inf),
+    "matched_filter": ("Matched filter in log reflectance", "", np.inf),
+    "ace": ("Adaptive coherence estimator in log reflectance", "rad", np.pi / 2),
+}
+"""Title, unit of the distance, and the largest distance of a mineral that has no limit."""
+MATCHES = tuple(METHODS)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--cube", type=Path, required=True, help="cube to map")
+    add("--cube-record", type=Path, required=True, help="how the cube was made (JSON)")
+    add(
+        "--references",
+        type=Path,
+        required=True,
+        help="reference spectra at the cube's bands (CSV of resample_library.py)",
+    )
+    add("--classes", type=Path, required=True, help="class table (CSV)")
+    add("--group", required=True, choices=[name for name in GROUPS if name], help="group to map")
+    add("--match", required=True, choices=MATCHES, help="how pixels and references are compared")
+    add("--class-map", type=Path, required=True, help="class raster to write")
+    add("--angle", type=Path, required=True, help="raster of the winner's angle (distance)")
+    add("--margin", type=Path, required=True, help="raster of how much farther the next mineral is")
+    add("--contrast", type=Path, required=True, help="raster of the contrast to the scene's mean")
+    add("--record", type=Path, required=True, help="what was mapped, and notes on it (JSON)")
+    add_blocks(parser)
+    return parser
+
+
+def read_group(
+    arguments: argparse.Namespace, bands: BandTable
+) -> tuple[list[MapClass], list[int], dict[int, np.ndarray]]:
+    """Minerals of the group, places of its bands, and their records (records, bands) by code."""
+    group = arguments.group
+    members = members_of(read_classes(arguments.classes), group)
+    if not members:
+        raise InputError(f"{arguments.classes}: has no mineral of the group {group}")
+    references: References = read_references(arguments.references)
+    usable = set(usable_bands(references, bands, str(arguments.references)))
+    places = [place for place in group_bands(bands, group) if place in usable]
+    if len(places) < LEAST_BANDS:
+        raise InputError(
+            f"{arguments.cube}: has fewer than {LEAST_BANDS} bands of the group {group}; leave its "
+            "minerals out of minerals.references"
+        )
+    every = [place for place in range(len(bands.names)) if place in usable]
+    record = read_json(arguments.cube_record)
+    kept = [every.index(place) for place in places]
+    records = {
+        item.code: follow_cube(
+            align_records(references, item.name, bands.take(every), str(arguments.references)),
+            bands.take(every).names,
+            record,
+            str(arguments.cube_record),
+        )[:, kept]
+        for item in members
+    }
+    return members, places, records
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read cube and references, compare, write rasters, styles and the record."""
+    with one_blas_thread():
+        _map(arguments)
+
+
+def _map(arguments: argparse.Namespace) -> None:
+    info = read_info(arguments.cube)
+    members, places, records = read_group(arguments, info.bands)
+    title, unit, no_limit = METHODS[arguments.match]
+    limits = [item.max_angle_rad or no_limit for item in members]
+    (sample,) = read_lattice(
+        [arguments.cube], block_px=arguments.block_px, threads=arguments.threads
+    )
+    sample = sample[:, places]
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    if not len(sample):
+        raise InputError(f"{arguments.cube}: all pixels are nodata; choose another scene")
+    mean = measure_mean(sample)
+    directions = direct_references(records, mean)
+    background = measure_background(sample, mean)
+    detectors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "sid": lambda pixels: information_divergence(pixels, mean, records),
+        "matched_filter": lambda pixels: matched_filter(pixels, background, directions),
+        "ace": lambda pixels: coherence_angles(pixels, background, directions),
+    }
+
+    def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
+        chosen = block[places]
+        if arguments.match == "scene":
+            return map_scene_angles(chosen, mean, directions, limits)
+        return map_detector(chosen, mean, detectors[arguments.match], directions.codes, limits)
+
+    names = info.bands.take(places).names
+    tags = {**info.tags, "METHOD": title, "GROUP": arguments.group, "GROUP_BANDS": " ".join(names)}
+    widest = 1.5 if unit else 1.0
+    write_maps(
+        classify,
+        [arguments.cube],
+        [
+            ClassMap(arguments.class_map, members, tags=tags),
+            Ramp(arguments.angle, ("distance",), 0.0, widest, unit, reverse=True, tags=tags),
+            Ramp(arguments.margin, ("margin",), 0.0, widest / 3, unit, tags=tags),
+            Ramp(
+                arguments.contrast,
+                ("contrast",),
+                0.0,
+                max(3 * mean.contrast, UNIFORM_CONTRAST),
+                tags=tags,
+            ),
+        ],
+        block_px=arguments.block_px,
+        threads=arguments.threads,
+        progress=f"minerals at {arguments.group}",
+    )
+    notes = []
+    if mean.contrast < UNIFORM_CONTRAST:
+        notes.append(
+            f"the scene is one cover: its pixels differ by {mean.contrast:.2g} from their mean (in "
+            "logarithms), no more than noise does; the map knows nothing"
+        )
+        logging.warning("%s", notes[0])
+    write_json(
+        arguments.record,
+        {
+            "method": title,
+            "group": arguments.group,
+            "bands": list(names),
+            "minerals": [
+                {"name": item.name, "records": len(records[item.code])} for item in members
+            ],
+            "scene_mean": [float(f"{value:.6g}") for value in np.exp(mean.logs)],
+            "scene_contrast": float(f"{mean.contrast:.6g}"),
+            "notes": notes,
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)
