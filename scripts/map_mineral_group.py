@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from gossan.cube.lattice import read_lattice
 from gossan.errors import InputError
 from gossan.files import read_json, write_json
-from gossan.legend import GROUPS, MapClass, read_classes
+from gossan.legend import GROUPS, NODATA, UNCLASSIFIED, MapClass, read_classes
 from gossan.library.follow import follow_cube
-from gossan.library.readers import References, read_references
+from gossan.library.readers import read_references
 from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.minerals.detectors import (
     coherence_angles,
@@ -23,6 +23,7 @@ from gossan.minerals.detectors import (
 from gossan.minerals.groups import LEAST_BANDS, group_bands, members_of
 from gossan.minerals.scene_angle import (
     UNIFORM_CONTRAST,
+    SceneMean,
     direct_references,
     map_detector,
     map_scene_angles,
@@ -66,35 +67,54 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_group(
-    arguments: argparse.Namespace, bands: BandTable
-) -> tuple[list[MapClass], list[int], dict[int, np.ndarray]]:
-    """Minerals of the group, places of its bands, and their records (records, bands) by code."""
-    group = arguments.group
-    members = members_of(read_classes(arguments.classes), group)
-    if not members:
-        raise InputError(f"{arguments.classes}: has no mineral of the group {group}")
-    references: References = read_references(arguments.references)
-    usable = set(usable_bands(references, bands, str(arguments.references)))
-    places = [place for place in group_bands(bands, group) if place in usable]
-    if len(places) < LEAST_BANDS:
-        raise InputError(
-            f"{arguments.cube}: has fewer than {LEAST_BANDS} bands of the group {group}; leave its "
-            "minerals out of minerals.references"
-        )
-    every = [place for place in range(len(bands.names)) if place in usable]
-    record = read_json(arguments.cube_record)
-    kept = [every.index(place) for place in places]
-    records = {
+def read_records(
+    arguments: argparse.Namespace,
+    members: Sequence[MapClass],
+    bands: BandTable,
+    usable: Sequence[int],
+    places: Sequence[int],
+) -> dict[int, np.ndarray]:
+    """Records (records, bands) of each mineral by code, in the cube's units, at bands `places`."""
+    references = read_references(arguments.references)
+    cube_record = read_json(arguments.cube_record)
+    table = bands.take(usable)
+    kept = [list(usable).index(place) for place in places]
+    return {
         item.code: follow_cube(
-            align_records(references, item.name, bands.take(every), str(arguments.references)),
-            bands.take(every).names,
-            record,
+            align_records(references, item.name, table, str(arguments.references)),
+            table.names,
+            cube_record,
             str(arguments.cube_record),
         )[:, kept]
         for item in members
     }
-    return members, places, records
+
+
+def make_classifier(
+    match: str,
+    sample: np.ndarray,
+    records: Mapping[int, np.ndarray],
+    limits: Sequence[float],
+) -> tuple[SceneMean, Callable[[np.ndarray], tuple[np.ndarray, ...]]]:
+    """The scene's mean, and what maps blocks of the group's bands; `sample` is (n, bands)."""
+    mean = measure_mean(sample)
+    directions = direct_references(records, mean)
+    if match == "scene":
+        return mean, lambda block: map_scene_angles(block, mean, directions, limits)
+    background = measure_background(sample, mean)
+    detectors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "sid": lambda pixels: information_divergence(pixels, mean, records),
+        "matched_filter": lambda pixels: matched_filter(pixels, background, directions),
+        "ace": lambda pixels: coherence_angles(pixels, background, directions),
+    }
+    return mean, lambda block: map_detector(block, mean, detectors[match], directions.codes, limits)
+
+
+def know_nothing(block: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Maps of a block of a sensor without the group's bands: unclassified, nodata as in the cube."""
+    nodata = np.isnan(block).any(axis=0)
+    classes = np.where(nodata, NODATA, UNCLASSIFIED).astype(np.uint8)
+    return classes, *np.full((3, *nodata.shape), np.nan, np.float32)
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -105,34 +125,46 @@ def main(arguments: argparse.Namespace) -> None:
 
 def _map(arguments: argparse.Namespace) -> None:
     info = read_info(arguments.cube)
-    members, places, records = read_group(arguments, info.bands)
+    group = arguments.group
+    members = members_of(read_classes(arguments.classes), group)
+    if not members:
+        raise InputError(f"{arguments.classes}: has no mineral of the group {group}")
+    usable = usable_bands(read_references(arguments.references), info.bands, arguments.references)
+    places = [place for place in group_bands(info.bands, group) if place in usable]
     title, unit, no_limit = METHODS[arguments.match]
-    limits = [item.max_angle_rad or no_limit for item in members]
-    (sample,) = read_lattice(
-        [arguments.cube], block_px=arguments.block_px, threads=arguments.threads
-    )
-    sample = sample[:, places]
-    sample = sample[np.isfinite(sample).all(axis=1)]
-    if not len(sample):
-        raise InputError(f"{arguments.cube}: all pixels are nodata; choose another scene")
-    mean = measure_mean(sample)
-    directions = direct_references(records, mean)
-    background = measure_background(sample, mean)
-    detectors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "sid": lambda pixels: information_divergence(pixels, mean, records),
-        "matched_filter": lambda pixels: matched_filter(pixels, background, directions),
-        "ace": lambda pixels: coherence_angles(pixels, background, directions),
-    }
+    mean, notes = SceneMean(np.zeros(0), 0.0), []
+    if len(places) < LEAST_BANDS:
+        notes.append(
+            f"{', '.join(item.name for item in members)}: left out, as the cube has fewer than "
+            f"{LEAST_BANDS} bands of the group {group}"
+        )
+        classify, records = know_nothing, {}
+    else:
+        (sample,) = read_lattice(
+            [arguments.cube], block_px=arguments.block_px, threads=arguments.threads
+        )
+        sample = sample[:, places]
+        sample = sample[np.isfinite(sample).all(axis=1)]
+        if not len(sample):
+            raise InputError(f"{arguments.cube}: all pixels are nodata; choose another scene")
+        records = read_records(arguments, members, info.bands, usable, places)
+        limits = [item.max_angle_rad or no_limit for item in members]
+        mean, of_bands = make_classifier(arguments.match, sample, records, limits)
 
-    def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
-        chosen = block[places]
-        if arguments.match == "scene":
-            return map_scene_angles(chosen, mean, directions, limits)
-        return map_detector(chosen, mean, detectors[arguments.match], directions.codes, limits)
+        def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
+            return of_bands(block[places])
 
+        if mean.contrast < UNIFORM_CONTRAST:
+            notes.append(
+                f"the scene is one cover: its pixels differ by {mean.contrast:.2g} from their mean "
+                "(in logarithms), no more than noise does; the map knows nothing"
+            )
+    for note in notes:
+        logging.warning("%s", note)
     names = info.bands.take(places).names
-    tags = {**info.tags, "METHOD": title, "GROUP": arguments.group, "GROUP_BANDS": " ".join(names)}
+    tags = {**info.tags, "METHOD": title, "GROUP": group, "GROUP_BANDS": " ".join(names)}
     widest = 1.5 if unit else 1.0
+    most = max(3 * mean.contrast, UNIFORM_CONTRAST)
     write_maps(
         classify,
         [arguments.cube],
@@ -140,33 +172,20 @@ def _map(arguments: argparse.Namespace) -> None:
             ClassMap(arguments.class_map, members, tags=tags),
             Ramp(arguments.angle, ("distance",), 0.0, widest, unit, reverse=True, tags=tags),
             Ramp(arguments.margin, ("margin",), 0.0, widest / 3, unit, tags=tags),
-            Ramp(
-                arguments.contrast,
-                ("contrast",),
-                0.0,
-                max(3 * mean.contrast, UNIFORM_CONTRAST),
-                tags=tags,
-            ),
+            Ramp(arguments.contrast, ("contrast",), 0.0, most, tags=tags),
         ],
         block_px=arguments.block_px,
         threads=arguments.threads,
-        progress=f"minerals at {arguments.group}",
+        progress=f"minerals at {group}",
     )
-    notes = []
-    if mean.contrast < UNIFORM_CONTRAST:
-        notes.append(
-            f"the scene is one cover: its pixels differ by {mean.contrast:.2g} from their mean (in "
-            "logarithms), no more than noise does; the map knows nothing"
-        )
-        logging.warning("%s", notes[0])
     write_json(
         arguments.record,
         {
             "method": title,
-            "group": arguments.group,
+            "group": group,
             "bands": list(names),
             "minerals": [
-                {"name": item.name, "records": len(records[item.code])} for item in members
+                {"name": item.name, "records": len(records.get(item.code, ()))} for item in members
             ],
             "scene_mean": [float(f"{value:.6g}") for value in np.exp(mean.logs)],
             "scene_contrast": float(f"{mean.contrast:.6g}"),

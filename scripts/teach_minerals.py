@@ -50,6 +50,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def know_nothing(pixels: np.ndarray) -> np.ndarray:
+    """A class without a mineral, of probability 0, for pixels (bands, n); NaN where they have it."""
+    return np.where(np.isnan(pixels).any(axis=0), np.nan, 0.0).astype(np.float32)[np.newaxis]
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Choose the surest pixels, teach, write the map and how far it agrees with the first."""
     with one_blas_thread():
@@ -69,12 +74,20 @@ def _teach(arguments: argparse.Namespace) -> None:
     try:
         lesson = choose_sure(classes, sureness, arguments.surest, LEAST_PIXELS)
     except InputError as error:
-        raise InputError(f"{arguments.class_map}: {error}") from error
-    if arguments.model == "forest":
-        codes, probabilities = teach_forest(sample, lesson, arguments.seed, arguments.threads)
+        # A small or plain scene teaches nothing, which is no reason to stop its other maps.
+        told = {"taught": [], "notes": [str(error)]}
+        codes, probabilities = np.zeros(1, np.uint8), know_nothing
     else:
-        model = teach_likelihood(sample, lesson)
-        codes, probabilities = model.codes, model.probabilities
+        if arguments.model == "forest":
+            codes, probabilities = teach_forest(sample, lesson, arguments.seed, arguments.threads)
+        else:
+            model = teach_likelihood(sample, lesson)
+            codes, probabilities = model.codes, model.probabilities
+        second = codes[probabilities(sample.T).argmax(axis=0)]
+        names = {code: item.name for code, item in members.items()}
+        told = describe_lesson(lesson, sureness, second, names)
+    for note in told["notes"]:
+        logging.warning("%s", note)
 
     def classify(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = probabilities(block.reshape(len(block), -1))
@@ -84,11 +97,6 @@ def _teach(arguments: argparse.Namespace) -> None:
         shape = block.shape[1:]
         return taught.astype(np.uint8).reshape(shape), probability.reshape(shape)
 
-    second = codes[probabilities(sample.T).argmax(axis=0)]
-    names = {code: item.name for code, item in members.items()}
-    told = describe_lesson(lesson, sureness, second, names)
-    for note in told["notes"]:
-        logging.warning("%s", note)
     tags = {**info.tags, "METHOD": f"Self-taught {arguments.model}", "GROUP": group}
     write_maps(
         classify,

@@ -12,7 +12,7 @@ COLUMNS = ("method", "file", "kind", "when", "title", "unit", "note")
 def read_results(path: str | Path) -> list[dict[str, str]]:
     """The rows of the table, each with COLUMNS.
 
-    `file` lies below the method's folder and may hold {zone}, {network} or {embedding}; `when` are
+    `file` lies below the method's folder and may hold {zone}, {group}, {network} or {embedding}, its texts too; `when` are
     words that must all hold, as `gossan.scenes.conditions` tells them.
     """
     with Path(path).open(newline="", encoding="utf-8") as stream:
@@ -30,5 +30,5 @@ def list_results(
         if row["method"] == method and set(row["when"].split()) <= held:
             words = [word for _, word, _, _ in Formatter().parse(row["file"]) if word]
             for choice in product(*(names[word] for word in words)):
-                file = row["file"].format(**dict(zip(words, choice, strict=True)))
-                yield {**row, "file": file}
+                told = dict(zip(words, choice, strict=True))
+                yield {key: row[key].format(**told) for key in row}

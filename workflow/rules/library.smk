@@ -72,7 +72,7 @@ rule resample_library:
         mem_mb=500,
     params:
         digest=digest("resample_library"),
-        per_class="one",
+        per_class=lambda wildcards: "all" if groups_of(settings_of(wildcards)) else "one",
     message:
         "Resampling reference spectra to the bands of {wildcards.sensor} of {wildcards.scene}"
     shell:
@@ -99,6 +99,9 @@ use rule resample_library as resample_library_for_zones with:
         "<logs>/resample_library_for_zones/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/resample_library_for_zones/{scene}.{sensor}.tsv"
+    params:
+        digest=digest("resample_library"),
+        per_class="one",
 
 
 use rule resample_library as resample_library_for_embedding with:
@@ -117,5 +120,8 @@ use rule resample_library as resample_library_for_embedding with:
         "<logs>/resample_library_for_embedding/{scene}.log",
     benchmark:
         "<benchmarks>/resample_library_for_embedding/{scene}.tsv"
+    params:
+        digest=digest("resample_library"),
+        per_class="one",
     message:
         "Resampling reference spectra to the stack of {wildcards.scene}"

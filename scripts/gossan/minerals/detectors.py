@@ -1,7 +1,7 @@
 """Detectors beside the spectral angle: information divergence, matched filter and ACE.
 
-Matched filter and ACE work on log reflectance about the scene's mean, where a little of a mineral is
-a shift towards it.
+Matched filter and ACE work on log reflectance about the scene's mean, where a little of a mineral
+is a shift towards it.
 """
 
 from collections.abc import Mapping

@@ -21,7 +21,8 @@ def merge_groups(
     for (classes, angle, _, contrast), spread in zip(maps, spreads, strict=True):
         sure = surety(angle, contrast) / max(spread, np.finfo(np.float32).tiny)
         sure = np.where(classes == UNCLASSIFIED, sure - 1e6, sure)
-        scores.append(np.where(classes == NODATA, -np.inf, sure))
+        # A group whose bands the sensor lacks has classes, and no angle.
+        scores.append(np.where((classes == NODATA) | np.isnan(sure), -np.inf, sure))
     winner = np.argmax(scores, axis=0)[np.newaxis]
 
     def of_winner(place: int) -> np.ndarray:
