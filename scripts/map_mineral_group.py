@@ -111,7 +111,7 @@ def make_classifier(
 
 
 def know_nothing(block: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Maps of a block of a sensor without the group's bands: unclassified, nodata as in the cube."""
+    """Maps of a block without the group's bands: unclassified, nodata as in the cube."""
     nodata = np.isnan(block).any(axis=0)
     classes = np.where(nodata, NODATA, UNCLASSIFIED).astype(np.uint8)
     return classes, *np.full((3, *nodata.shape), np.nan, np.float32)

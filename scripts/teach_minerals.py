@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def know_nothing(pixels: np.ndarray) -> np.ndarray:
-    """A class without a mineral, of probability 0, for pixels (bands, n); NaN where they have it."""
+    """No mineral, of probability 0, at each of (bands, n) pixels; NaN where they are nodata."""
     return np.where(np.isnan(pixels).any(axis=0), np.nan, 0.0).astype(np.float32)[np.newaxis]
 
 

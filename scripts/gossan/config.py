@@ -159,12 +159,9 @@ def _mineral_faults(settings: Mapping, classes: Mapping[str, MapClass]) -> Itera
                         "leave the mineral out"
                     )
     minerals = settings.get("minerals")
-    if (
-        minerals
-        and minerals["match"] != "origin"
-        and not set(minerals["references"]) - set(classes)
-    ):
-        if not mineral_groups(minerals, list(classes.values())):
+    if minerals and minerals["match"] != "origin":
+        known = set(minerals["references"]) <= set(classes)
+        if known and not mineral_groups(minerals, list(classes.values())):
             yield (
                 "minerals.references: none has an absorption from 0.4 to 2.5 µm (a group in the "
                 "class table); name others, or set minerals.match to origin"

@@ -12,8 +12,9 @@ COLUMNS = ("method", "file", "kind", "when", "title", "unit", "note")
 def read_results(path: str | Path) -> list[dict[str, str]]:
     """The rows of the table, each with COLUMNS.
 
-    `file` lies below the method's folder and may hold {zone}, {group}, {network} or {embedding}, its texts too; `when` are
-    words that must all hold, as `gossan.scenes.conditions` tells them.
+    `file` lies below the method's folder; it and the texts may hold {zone}, {group}, {taught},
+    {network} or {embedding}. `when` are words that must all hold, as `gossan.scenes.conditions`
+    tells them.
     """
     with Path(path).open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
