@@ -63,6 +63,8 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _teach(arguments: argparse.Namespace) -> None:
+    if not 0 < arguments.surest <= 1:
+        raise InputError(f"--surest: {arguments.surest:g} is no share; give more than 0, at most 1")
     info = read_info(arguments.cube)
     group = read_json(arguments.record)["group"]
     members = {item.code: item for item in members_of(read_classes(arguments.classes), group)}

@@ -89,7 +89,7 @@ def test_a_stretched_cube_gives_nearly_the_answers_of_the_cube_before(cube, meth
 
 
 def test_what_was_done_to_the_cube_is_done_to_the_spectra(cube):
-    spectra = np.concatenate([own for own in records("2um").values()])
+    spectra = np.concatenate(list(records("2um").values()))
     pixels = np.moveaxis(spectra[:, :, np.newaxis].astype(np.float32), 1, 0)
     for methods in (["iarr"], ["log_residuals"], ["iarr", "log_residuals"]):
         corrections = solve_corrections(methods, scene_of(), survey_of(cube))
