@@ -58,7 +58,10 @@ WEAK_PRECISION = 0.5
 ORIGIN = "origin"
 GROUP_WORDS = {
     "1um": ("1 µm", "absorptions of iron by its electrons, 0.4 to 1.3 µm"),
-    "2um": ("2 µm", "vibrations of OH, carbonate, sulfate and silica, 2.0 to 2.5 µm"),
+    "2um": (
+        "2 µm",
+        "vibrations of OH, carbonate, sulfate and silica (2.0 to 2.5 µm)",
+    ),
 }
 """What a group of minerals is called, and what its bands see."""
 MODEL_WORDS = {
@@ -229,7 +232,7 @@ def _score_group(group: GroupMaps) -> str:
     record = group.accuracy[0]
     kind = "SYNTHETIC " if record["synthetic"] else ""
     return (
-        f"At {group.title}, where {truth_text(record)} shows minerals of the group "
+        f"At {group.title}, held against {truth_text(record)} where it shows minerals of the group "
         f"(n = {record['n']:,} {kind}pixels of {record['scene']}), the {', the '.join(told)}."
     )
 
