@@ -41,8 +41,8 @@ class Region:
 
 
 REGIONS: Mapping[str, Region] = {
-    # Iron's absorptions are broad: a dent of a few percent is the bend of a slope.
-    "1um": Region("1um", 0.43, 1.31, 0.10),
+    # Iron's absorptions are broad and deep: a dent of a few percent is the bend of a slope.
+    "1um": Region("1um", 0.43, 1.31, 0.20),
     # Carbon dioxide absorbs up to 2.05 µm, and from 2.41 µm on detectors grow blind.
     "2um": Region("2um", 2.05, 2.41, 0.03),
 }

@@ -100,9 +100,9 @@ class Augmentation:
         return described
 
 
-GROUND = Augmentation(others=3, background=0.5, colour=0.15, calibration=0.012)
+GROUND = Augmentation(others=3, background=0.5, coating=0.3, colour=0.15, calibration=0.012)
 """What real ground does to a region of the spectrum: up to four things in a pixel, soil and plants
-among them, under a colour that the whole scene shares."""
+among them, under a coat and a colour."""
 
 
 @dataclass(frozen=True, eq=False)
