@@ -42,7 +42,7 @@ neighbours, act like 0.96 on average. Squares add up.
 CALIBRATION_SPECTRA = 2000
 """Augmented library spectra per mineral that choose thresholds and limits."""
 MARGIN_SPECTRA = 200
-"""Augmented library spectra per mineral, and as many of each other's, that choose a margin."""
+"""Augmented library spectra per mineral, and of all rivals, that choose a margin."""
 HEAD = (
     *("spectrum", "source", "region", "method", "answer", "mineral", "nearest", "distance"),
     *("threshold", "within_threshold", "limit", "within_limit", "margin", "least_margin"),
@@ -245,7 +245,7 @@ def calibrate_margins(
 ) -> dict[str, float]:
     """The library's margin (`margins.library_margin`) of each method in a region.
 
-    Minerals and rivals count by the record, since none of it is known to be common.
+    On as many augmented spectra of each mineral as of all rivals together.
     """
     found = {}
     for method, detector in methods.items():
@@ -315,9 +315,9 @@ def naming_rows(
                     "nearest": own.minerals[near],
                     "distance": number_text(distance[near]),
                     "threshold": number_text(own.thresholds[near]),
-                    "within_threshold": _within(distance[near], own.thresholds[near]),
+                    "within_threshold": _within(own, row, own.thresholds),
                     "limit": number_text(own.limits[near]),
-                    "within_limit": _within(distance[near], own.limits[near]),
+                    "within_limit": _within(own, row, own.limits),
                     "margin": number_text(margins(distance[None])[0]),
                     "least_margin": number_text(own.least_margin),
                     **{
@@ -329,9 +329,12 @@ def naming_rows(
     return rows
 
 
-def _within(distance: float, limit: float) -> str | None:
-    """Whether a limit is kept, in words; None where there is none."""
-    return None if np.isnan(limit) else "yes" if distance <= limit else "no"
+def _within(named: Named, row: int, limits: np.ndarray) -> str | None:
+    """Whether a spectrum's nearest mineral keeps its limit; None in a region, where none counts."""
+    if named.region:
+        return None
+    near = named.nearest[row]
+    return "yes" if named.scores[row, near] <= limits[near] else "no"
 
 
 def summary_rows(named: Sequence[Mapping[str, Named]]) -> list[dict[str, object]]:
