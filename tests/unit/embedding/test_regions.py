@@ -45,7 +45,7 @@ def test_a_region_has_the_bands_of_sensors_that_see_a_shape_there():
     assert min(short.centre_um) >= TWO.low_um and max(short.centre_um) <= TWO.high_um
     assert iron.sensors == ("emit", "sentinel2")
     assert iron.band[-4:] == ("B2", "B3", "B4", "B8")
-    with pytest.raises(InputError, match=r"region 2um: no sensor has 3 bands from 2\.05 to 2\.41 µm"):
+    with pytest.raises(InputError, match="region 2um: no sensor has 3 bands"):
         bands_in(lay_out({"landsat": TABLES["landsat"]})[0], TWO)
 
 
