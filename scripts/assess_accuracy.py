@@ -7,7 +7,7 @@ from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.class_map import assess_map
 from gossan.accuracy.record import unassessed_record
 from gossan.files import write_json
-from gossan.legend import read_classes
+from gossan.legend import GROUPS, read_classes
 from gossan.raster import is_synthetic, read_info
 from toolkit import add_threads, run
 
@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--group",
+        choices=[name for name in GROUPS if name],
         help="group of minerals that the map shows; ground that the truth calls by another name is "
         "left out, as it may hold them besides (default: the map shows all)",
     )
@@ -91,7 +92,10 @@ def main(arguments: argparse.Namespace) -> None:
         only_classes=arguments.group is not None,
     )
     if record is None:
-        reason = f"the truth shows no mineral of the group {arguments.group}"
+        reason = (
+            f"The truth shows no mineral of the group {arguments.group}, so no accuracy can be "
+            "stated."
+        )
         record = unassessed_record(**untested, reason=reason)
     write_json(arguments.output, record)
 

@@ -14,6 +14,7 @@ from gossan.legend import GROUPS, NODATA, UNCLASSIFIED, MapClass, read_classes
 from gossan.library.follow import follow_cube
 from gossan.library.readers import read_references
 from gossan.maps import ClassMap, Ramp, write_maps
+from gossan.minerals.answers import describe_answers
 from gossan.minerals.detectors import (
     coherence_angles,
     information_divergence,
@@ -93,25 +94,25 @@ def read_records(
 def make_classifier(
     match: str,
     sample: np.ndarray,
+    mean: SceneMean,
     records: Mapping[int, np.ndarray],
     limits: Sequence[float],
-) -> tuple[SceneMean, Callable[[np.ndarray], tuple[np.ndarray, ...]]]:
-    """The scene's mean, and what maps blocks of the group's bands; `sample` is (n, bands)."""
-    mean = measure_mean(sample)
+) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+    """What maps blocks of the group's bands; `sample` is (n, bands), `mean` its mean."""
     directions = direct_references(records, mean)
     if match == "scene":
-        return mean, lambda block: map_scene_angles(block, mean, directions, limits)
+        return lambda block: map_scene_angles(block, mean, directions, limits)
     background = measure_background(sample, mean)
     detectors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "sid": lambda pixels: information_divergence(pixels, mean, records),
         "matched_filter": lambda pixels: matched_filter(pixels, background, directions),
         "ace": lambda pixels: coherence_angles(pixels, background, directions),
     }
-    return mean, lambda block: map_detector(block, mean, detectors[match], directions.codes, limits)
+    return lambda block: map_detector(block, mean, detectors[match], directions.codes, limits)
 
 
 def know_nothing(block: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Maps of a block without the group's bands: unclassified, nodata as in the cube."""
+    """Maps of a block of which nothing can be said: unclassified, nodata as in the cube."""
     nodata = np.isnan(block).any(axis=0)
     classes = np.where(nodata, NODATA, UNCLASSIFIED).astype(np.uint8)
     return classes, *np.full((3, *nodata.shape), np.nan, np.float32)
@@ -132,33 +133,37 @@ def _map(arguments: argparse.Namespace) -> None:
     usable = usable_bands(read_references(arguments.references), info.bands, arguments.references)
     places = [place for place in group_bands(info.bands, group) if place in usable]
     title, unit, no_limit = METHODS[arguments.match]
+    (sample,) = read_lattice(
+        [arguments.cube], block_px=arguments.block_px, threads=arguments.threads
+    )
+    records: dict[int, np.ndarray] = {}
     mean, notes = SceneMean(np.zeros(0), 0.0), []
+    classify = know_nothing
     if len(places) < LEAST_BANDS:
         notes.append(
             f"{', '.join(item.name for item in members)}: left out, as the cube has fewer than "
             f"{LEAST_BANDS} bands of the group {group}"
         )
-        classify, records = know_nothing, {}
     else:
-        (sample,) = read_lattice(
-            [arguments.cube], block_px=arguments.block_px, threads=arguments.threads
-        )
-        sample = sample[:, places]
-        sample = sample[np.isfinite(sample).all(axis=1)]
-        if not len(sample):
+        clear = sample[:, places]
+        clear = clear[np.isfinite(clear).all(axis=1)]
+        if not len(clear):
             raise InputError(f"{arguments.cube}: all pixels are nodata; choose another scene")
+        mean = measure_mean(clear)
         records = read_records(arguments, members, info.bands, usable, places)
-        limits = [item.max_angle_rad or no_limit for item in members]
-        mean, of_bands = make_classifier(arguments.match, sample, records, limits)
-
-        def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
-            return of_bands(block[places])
-
         if mean.contrast < UNIFORM_CONTRAST:
             notes.append(
                 f"the scene is one cover: its pixels differ by {mean.contrast:.2g} from their mean "
-                "(in logarithms), no more than noise does; the map knows nothing"
+                "(RMS of logarithms), no more than noise does; the map knows nothing and names none"
             )
+        else:
+            limits = [item.max_angle_rad or no_limit for item in members]
+            of_bands = make_classifier(arguments.match, clear, mean, records, limits)
+
+            def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
+                return of_bands(block[places])
+
+    found, distances, *_ = classify(sample.T[:, :, np.newaxis])
     for note in notes:
         logging.warning("%s", note)
     names = info.bands.take(places).names
@@ -189,6 +194,9 @@ def _map(arguments: argparse.Namespace) -> None:
             ],
             "scene_mean": [float(f"{value:.6g}") for value in np.exp(mean.logs)],
             "scene_contrast": float(f"{mean.contrast:.6g}"),
+            "answers": describe_answers(
+                found[:, 0], {item.code: item.name for item in members}, distances[:, 0]
+            ),
             "notes": notes,
         },
     )

@@ -11,6 +11,7 @@ from gossan.errors import InputError
 from gossan.files import read_json, write_json
 from gossan.legend import NODATA, read_classes
 from gossan.maps import ClassMap, Ramp, write_maps
+from gossan.minerals.answers import describe_answers
 from gossan.minerals.groups import members_of
 from gossan.minerals.scene_angle import surety
 from gossan.minerals.second_pass import (
@@ -62,6 +63,8 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _teach(arguments: argparse.Namespace) -> None:
+    if not 0 < arguments.surest <= 1:
+        raise InputError(f"--surest: {arguments.surest:g} is no share; give more than 0, at most 1")
     info = read_info(arguments.cube)
     group = read_json(arguments.record)["group"]
     members = {item.code: item for item in members_of(read_classes(arguments.classes), group)}
@@ -71,12 +74,14 @@ def _teach(arguments: argparse.Namespace) -> None:
     valid = np.isfinite(cube).all(axis=1) & np.isfinite(angle[:, 0])
     sample, classes = cube[valid], classes[valid, 0].astype(np.uint8)
     sureness = surety(angle[valid, 0], contrast[valid, 0])
+    names = {code: item.name for code, item in members.items()}
     try:
         lesson = choose_sure(classes, sureness, arguments.surest, LEAST_PIXELS)
     except InputError as error:
         # A small or plain scene teaches nothing, which is no reason to stop its other maps.
         told = {"taught": [], "notes": [str(error)]}
         codes, probabilities = np.zeros(1, np.uint8), know_nothing
+        second = np.zeros(len(classes), np.uint8)
     else:
         if arguments.model == "forest":
             codes, probabilities = teach_forest(sample, lesson, arguments.seed, arguments.threads)
@@ -84,7 +89,6 @@ def _teach(arguments: argparse.Namespace) -> None:
             model = teach_likelihood(sample, lesson)
             codes, probabilities = model.codes, model.probabilities
         second = codes[probabilities(sample.T).argmax(axis=0)]
-        names = {code: item.name for code, item in members.items()}
         told = describe_lesson(lesson, sureness, second, names)
     for note in told["notes"]:
         logging.warning("%s", note)
@@ -110,7 +114,13 @@ def _teach(arguments: argparse.Namespace) -> None:
     )
     write_json(
         arguments.taught_record,
-        {"group": group, "model": arguments.model, "surest": arguments.surest, **told},
+        {
+            "group": group,
+            "model": arguments.model,
+            "surest": arguments.surest,
+            "answers": describe_answers(second, names),
+            **told,
+        },
     )
 
 

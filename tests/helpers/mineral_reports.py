@@ -41,7 +41,7 @@ def draw_flags(sensor_dir: Path, classes: Path, output: Path) -> list:
     """The command line of draw_minerals."""
     return [
         *("--scene-dir", sensor_dir, "--output-dir", output, "--classes", classes),
-        *("--zones", *ZONES),
+        *("--zones", *ZONES, "--match", "origin"),
     ]
 
 

@@ -1,5 +1,6 @@
 """Library spectra in the units of a cube: what was done to the cube is done to them."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,7 @@ def follow_cube(
     record in messages. Raises InputError where the record does not tell the numbers.
     """
     spectra = np.asarray(reflectance, np.float64)
+    _refuse_untold(record, what)
     for correction in record.get("corrections", []):
         method = correction["method"]
         if method not in MEANS:
@@ -37,6 +39,19 @@ def follow_cube(
         high = _of_bands(found.get("maximum", {}), bands, "minmax", what)
         spectra = (spectra - low) / (high - low)
     return spectra
+
+
+def _refuse_untold(record: Mapping, what: str) -> None:
+    """InputError for a cube, such as a stack, whose record names corrections without numbers."""
+    named = re.split(r"[ ,]+", f"{record.get('atmosphere', '')} {record.get('normalisation', '')}")
+    told = [correction["method"] for correction in record.get("corrections", [])]
+    told += ["minmax"] if record.get("normalisation") == "minmax" else []
+    for method in (*MEANS, "minmax"):
+        if method in named and method not in told:
+            raise InputError(
+                f"{what}: names {method} and does not tell what it did to each band, so the "
+                f"library cannot follow; make the cube without {method}"
+            )
 
 
 def _of_bands(values: Mapping, bands: Sequence[str], method: str, what: str) -> np.ndarray:

@@ -175,5 +175,9 @@ def choose_nearest(
 
 
 def surety(angle: np.ndarray, contrast: np.ndarray) -> np.ndarray:
-    """How much of a pixel's contrast points to its mineral: contrast times the angle's cosine."""
-    return np.cos(angle) * contrast
+    """How much of a pixel's contrast points to its mineral: contrast times the angle's cosine.
+
+    Other distances count as angles, the smaller the surer; those of a matched filter may be below
+    0, and nothing is surer than 0.
+    """
+    return np.cos(np.clip(angle, 0, np.pi)) * contrast
