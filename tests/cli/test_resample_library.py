@@ -49,7 +49,7 @@ def write_cube(path, sensor="Landsat-8 OLI_TIRS", spectral=True):
 def resample(root, tmp_path):
     """Run the tool; returns the finished process and the path of its output."""
 
-    def run(*libraries, classes=CLASSES, per_class="one", **cube):
+    def run(*libraries, classes=CLASSES, per_class="one", spread=None, **cube):
         write_cube(tmp_path / "cube.tif", **cube)
         (tmp_path / "classes.csv").write_text(classes)
         output = tmp_path / "references.csv"
@@ -57,7 +57,7 @@ def resample(root, tmp_path):
         command += ["--library", *libraries, "--classes", tmp_path / "classes.csv"]
         command += ["--cube", tmp_path / "cube.tif", "--references", output]
         command += ["--records", tmp_path / "records.csv", "--records-per-class", per_class]
-        command += ["--spread", root / "resources/static/record_spread.csv"]
+        command += ["--spread", spread or root / "resources/static/record_spread.csv"]
         command += ["--separable", tmp_path / "separable.csv"]
         command = [str(part) for part in command]
         return subprocess.run(command, capture_output=True, text=True), output
@@ -215,3 +215,17 @@ def test_minerals_that_the_bands_cannot_tell_apart_are_in_a_table(resample, root
     assert (rows["calcite"]["one_with"], rows["dolomite"]["one_with"]) == ("dolomite", "calcite")
     assert rows["hematite"]["one_with"] == ""
     assert rows["calcite"]["note"] == "with these 7 bands one with dolomite"
+
+
+def test_a_table_without_minerals_has_nothing_to_tell_apart(resample, root, tmp_path):
+    classes = "code,name,label,kind,colour\n103,soil,Soil,cover,#A1887F\n"
+    finished, _ = resample(root / "resources/static/analytic_library.csv", classes=classes)
+    assert finished.returncode == 0, finished.stderr
+    assert len((tmp_path / "separable.csv").read_text().splitlines()) == 1
+
+
+def test_a_damaged_table_of_spread_is_named_and_nothing_is_left(resample, root, tmp_path):
+    library = root / "resources/static/analytic_library.csv"
+    (tmp_path / "spread.csv").write_text("wavelength_um,pattern1\n0.5,x\n")
+    finished, output = resample(library, spread=tmp_path / "spread.csv")
+    assert "spread.csv: not a table of spread" in failed_line(finished, output)

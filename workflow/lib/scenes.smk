@@ -164,7 +164,10 @@ def files_of(scene, method, sensor, *kinds):
         },
         "patches": {"network": list(NETWORKS)},
         "zones": {"zone": list(settings.get("zones", {}).get("alteration", []))},
-        "embedding": {"embedding": list(embeddings_of(scene))},
+        "embedding": {
+            "embedding": list(embeddings_of(scene)),
+            "region": settings.get("embedding", {"regions": {"names": []}})["regions"]["names"],
+        },
     }
     held = conditions(scene, method, sensor)
     rows = RESULTS.list_results(RESULTS_TABLE, method, held, names.get(method, {}))

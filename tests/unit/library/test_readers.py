@@ -1,11 +1,13 @@
 """Readers of spectral libraries: one small golden file per format, and damaged ones."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gossan.errors import InputError
+from gossan.legend import read_classes
 from gossan.library.readers import (
     References,
     read_envi_wavelengths,
@@ -445,6 +447,25 @@ def test_real_libraries(shared_data, name, count, first):
         assert np.all(np.diff(spectrum.wavelength_um) > 0)
         assert np.nanmin(spectrum.reflectance) > -0.01
         assert np.nanmax(spectrum.reflectance) < 1.3
+
+
+def test_all_records_of_real_libraries_are_pure_and_counted_once(shared_data, root):
+    native = read_library(shared_data("usgs_splib07/native_ascii_splib07a"))
+    convolved = read_library(shared_data("usgs_splib07/envi_sli/s07_AV95_envi.hdr"))
+    classes = read_classes(root / "resources/static/minerals.csv")
+    records = {item.name: item.record for item in classes}
+    for name, count in (("alunite", 6), ("kaolinite", 8), ("hematite", 11), ("calcite", 3)):
+        found = select_all([native, convolved], name, records[name])
+        names = [spectrum.name for _, spectrum in found]
+        assert [place for place, _ in found].count(0) == count
+        assert len(set(names)) == len(names) > count
+        assert all(re.match(rf"{name}[ _]", one, re.IGNORECASE) for one in names)
+        assert not any(re.search("error|[+]", one) for one in names)
+        assert records[name].replace("_", " ").split(" BECK")[0] in names[0]
+    ((place, mixture),) = select_all(
+        [native, convolved], "alunite+kaolinite", records["alunite+kaolinite"]
+    )
+    assert (place, mixture.name) == (1, "Alunite0.5+Kaol_KGa-1 AMX3 BECKb AREF")
 
 
 def test_ascii_and_envi_hold_the_same_alunite(shared_data):
