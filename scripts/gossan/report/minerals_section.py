@@ -196,13 +196,25 @@ def summarise(scene: MineralsScene) -> list[str]:
     What makes it worth little comes last, each with its number.
     """
     doubts = [text for item in scene.groups for text in doubt_group(item, scene.match)]
-    return [*_describe_maps(scene), *doubt_map(scene), *doubts]
+    return [*_describe_maps(scene), *_describe_ungrouped(scene), *doubt_map(scene), *doubts]
+
+
+def _describe_ungrouped(scene: MineralsScene) -> list[str]:
+    """Which minerals no map looked for, as nothing says in which bands they absorb."""
+    left_out = [item.label for item in scene.classes if not item.group] if scene.groups else []
+    if not left_out:
+        return []
+    have = "has" if len(left_out) == 1 else "have"
+    return [
+        f"{join_words(left_out)} {have} no group of absorptions in the class table, so no map "
+        "looked for them; to map them, give them a group there, or set minerals.match to origin."
+    ]
 
 
 def _describe_maps(scene: MineralsScene) -> list[str]:
     record = scene.accuracy
     first = (
-        f"{'' if scene.groups else 'The '}{record['method']} looked for {len(scene.classes)} "
+        f"{'' if scene.groups else 'The '}{record['method']} looked for {_sought(scene)} "
         f"minerals and mapped {_mapped(scene)} of them in {scene.name}."
     )
     if not record["assessed"]:
@@ -305,6 +317,11 @@ def describe_separable(scene: MineralsScene) -> str:
         f"With these {bands} bands {'; '.join(groups.values())}: their library records differ less "
         "than records of one mineral do, so what the map says between them means little."
     )
+
+
+def _sought(scene: MineralsScene) -> int:
+    """How many classes the maps looked for."""
+    return sum(bool(item.group) or not scene.groups for item in scene.classes)
 
 
 def _mapped(scene: MineralsScene) -> int:
