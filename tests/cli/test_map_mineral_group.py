@@ -302,9 +302,11 @@ def test_maps_of_another_grid_are_refused(folder):
 # ---- groups brought to one map ---------------------------------------------------------------
 
 
-def test_the_merged_map_has_the_surest_answer_of_each_pixel(shared, tmp_path):
+def test_the_merged_map_has_the_surest_answer_of_each_pixel(shared, tmp_path, caplog):
     groups = [shared / group for group in ("1um", "2um")]
     done("merge_mineral_groups", *merge_flags(shared, tmp_path, *groups))
+    assert "quartz: has no group in the class table, so no map shows it" in caplog.text
+    assert caplog.text.count("has no group") == 1
     merged, angle = read(tmp_path / "class.tif"), read(tmp_path / "angle.tif")
     parts = [read(group / "class.tif") for group in groups]
     assert ((merged == parts[0]) | (merged == parts[1])).all()

@@ -20,6 +20,7 @@ from gossan.report.embedding_section import (
     describe_ratios,
     describe_winner,
     detection_table,
+    doubt_network,
     implied_precision,
     make_section,
     similarity_table,
@@ -76,6 +77,20 @@ def published(root):
 def page(scenes, published=None):
     source = make_source("embedding", paper=published)
     return render([make_section(scene, source) for scene in scenes], published)
+
+
+def area(name, pixels):
+    return {"name": name, "label": name.capitalize(), "pixels": str(pixels), "area_km2": "1"}
+
+
+def test_a_network_that_names_one_mineral_or_hardly_any_is_told(scene):
+    rows = [area("alunite", 5), area("goethite", 95), area("unclassified", 300)]
+    told = replace(scene, tables={"areas": [*rows, area("nodata", 9000)]})
+    unclassified, one = doubt_network(told)
+    assert "The network's map of tiny leaves 75.0% of the clear pixels unclassified" in unclassified
+    assert "calls 95.0% of the pixels that it names goethite" in one
+    assert make_section(told, make_source("embedding")).summary[-2:] == [unclassified, one]
+    assert doubt_network(replace(scene, tables={"areas": [area("nodata", 9)]})) == []
 
 
 def scored(method, mineral, f1, low=None, high=None, kind="validation"):

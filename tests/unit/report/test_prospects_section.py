@@ -323,3 +323,11 @@ def test_an_unknown_row_of_the_published_set_up_is_named(scene, root):
     setup = [{"item": "Moon", "paper": "full", "ours": "moon"}]
     with pytest.raises(InputError, match="setup names 'moon'"):
         page([scene], {"setup": setup})
+
+
+def test_a_forest_that_maps_one_class_is_told(scene):
+    source = make_source("prospects", "sentinel2")
+    assert len(make_section(scene, source).summary) == 1
+    told = replace(scene, shares={"granite": 0.93, "basalt": 0.05, "schist": 0.02})
+    [_, one] = make_section(told, source).summary
+    assert "The forest's map of tiny calls 93.0% of the pixels that it names granite" in one
