@@ -1,6 +1,7 @@
 """One mineral map of the maps of several groups: at each pixel the surest of their answers."""
 
 import argparse
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,10 @@ def main(arguments: argparse.Namespace) -> None:
     records = [read_json(folder / "record.json") for folder in arguments.groups]
     if len({record["method"] for record in records}) > 1:
         raise InputError("--groups: are of several methods; give maps of one")
+    mapped = [item["name"] for record in records for item in record["minerals"]]
+    for entry in classes:
+        if entry.name not in mapped:
+            logging.warning("%s: has no group in the class table, so no map shows it", entry.name)
     spreads = [record["scene_contrast"] for record in records]
     info = read_info(arguments.groups[0] / "class.tif")
     tags = {name: value for name, value in info.tags.items() if not name.startswith("GROUP")}
@@ -71,7 +76,6 @@ def main(arguments: argparse.Namespace) -> None:
         progress="minerals",
     )
     assets = {"class": arguments.class_map, "angle": arguments.angle, "margin": arguments.margin}
-    mapped = [item["name"] for record in records for item in record["minerals"]]
     item = build_item(
         f"{info.tags.get('PRODUCT_ID', arguments.class_map.stem)}-minerals",
         info.grid,

@@ -78,7 +78,7 @@ def test_the_lead_tells_the_scores_of_the_groups(study):
     text = lead(study[2])
     assert "Spectral angles about the scene's mean looked for 5 minerals" in text
     assert re.search(
-        r"At 2 µm, where .* \(n = [\d,]+ SYNTHETIC pixels of tiny\), the first map", text
+        r"At 2 µm, held against the .* \(n = [\d,]+ SYNTHETIC pixels of tiny\), the first map", text
     )
     assert "the second, self-taught map has a kappa of" in text
     assert "At 1 µm" not in text

@@ -58,7 +58,10 @@ WEAK_PRECISION = 0.5
 ORIGIN = "origin"
 GROUP_WORDS = {
     "1um": ("1 µm", "absorptions of iron by its electrons, 0.4 to 1.3 µm"),
-    "2um": ("2 µm", "vibrations of OH, carbonate, sulfate and silica, 2.0 to 2.5 µm"),
+    "2um": (
+        "2 µm",
+        "vibrations of OH, carbonate, sulfate and silica (2.0 to 2.5 µm)",
+    ),
 }
 """What a group of minerals is called, and what its bands see."""
 MODEL_WORDS = {
@@ -193,13 +196,25 @@ def summarise(scene: MineralsScene) -> list[str]:
     What makes it worth little comes last, each with its number.
     """
     doubts = [text for item in scene.groups for text in doubt_group(item, scene.match)]
-    return [*_describe_maps(scene), *doubt_map(scene), *doubts]
+    return [*_describe_maps(scene), *_describe_ungrouped(scene), *doubt_map(scene), *doubts]
+
+
+def _describe_ungrouped(scene: MineralsScene) -> list[str]:
+    """Which minerals no map looked for, as nothing says in which bands they absorb."""
+    left_out = [item.label for item in scene.classes if not item.group] if scene.groups else []
+    if not left_out:
+        return []
+    have = "has" if len(left_out) == 1 else "have"
+    return [
+        f"{join_words(left_out)} {have} no group of absorptions in the class table, so no map "
+        "looked for them; to map them, give them a group there, or set minerals.match to origin."
+    ]
 
 
 def _describe_maps(scene: MineralsScene) -> list[str]:
     record = scene.accuracy
     first = (
-        f"{'' if scene.groups else 'The '}{record['method']} looked for {len(scene.classes)} "
+        f"{'' if scene.groups else 'The '}{record['method']} looked for {_sought(scene)} "
         f"minerals and mapped {_mapped(scene)} of them in {scene.name}."
     )
     if not record["assessed"]:
@@ -229,7 +244,7 @@ def _score_group(group: GroupMaps) -> str:
     record = group.accuracy[0]
     kind = "SYNTHETIC " if record["synthetic"] else ""
     return (
-        f"At {group.title}, where {truth_text(record)} shows minerals of the group "
+        f"At {group.title}, held against {truth_text(record)} where it shows minerals of the group "
         f"(n = {record['n']:,} {kind}pixels of {record['scene']}), the {', the '.join(told)}."
     )
 
@@ -302,6 +317,11 @@ def describe_separable(scene: MineralsScene) -> str:
         f"With these {bands} bands {'; '.join(groups.values())}: their library records differ less "
         "than records of one mineral do, so what the map says between them means little."
     )
+
+
+def _sought(scene: MineralsScene) -> int:
+    """How many classes the maps looked for."""
+    return sum(bool(item.group) or not scene.groups for item in scene.classes)
 
 
 def _mapped(scene: MineralsScene) -> int:
