@@ -279,6 +279,12 @@ def doubt_group(group: GroupMaps, match: str) -> list[str]:
         median_rad=answers["median_distance"],
         far_rad=FAR_FROM_MEAN_RAD if match == "scene" else None,
     )
+    if len(answers["shares"]) == 1:
+        [name] = answers["shares"]
+        sentences.append(
+            f"{first} has no rival to {name}: that it names {1 - answers['unclassified']:.1%} of "
+            "the pixels tells on which side of the scene's mean they lie, and little more."
+        )
     if group.taught is None:
         return sentences
     second = f"The second map at {group.title}"
