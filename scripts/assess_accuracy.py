@@ -7,7 +7,7 @@ from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.class_map import assess_map
 from gossan.accuracy.record import unassessed_record
 from gossan.files import write_json
-from gossan.legend import read_classes
+from gossan.legend import GROUPS, read_classes
 from gossan.raster import is_synthetic, read_info
 from toolkit import add_threads, run
 
@@ -33,6 +33,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--split",
         help="how the pixels that the method learned from were kept apart from those that test it "
         "(default: it learned from none)",
+    )
+    parser.add_argument(
+        "--group",
+        choices=[name for name in GROUPS if name],
+        help="group of minerals that the map shows; ground that the truth calls by another name is "
+        "left out, as it may hold them besides (default: the map shows all)",
     )
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
@@ -60,14 +66,16 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Assess the map and write the record."""
     classes = read_classes(arguments.classes)
+    if arguments.group is not None:
+        classes = [item for item in classes if item.group == arguments.group]
     bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
+    untested = {
+        "scene": arguments.scene,
+        "method": arguments.method,
+        "synthetic": is_synthetic(read_info(arguments.class_map).tags),
+    }
     if arguments.truth is None:
-        record = unassessed_record(
-            scene=arguments.scene,
-            method=arguments.method,
-            synthetic=is_synthetic(read_info(arguments.class_map).tags),
-        )
-        write_json(arguments.output, record)
+        write_json(arguments.output, unassessed_record(**untested))
         return
     record = assess_map(
         arguments.class_map,
@@ -81,7 +89,14 @@ def main(arguments: argparse.Namespace) -> None:
         window_px=WINDOW_PX,
         threads=arguments.threads,
         others=read_classes(arguments.minerals) if arguments.minerals else (),
+        only_classes=arguments.group is not None,
     )
+    if record is None:
+        reason = (
+            f"The truth shows no mineral of the group {arguments.group}, so no accuracy can be "
+            "stated."
+        )
+        record = unassessed_record(**untested, reason=reason)
     write_json(arguments.output, record)
 
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from gossan.config import MATCH_TITLES
 from toolkit import add_drawing, run
 
 
@@ -12,11 +13,15 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene's sensor, with cube and minerals",
-        "composite, classes, zones, angle, spectra, areas, confusion and accuracy.png",
+        "composite, classes, zones, angle, spectra, areas, confusion and accuracy.png, and one of "
+        "each group",
     )
     add = parser.add_argument
     add("--classes", type=Path, required=True, help="the study's table of minerals (CSV)")
     add("--zones", nargs="*", default=[], metavar="ZONE", help="zones, in the order to draw them")
+    add("--match", choices=MATCH_TITLES, required=True, help="how pixels and references compare")
+    add("--groups", nargs="*", default=[], metavar="GROUP", help="groups of minerals with maps")
+    add("--taught", nargs="*", default=[], metavar="GROUP", help="those with a second map")
     return parser
 
 
@@ -37,6 +42,7 @@ def main(arguments: argparse.Namespace) -> None:
         draw_angles,
         draw_areas,
         draw_confusion,
+        draw_group,
         draw_spectra,
         draw_zones,
     )
@@ -49,6 +55,13 @@ def main(arguments: argparse.Namespace) -> None:
     wavelengths, references = read_references(maps / "library/references.csv")
     signatures = read_signatures(maps / "signatures.csv", len(wavelengths))
     areas = read_areas(maps / "areas.csv")
+    groups = {
+        group: [
+            maps / group / f"{name}.tif"
+            for name in ("class", *["taught"] * (group in arguments.taught))
+        ]
+        for group in arguments.groups
+    }
     zones = {name: maps / f"zones/{name}.tif" for name in arguments.zones}
     save_figures(
         {
@@ -62,7 +75,11 @@ def main(arguments: argparse.Namespace) -> None:
                 synthetic,
             ),
             "angle": lambda: draw_angles(
-                read_small(maps / "angle.tif"), read_small(maps / "margin.tif"), synthetic, classes
+                read_small(maps / "angle.tif"),
+                read_small(maps / "margin.tif"),
+                synthetic,
+                classes,
+                arguments.match,
             ),
             "spectra": lambda: draw_spectra(
                 wavelengths, references, signatures, classes, synthetic
@@ -70,6 +87,12 @@ def main(arguments: argparse.Namespace) -> None:
             "areas": lambda: draw_areas(areas, classes, synthetic),
             "confusion": lambda: draw_confusion(accuracy, synthetic),
             "accuracy": lambda: draw_accuracy(accuracy, synthetic),
+            **{
+                group: lambda paths=paths: draw_group(
+                    [read_small(path, classes=True) for path in paths], classes, synthetic
+                )
+                for group, paths in groups.items()
+            },
         },
         arguments.output_dir,
     )

@@ -13,7 +13,8 @@ from gossan.errors import InputError
 from gossan.legend import read_classes
 from gossan.library import absorptions
 from gossan.library.covers import COVERS, construct_cover
-from gossan.library.readers import read_library, select_spectrum
+from gossan.library.mixtures import MIXTURES, construct_mixture
+from gossan.library.readers import read_library, select_from_libraries
 from toolkit import run
 
 
@@ -21,7 +22,11 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line of the tool."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--library", nargs="+", type=Path, required=True, help="folders or files of real spectra"
+        "--library",
+        nargs="+",
+        type=Path,
+        required=True,
+        help="folders or files of real spectra, in order of preference",
     )
     parser.add_argument(
         "--minerals",
@@ -60,24 +65,28 @@ def main(arguments: argparse.Namespace) -> None:
         models = {model.name: model for model in absorptions.read_models(arguments.table)}
     if arguments.names and arguments.residuals.exists():
         residuals = {row.name: row for row in absorptions.read_residuals(arguments.residuals)}
-    spectra = [spectrum for path in arguments.library for spectrum in read_library(path)]
+    libraries = [read_library(path) for path in arguments.library]
     # A mineral is looked up before any is fitted, so a wrong name costs no waiting.
     records = {
-        entry.name: select_spectrum(spectra, entry.name, entry.record)
+        entry.name: select_from_libraries(libraries, entry.name, entry.record)[1]
         for entry in classes
-        if entry.kind == "mineral" and (not arguments.names or entry.name in arguments.names)
+        if entry.kind == "mineral"
+        and entry.name not in MIXTURES
+        and (not arguments.names or entry.name in arguments.names)
     }
-    print(f"{'name':<18}{'rms':>9}{'angle_rad':>11}{'channels':>10}  record", flush=True)
+    print(f"{'name':<26}{'rms':>9}{'angle_rad':>11}{'channels':>10}  record", flush=True)
     for name, record in records.items():
         models[name] = absorptions.fit(record, name=name, absorptions=arguments.absorptions)
         residuals[name] = row = absorptions.measure_residual(models[name], record)
         print(
-            f"{name:<18}{row.rms:>9.5f}{row.angle_rad:>11.5f}{row.channels:>10}  {row.record}",
+            f"{name:<26}{row.rms:>9.5f}{row.angle_rad:>11.5f}{row.channels:>10}  {row.record}",
             flush=True,
         )
     for entry in classes:
         if entry.kind != "mineral" and entry.name in COVERS:
             models[entry.name] = construct_cover(entry.name)
+        if entry.name in MIXTURES:
+            models[entry.name] = _mixture(entry.name, models, arguments)
         if entry.name not in models:
             raise InputError(
                 f"{arguments.minerals}: {entry.name!r} ({entry.kind}) has no model; fit it as a "
@@ -90,6 +99,17 @@ def main(arguments: argparse.Namespace) -> None:
     absorptions.write_residuals(
         arguments.residuals, [residuals[name] for name in order if name in residuals]
     )
+
+
+def _mixture(
+    name: str, models: dict[str, absorptions.AbsorptionModel], arguments: argparse.Namespace
+) -> absorptions.AbsorptionModel:
+    absent = [member for member, _ in MIXTURES[name] if member not in models]
+    if absent:
+        raise InputError(
+            f"{arguments.minerals}: {name!r} needs {absent[0]!r}; put that into the table above it"
+        )
+    return construct_mixture(name, models, arguments.absorptions)
 
 
 if __name__ == "__main__":

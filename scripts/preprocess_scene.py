@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         required=True,
         choices=["none", *METHODS],
-        help="corrections in their order, or none; surface reflectance skips dos1 and quac",
+        help="corrections in their order, or none; surface reflectance skips dos1, cost and quac",
     )
     add(
         "--library",

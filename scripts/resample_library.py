@@ -5,8 +5,14 @@ import logging
 from pathlib import Path
 
 from gossan.legend import read_classes
-from gossan.library.readers import read_library, select_from_libraries, write_references
-from gossan.library.resample import resample_classes
+from gossan.library.readers import (
+    read_library,
+    select_all,
+    select_from_libraries,
+    write_references,
+)
+from gossan.library.resample import resample_records
+from gossan.library.separability import COLUMNS, read_spread, separable_rows, separate
 from gossan.raster import read_info
 from gossan.tables import write_rows
 from toolkit import run
@@ -29,23 +35,48 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cube", type=Path, required=True, help="raster with band wavelengths and a SENSOR tag"
     )
+    parser.add_argument(
+        "--records-per-class",
+        choices=("one", "all"),
+        required=True,
+        help="one: the record that the class table names, or the only one; all: every record of "
+        "the class in the libraries",
+    )
+    parser.add_argument(
+        "--spread",
+        type=Path,
+        required=True,
+        help="table of how records of one mineral differ (measure_spread.py)",
+    )
     parser.add_argument("--references", type=Path, required=True, help="table of spectra to write")
     parser.add_argument(
-        "--records", type=Path, required=True, help="table to write of the spectrum that each took"
+        "--records", type=Path, required=True, help="table to write of the records that each took"
+    )
+    parser.add_argument(
+        "--separable",
+        type=Path,
+        required=True,
+        help="table to write of the minerals that the bands tell apart, and of those that are one",
     )
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Read the libraries, resample each class's spectrum and write the tables."""
+    """Read the libraries, resample each class's records and write the tables."""
     info = read_info(arguments.cube)
     classes = read_classes(arguments.classes)
+    spread = read_spread(arguments.spread)
     libraries = [read_library(path) for path in arguments.library]
     picked = {
-        entry.name: select_from_libraries(libraries, entry.name, entry.record) for entry in classes
+        entry.name: (
+            select_all(libraries, entry.name, entry.record)
+            if arguments.records_per_class == "all"
+            else [select_from_libraries(libraries, entry.name, entry.record)]
+        )
+        for entry in classes
     }
-    references = resample_classes(
-        {name: spectrum for name, (_, spectrum) in picked.items()},
+    references, records = resample_records(
+        {name: [spectrum for _, spectrum in found] for name, found in picked.items()},
         info.bands,
         info.tags.get("SENSOR"),
         what=str(arguments.cube),
@@ -54,15 +85,21 @@ def main(arguments: argparse.Namespace) -> None:
     left_out = [name for name in info.bands.names if name not in references.band]
     if left_out:
         logging.info("bands left out, over which a record has no values: %s", " ".join(left_out))
+    places = {id(spectrum): place for found in picked.values() for place, spectrum in found}
     rows = [
         {
             "name": name,
-            "library": "analytic" if spectrum.modelled else arguments.library[place].name,
-            "record": spectrum.name,
+            "library": "analytic"
+            if record.modelled
+            else arguments.library[places[id(record)]].name,
+            "record": record.name,
         }
-        for name, (place, spectrum) in picked.items()
+        for name, record in zip(references.names, records, strict=True)
     ]
     write_rows(arguments.records, ("name", "library", "record"), rows)
+    minerals = [entry.name for entry in classes if entry.kind == "mineral"]
+    separable = separable_rows(separate(references.only(minerals), spread)) if minerals else []
+    write_rows(arguments.separable, COLUMNS, separable)
 
 
 if __name__ == "__main__":

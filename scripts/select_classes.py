@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> None:
             raise InputError(f"{arguments.minerals}: has no class {name!r}; correct its name")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["code", "name", "label", "kind", "colour", "record", "max_angle_rad"])
+    writer.writerow(["code", "name", "label", "kind", "colour", "record", "group", "max_angle_rad"])
     for name in arguments.references or known:
         item = known[name]
         angle = angles.get(name, arguments.max_angle_rad)
@@ -65,6 +65,7 @@ def main(arguments: argparse.Namespace) -> None:
                 item.kind,
                 item.colour,
                 item.record,
+                item.group,
                 angle and float(angle),
             ]
         )

@@ -19,6 +19,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--classes", type=Path, required=True, help="the study's classes.csv")
     add("--bands", type=Path, required=True, help="the stack's bands.csv")
+    add(
+        "--region",
+        choices=("1um", "2um"),
+        help="train on the bands and minerals of this region alone, for real ground; the column "
+        "group of the classes says where a mineral absorbs",
+    )
     add("--scene", required=True, help="scene id, for the network's own description")
     add_embedding(parser)
     add("--model", type=Path, required=True, help="network to write (.keras)")
@@ -34,7 +40,8 @@ def main(arguments: argparse.Namespace) -> None:
 
     from gossan.cube.bands import read_bands
     from gossan.embedding.model import read_model, write_model
-    from gossan.embedding.spectral_augmentation import Augmentation
+    from gossan.embedding.regions import REGIONS, bands_in, classes_in
+    from gossan.embedding.spectral_augmentation import GROUND, Augmentation
     from gossan.embedding.training import (
         MOST_DIFFERENCE,
         compare_embeddings,
@@ -51,11 +58,14 @@ def main(arguments: argparse.Namespace) -> None:
 
     classes = [item for item in read_classes(arguments.classes) if item.kind == "mineral"]
     bands = read_bands(arguments.bands)
+    region = REGIONS.get(arguments.region)
+    if region is not None:
+        classes, bands = classes_in(classes, region), bands_in(bands, region)
     training = read_training_options(vars(arguments)).for_sensors(len(bands.sensors))
     spectra = read_training(arguments.library, classes)
     set_up_tensorflow(training.threads, training.seed)
     names = [path.name for path in arguments.library]
-    augmentation = Augmentation()
+    augmentation = Augmentation() if region is None else GROUND
     learned = learn(
         spectra,
         classes,
@@ -64,6 +74,7 @@ def main(arguments: argparse.Namespace) -> None:
         augmentation,
         scene=arguments.scene,
         libraries=names,
+        region=region,
     )
     with staged(arguments.model) as keras_path, staged(arguments.onnx) as onnx_path:
         write_keras(keras_path, learned.model)
@@ -78,12 +89,14 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.record,
         {
             "scene": arguments.scene,
+            "region": learned.header.region,
             "libraries": names,
             "modelled": learned.header.modelled,
             "records": len(spectra),
             "minerals": dict(zip(learned.header.minerals, learned.header.records, strict=True)),
             "rivals": sorted(set(spectra.minerals) - set(learned.header.minerals)),
             "left_out": learned.left_out,
+            "backgrounds": learned.backgrounds,
             "bands": {
                 name: bands.part(name).stop - bands.part(name).start for name in bands.sensors
             },

@@ -6,13 +6,22 @@ from pathlib import Path
 import yaml
 
 from gossan.errors import InputError
-from gossan.legend import MapClass, merge_classes, read_own_classes
+from gossan.legend import GROUPS, MapClass, merge_classes, read_own_classes
 from gossan.schema import nearest
 
 ANALYTIC = "analytic"
 METHODS = ("minerals", "mnf", "patches", "zones", "prospects", "embedding", "targets")
 # Methods that compare a cube with spectra of a library.
 COMPARING = ("minerals", "zones", "embedding")
+MATCH_TITLES = {
+    "origin": "Spectral Angle Mapper",
+    "scene": "Spectral angles about the scene's mean",
+    "sid": "Spectral information divergence",
+    "matched_filter": "Matched filter",
+    "ace": "Adaptive coherence estimator",
+}
+"""What `minerals.match` is called in records and reports."""
+ORIGIN_ANGLE_RAD = 0.1
 # What maps a scene of a folder of an embedding.
 EMBEDDING_FILES = ("networks/masked/model.onnx", "assessment/thresholds.json")
 # Of a text file of a library, what is searched for the names of its spectra: of one that holds
@@ -100,6 +109,18 @@ def minerals_named(settings: Mapping, method: str) -> list[str]:
     return list(dict.fromkeys(named))
 
 
+def mineral_groups(section: Mapping, classes: Sequence[MapClass]) -> list[str]:
+    """Groups that the references of `minerals` fall into, in the order of GROUPS."""
+    found = {item.group for item in classes if item.name in section["references"]}
+    return [group for group in GROUPS if group and group in found]
+
+
+def largest_angle(section: Mapping) -> float | None:
+    """The largest angle of `minerals` for a reference; None for that of the comparison itself."""
+    given = section["max_angle_rad"]
+    return ORIGIN_ANGLE_RAD if given is None and section["match"] == "origin" else given
+
+
 def libraries_of(settings: Mapping, method: str) -> list[str]:
     """Libraries of a method, in order of preference: its own, else the study's."""
     return list(settings[method]["library"] or settings["library"])
@@ -138,6 +159,13 @@ def _mineral_faults(settings: Mapping, classes: Mapping[str, MapClass]) -> Itera
                         "leave the mineral out"
                     )
     minerals = settings.get("minerals")
+    if minerals and minerals["match"] != "origin":
+        known = set(minerals["references"]) <= set(classes)
+        if known and not mineral_groups(minerals, list(classes.values())):
+            yield (
+                "minerals.references: none has an absorption from 0.4 to 2.5 µm (a group in the "
+                "class table); name others, or set minerals.match to origin"
+            )
     if minerals:
         others = [("minerals.max_angle_rad_of", name) for name in minerals["max_angle_rad_of"]]
         patches = settings.get("patches", {"labels": [], "model": ""})

@@ -13,6 +13,10 @@ from gossan.files import staged, write_text
 
 UNCLASSIFIED = 0
 NODATA = 255
+# Where a mineral absorbs: electronic absorptions of iron in the visible and near infrared, or
+# vibrations of OH, CO3, SO4 and Si-OH in the shortwave infrared; a pixel may have one of each
+# (Clark et al. 2003, J. Geophys. Res. 108(E12), 5131). Empty: nowhere that sensors here see.
+GROUPS = ("1um", "2um", "")
 # Five anchors of viridis (Smith and van der Walt, CC0): even steps in lightness, and readable
 # with any colour vision.
 PERCEPTUAL_RAMP = ("#440154", "#3B528B", "#21918C", "#5EC962", "#FDE725")
@@ -28,8 +32,8 @@ _NAME, _VALUE, _RED, _GREEN, _BLUE, _ALPHA = 2, 5, 6, 7, 8, 9
 class MapClass:
     """One class of a map: code 1-254, name for files, label for people, colour "#RRGGBB".
 
-    `record` picks a library spectrum; `max_angle_rad` overrides the study's spectral-angle
-    threshold for this class.
+    `record` picks a library spectrum; `group`, one of GROUPS, says where the class absorbs;
+    `max_angle_rad` overrides the study's spectral-angle threshold for this class.
     """
 
     code: int
@@ -38,6 +42,7 @@ class MapClass:
     colour: str
     kind: str = "mineral"
     record: str = ""
+    group: str = ""
     max_angle_rad: float | None = None
 
     @property
@@ -50,9 +55,10 @@ class MapClass:
 def read_classes(path: str | Path) -> list[MapClass]:
     """Read a class table: a CSV with at least the columns code, name, label and colour.
 
-    Columns kind, record and max_angle_rad are used where present, others are ignored. Classes
-    keep the table's order. Raises InputError, naming file, line and column, for a missing file or
-    column, an empty table, a code outside 1-254, a code or name given twice, or a bad colour.
+    Columns kind, record, group and max_angle_rad are used where present, others are ignored.
+    Classes keep the table's order. Raises InputError, naming file, line and column, for a missing
+    file or column, an empty table, a code outside 1-254, a code or name given twice, a bad colour,
+    or an unknown group.
     """
     path = Path(path)
     try:
@@ -93,6 +99,11 @@ def _parse_class(row: dict[str, str | None], where: str) -> MapClass:
         raise InputError(f"{where}: name is empty; name the class")
     if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text["colour"]):
         raise InputError(f"{where}: colour {text['colour']!r} is not of the form #RRGGBB")
+    group = text.get("group", "")
+    if group not in GROUPS:
+        raise InputError(
+            f"{where}: group {group!r} is not known; write 1um (iron), 2um (OH, CO3) or nothing"
+        )
     limit = text.get("max_angle_rad", "")
     try:
         max_angle_rad = float(limit) if limit else None
@@ -107,11 +118,12 @@ def _parse_class(row: dict[str, str | None], where: str) -> MapClass:
         colour=text["colour"].upper(),
         kind=text.get("kind") or "mineral",
         record=text.get("record", ""),
+        group=group,
         max_angle_rad=max_angle_rad,
     )
 
 
-OWN_COLUMNS = ("name", "code", "label", "colour", "kind", "record")
+OWN_COLUMNS = ("name", "code", "label", "colour", "kind", "record", "group")
 # Codes of a user's minerals that bring none of their own: above those of the shipped table.
 FIRST_OWN_CODE = 200
 
@@ -182,6 +194,7 @@ def merge_classes(
                 "colour": before.colour,
                 "kind": before.kind,
                 "record": before.record,
+                "group": before.group,
             }
         )
         try:

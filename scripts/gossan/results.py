@@ -12,8 +12,9 @@ COLUMNS = ("method", "file", "kind", "when", "title", "unit", "note")
 def read_results(path: str | Path) -> list[dict[str, str]]:
     """The rows of the table, each with COLUMNS.
 
-    `file` lies below the method's folder and may hold {zone}, {network} or {embedding}; `when` are
-    words that must all hold, as `gossan.scenes.conditions` tells them.
+    `file` lies below the method's folder; it and the texts may hold {zone}, {group}, {taught},
+    {network} or {embedding}. `when` are words that must all hold, as `gossan.scenes.conditions`
+    tells them.
     """
     with Path(path).open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
@@ -30,5 +31,5 @@ def list_results(
         if row["method"] == method and set(row["when"].split()) <= held:
             words = [word for _, word, _, _ in Formatter().parse(row["file"]) if word]
             for choice in product(*(names[word] for word in words)):
-                file = row["file"].format(**dict(zip(words, choice, strict=True)))
-                yield {**row, "file": file}
+                told = dict(zip(words, choice, strict=True))
+                yield {key: row[key].format(**told) for key in row}

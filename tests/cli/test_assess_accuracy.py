@@ -124,6 +124,56 @@ def test_a_sample_larger_than_the_map_is_a_census(folder):
     assert sampled["scores"] == census["scores"]
 
 
+def grouped(folder):
+    """The class table with groups: chalcocite and calcite in one, feldspar in the other."""
+    header, *rows = (folder / "classes.csv").read_text().splitlines()
+    groups = ["2um", "1um", "2um"]
+    lines = [f"{header},group", *(f"{row},{own}" for row, own in zip(rows, groups, strict=True))]
+    (folder / "classes.csv").write_text("\n".join(lines) + "\n")
+    _, mapped = arrays(folder)
+    mapped[mapped == 12] = 0
+    write_raster(folder / "class.tif", mapped, nodata=255)
+
+
+def test_a_map_of_a_group_is_tested_where_the_truth_shows_that_group(folder, root):
+    grouped(folder)
+    found = record(folder, "--group", "2um")
+    check_schema(found, root)
+    truth, mapped = arrays(folder)
+    tested = np.isin(truth, (2, 6)) & (mapped != 255)
+    assert found["n"] == tested.sum() == found["scores_study_classes"]["n"]
+    assert [label["code"] for label in found["confusion_matrix"]["labels"]] == [0, 2, 6]
+    counts = found["confusion_matrix"]["counts"]
+    assert counts[0] == [0, 0, 0]
+    assert counts[1][0] == ((truth == 2) & (mapped == 0)).sum()
+    right = (truth == mapped)[tested].mean()
+    assert found["scores"]["overall_accuracy"]["value"] == pytest.approx(right, abs=1e-6)
+
+
+def test_a_truth_without_the_group_leaves_its_map_unassessed(folder, root):
+    grouped(folder)
+    truth, _ = arrays(folder)
+    write_raster(folder / "other.tif", np.where(truth == 12, 18, truth), nodata=255)
+    mapped = np.where(arrays(folder)[1] == 255, 255, 0).astype("uint8")
+    write_raster(folder / "class.tif", mapped, nodata=255)
+    found = record(folder, "--group", "1um", truth="other.tif")
+    check_schema(found, root)
+    assert found["assessed"] is False
+    assert found["reason"].startswith("The truth shows no mineral of the group 1um, so no")
+
+
+def test_a_map_of_a_group_without_truth_says_so(folder, root):
+    grouped(folder)
+    found = record(folder, "--group", "2um", truth=None)
+    check_schema(found, root)
+    assert "no accuracy can be stated" in found["reason"]
+
+
+def test_a_map_of_another_group_is_refused(folder):
+    grouped(folder)
+    assert "is not in the table" in fault(folder, "--group", "1um")
+
+
 def test_ground_truth_on_another_grid_is_reprojected(folder):
     truth, _ = arrays(folder)
     fine = np.repeat(np.repeat(truth, 2, axis=0), 2, axis=1)

@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from gossan.library.absorptions import read_models, read_residuals
+from gossan.library.absorptions import evaluate, read_models, read_residuals
 
 HEADER = "code,name,label,kind,colour,record\n"
 ALUNITE = "1,alunite,Alunite,mineral,#E53935,GDS82\n"
 CALCITE = "2,calcite,Calcite,mineral,#4FC3F7,\n"
+MIXTURE = "39,nanohematite+goethite,Both,mineral,#A65628,\n"
 SOIL = "103,soil,Soil,cover,#A1887F,\n"
 
 
@@ -56,6 +57,18 @@ def test_fits_minerals_and_constructs_covers(fit, tmp_path):
     assert str(tmp_path) not in (tmp_path / "residuals.csv").read_text()
 
 
+def test_a_mixture_is_constructed_from_the_models_of_its_members(fit, tmp_path):
+    members = ALUNITE.replace("alunite", "nanohematite") + CALCITE.replace("calcite,", "goethite,")
+    finished = fit(members.replace("#4FC3F7,", "#4FC3F7,WS272") + MIXTURE)
+    assert finished.returncode == 0, finished.stderr
+    one, other, mixed = read_models(tmp_path / "table.csv")
+    assert (mixed.name, mixed.origin) == ("nanohematite+goethite", "constructed")
+    assert [r.name for r in read_residuals(tmp_path / "residuals.csv")] == [one.name, other.name]
+    inside = np.arange(0.4, 2.45, 0.01)
+    side_by_side = (evaluate(one, inside) + evaluate(other, inside)) / 2
+    np.testing.assert_allclose(evaluate(mixed, inside), side_by_side, atol=0.01)
+
+
 def test_names_refits_only_those(fit, tmp_path):
     assert fit(ALUNITE + CALCITE + SOIL).returncode == 0
     before = (tmp_path / "table.csv").read_text()
@@ -75,6 +88,7 @@ def test_names_refits_only_those(fit, tmp_path):
         (CALCITE.replace("calcite", "calcit"), (), "close names: calcite"),
         (CALCITE + SOIL.replace("soil", "lava"), (), "'lava' (cover) has no model"),
         (CALCITE, ("--names", "pyrite"), "--names pyrite"),
+        (CALCITE + MIXTURE, (), "'nanohematite+goethite' needs 'nanohematite'; put that into the"),
     ],
 )
 def test_wrong_input_is_one_line_and_leaves_nothing(fit, tmp_path, minerals, more, message):

@@ -42,7 +42,9 @@ def map_cube(folder, library):
         "resample_library",
         *("--library", library, "--classes", folder / "classes.csv"),
         *("--cube", folder / "cube.tif", "--references", folder / "references.csv"),
-        *("--records", folder / "records.csv"),
+        *("--records", folder / "records.csv", "--records-per-class", "one"),
+        *("--spread", ROOT / "resources/static/record_spread.csv"),
+        *("--separable", folder / "separable.csv"),
     )
     assert done.returncode == 0, done.stderr
     done = run_tool(

@@ -39,7 +39,8 @@ def name(folder, out, *flags):
         "name_spectra",
         *("--spectra", folder / "pixels.csv", "--onnx", folder / "net.onnx"),
         *("--classes", folder / "classes.csv", "--library", folder / "library.csv"),
-        *("--sensor", "emit", "--coverage", 0.9, "--seed", 42, "--table", out / "named.csv"),
+        *("--sensor", "emit", "--coverage", 0.9, "--named-share", 0.5, "--seed", 42),
+        *("--table", out / "named.csv"),
         *("--summary", out / "summary.csv", "--thresholds", out / "thresholds.json"),
         *("--threads", 1, *flags),
     )

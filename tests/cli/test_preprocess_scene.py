@@ -111,22 +111,27 @@ def test_containers_and_collections_give_the_same_cube(tmp_path, container):
     np.testing.assert_allclose(cubes[0], 4e-5 * scene() - 0.2, atol=0.5001e-4)
 
 
-def test_dos1_by_hand(tmp_path):
+@pytest.mark.parametrize("method", ["dos1", "cost"])
+def test_dark_objects_by_hand(tmp_path, method):
     stored = scene()
-    # Ten dark pixels at 4e-5 · 6250 - 0.2 = 0.05 at the top of the atmosphere; sun at 30°, T 0.5:
-    # path = 0.05 - 0.005 = 0.045, so that surface = (top - 0.045) / 0.5.
+    # Ten dark pixels at 4e-5 · 6250 - 0.2 = 0.05 at the top of the atmosphere; sun at 30°, which of
+    # COST makes T 0.5 up to 1 µm.
     stored[:, 0, :10] = 6250
     product = products.write_product(tmp_path, stored)
     values, record, cube = preprocess(
-        product, tmp_path / "out", "--atmosphere", "dos1", "--block-px", 16
+        product, tmp_path / "out", "--atmosphere", method, "--block-px", 16
     )
     top = 4e-5 * stored - 0.2
-    np.testing.assert_allclose(values, np.clip((top - 0.045) / 0.5, 0, 1), atol=0.51e-4)
+    short = np.array([band["centre_um"] <= 1 for band in record["bands"]])
+    down = np.where(short & (method == "cost"), 0.5, 1.0)[:, None, None]
+    path = np.minimum.accumulate(0.05 - 0.01 * down)
+    np.testing.assert_allclose(values, np.clip((top - path) / down, 0, 1), atol=0.51e-4)
     np.testing.assert_allclose(values[:, 0, 0], 0.01, atol=1e-9)
     (correction,) = record["corrections"]
-    assert correction["method"] == "dos1"
+    assert correction["method"] == method
     assert correction["dark_object"] == dict.fromkeys(products.BANDS, 0.05)
-    assert record["atmosphere"] == read_info(cube).tags["ATMOSPHERE"] == "dos1"
+    assert record["atmosphere"] == read_info(cube).tags["ATMOSPHERE"] == method
+    assert f"{method} takes off haze alone" in record["notes"][0]
 
 
 def test_dark_objects_may_lie_in_masked_shadow(tmp_path):

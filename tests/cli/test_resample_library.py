@@ -1,5 +1,6 @@
 """resample_library: references of a study's classes at the bands of a cube."""
 
+import csv
 import subprocess
 import sys
 
@@ -48,14 +49,16 @@ def write_cube(path, sensor="Landsat-8 OLI_TIRS", spectral=True):
 def resample(root, tmp_path):
     """Run the tool; returns the finished process and the path of its output."""
 
-    def run(*libraries, classes=CLASSES, **cube):
+    def run(*libraries, classes=CLASSES, per_class="one", spread=None, **cube):
         write_cube(tmp_path / "cube.tif", **cube)
         (tmp_path / "classes.csv").write_text(classes)
         output = tmp_path / "references.csv"
         command = [sys.executable, root / "scripts/resample_library.py"]
         command += ["--library", *libraries, "--classes", tmp_path / "classes.csv"]
         command += ["--cube", tmp_path / "cube.tif", "--references", output]
-        command += ["--records", tmp_path / "records.csv"]
+        command += ["--records", tmp_path / "records.csv", "--records-per-class", per_class]
+        command += ["--spread", spread or root / "resources/static/record_spread.csv"]
+        command += ["--separable", tmp_path / "separable.csv"]
         command = [str(part) for part in command]
         return subprocess.run(command, capture_output=True, text=True), output
 
@@ -150,9 +153,13 @@ def test_real_usgs_library(resample, shared_data):
 
 def test_every_record_of_the_shipped_table_covers_landsat(resample, shared_data, root):
     table = (root / "resources/static/minerals.csv").read_text().splitlines()
-    minerals = "\n".join(line for line in table if ",cover," not in line) + "\n"
+    # What is constructed has no record.
+    constructed = (",cover,", "modelled 1:1")
+    minerals = [line for line in table if not any(mark in line for mark in constructed)]
+    minerals = "\n".join(minerals) + "\n"
     libraries = [
         shared_data("usgs_splib07/native_ascii_splib07a"),
+        shared_data("usgs_splib07/envi_sli/s07_AV95_envi.hdr"),
         shared_data("jpl_beckman/chalcocite"),
     ]
     finished, output = resample(*libraries, classes=minerals)
@@ -166,3 +173,59 @@ def test_every_record_of_the_shipped_table_covers_landsat(resample, shared_data,
     )
     angles = np.arccos(np.clip(cosine, -1, 1))
     assert np.all(angles < 0.02), dict(zip(real.names, angles, strict=True))
+
+
+def test_all_records_of_a_class_stand_beside_one_another(resample, tmp_path, root):
+    wavelength = np.arange(0.35, 2.6, 0.005)
+    spectra = {
+        "Calcite HS48": 0.1 * wavelength,
+        "Calcite WS272": 0.2 * wavelength,
+        "Calcite+Dolomite GDS1": 0.3 * wavelength,
+        "Calcite CO2004": np.where(wavelength < 2.0, 0.25 * wavelength, np.nan),
+    }
+    rows = [",".join(["wavelength_um", *spectra])]
+    rows += [
+        ",".join(f"{value:.5f}" for value in row)
+        for row in zip(wavelength, *spectra.values(), strict=True)
+    ]
+    (tmp_path / "library.csv").write_text("\n".join(rows) + "\n")
+    analytic = root / "resources/static/analytic_library.csv"
+    finished, output = resample(tmp_path / "library.csv", analytic, per_class="all")
+    assert finished.returncode == 0, finished.stderr
+    references = read_references(output)
+    assert references.names == ("feldspar", "calcite", "calcite")
+    np.testing.assert_allclose(references.reflectance[1], 2 * references.reflectance[2], rtol=1e-4)
+    assert output.with_name("records.csv").read_text().splitlines() == [
+        "name,library,record",
+        "feldspar,analytic,feldspar",
+        "calcite,library.csv,Calcite WS272",
+        "calcite,library.csv,Calcite HS48",
+    ]
+
+
+def test_minerals_that_the_bands_cannot_tell_apart_are_in_a_table(resample, root, tmp_path):
+    table = (root / "resources/static/minerals.csv").read_text().splitlines()
+    wanted = ("calcite", "dolomite", "hematite", "soil")
+    classes = "\n".join([table[0], *(row for row in table if row.split(",")[1] in wanted)]) + "\n"
+    finished, _ = resample(root / "resources/static/analytic_library.csv", classes=classes)
+    assert finished.returncode == 0, finished.stderr
+    with (tmp_path / "separable.csv").open(newline="") as stream:
+        rows = {row["mineral"]: row for row in csv.DictReader(stream)}
+    assert list(rows) == ["calcite", "dolomite", "hematite"]
+    assert (rows["calcite"]["one_with"], rows["dolomite"]["one_with"]) == ("dolomite", "calcite")
+    assert rows["hematite"]["one_with"] == ""
+    assert rows["calcite"]["note"] == "with these 7 bands one with dolomite"
+
+
+def test_a_table_without_minerals_has_nothing_to_tell_apart(resample, root, tmp_path):
+    classes = "code,name,label,kind,colour\n103,soil,Soil,cover,#A1887F\n"
+    finished, _ = resample(root / "resources/static/analytic_library.csv", classes=classes)
+    assert finished.returncode == 0, finished.stderr
+    assert len((tmp_path / "separable.csv").read_text().splitlines()) == 1
+
+
+def test_a_damaged_table_of_spread_is_named_and_nothing_is_left(resample, root, tmp_path):
+    library = root / "resources/static/analytic_library.csv"
+    (tmp_path / "spread.csv").write_text("wavelength_um,pattern1\n0.5,x\n")
+    finished, output = resample(library, spread=tmp_path / "spread.csv")
+    assert "spread.csv: not a table of spread" in failed_line(finished, output)

@@ -16,6 +16,7 @@ FILES = {
     "cube.json": "cube/cube.json",
     "references.csv": "minerals/library/references.csv",
     "records.csv": "minerals/library/records.csv",
+    "separable.csv": "minerals/library/separable.csv",
     "sam.json": "minerals/accuracy/minerals.json",
     **{
         name: f"minerals/{name}"
@@ -40,7 +41,7 @@ def draw_flags(sensor_dir: Path, classes: Path, output: Path) -> list:
     """The command line of draw_minerals."""
     return [
         *("--scene-dir", sensor_dir, "--output-dir", output, "--classes", classes),
-        *("--zones", *ZONES),
+        *("--zones", *ZONES, "--match", "origin"),
     ]
 
 

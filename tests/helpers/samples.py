@@ -182,7 +182,7 @@ def make_scene(folder: Path, synthetic: bool = True) -> Path:
 
 
 def write_tables(folder: Path, mapped: np.ndarray, names: tuple, spectra: np.ndarray) -> None:
-    """Write signatures.csv, areas.csv and records.csv as the tools before the report do."""
+    """Write signatures, areas, records and separable minerals as tools before the report do."""
     signatures = ["code,name,label,pixels,band,wavelength_um,mean,std"]
     areas = ["code,name,label,pixels,area_km2,share"]
     clear = (mapped != 255).sum()
@@ -204,6 +204,13 @@ def write_tables(folder: Path, mapped: np.ndarray, names: tuple, spectra: np.nda
         "calcite,usgs,Calcite_WS272",
     ]
     (folder / "records.csv").write_text("\n".join(records) + "\n")
+    separable = [
+        "mineral,bands,one_with,nearest,separation,angle_rad,note",
+        "chalcocite,7,feldspar,feldspar,0.5,0.1,one",
+        "feldspar,7,chalcocite,chalcocite,0.5,0.1,one",
+        "calcite,7,,feldspar,3.1,0.9,apart",
+    ]
+    (folder / "separable.csv").write_text("\n".join(separable) + "\n")
     (folder / "areas.csv").write_text("\n".join(areas) + "\n")
 
 

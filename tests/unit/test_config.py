@@ -172,25 +172,25 @@ def test_a_method_counts_those_of_its_minerals_that_are_favourable(schema):
 
 def test_a_mineral_of_the_users_own_is_known(faults_of, tmp_path):
     own = tmp_path / "own.csv"
-    own.write_text("name,label,colour,record\nnontronite,Nontronite,#123456,Nontronite_1\n")
+    own.write_text("name,label,colour,record\nzunyite,Zunyite,#123456,Zunyite_1\n")
     library = tmp_path / "mine.csv"
-    library.write_text("wavelength_um,Nontronite_1,alunite\n0.4,0.1,0.1\n2.5,0.2,0.2\n")
-    study = {"minerals": {"references": ["nontronite", "alunite"]}, "library": [str(library)]}
+    library.write_text("wavelength_um,Zunyite_1,alunite\n0.4,0.1,0.1\n2.5,0.2,0.2\n")
+    study = {"minerals": {"references": ["zunyite", "alunite"]}, "library": [str(library)]}
     assert faults_of(classes=str(own), **study) == []
     (fault,) = faults_of(**study)
-    assert "unknown mineral 'nontronite'" in fault
+    assert "unknown mineral 'zunyite'" in fault
 
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ("nontronite,7,#123456", "nontronite: code 7 is"),
-        ("nontronite,,#E53935", "colour #E53935 is"),
-        ("nontronite,,", "a new mineral needs a colour"),
-        ("nontronite,300,#123456", "code 300 is reserved or too large"),
+        ("zunyite,7,#123456", "zunyite: code 7 is"),
+        ("zunyite,,#E53935", "colour #E53935 is"),
+        ("zunyite,,", "a new mineral needs a colour"),
+        ("zunyite,300,#123456", "code 300 is reserved or too large"),
         ("alunite,,red", "colour 'red' is not of the form"),
         ("alunite,,\nalunite,,", "'alunite' stands twice"),
-        ("nontronite,200,#123456,wet", ", line 2: more cells than columns; put a text"),
+        ("zunyite,200,#123456,wet", ", line 2: more cells than columns; put a text"),
     ],
 )
 def test_a_wrong_class_table_is_told(faults_of, tmp_path, rows, expected):

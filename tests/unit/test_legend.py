@@ -35,6 +35,20 @@ def test_shipped_table_reads_whole(root):
     assert len(classes) >= 26
     assert (classes[1].code, classes[1].label, classes[1].rgb) == (2, "Chalcocite", (0, 254, 0))
     assert {item.kind for item in classes} == {"mineral", "cover"}
+    colours = [item.colour for item in classes]
+    assert len(set(colours)) == len(colours)
+
+
+def test_shipped_minerals_have_the_group_of_their_absorptions(root):
+    groups = {
+        item.name: item.group for item in read_classes(root / "resources/static/minerals.csv")
+    }
+    iron = {"hematite", "nanohematite", "goethite", "nanohematite+goethite", "jarosite"}
+    assert {name for name, group in groups.items() if group == "1um"} == iron
+    for name in ("quartz", "feldspar", "albite", "pyrite", "chalcocite", "magnetite", "soil"):
+        assert groups[name] == ""
+    for name in ("kaolinite", "alunite", "calcite", "chlorite", "saponite", "calcite+muscovite"):
+        assert groups[name] == "2um"
 
 
 def test_optional_columns_and_order(tmp_path):
@@ -62,6 +76,10 @@ def test_optional_columns_and_order(tmp_path):
         (HEADER + "1,,A,,#000000,,\n", "name is empty"),
         (HEADER + "1,a,A,,red,,\n", "colour 'red' is not of the form #RRGGBB"),
         (HEADER + "1,a\n", "colour '' is not"),
+        (
+            "code,name,label,colour,group\n1,a,A,#000000,3um\n",
+            "group '3um' is not known; write 1um",
+        ),
         (HEADER + "1,a,A,,#000000,,wide\n", "max_angle_rad 'wide'"),
         (HEADER + "1,a,A,,#000000,,-1\n", "max_angle_rad '-1'"),
     ],
@@ -174,3 +192,14 @@ def test_more_new_minerals_than_codes_are_told():
     merged, faults = merge_classes([], own)
     assert len(merged) == 55 and len(faults) == 5
     assert "m55: no code from 200 on is free; give it one" in faults
+
+
+def test_the_group_of_a_row_is_kept_filled_in_and_checked():
+    known = [MapClass(1, "a", "A", "#000001", group="2um"), MapClass(2, "b", "B", "#000002")]
+    own = [{"name": "a", "label": "Alpha"}, {"name": "b", "group": "1um"}]
+    own.append({"name": "c", "colour": "#000003", "group": "2um"})
+    merged, faults = merge_classes(known, own)
+    assert faults == []
+    assert [item.group for item in merged] == ["2um", "1um", "2um"]
+    _, faults = merge_classes(known, [{"name": "a", "group": "swir"}])
+    assert faults == ["a: group 'swir' is not known; write 1um (iron), 2um (OH, CO3) or nothing"]

@@ -39,9 +39,13 @@ def test_no_file_stands_twice(table):
 
 
 def test_rows_hold_by_their_conditions_and_stand_once_for_each_name(table):
-    names = {"zone": ["inner", "outer"]}
+    names = {"zone": ["inner", "outer"], "group": ["1um", "2um"], "taught": ["2um"]}
     files = [row["file"] for row in list_results(table, "minerals", set(), names)]
     assert "zones/inner.tif" in files and "zones/outer.tif" in files
+    assert {"1um/class.tif", "2um/class.tif", "2um/taught.tif", "figures/1um.png"} <= set(files)
+    assert "1um/taught.tif" not in files
+    titles = {row["file"]: row["title"] for row in list_results(table, "minerals", set(), names)}
+    assert titles["1um/class.tif"] == "Minerals at 1um"
     scored = [row["file"] for row in list_results(table, "zones", {"scored"}, names)]
     unscored = [row["file"] for row in list_results(table, "zones", set(), names)]
     assert "score/score.json" in scored
@@ -58,6 +62,9 @@ def test_the_rules_write_what_the_table_says(root, table):
         candidates = {f"<{method}/{file}", "<cube>" if file == "cube.tif" else ""}
         if row["method"] == "cube":
             candidates.add(f"<scene>/stack/cube/{file}")
+        if row["method"] == "minerals":
+            file = re.sub("{group}-class|{taught}-taught", "{group}-{map}", file)
+            candidates.add(f"<{method}/{file}".replace("{taught}", "{group}"))
         if row["method"] == "patches":
             candidates.add(f"<{method}/{file}".replace("/pair/", "/{cut}/"))
         if row["method"] == "prospects":

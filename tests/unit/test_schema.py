@@ -47,7 +47,9 @@ def test_only_the_methods_that_stand_in_a_study_are_filled(schema):
     filled = fill_defaults({"studies": {"mine": {"zones": {}, "minerals": None}}}, schema)
     study = filled["studies"]["mine"]
     assert study["zones"]["mad"] == {"n": 1.5, "centre": "median", "side": "high"}
-    assert study["minerals"]["max_angle_rad"] == 0.1
+    assert study["minerals"]["max_angle_rad"] is None
+    assert study["minerals"]["match"] == "scene"
+    assert study["minerals"]["teach"] == {"model": "likelihood", "surest": 0.3}
     assert study["cube"]["atmosphere"] == ["dos1"]
     assert not {"patches", "prospects", "embedding", "targets", "mnf"} & set(study)
     assert schema_faults(filled, schema) == []

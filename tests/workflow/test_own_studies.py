@@ -13,7 +13,7 @@ twin: {size_px: {porphyry: 96, epithermal: 48}, dates: 1}
 accuracy: {bootstrap: 100, spatial_block_px: 8}
 studies:
   north:
-    minerals: {references: [alunite, calcite, chlorite, feldspar], max_angle_rad: 0.1}
+    minerals: {references: [alunite, calcite, chlorite], match: origin, max_angle_rad: 0.1}
   south:
     classes: own_minerals.csv
     library: [own_library.csv, analytic]
@@ -45,9 +45,9 @@ def project(tmp_path_factory):
     (folder / "own.yaml").write_text(CONFIG)
     (folder / "own.tsv").write_text(TABLE)
     (folder / "own_minerals.csv").write_text(
-        "name,label,colour,record\n"
-        "sericite-mix,Sericite mixture,#123456,sericite mix 1\n"
-        "calcite,Lime,#0000FE,\n"
+        "name,label,colour,record,group\n"
+        "sericite-mix,Sericite mixture,#123456,sericite mix 1,2um\n"
+        "calcite,Lime,#0000FE,,\n"
     )
     own_library(folder / "own_library.csv")
     run = snakemake(folder, "--cores", "2", "--configfile", "own.yaml")
@@ -96,7 +96,7 @@ def test_methods_run_on_the_sensors_that_they_name_and_on_the_stack(project):
     mapped = {
         record["sensor"]
         for record in accuracy["records"]
-        if record["method"] == "Spectral Angle Mapper"
+        if record["method"] == "Spectral angles about the scene's mean"
     }
     assert mapped == {"aster", "stack"}
 

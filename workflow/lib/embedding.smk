@@ -21,9 +21,25 @@ def training_flags(settings):
     return flags(**pick(settings, "triplets", "epochs", "networks"))
 
 
+def training_of(wildcards):
+    """How long one of a scene's networks is trained, and on which region, as flags."""
+    settings = section("embedding")(wildcards)
+    if wildcards.embedding in REGIONS:
+        region = flags(region=wildcards.embedding)
+        return f"{training_flags(settings['regions'])} {region}"
+    return training_flags(settings)
+
+
 def embeddings_of(scene):
-    """Networks that a scene's embedding trains: with one sensor there is none to hide."""
+    """Networks over all bands that a scene's embedding trains: of one sensor none can be hidden."""
     return EMBEDDINGS if len(scene["stack"]) > 1 else EMBEDDINGS[:1]
+
+
+def naming_networks(wildcards):
+    """Networks that name a study's spectra: those of its regions, else the one over all bands."""
+    scene = SimpleNamespace(scene=first_scene(wildcards)["scene"])
+    names = section("embedding", "regions", "names")(wildcards) or EMBEDDINGS[:1]
+    return [embedding_file(f"networks/{name}/model.onnx")(scene) for name in names]
 
 
 def if_several(path):
@@ -37,11 +53,15 @@ def if_several(path):
 
 
 def embedding_file(name):
-    """A function of the wildcards: a file of the embedding that maps a scene, perhaps another's."""
+    """A function of the wildcards: a file of the embedding that maps a scene, perhaps another's.
+
+    Wildcards may stand in its name.
+    """
 
     def find(wildcards):
         own = folder_of(wildcards.scene, "embedding")
-        return f"{elsewhere(section('embedding', 'model')(wildcards)) or own}/{name}"
+        file = name.format(**vars(wildcards))
+        return f"{elsewhere(section('embedding', 'model')(wildcards)) or own}/{file}"
 
     return find
 

@@ -6,6 +6,6 @@ def reference_flags(settings, method):
     chosen = {"references": CONFIG.minerals_named(settings, method)}
     if method == "minerals":
         own = settings[method]["max_angle_rad_of"]
-        chosen["max_angle_rad"] = settings[method]["max_angle_rad"]
+        chosen["max_angle_rad"] = CONFIG.largest_angle(settings[method])
         chosen["max_angle_rad_of"] = [f"{name}={angle}" for name, angle in own.items()]
     return chosen

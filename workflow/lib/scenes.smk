@@ -157,10 +157,17 @@ def files_of(scene, method, sensor, *kinds):
     """What a method leaves of a scene, by the table of results: all of it, or some kinds only."""
     settings = SETTINGS["studies"][scene["study"]]
     names = {
-        "minerals": {"zone": list(zones_of(settings))},
+        "minerals": {
+            "zone": list(zones_of(settings)),
+            "group": groups_of(settings),
+            "taught": taught_groups(settings),
+        },
         "patches": {"network": list(NETWORKS)},
         "zones": {"zone": list(settings.get("zones", {}).get("alteration", []))},
-        "embedding": {"embedding": list(embeddings_of(scene))},
+        "embedding": {
+            "embedding": list(embeddings_of(scene)),
+            "region": settings.get("embedding", {"regions": {"names": []}})["regions"]["names"],
+        },
     }
     held = conditions(scene, method, sensor)
     rows = RESULTS.list_results(RESULTS_TABLE, method, held, names.get(method, {}))

@@ -24,7 +24,9 @@ rule assess_minerals:
         mem_mb=block_memory(500, 40),
     params:
         digest=digest("assess_accuracy"),
-        told=flags(method="Spectral Angle Mapper"),
+        told=lambda wildcards: flags(
+            method=CONFIG.MATCH_TITLES[section("minerals")(wildcards)["match"]]
+        ),
         truth=truth_flag,
         accuracy=flags(**SETTINGS["accuracy"]),
     message:
@@ -34,6 +36,35 @@ rule assess_minerals:
         " --classes {input.classes:q} --minerals {input.minerals:q} {params.told}"
         " --scene {wildcards.scene} {params.accuracy} --output {output:q} --threads {threads}"
         " 2> {log:q}"
+
+
+# A group's map says nothing of minerals of other groups, which a pixel may hold besides.
+use rule assess_minerals as assess_mineral_group with:
+    input:
+        **code("assess_accuracy"),
+        class_map="<minerals>/{group}/{map}.tif",
+        classes=classes_for("minerals"),
+        minerals=known_classes,
+        truth=truth_for("minerals"),
+        beside=beside(truth_for("minerals")),
+    output:
+        "<minerals>/accuracy/{group}-{map}.json",
+    log:
+        "<logs>/assess_mineral_group/{scene}.{sensor}.{group}-{map}.log",
+    benchmark:
+        "<benchmarks>/assess_mineral_group/{scene}.{sensor}.{group}-{map}.tsv"
+    wildcard_constraints:
+        map="class|taught",
+    params:
+        digest=digest("assess_accuracy"),
+        told=lambda wildcards: flags(
+            group=wildcards.group,
+            method=MAP_METHODS[wildcards.map].format(group=wildcards.group),
+        ),
+        truth=truth_flag,
+        accuracy=flags(**SETTINGS["accuracy"]),
+    message:
+        "Assessing the {wildcards.map} map at {wildcards.group} of {wildcards.scene}"
 
 
 # How well the forest's grades of iron meet the simulated ground, which no real scene can tell.

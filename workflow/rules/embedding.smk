@@ -3,11 +3,14 @@
 
 # Whether training hides sensors from the network.
 EMBEDDINGS = ("masked", "unmasked")
+# Regions of the spectrum that may have a network of their own.
+REGIONS = ("1um", "2um")
 
 
 wildcard_constraints:
-    embedding="|".join(EMBEDDINGS),
+    embedding="|".join((*EMBEDDINGS, *REGIONS)),
     collection="[A-Za-z0-9-]+",
+    region="|".join(REGIONS),
 
 
 rule train_embedding:
@@ -34,7 +37,7 @@ rule train_embedding:
     params:
         digest=digest("train_embedding"),
         network=network_flags,
-        training=lambda wildcards: training_flags(section("embedding")(wildcards)),
+        training=training_of,
         masking=masking_of,
         seed=SETTINGS["accuracy"]["seed"],
     message:
@@ -187,6 +190,54 @@ rule map_embedding:
         " 2> {log:q}"
 
 
+rule map_region:
+    input:
+        **code("map_region"),
+        stack="<scene>/stack/cube/cube.tif",
+        sensors="<scene>/stack/cube/sensors.tif",
+        onnx=embedding_file("networks/{region}/model.onnx"),
+        classes=classes_for("embedding"),
+        library=libraries_for("embedding"),
+        beside=beside(libraries_for("embedding")),
+    output:
+        class_map=report(
+            "<embedding>/regions/{region}/class.tif",
+            category="Maps",
+            labels={"scene": "{scene}", "sensor": "stack", "map": "Minerals at {region}"},
+            caption="../report/embedding.rst",
+        ),
+        class_style="<embedding>/regions/{region}/class.qml",
+        class_names="<embedding>/regions/{region}/class.tif.aux.xml",
+        margin="<embedding>/regions/{region}/margin.tif",
+        margin_style="<embedding>/regions/{region}/margin.qml",
+        areas="<embedding>/regions/{region}/areas.csv",
+        record="<embedding>/regions/{region}/map.json",
+    log:
+        "<logs>/map_region/{scene}.{region}.log",
+    benchmark:
+        "<benchmarks>/map_region/{scene}.{region}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 4
+    resources:
+        mem_mb=2500,
+    params:
+        digest=digest("map_region"),
+        share=section("embedding", "regions", "named_share"),
+        seed=SETTINGS["accuracy"]["seed"],
+        block_px=MANY_BANDS_BLOCK_PX,
+    message:
+        "Naming the minerals of {wildcards.scene} at {wildcards.region}"
+    shell:
+        "python {input.script:q} --stack {input.stack:q} --sensors {input.sensors:q}"
+        " --onnx {input.onnx:q} --classes {input.classes:q} --library {input.library:q}"
+        " --named-share {params.share} --seed {params.seed} --scene {wildcards.scene}"
+        " --class-map {output.class_map:q} --margin {output.margin:q}"
+        " --areas {output.areas:q} --record {output.record:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
 trial = section("embedding", "spectra")
 
 
@@ -263,9 +314,7 @@ rule name_spectra:
     input:
         **code("name_spectra"),
         spectra=collection_files,
-        onnx=lambda wildcards: embedding_file("networks/masked/model.onnx")(
-            SimpleNamespace(scene=first_scene(wildcards)["scene"])
-        ),
+        onnx=naming_networks,
         classes=classes_for("embedding"),
         library=libraries_for("embedding"),
         beside=beside(collection_files, libraries_for("embedding")),
@@ -288,13 +337,14 @@ rule name_spectra:
             "sensor", first_scene(wildcards)["stack"][0]
         ),
         coverage=section("embedding", "detection", "coverage"),
+        share=section("embedding", "regions", "named_share"),
         seed=SETTINGS["accuracy"]["seed"],
     message:
         "Naming the spectra of {wildcards.collection}"
     shell:
         "python {input.script:q} --spectra {input.spectra:q} --sensor {params.sensor}"
         " --onnx {input.onnx:q} --classes {input.classes:q} --library {input.library:q}"
-        " --coverage {params.coverage} --seed {params.seed}"
+        " --coverage {params.coverage} --named-share {params.share} --seed {params.seed}"
         " --table {output.table:q} --summary {output.summary:q}"
         " --thresholds {output.thresholds:q} --threads {threads}"
         " 2> {log:q}"

@@ -56,9 +56,11 @@ rule resample_library:
         beside=beside(libraries_for("minerals")),
         classes=classes_for("minerals"),
         cube="<cube>",
+        spread=static("record_spread.csv"),
     output:
         references="<minerals>/library/references.csv",
         records="<minerals>/library/records.csv",
+        separable="<minerals>/library/separable.csv",
     log:
         "<logs>/resample_library/{scene}.{sensor}.log",
     benchmark:
@@ -70,12 +72,14 @@ rule resample_library:
         mem_mb=500,
     params:
         digest=digest("resample_library"),
+        per_class=lambda wildcards: "all" if groups_of(settings_of(wildcards)) else "one",
     message:
         "Resampling reference spectra to the bands of {wildcards.sensor} of {wildcards.scene}"
     shell:
         "python {input.script:q} --library {input.library:q} --classes {input.classes:q}"
-        " --cube {input.cube:q} --references {output.references:q}"
-        " --records {output.records:q}"
+        " --cube {input.cube:q} --records-per-class {params.per_class}"
+        " --spread {input.spread:q} --references {output.references:q}"
+        " --records {output.records:q} --separable {output.separable:q}"
         " 2> {log:q}"
 
 
@@ -86,13 +90,18 @@ use rule resample_library as resample_library_for_zones with:
         beside=beside(libraries_for("zones")),
         classes=classes_for("zones"),
         cube="<zones>/cube.tif",
+        spread=static("record_spread.csv"),
     output:
         references="<zones>/library/references.csv",
         records="<zones>/library/records.csv",
+        separable="<zones>/library/separable.csv",
     log:
         "<logs>/resample_library_for_zones/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/resample_library_for_zones/{scene}.{sensor}.tsv"
+    params:
+        digest=digest("resample_library"),
+        per_class="one",
 
 
 use rule resample_library as resample_library_for_embedding with:
@@ -102,12 +111,17 @@ use rule resample_library as resample_library_for_embedding with:
         beside=beside(libraries_for("embedding")),
         classes=classes_for("embedding"),
         cube="<scene>/stack/cube/cube.tif",
+        spread=static("record_spread.csv"),
     output:
         references="<embedding>/library/references.csv",
         records="<embedding>/library/records.csv",
+        separable="<embedding>/library/separable.csv",
     log:
         "<logs>/resample_library_for_embedding/{scene}.log",
     benchmark:
         "<benchmarks>/resample_library_for_embedding/{scene}.tsv"
+    params:
+        digest=digest("resample_library"),
+        per_class="one",
     message:
         "Resampling reference spectra to the stack of {wildcards.scene}"

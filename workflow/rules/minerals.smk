@@ -1,10 +1,11 @@
-# Spectral angles: mineral map, alteration zones, tables.
+# Minerals by comparison with spectra: maps by group or of all, a second pass, zones, tables.
 
 
 rule map_spectral_angles:
     input:
         **code("map_spectral_angles"),
         cube="<cube>",
+        cube_record="<place>/cube/cube.json",
         references="<minerals>/library/references.csv",
         classes=classes_for("minerals"),
     output:
@@ -25,6 +26,8 @@ rule map_spectral_angles:
         "<logs>/map_spectral_angles/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/map_spectral_angles/{scene}.{sensor}.tsv"
+    wildcard_constraints:
+        scene=scenes_matched(by_group=False),
     conda:
         "../../envs/geo.yaml"
     threads: 4
@@ -36,10 +39,139 @@ rule map_spectral_angles:
     message:
         "Mapping spectral angles of {wildcards.sensor} of {wildcards.scene}"
     shell:
-        "python {input.script:q} --cube {input.cube:q} --references {input.references:q}"
+        "python {input.script:q} --cube {input.cube:q} --cube-record {input.cube_record:q}"
+        " --references {input.references:q}"
         " --classes {input.classes:q} --class-map {output.classes:q} --angle {output.angle:q}"
         " --margin {output.margin:q} --item {output.item:q}"
         " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule map_mineral_group:
+    input:
+        **code("map_mineral_group"),
+        cube="<cube>",
+        cube_record="<place>/cube/cube.json",
+        references="<minerals>/library/references.csv",
+        classes=classes_for("minerals"),
+    output:
+        classes="<minerals>/{group}/class.tif",
+        style="<minerals>/{group}/class.qml",
+        names="<minerals>/{group}/class.tif.aux.xml",
+        angle="<minerals>/{group}/angle.tif",
+        angle_style="<minerals>/{group}/angle.qml",
+        margin="<minerals>/{group}/margin.tif",
+        margin_style="<minerals>/{group}/margin.qml",
+        contrast="<minerals>/{group}/contrast.tif",
+        contrast_style="<minerals>/{group}/contrast.qml",
+        record="<minerals>/{group}/record.json",
+    log:
+        "<logs>/map_mineral_group/{scene}.{sensor}.{group}.log",
+    benchmark:
+        "<benchmarks>/map_mineral_group/{scene}.{sensor}.{group}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(700, 300),
+    params:
+        digest=digest("map_mineral_group"),
+        match=lambda wildcards: section("minerals")(wildcards)["match"],
+        block_px=block_px_of,
+    message:
+        "Mapping minerals at {wildcards.group} of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --cube-record {input.cube_record:q}"
+        " --references {input.references:q} --classes {input.classes:q}"
+        " --group {wildcards.group} --match {params.match} --class-map {output.classes:q}"
+        " --angle {output.angle:q} --margin {output.margin:q} --contrast {output.contrast:q}"
+        " --record {output.record:q} --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule teach_minerals:
+    input:
+        **code("teach_minerals"),
+        cube="<cube>",
+        classes=classes_for("minerals"),
+        class_map="<minerals>/{group}/class.tif",
+        angle="<minerals>/{group}/angle.tif",
+        contrast="<minerals>/{group}/contrast.tif",
+        record="<minerals>/{group}/record.json",
+    output:
+        taught="<minerals>/{group}/taught.tif",
+        style="<minerals>/{group}/taught.qml",
+        names="<minerals>/{group}/taught.tif.aux.xml",
+        probability="<minerals>/{group}/probability.tif",
+        probability_style="<minerals>/{group}/probability.qml",
+        record="<minerals>/{group}/taught.json",
+    log:
+        "<logs>/teach_minerals/{scene}.{sensor}.{group}.log",
+    benchmark:
+        "<benchmarks>/teach_minerals/{scene}.{sensor}.{group}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(1200, 400),
+    params:
+        digest=digest("teach_minerals"),
+        teach=lambda wildcards: flags(**section("minerals", "teach")(wildcards)),
+        seed=SETTINGS["accuracy"]["seed"],
+        block_px=block_px_of,
+    message:
+        "Teaching minerals at {wildcards.group} of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --classes {input.classes:q}"
+        " --class-map {input.class_map:q} --angle {input.angle:q} --contrast {input.contrast:q}"
+        " --record {input.record:q} {params.teach} --seed {params.seed}"
+        " --taught-map {output.taught:q} --probability {output.probability:q}"
+        " --taught-record {output.record:q} --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule merge_mineral_groups:
+    input:
+        **code("merge_mineral_groups"),
+        maps=group_files("class.tif", "angle.tif", "margin.tif", "contrast.tif", "record.json"),
+        classes=classes_for("minerals"),
+    output:
+        classes=report(
+            "<minerals>/class.tif",
+            category="Maps",
+            labels={"scene": "{scene}", "sensor": "{sensor}", "map": "Minerals"},
+            caption="../report/class.rst",
+        ),
+        style="<minerals>/class.qml",
+        names="<minerals>/class.tif.aux.xml",
+        angle="<minerals>/angle.tif",
+        angle_style="<minerals>/angle.qml",
+        margin="<minerals>/margin.tif",
+        margin_style="<minerals>/margin.qml",
+        item="<minerals>/item.json",
+    log:
+        "<logs>/merge_mineral_groups/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/merge_mineral_groups/{scene}.{sensor}.tsv"
+    wildcard_constraints:
+        scene=scenes_matched(by_group=True),
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(500, 120),
+    params:
+        digest=digest("merge_mineral_groups"),
+        groups=lambda wildcards, input: flags(
+            groups=[os.path.dirname(path) for path in input.maps if path.endswith("record.json")]
+        ),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Merging the mineral groups of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} {params.groups} --classes {input.classes:q}"
+        " --class-map {output.classes:q} --angle {output.angle:q} --margin {output.margin:q}"
+        " --item {output.item:q} --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 
 

@@ -29,7 +29,11 @@ rule draw_minerals:
         digest=digest("draw_minerals"),
         folder=folder_drawn,
         more=lambda wildcards, input: flags(
-            classes=input.classes, zones=list(zones_of(settings_of(wildcards)))
+            classes=input.classes,
+            zones=list(zones_of(settings_of(wildcards))),
+            match=section("minerals")(wildcards)["match"],
+            groups=groups_of(settings_of(wildcards)),
+            taught=taught_groups(settings_of(wildcards)),
         ),
     message:
         "Drawing the minerals of {wildcards.scene}"

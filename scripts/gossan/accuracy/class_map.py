@@ -44,13 +44,15 @@ def assess_map(
     threads: int = 1,
     others: Sequence[MapClass] = (),
     split: str | None = None,
-) -> dict:
+    only_classes: bool = False,
+) -> dict | None:
     """The accuracy record of a class map (`record` in workflow/schemas/accuracy.schema.json).
 
     `per_class` None tests every pixel that both the map and the truth cover; a number
     tests that many pixels of each map class, drawn at random, and adds the area-weighted
     estimates. Ground that the truth calls one of `others` counts as other ground. `split` says how
-    training was kept apart from testing, for a method that learned.
+    training was kept apart from testing, for a method that learned. With `only_classes`, ground
+    that the truth calls none of `classes` is left out, and None is returned where nothing is left.
 
     Raises InputError for unusable numbers, a map with codes outside `classes`, or ground
     truth that shares no clear pixel with the map.
@@ -77,7 +79,10 @@ def assess_map(
                 "classes.csv that the map was made with"
             )
         row, column = int(window.row_off), int(window.col_off)
-        truth_index = encode_classes(known, codes, (known == NO_TRUTH) | (known == CONFLICT))
+        outside = (known == NO_TRUTH) | (known == CONFLICT)
+        if only_classes:
+            outside |= ~np.isin(known, codes)
+        truth_index = encode_classes(known, codes, outside)
         map_index = encode_classes(mapped, codes, nodata)
         place = spatial.window(mapped.shape, row, column)
         blocks = count_blocks(truth_index, map_index, size, place)
@@ -101,6 +106,8 @@ def assess_map(
         if sample is not None:
             samples = [merge_samples([*samples, sample], per_class)]
     blocks = counts.reshape(-1, size, size)
+    if only_classes and not blocks.any():
+        return None
     if not blocks.any():
         raise InputError(
             f"{truth_path}: no clear pixel of {class_map} has ground truth; check both"

@@ -9,11 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gossan.cube.corrections import Collect, Correction, Merge, Scene, Survey
-from gossan.cube.dark_objects import correct_dos1
+from gossan.cube.dark_objects import correct_cost, correct_dos1
 from gossan.cube.quac import MIN_BANDS, correct_quac
 from gossan.cube.residuals import correct_iarr, correct_log_residuals
 from gossan.errors import InputError
 
+LEVEL_2_BETTER = (
+    "{} takes off haze alone, by the scene's own dark pixels; where there is a Level-2 product of "
+    "the scene (surface reflectance), give that"
+)
 # A pass over the scene after some corrections.
 SurveyAfter = Callable[[Sequence[Correction], Collect, Merge], object]
 
@@ -24,8 +28,10 @@ class Method:
 
     `solve(scene, survey)` looks at the scene by `survey`, as often as it needs to, and returns
     the Correction. `surface` says whether the method is meant for surface reflectance too, `sun`
-    whether it needs the sun's elevation, `relative` whether what comes out is ratios around 1
-    (True), reflectance (False) or what it was before (None), `least_bands` how many bands it needs.
+    whether it is made only where the sun's elevation is known (where it is not, nothing tells that
+    the numbers are of the top of the atmosphere), `relative` whether what comes out is ratios
+    around 1 (True), reflectance (False) or what it was before (None), `least_bands` how many bands
+    it needs.
     """
 
     solve: Callable[[Scene, Survey], Correction]
@@ -37,6 +43,7 @@ class Method:
 
 METHODS = {
     "dos1": Method(correct_dos1, surface=False, relative=None, sun=True),
+    "cost": Method(correct_cost, surface=False, relative=None, sun=True),
     "iarr": Method(correct_iarr, surface=True, relative=True),
     "log_residuals": Method(correct_log_residuals, surface=True, relative=True),
     "quac": Method(correct_quac, surface=False, relative=False, least_bands=MIN_BANDS),
@@ -49,7 +56,7 @@ def plan_methods(
     sun_elevation_deg: float | None,
     bands: int,
 ) -> tuple[list[str], list[str]]:
-    """The corrections to carry out, in order, and notes on those that are skipped.
+    """The corrections to carry out, in order, and notes on those skipped and on what is better.
 
     `names` is ["none"] or a sequence of METHODS. Surface reflectance (a Level-2 product) skips
     the methods that model the atmosphere, which its maker has already taken out; where it is not
@@ -84,6 +91,7 @@ def plan_methods(
             )
         else:
             chosen.append(name)
+    notes += [LEVEL_2_BETTER.format(name) for name in chosen if name in ("dos1", "cost")]
     return chosen, notes
 
 

@@ -1,4 +1,4 @@
-"""Dark objects of a scene, and the correction that subtracts them."""
+"""Dark objects of a scene, and the corrections that subtract them."""
 
 import math
 
@@ -16,6 +16,7 @@ HIGHEST_LEVEL = 20000
 DARK_SHARE = 1e-4
 DARK_MIN_PIXELS = 10
 DARK_REFLECTANCE = 0.01
+COST_END_UM = 1.0
 DARK_RULE = (
     f"lowest reflectance with at least {DARK_SHARE:.2%} of the scene's pixels, and at least "
     f"{DARK_MIN_PIXELS}, at or below it"
@@ -55,29 +56,28 @@ def find_dark_objects(counts: np.ndarray) -> np.ndarray:
     return (reached.argmax(axis=1) + LOWEST_LEVEL) * LEVEL_STEP
 
 
-def solve_dos1(counts: np.ndarray, scene: Scene) -> Correction:
-    """Dark-object subtraction with the COST transmittance, from `count_levels` of a scene.
+def solve_dark_objects(
+    method: str, counts: np.ndarray, scene: Scene, transmittance: np.ndarray
+) -> Correction:
+    """Subtraction of dark objects of 1 % surface reflectance, from `count_levels` of a scene.
 
-    In units of reflectance, with T = cos(sun zenith angle) for the transmittance of the sun's
-    way down, 1 for the way up, no diffuse light, and a dark object of 1 % surface reflectance:
+    In units of reflectance, with T (bands,) for the transmittance of the sun's way down, 1 for the
+    way up and no diffuse light:
 
         path = dark - 0.01 T;  surface = (top - path) / T
 
-    Source: Chavez 1996, Photogrammetric Engineering and Remote Sensing 62, 1025-1036. T is the
-    same in all bands, so that dividing by it leaves the shape of a spectrum as it is; others keep
-    1 beyond 1 µm. The path term is held where an atmosphere can put it: not below zero, and not
-    above that of any shorter wavelength, because scattering falls with wavelength (Chavez 1988,
-    Remote Sensing of Environment 24, 459-479). Without the second bound, ground that has nothing
-    dark in the infrared (plants, bright rock) would lose a tenth of its reflectance there.
+    The path term is held where an atmosphere can put it: not below zero, and not above that of any
+    shorter wavelength, because scattering falls with wavelength (Chavez 1988, Remote Sensing of
+    Environment 24, 459-479). Without the second bound, ground that has nothing dark in the infrared
+    (plants, bright rock) would lose a tenth of its reflectance there.
     """
-    transmittance = math.sin(math.radians(scene.sun_elevation_deg))
     dark = find_dark_objects(counts)
     found = np.maximum(0.0, dark - DARK_REFLECTANCE * transmittance)
     order = np.argsort(scene.bands.centre_um, kind="stable")
     path = np.empty_like(found)
     path[order] = np.minimum.accumulate(found[order])
     offset = as_column(path)
-    factor = np.float32(1.0 / transmittance)
+    factor = as_column(1.0 / transmittance)
 
     def by_band(values: np.ndarray) -> dict[str, float]:
         return {
@@ -86,7 +86,7 @@ def solve_dos1(counts: np.ndarray, scene: Scene) -> Correction:
         }
 
     return Correction(
-        method="dos1",
+        method=method,
         apply=lambda reflectance: (reflectance - offset) * factor,
         parameters={
             "dark_object": by_band(dark),
@@ -94,13 +94,39 @@ def solve_dos1(counts: np.ndarray, scene: Scene) -> Correction:
             "path_held_by_shorter_bands": [
                 band for band, held in zip(scene.bands.names, path < found, strict=True) if held
             ],
-            "transmittance": round(transmittance, 6),
+            **({"transmittance": by_band(transmittance)} if (transmittance < 1).any() else {}),
             "dark_object_rule": DARK_RULE,
             "dark_object_surface_reflectance": DARK_REFLECTANCE,
         },
     )
 
 
+def solve_dos1(counts: np.ndarray, scene: Scene) -> Correction:
+    """Dark-object subtraction alone: T is 1 in all bands (Chavez 1988; DOS1 of Song et al. 2001).
+
+    Reflectance at the top of the atmosphere is divided by the sun's elevation already; nothing else
+    is. Song, Woodcock, Seto, Lenney and Macomber 2001, Remote Sensing of Environment 75, 230-244.
+    """
+    return solve_dark_objects("dos1", counts, scene, np.ones(len(counts)))
+
+
+def solve_cost(counts: np.ndarray, scene: Scene) -> Correction:
+    """Dark-object subtraction with the COST transmittance.
+
+    T is the cosine of the sun's zenith angle in bands up to COST_END_UM, and 1 beyond, where
+    scattering takes little (Chavez 1996, Photogrammetric Engineering and Remote Sensing 62,
+    1025-1036, who gives it for bands 1-4 of TM and 1 for bands 5 and 7).
+    """
+    down = math.sin(math.radians(scene.sun_elevation_deg))
+    short = np.asarray(scene.bands.centre_um) <= COST_END_UM
+    return solve_dark_objects("cost", counts, scene, np.where(short, down, 1.0))
+
+
 def correct_dos1(scene: Scene, survey: Survey) -> Correction:
     """Dark-object subtraction: one pass for `count_levels`, then `solve_dos1`."""
     return solve_dos1(survey(count_levels, np.add), scene)
+
+
+def correct_cost(scene: Scene, survey: Survey) -> Correction:
+    """The COST model: one pass for `count_levels`, then `solve_cost`."""
+    return solve_cost(survey(count_levels, np.add), scene)

@@ -7,7 +7,7 @@ Wasserman 2019, JASA 114). One candidate names the pixel; none, or several, leav
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -99,12 +99,13 @@ def stack_bands(info: RasterInfo) -> StackBands:
     )
 
 
-def require_stack(header: object, info: RasterInfo) -> StackBands:
+def require_stack(header: object, info: RasterInfo, own: StackBands | None = None) -> StackBands:
     """The stack's bands, after InputError unless each of its sensors is as the network has it.
 
-    Sensors that the stack lacks altogether are absent in all of its pixels.
+    Sensors that the stack lacks altogether are absent in all of its pixels. `own` are those of
+    the stack's bands that the network is for; None: all.
     """
-    own = stack_bands(info)
+    own = stack_bands(info) if own is None else own
     for sensor in own.sensors:
         if sensor not in header.bands.sensors:
             raise InputError(
@@ -206,13 +207,27 @@ class Mapper:
         """
         header = self.model.header
         bits, shape = bits[0].ravel(), bits.shape[1:]
-        self._require_known(bits)
-        stored = stored.reshape(len(stored), -1)
         distances = np.full((1 + len(header.minerals), bits.size), np.nan, np.float32)
         codes = np.full(bits.size, NODATA, np.uint8)
         answers = np.full(bits.size, NODATA, np.uint8)
         own = np.array(header.codes, np.uint8)
-        room = np.zeros((min(PART_PX, bits.size), len(header.bands)), np.float32)
+        for part, found in self.measure(stored.reshape(len(stored), -1), bits):
+            winner, answers[part] = choose(found, self.limits)
+            distances[0, part] = found[np.arange(len(found)), winner]
+            distances[1:, part] = found.T
+            codes[part] = np.where(answers[part] == NAMED, own[winner], np.uint8(UNCLASSIFIED))
+        self.counts.add(bits, codes, answers)
+        return codes.reshape(shape), distances.reshape(-1, *shape), answers.reshape(shape)
+
+    def measure(
+        self, stored: np.ndarray, bits: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield places (n,) of pixels that a sensor sees, and their distances (n, K).
+
+        `stored` (bands, pixels) and `bits` (pixels,) are as the files have them.
+        """
+        self._require_known(bits)
+        room = np.zeros((min(PART_PX, bits.size), len(self.model.header.bands)), np.float32)
         for start in range(0, bits.size, PART_PX):
             part = np.arange(start, min(start + PART_PX, bits.size))
             # One array for all parts: fresh memory costs more than what is written to it.
@@ -225,13 +240,7 @@ class Mapper:
                 continue
             if self.filler is not None:
                 spectra, present = self.filler.fill(spectra, present), np.ones_like(present)
-            found = self.model.distances(spectra, present)
-            winner, answers[part] = choose(found, self.limits)
-            distances[0, part] = found[np.arange(len(found)), winner]
-            distances[1:, part] = found.T
-            codes[part] = np.where(answers[part] == NAMED, own[winner], np.uint8(UNCLASSIFIED))
-        self.counts.add(bits, codes, answers)
-        return codes.reshape(shape), distances.reshape(-1, *shape), answers.reshape(shape)
+            yield part, self.model.distances(spectra, present)
 
     def _gather(self, stored: np.ndarray, bits: np.ndarray, spectra: np.ndarray) -> np.ndarray:
         """Sensors present (n, S) bool; `spectra` (n, B) gets their reflectance, 0 where absent.

@@ -14,7 +14,7 @@ import numpy as np
 from gossan.cube.bands import SENSORS, StackBands
 from gossan.errors import InputError
 from gossan.files import staged
-from gossan.legend import MapClass
+from gossan.legend import GROUPS, MapClass
 from gossan.networks.headers import (
     Shapes,
     header_text,
@@ -25,7 +25,7 @@ from gossan.networks.headers import (
 )
 from gossan.networks.onnx_session import METADATA, read_network_file
 
-FORMAT = "gossan-embedding-2"
+FORMAT = "gossan-embedding-3"
 OPSET = 17
 IR_VERSION = 8
 BATCH = 1024
@@ -37,6 +37,8 @@ SCALES_UM = {0.03: 5.0, 0.05: 2.0, 0.1: 1.0}
 """Widths (µm, standard deviations) of the smoothing that a spectrum is compared with: weights."""
 LEVEL = 0.2
 """Weight of the spectrum itself beside them."""
+IRON_UM = 1.35
+"""Bands up to here see the electronic absorptions of iron, which are as broad as the smoothing."""
 SMALLEST_CONTRAST = 0.02
 """Spread of a sensor's sharpened log reflectance that counts as flat: noise is not blown up."""
 NARROWEST = 1e-12
@@ -49,7 +51,8 @@ class Header:
     `scene` is the one whose bands these are. `minerals` (and their class `codes`) are in the order
     of its distances. `max_masked` sensors at most were absent in training, 0 for a network that
     always saw all. `libraries` names the spectra's files; `modelled` tells that some were
-    computed; `records` counts the references.
+    computed; `records` counts the references. `region` is that of its bands (`regions.REGIONS`),
+    empty for a network over all of them.
     """
 
     scene: str
@@ -61,6 +64,7 @@ class Header:
     libraries: tuple[str, ...]
     modelled: bool
     records: tuple[int, ...]
+    region: str = ""
 
     @property
     def masked(self) -> bool:
@@ -86,6 +90,7 @@ class Header:
                 libraries=tuple(map(str, value["libraries"])),
                 modelled=bool(value["modelled"]),
                 records=tuple(map(int, value["records"])),
+                region=str(value["region"]),
             )
 
         return parse_header(text, FORMAT, where, "train_embedding.py", build)
@@ -100,6 +105,7 @@ class Header:
             and all(number >= 1 for number in self.records)
             and 1 <= self.embedding <= 2**14
             and 0 <= self.max_masked < len(self.bands.sensors)
+            and self.region in GROUPS
         )
 
     def require_bands(self, bands: StackBands, where: str) -> None:
@@ -273,17 +279,21 @@ def sharpeners(bands: StackBands) -> list[np.ndarray]:
     It adds up what is left of a spectrum after smoothing over each of SCALES_UM, and a little of
     the spectrum itself, all without its mean: narrow absorptions stand out from the broad slopes
     that dust, illumination and iron in traces make. A sensor of few broad bands has nothing
-    narrower than the smoothing, and is left as it is.
+    narrower than the smoothing, and is left as it is; so is one without a band beyond IRON_UM,
+    where what is narrow is left of the air.
     """
     found = []
     for sensor in bands.sensors:
         centre = np.array(bands.centre_um[bands.part(sensor)])
         away = centre[:, None] - centre
         same = np.eye(centre.size)
-        mixed = LEVEL * same
-        for scale, weight in SCALES_UM.items():
-            kernel = np.exp(-0.5 * (away / scale) ** 2)
-            mixed += weight * (same - kernel / kernel.sum(axis=1, keepdims=True))
+        if centre.max() <= IRON_UM:
+            mixed = same
+        else:
+            mixed = LEVEL * same
+            for scale, weight in SCALES_UM.items():
+                kernel = np.exp(-0.5 * (away / scale) ** 2)
+                mixed += weight * (same - kernel / kernel.sum(axis=1, keepdims=True))
         centring = same - 1 / centre.size
         found.append((centring @ mixed @ centring).T.astype(np.float32))
     return found

@@ -1,8 +1,8 @@
-"""Minerals of single spectra seen by one sensor: an embedding network beside the spectral angle.
+"""Minerals of single spectra seen by one sensor: an embedding network beside its opponents.
 
 Spectra of any instrument are brought to the sensor's bands of a trained network, whose other
 sensors are absent. Thresholds and limits come from library spectra as that sensor sees them, since
-distances with one sensor are others than with five.
+distances with one sensor are others than with five; a network of a region names by margin.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,11 @@ from gossan.cube.bands import StackBands
 from gossan.embedding.detection import number_text
 from gossan.embedding.detector_assessment import draw_library, examine_detector, pure_spectra
 from gossan.embedding.detectors import Detector, Embedding, SpectralAngle, score_spectra
-from gossan.embedding.mapper import ANSWERS, LIMIT, NAMED, choose
+from gossan.embedding.mapper import ANSWERS, LIMIT, NAMED, NONE, choose
+from gossan.embedding.margins import least_margin, library_margin, margins
 from gossan.embedding.model import EmbeddingModel
 from gossan.embedding.sensor_scores import LIBRARY
+from gossan.embedding.shape_fit import ShapeFit
 from gossan.embedding.spectral_augmentation import Augmenter
 from gossan.embedding.training_spectra import MAX_BRIDGE_UM
 from gossan.errors import InputError
@@ -39,13 +41,15 @@ neighbours, act like 0.96 on average. Squares add up.
 """
 CALIBRATION_SPECTRA = 2000
 """Augmented library spectra per mineral that choose thresholds and limits."""
+MARGIN_SPECTRA = 200
+"""Augmented library spectra per mineral, and of all rivals, that choose a margin."""
 HEAD = (
-    *("spectrum", "source", "method", "answer", "mineral", "nearest", "distance"),
-    *("threshold", "within_threshold", "limit", "within_limit"),
+    *("spectrum", "source", "region", "method", "answer", "mineral", "nearest", "distance"),
+    *("threshold", "within_threshold", "limit", "within_limit", "margin", "least_margin"),
 )
 """Columns of the table, before the distance to each mineral."""
 SUMMARY_COLUMNS = (
-    *("method", "mineral", "spectra", "nearest", "within_threshold", "within_limit"),
+    *("region", "method", "mineral", "spectra", "nearest", "within_threshold", "within_limit"),
     *("named", "named_share"),
 )
 EVERY, NONE_OF_THEM = "all", "unclassified"
@@ -139,9 +143,9 @@ def to_bands(spectra: Sequence[Spectrum], bands: StackBands) -> np.ndarray:
 
 
 def make_methods(model: EmbeddingModel, augmenter: Augmenter) -> dict[str, Detector]:
-    """Network and spectral angle over one sensor's bands, those of `augmenter`.
+    """Network, spectral angle and, in a region, shape fit over one sensor's bands, `augmenter`'s.
 
-    The network sees its other sensors as absent. The angle is to the nearest library record.
+    The network sees its other sensors as absent. Angle and fit are of the best library record.
     """
     own, whole = augmenter.bands, model.header.bands
     part = whole.part(own.sensors[0])
@@ -153,10 +157,13 @@ def make_methods(model: EmbeddingModel, augmenter: Augmenter) -> dict[str, Detec
 
     minerals = model.header.minerals
     references, owners = pure_spectra(augmenter, minerals)
-    return {
+    methods = {
         "masked" if model.header.masked else "unmasked": Embedding(minerals, distances),
         "sam": SpectralAngle(own, minerals, references, owners),
     }
+    if augmenter.region is not None:
+        methods["shape"] = ShapeFit(own, minerals, references, owners)
+    return methods
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +172,7 @@ class Named:
 
     `scores` (n, K) are distances to the minerals; `thresholds` and `limits` (K,), NaN where there
     is none; `nearest` (n,) and `winner` (n,) places of minerals, `answers` (n,) as `choose` has
-    them.
+    them. `region` is that of the network, `least_margin` what names there, else NaN.
     """
 
     minerals: tuple[str, ...]
@@ -175,6 +182,8 @@ class Named:
     nearest: np.ndarray
     winner: np.ndarray
     answers: np.ndarray
+    region: str = ""
+    least_margin: float = float("nan")
 
 
 def calibrate(
@@ -231,27 +240,67 @@ def name_spectra(
     )
 
 
+def calibrate_margins(
+    methods: Mapping[str, Detector], augmenter: Augmenter, *, seed: int, threads: int = 1
+) -> dict[str, float]:
+    """The library's margin (`margins.library_margin`) of each method in a region.
+
+    On as many augmented spectra of each mineral as of all rivals together.
+    """
+    found = {}
+    for method, detector in methods.items():
+        library = draw_library(augmenter, detector.minerals, MARGIN_SPECTRA, seed)
+        scores = score_spectra(detector, library.spectra, library.present, threads)
+        found[method] = library_margin(scores, library.truth)
+    return found
+
+
+def name_by_margin(
+    detector: Detector,
+    of_library: float,
+    spectra: np.ndarray,
+    *,
+    share: float,
+    region: str,
+    threads: int = 1,
+) -> Named:
+    """Name the spectra (n, b) of a region that have the margin of `margins.least_margin`."""
+    scores = score_spectra(detector, spectra, np.ones((len(spectra), 1), bool), threads)
+    own = margins(scores)
+    least = least_margin(own, of_library, share)
+    nearest = scores.argmin(axis=1)
+    nothing = np.full(len(detector.minerals), np.nan)
+    answers = np.where(own >= least, NAMED, NONE).astype(np.uint8)
+    return Named(
+        detector.minerals, scores, nothing, nothing, nearest, nearest, answers, region, least
+    )
+
+
 def _values(thresholds: Mapping, minerals: Sequence[str], kind: str) -> np.ndarray:
     return np.array(
         [np.nan if thresholds[name][kind] is None else thresholds[name][kind] for name in minerals]
     )
 
 
-def columns(minerals: Sequence[str]) -> tuple[str, ...]:
+def columns(named: Sequence[Named]) -> tuple[str, ...]:
     """Columns of the table of `naming_rows`."""
+    minerals = dict.fromkeys(name for own in named for name in own.minerals)
     return (*HEAD, *(f"distance_{name}" for name in minerals))
 
 
-def naming_rows(spectra: Sequence[Spectrum], named: Mapping[str, Named]) -> list[dict[str, object]]:
-    """A row of `columns` per spectrum and method.
+def naming_rows(
+    spectra: Sequence[Spectrum], named: Sequence[Mapping[str, Named]]
+) -> list[dict[str, object]]:
+    """A row of `columns` per spectrum, network and method; `named` is by network and method.
 
     `answer` is that of a map: named, where exactly one mineral keeps its limit, else none or
-    several; `threshold` and `limit` are those of the nearest mineral.
+    several; in a region named, where the margin is large enough, else none. `threshold` and
+    `limit` are those of the nearest mineral.
     """
     words = {item.code: item.name for item in ANSWERS}
     rows = []
     for row, spectrum in enumerate(spectra):
-        for method, own in named.items():
+        for method, own in (pair for network in named for pair in network.items()):
             near, distance = int(own.nearest[row]), own.scores[row]
             answer = int(own.answers[row])
             name = own.minerals[own.winner[row]] if answer == NAMED else None
@@ -259,15 +308,18 @@ def naming_rows(spectra: Sequence[Spectrum], named: Mapping[str, Named]) -> list
                 {
                     "spectrum": spectrum.name,
                     "source": Path(spectrum.source).name,
+                    "region": own.region,
                     "method": method,
                     "answer": words[answer],
                     "mineral": name,
                     "nearest": own.minerals[near],
                     "distance": number_text(distance[near]),
                     "threshold": number_text(own.thresholds[near]),
-                    "within_threshold": _yes(distance[near] <= own.thresholds[near]),
+                    "within_threshold": _within(own, row, own.thresholds),
                     "limit": number_text(own.limits[near]),
-                    "within_limit": _yes(distance[near] <= own.limits[near]),
+                    "within_limit": _within(own, row, own.limits),
+                    "margin": number_text(margins(distance[None])[0]),
+                    "least_margin": number_text(own.least_margin),
                     **{
                         f"distance_{mineral}": number_text(value)
                         for mineral, value in zip(own.minerals, distance, strict=True)
@@ -277,18 +329,23 @@ def naming_rows(spectra: Sequence[Spectrum], named: Mapping[str, Named]) -> list
     return rows
 
 
-def _yes(true: bool) -> str:
-    return "yes" if true else "no"
+def _within(named: Named, row: int, limits: np.ndarray) -> str | None:
+    """Whether a spectrum's nearest mineral keeps its limit; None in a region, where none counts."""
+    if named.region:
+        return None
+    near = named.nearest[row]
+    return "yes" if named.scores[row, near] <= limits[near] else "no"
 
 
-def summary_rows(named: Mapping[str, Named]) -> list[dict[str, object]]:
-    """Rows of SUMMARY_COLUMNS: by method, of each mineral, the unclassified, and all spectra.
+def summary_rows(named: Sequence[Mapping[str, Named]]) -> list[dict[str, object]]:
+    """Rows of SUMMARY_COLUMNS: by network and method, of each mineral, the unclassified, and all.
 
     `nearest` counts spectra that are nearest to the mineral; `within_threshold` and `within_limit`
-    those of them near enough; `named` those that have it for an answer.
+    those of them near enough, empty in a region, where margins decide; `named` those that have it
+    for an answer.
     """
     rows = []
-    for method, own in named.items():
+    for method, own in (pair for network in named for pair in network.items()):
         count = len(own.nearest)
         distance = own.scores[np.arange(count), own.nearest]
         near = distance <= own.thresholds[own.nearest]
@@ -301,10 +358,11 @@ def summary_rows(named: Mapping[str, Named]) -> list[dict[str, object]]:
         nobody, everybody = np.zeros(count, bool), np.ones(count, bool)
         groups += [(NONE_OF_THEM, nobody, ~sure), (EVERY, everybody, everybody)]
         for mineral, group, answered in groups:
-            row = {"method": method, "mineral": mineral, "spectra": count}
+            row = {"region": own.region, "method": method, "mineral": mineral, "spectra": count}
             if mineral != NONE_OF_THEM:
+                row["nearest"] = int(group.sum())
+            if mineral != NONE_OF_THEM and not own.region:
                 row |= {
-                    "nearest": int(group.sum()),
                     "within_threshold": int((group & near).sum()),
                     "within_limit": int((group & kept).sum()),
                 }

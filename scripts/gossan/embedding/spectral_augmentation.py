@@ -12,6 +12,7 @@ import numpy as np
 
 from gossan.cube.bands import StackBands
 from gossan.cube.instruments import INSTRUMENTS
+from gossan.embedding.regions import Region, absorbs
 from gossan.embedding.training_spectra import (
     CHANNELS_UM,
     TrainingSpectra,
@@ -50,14 +51,24 @@ class Augmentation:
     exponent that deepens absorptions (R/C)^k, as a longer path through coarser grains does (Clark
     and Roush 1984). `slope` is that of reflectance's relative tilt over the whole range, `water`
     of the residual water vapour in cm, `haze` of added reflectance at 0.55 µm, `steps` of the
-    relative step between detectors. `mixing` is the largest share of another spectrum in a pixel.
-    `noise` (reflectance) and `shift_nm` (centres) are by sensor.
+    relative step between detectors. `noise` (reflectance) and `shift_nm` (centres) are by sensor.
+
+    Another spectrum is mixed into half of the pixels, with a share of up to `mixing`, and so again
+    for each of `others`; the share `background` of them are soil, plants and minerals without an
+    absorption in the region. `coating` is the largest exponent of another's absorptions over the
+    whole pixel. In a region, `colour` is the standard deviation of log reflectance at its ends
+    that smooth colours of the ground make, `calibration` that of each band's gain.
     """
 
     gain: float = 0.3
     slope: float = 0.15
     depth: float = 0.3
     mixing: float = 0.4
+    others: int = 1
+    background: float = 0.0
+    coating: float = 0.0
+    colour: float = 0.0
+    calibration: float = 0.0
     water: float = 0.05
     haze: float = 0.01
     steps: float = 0.01
@@ -70,11 +81,16 @@ class Augmentation:
 
     def __post_init__(self):
         """Raise InputError for a strength that cannot be used."""
-        for name in ("gain", "slope", "depth", "water", "haze", "steps"):
+        for name in (
+            *("gain", "slope", "depth", "water", "haze", "steps"),
+            *("background", "coating", "colour", "calibration"),
+        ):
             if not 0 <= getattr(self, name) <= 2:
                 raise InputError(f"{name}: {getattr(self, name):g} is not from 0 to 2")
         if not 0 <= self.mixing < 1:
             raise InputError(f"mixing: {self.mixing:g} is not a share below 1")
+        if not 1 <= self.others <= 9:
+            raise InputError(f"others: {self.others} is not from 1 to 9")
 
     def describe(self, sensors: Sequence[str]) -> dict[str, object]:
         """What a record says about it, of the sensors that there are."""
@@ -82,6 +98,11 @@ class Augmentation:
         for kind in ("noise", "shift_nm"):
             described[kind] = {name: described[kind].get(name, 0.0) for name in sensors}
         return described
+
+
+GROUND = Augmentation(others=3, background=0.5, coating=0.3, colour=0.15, calibration=0.012)
+"""What real ground does to a region of the spectrum: up to four things in a pixel, soil and plants
+among them, under a coat and a colour."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +129,14 @@ class Augmenter:
         training: TrainingSpectra,
         bands: StackBands,
         augmentation: Augmentation,
+        region: Region | None = None,
     ):
-        """Prepare what all batches share: continua, response matrices, shapes of gases."""
-        self.bands, self.augmentation = bands, augmentation
+        """Prepare what all batches share: continua, response matrices, shapes of gases.
+
+        In a `region`, records without an absorption there are background: they fill no sensor, so
+        none is made of them, and are only mixed in. `backgrounds` are their places.
+        """
+        self.bands, self.augmentation, self.region = bands, augmentation, region
         self.names = sorted(set(training.minerals))
         self.labels = np.array([self.names.index(name) for name in training.minerals])
         matrix = response_matrix(bands)
@@ -118,11 +144,24 @@ class Augmenter:
         self._responses = np.ascontiguousarray(matrix.T)
         self._changes = np.ascontiguousarray((later - matrix).T / np.float32(SHIFT_STEP_UM * 1000))
         self.pure, self.filled = stack_spectra(training, bands, matrix)
+        active = np.ones(len(training), bool) if region is None else absorbs(training, region)
+        self.backgrounds = np.flatnonzero(~active)
+        self.left_out = [
+            f"{name}: {' '.join(np.array(bands.sensors)[~filled])}"
+            for name, filled in zip(training.records, self.filled, strict=True)
+            if not filled.all()
+        ]
+        self.filled &= active[:, None]
         hull = training.continuum()
         self._hull = np.maximum(hull, np.float32(1e-4))
         self._depth = np.log(np.maximum(training.reflectance / self._hull, np.float32(1e-3)))
         self._place = ((CHANNELS_UM - 1.4) / 1.05).astype(np.float32)
         self._water, self._gases = _optical_depth(WATER), _optical_depth(GASES)
+        self._curve = None
+        if augmentation.colour and region is not None:
+            place = region.place()
+            # Slope, bend and twist, each half as strong as the one before.
+            self._curve = np.stack([place, place**2 / 2, place**3 / 4])
         self._haze = ((CHANNELS_UM / 0.55) ** HAZE_EXPONENT).astype(np.float32)
         self._of_sensor = np.array([bands.sensors.index(name) for name in bands.sensor])
         self._noise = self._by_band(augmentation.noise)
@@ -147,11 +186,17 @@ class Augmenter:
 
         spectra = self._grains(records, np.exp(normal(strength.depth)))
         # Half of the spectra stay pure: a class reference is one.
-        mixed = np.flatnonzero(generator.random(count) < 0.5)
-        depth = np.exp(normal(strength.depth))[mixed]
-        others = self._grains(self.draw_others(records[mixed], generator), depth)
-        share = generator.uniform(0, strength.mixing, (len(mixed), 1)).astype(np.float32)
-        spectra[mixed] += share * (others - spectra[mixed])
+        for _ in range(strength.others):
+            mixed = np.flatnonzero(generator.random(count) < 0.5)
+            depth = np.exp(normal(strength.depth))[mixed]
+            others = self._grains(self.draw_others(records[mixed], generator), depth)
+            share = generator.uniform(0, strength.mixing, (len(mixed), 1)).astype(np.float32)
+            spectra[mixed] += share * (others - spectra[mixed])
+        if strength.coating:
+            depth = generator.uniform(0, strength.coating, (count, 1)).astype(np.float32)
+            spectra *= np.exp(depth * self._depth[self.draw_others(records, generator)])
+        if self._curve is not None:
+            spectra *= np.exp(normal(strength.colour, len(self._curve)) @ self._curve)
         light = 1 + normal(strength.slope) * self._place
         for edge in DETECTORS_UM:
             light += normal(strength.steps) * (edge < CHANNELS_UM)
@@ -165,6 +210,8 @@ class Augmenter:
         shift = normal(1.0, len(self.bands.sensors)) * self._shift
         values += shift[:, self._of_sensor] * (spectra @ self._changes)
         values += normal(1.0, len(self.bands)) * self._noise
+        if strength.calibration:
+            values *= 1 + normal(strength.calibration, len(self.bands))
         np.maximum(values, np.float32(1e-4), out=values)
         values *= self.bands.present_bands(self.filled[records])
         return values
@@ -176,9 +223,16 @@ class Augmenter:
         return spectra
 
     def draw_others(self, records: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """For each record (n,), one of another mineral, or itself where there is none."""
+        """For each record (n,), one of another mineral, or itself where there is none.
+
+        The share `background` of them are drawn from the backgrounds.
+        """
         found = np.array(records)
         same = np.full(len(found), len(self.names) > 1)
+        if self.augmentation.background and self.backgrounds.size:
+            drawn = self.backgrounds[generator.integers(0, self.backgrounds.size, len(found))]
+            plain = generator.random(len(found)) < self.augmentation.background
+            found, same = np.where(plain, drawn, found), same & ~plain
         while same.any():
             found[same] = generator.integers(0, len(self.labels), same.sum())
             same = same & (self.labels[found] == self.labels[records])

@@ -27,6 +27,7 @@ from gossan.embedding.model import (
     load_model,
     sharpeners,
 )
+from gossan.embedding.regions import Region
 from gossan.embedding.spectral_augmentation import Augmentation, Augmenter, Batch, stream_batches
 from gossan.embedding.training_spectra import TrainingSpectra
 from gossan.errors import InputError
@@ -285,7 +286,8 @@ def train_embedding(
 class Learned:
     """A trained network: the Keras model, its header and references, and how it got there.
 
-    `left_out` names the records that lack a sensor, and which.
+    `left_out` names the records that lack a sensor, and which; `backgrounds` the minerals with a
+    record without an absorption in the network's region.
     """
 
     model: object
@@ -294,6 +296,7 @@ class Learned:
     references: np.ndarray
     history: list[dict[str, float]]
     left_out: list[str]
+    backgrounds: list[str]
 
     def as_model(self) -> EmbeddingModel:
         """The same network for ONNX Runtime, without a file."""
@@ -310,14 +313,15 @@ def learn(
     *,
     scene: str,
     libraries: Sequence[str],
+    region: Region | None = None,
 ) -> Learned:
-    """Train a network on a library's spectra, at the bands of a scene.
+    """Train a network on a library's spectra, at the bands of a scene, or of a `region` of them.
 
     Its minerals are `classes`, and its references their pure spectra; the others are rivals only.
     Raises InputError for a mineral of which no spectrum fills the bands of a sensor.
     """
     training = training.for_sensors(len(bands.sensors))
-    augmenter = Augmenter(spectra, bands, augmentation)
+    augmenter = Augmenter(spectra, bands, augmentation, region)
     names = [item.name for item in classes]
     model = build_embedding(bands, training)
     history = train_embedding(model, augmenter, names, training)
@@ -335,16 +339,21 @@ def learn(
         libraries=tuple(libraries),
         modelled=any(spectra.modelled),
         records=tuple(len(own) for own in rows),
+        region="" if region is None else region.name,
     )
     references = augmenter.pure[np.concatenate(rows)]
-    left_out = [
-        f"{name}: {' '.join(np.array(bands.sensors)[~filled])}"
-        for name, filled in zip(spectra.records, augmenter.filled, strict=True)
-        if not filled.all()
-    ]
-    for text in left_out:
+    for text in augmenter.left_out:
         logger.info("left out, because of gaps: %s", text)
-    return Learned(model, header, branches_of(model, training), references, history, left_out)
+    backgrounds = sorted({spectra.minerals[row] for row in augmenter.backgrounds})
+    return Learned(
+        model,
+        header,
+        branches_of(model, training),
+        references,
+        history,
+        augmenter.left_out,
+        backgrounds,
+    )
 
 
 def read_keras_embedding(path: str | Path) -> object:

@@ -95,11 +95,18 @@ def gather_training(
 ) -> TrainingSpectra:
     """Spectra brought to CHANNELS_UM; see `read_training`.
 
-    `minerals` (one per spectrum) says what each is of, where a table knows better than its name.
+    `minerals` (one per spectrum) says what each is of, where a table knows better than its name. A
+    mixture with one of the classes in it ("calcite+muscovite") that is none of them is left out:
+    ground of both is to be found as that class, so it is no rival of it.
     """
     found = [mineral_of(item.name) for item in spectra] if minerals is None else minerals
     sampled = [_sample(item) for item in spectra]
-    kept = [row for row, (values, _) in enumerate(sampled) if values is not None]
+    wanted = {item.name for item in classes}
+    kept = [
+        row
+        for row, (values, _) in enumerate(sampled)
+        if values is not None and (found[row] in wanted or not wanted & set(found[row].split("+")))
+    ]
     names = {found[row] for row in kept}
     for item in classes:
         if item.name not in names:

@@ -9,7 +9,8 @@ and Pratt (1990), J. Geophys. Res. 95(B5), 6955–6966, with each absorption sym
 removes light.
 
 The numbers describe modelled spectra: of minerals fitted to one named record each, of ground covers
-constructed from the known places and shapes of their absorptions (`gossan.library.covers`).
+constructed from the known places and shapes of their absorptions (`gossan.library.covers`), of
+mixtures without a record constructed from their members' models (`gossan.library.mixtures`).
 """
 
 import csv
@@ -95,13 +96,20 @@ def measure_residual(model: AbsorptionModel, spectrum: Spectrum) -> Residual:
     angle = 2.0 * math.atan2(np.linalg.norm(unit_a - unit_b), np.linalg.norm(unit_a + unit_b))
     return Residual(
         name=model.name,
-        record=Path(spectrum.source).stem,
+        record=_record_of(spectrum),
         from_um=model.from_um,
         to_um=model.to_um,
         channels=int(valid.sum()),
         rms=float(np.sqrt(np.mean((a - b) ** 2))),
         angle_rad=angle,
     )
+
+
+def _record_of(spectrum: Spectrum) -> str:
+    """The file of a record, and its name too where the file holds many (ENVI libraries)."""
+    source = Path(spectrum.source)
+    many = source.suffix.lower() in (".sli", ".hdr")
+    return f"{source.stem}: {spectrum.name}" if many else source.stem
 
 
 def fit(

@@ -9,7 +9,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,8 @@ SUFFIXES = (".txt", ".asc", ".csv", ".sli", ".hdr")
 NOT_A_SPECTRUM = re.compile(
     r"(error ?bars?|wavelengths?|wavenumbers?|bandpass|resolution|channels?)\b", re.IGNORECASE
 )
+# A mixture's name joins its members ("Hematite 2%+98%Qtz"); a charge ("Fe3+") joins nothing.
+MIXED = re.compile(r"\+\S")
 USGS_TITLE = re.compile(r"\s*(?P<library>\S+)\s+Record=\s*\d+\s*:\s*(?P<title>.*\S)\s*$")
 ENVI_PLOT = "ENVI ASCII Plot File"
 PLOT_COLUMN = re.compile(r"\s*Column\s+\d+\s*:\s*(?P<title>.*?)\s*(~~.*)?$", re.IGNORECASE)
@@ -51,7 +53,8 @@ WavelengthFiles = dict[Path, list[tuple[str, np.ndarray]]]
 class References:
     """Spectra at a sensor's bands, in the order of the bands.
 
-    `reflectance` is (classes, bands); `band`, `wavelength_um` and `fwhm_um` have one entry per
+    `reflectance` is (spectra, bands); a class that has several records stands in `names` as often,
+    its leading record first. `band`, `wavelength_um` and `fwhm_um` have one entry per
     band; the wavelengths need not ascend (PRISMA's detectors overlap).
     """
 
@@ -60,6 +63,12 @@ class References:
     wavelength_um: np.ndarray
     fwhm_um: np.ndarray
     reflectance: np.ndarray
+
+    def only(self, names: Sequence[str]) -> "References":
+        """The spectra of the classes called `names`, in their order here."""
+        rows = [row for row, name in enumerate(self.names) if name in names]
+        kept = tuple(self.names[row] for row in rows)
+        return replace(self, names=kept, reflectance=self.reflectance[rows])
 
 
 def read_library(path: str | Path) -> list[Spectrum]:
@@ -137,10 +146,57 @@ def select_from_libraries(
     return 0, select_spectrum(pooled, name, record)
 
 
+def select_all(
+    libraries: Sequence[Sequence[Spectrum]], name: str, record: str = ""
+) -> list[tuple[int, Spectrum]]:
+    """All records of a class in the libraries: place of the library and spectrum, in a fixed order.
+
+    Those that `record` names come first, then those called `name` or whose first word is `name`,
+    each in the order of the libraries. Varieties of another first word are not among them, nor are
+    mixtures ("Alunite+Kaolinite"), unless `record` names one or the class is one. A record that an
+    earlier library has under the same name counts once, as does a copy in the same library.
+    Modelled spectra stand in where nothing is measured.
+
+    Raises InputError as `select_spectrum` does where no record fits.
+    """
+    everything = [(place, one) for place, spectra in enumerate(libraries) for one in spectra]
+    wanted = _plain(record)
+    named = [pair for pair in everything if record and _is_record(pair[1], wanted)]
+    own = [pair for pair in everything if _is_of(pair[1], _plain(name))]
+    found: list[tuple[int, Spectrum]] = []
+    for place, spectrum in [*named, *own]:
+        if not any(_is_same(place, spectrum, *other) for other in found):
+            found.append((place, spectrum))
+    measured = [pair for pair in found if not pair[1].modelled]
+    if not found:
+        select_spectrum([spectrum for _, spectrum in everything], name, record)
+    return measured or found
+
+
+def _is_record(spectrum: Spectrum, wanted: str) -> bool:
+    return wanted in _plain(spectrum.name) or wanted in _plain(_stem(spectrum))
+
+
+def _is_of(spectrum: Spectrum, wanted: str) -> bool:
+    if _plain(spectrum.name) == wanted:
+        return True
+    mixed = MIXED.search(spectrum.name) and not MIXED.search(wanted)
+    return _first_word(spectrum.name) == wanted and not mixed
+
+
+def _is_same(place: int, spectrum: Spectrum, other_place: int, other: Spectrum) -> bool:
+    if _plain(spectrum.name) != _plain(other.name):
+        return False
+    return place != other_place or (
+        np.array_equal(spectrum.wavelength_um, other.wavelength_um)
+        and np.array_equal(spectrum.reflectance, other.reflectance, equal_nan=True)
+    )
+
+
 def _candidates(spectra: Sequence[Spectrum], name: str, record: str) -> list[Spectrum]:
     if record:
         wanted = _plain(record)
-        found = [s for s in spectra if wanted in _plain(s.name) or wanted in _plain(_stem(s))]
+        found = [s for s in spectra if _is_record(s, wanted)]
         if found:
             return found
     wanted = _plain(name)
@@ -149,7 +205,9 @@ def _candidates(spectra: Sequence[Spectrum], name: str, record: str) -> list[Spe
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.lower().replace("_", " ").split())
+    # USGS writes "<2um" into a record's title and "lt2um" into its file's name.
+    words = text.lower().replace("_", " ").replace("<", "lt").replace(">", "gt")
+    return " ".join(words.split())
 
 
 def _stem(spectrum: Spectrum) -> str:
@@ -593,8 +651,15 @@ def read_csv(path: Path) -> list[Spectrum]:
 
 
 def write_references(path: str | Path, references: References) -> None:
-    """Write spectra at a sensor's bands as plain CSV, one row per band in the sensor's order."""
-    lines = [["band", "wavelength_um", "fwhm_um", *references.names]]
+    """Write spectra at a sensor's bands as plain CSV, one row per band in the sensor's order.
+
+    Further records of a class `alunite` have columns `alunite#2`, `alunite#3` and so on.
+    """
+    columns: list[str] = []
+    for place, name in enumerate(references.names):
+        before = references.names[:place].count(name)
+        columns.append(f"{name}#{before + 1}" if before else name)
+    lines = [["band", "wavelength_um", "fwhm_um", *columns]]
     for index, band in enumerate(references.band):
         lines.append(
             [
@@ -619,20 +684,25 @@ def read_references(path: str | Path) -> References:
     for name in ("band", "wavelength_um", "fwhm_um"):
         if name not in columns:
             raise InputError(f"{path}: no column {name}; make it with resample_library.py")
-    names = tuple(name for name in columns if name not in ("band", "wavelength_um", "fwhm_um"))
-    if not names:
+    spectra = [name for name in columns if name not in ("band", "wavelength_um", "fwhm_um")]
+    if not spectra:
         raise InputError(f"{path}: no column of reflectance; make it with resample_library.py")
-    reflectance = np.stack([_csv_column(path, columns, rows, name) for name in names])
+    reflectance = np.stack([_csv_column(path, columns, rows, name) for name in spectra])
     if not np.all(np.isfinite(reflectance)):
-        name = names[int(np.argwhere(~np.isfinite(reflectance))[0, 0])]
+        name = spectra[int(np.argwhere(~np.isfinite(reflectance))[0, 0])]
         raise InputError(f"{path}: {name!r} has a band without reflectance; resample it again")
     return References(
-        names=names,
+        names=tuple(_class_of(name, spectra) for name in spectra),
         band=tuple(row[columns.index("band")] for row in rows),
         wavelength_um=_csv_column(path, columns, rows, "wavelength_um"),
         fwhm_um=_csv_column(path, columns, rows, "fwhm_um"),
         reflectance=reflectance,
     )
+
+
+def _class_of(column: str, columns: Sequence[str]) -> str:
+    name, mark, number = column.rpartition("#")
+    return name if mark and number.isdigit() and name in columns else column
 
 
 # --- analytic table ----------------------------------------------------------------------------

@@ -166,32 +166,57 @@ def resample_classes(
 ) -> References:
     """The chosen spectrum of each class at a sensor's bands, in the order of `chosen`.
 
-    Bands over which one of the spectra has no data are left out, as all spectra are compared at
-    the same bands: MOST_LEFT_OUT of them at most. `what` names the bands' owner in messages.
-    Raises InputError where there are more, naming the class that has the most, its spectrum and
-    the bands.
+    See `resample_records`.
+    """
+    single = {name: [spectrum] for name, spectrum in chosen.items()}
+    return resample_records(single, bands, sensor, what)[0]
+
+
+def resample_records(
+    chosen: Mapping[str, Sequence[Spectrum]],
+    bands: BandTable,
+    sensor: str | None,
+    what: str = "the bands",
+) -> tuple[References, list[Spectrum]]:
+    """The records of each class at a sensor's bands, and which records they are.
+
+    A class's leading record is its first among those with the fewest bands without data. Bands
+    over which a leading record has none are left out, as all spectra are compared at the same
+    bands: MOST_LEFT_OUT of them at most. Further records that lack one of the bands kept are left
+    out. `what` names the bands' owner in messages. Raises InputError where more bands would go,
+    naming the class that lacks the most, its spectrum and the bands.
     """
     try:
         responses = band_responses(bands, sensor)
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
-    reflectance = np.array(
-        [[band_mean(spectrum, response) for response in responses] for spectrum in chosen.values()]
-    ).reshape(len(chosen), len(responses))
-    gaps = np.isnan(reflectance)
-    kept = ~gaps.any(axis=0)
+    means = {
+        name: np.array([[band_mean(one, response) for response in responses] for one in spectra])
+        for name, spectra in chosen.items()
+    }
+    gaps = {name: np.isnan(values) for name, values in means.items()}
+    leading = {name: int(lacks.sum(axis=1).argmin()) for name, lacks in gaps.items()}
+    lacking = np.array([gaps[name][place] for name, place in leading.items()])
+    kept = ~lacking.any(axis=0)
     if np.count_nonzero(~kept) > MOST_LEFT_OUT * len(kept):
-        worst = int(gaps.sum(axis=1).argmax())
-        name, spectrum = list(chosen.items())[worst]
-        bare = [band for band, gap in zip(bands.names, gaps[worst], strict=True) if gap]
+        name = list(chosen)[int(lacking.sum(axis=1).argmax())]
+        spectrum = chosen[name][leading[name]]
+        bare = [b for b, gap in zip(bands.names, gaps[name][leading[name]], strict=True) if gap]
         raise InputError(
             f"{spectrum.source}: {spectrum.name!r} has no data over band {', '.join(bare)} of "
             f"{what}; name another record of {name!r} in resources/static/minerals.csv"
         )
+    names, records, reflectance = [], [], []
+    for name, spectra in chosen.items():
+        complete = np.flatnonzero(~gaps[name][:, kept].any(axis=1)).tolist()
+        for place in sorted(complete, key=lambda place: (place != leading[name], place)):
+            names.append(name)
+            records.append(spectra[place])
+            reflectance.append(means[name][place, kept])
     return References(
-        names=tuple(chosen),
+        names=tuple(names),
         band=tuple(band for band, keep in zip(bands.names, kept, strict=True) if keep),
         wavelength_um=np.array(bands.centre_um, dtype=np.float64)[kept],
         fwhm_um=np.array(bands.fwhm_um, dtype=np.float64)[kept],
-        reflectance=reflectance[:, kept],
-    )
+        reflectance=np.array(reflectance),
+    ), records

@@ -181,16 +181,24 @@ def usable_bands(references: References, bands: BandTable, what: str) -> list[in
 def align_references(
     references: References, names: Sequence[str], bands: BandTable, what: str
 ) -> np.ndarray:
-    """The spectra called `names`, (n_refs, bands), in the order of a cube's `bands`.
+    """The leading spectra of the classes called `names`, (n_refs, bands), at a cube's `bands`.
+
+    As `align_records` does for all records of one class.
+    """
+    return np.array([align_records(references, name, bands, what)[0] for name in names])
+
+
+def align_records(references: References, name: str, bands: BandTable, what: str) -> np.ndarray:
+    """The spectra of the class called `name`, (records, bands), in the order of a cube's `bands`.
 
     Bands are matched by name, in any order. Where both tables know wavelengths, matched bands
     must be centred within half their width (or 1 nm) of each other. `what` names the references
     in messages. Raises InputError for a band or a spectrum without counterpart, and for bands of
     the same name at other wavelengths.
     """
-    for name in names:
-        if name not in references.names:
-            raise InputError(f"{what}: has no spectrum {name!r}; make it from the same class table")
+    rows = [row for row, other in enumerate(references.names) if other == name]
+    if not rows:
+        raise InputError(f"{what}: has no spectrum {name!r}; make it from the same class table")
     if len(set(references.band)) < len(references.band):
         raise InputError(f"{what}: names a band twice; give each band of the cube once")
     places = {band: place for place, band in enumerate(references.band)}
@@ -209,7 +217,6 @@ def align_references(
                 f"{what}: band {band} is at {theirs:g} µm, in the cube at {own:g} µm; resample "
                 "the library to the cube's bands"
             )
-    rows = [references.names.index(name) for name in names]
     return references.reflectance[np.ix_(rows, order)]
 
 

@@ -32,6 +32,16 @@ from gossan.raster import BandTable, Grid
 SENSOR = "Terra ASTER"
 BANDS = TELESCOPES["VNIR"] + TELESCOPES["SWIR"]
 
+# Light of band 4 is scattered on to the other detectors of the SWIR, most of all to bands 5 and 9,
+# its neighbours (Tonooka and Iwasaki 2004, Proc. SPIE 5234, 168-179; Iwasaki and Tonooka 2005, IEEE
+# Transactions on Geoscience and Remote Sensing 43, 2747-2751). The published correction convolves
+# images by detector, before they are resampled, with kernels that are not at hand.
+CROSSTALK_BANDS = ("5", "9")
+CROSSTALK_NOTE = (
+    "bands {}: hold light that leaks from band 4 (crosstalk), which L1T leaves in and is not taken "
+    "off here; the product AST_07XT is without, read it as rasters where 2.17 or 2.40 µm decide"
+)
+
 # Centroid and full width at half maximum (µm) of the published relative spectral responses.
 CENTRE_UM = {
     **{"1": 0.556, "2": 0.66103, "3N": 0.80685},
@@ -145,6 +155,9 @@ class AsterProduct(Product):
         self.notes = container.notes
         if averaged:
             self.notes += (f"bands {', '.join(averaged)}: 15 m pixels averaged by area to 30 m",)
+        leaked = [band for band in bands if band in CROSSTALK_BANDS]
+        if leaked and not self.synthetic:
+            self.notes += (CROSSTALK_NOTE.format(" and ".join(leaked)),)
 
     def _require_bands(self, bands: Sequence[str]) -> None:
         name = self._container.metadata.name

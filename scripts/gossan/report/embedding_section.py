@@ -30,6 +30,7 @@ from gossan.embedding.sensor_scores import (
 )
 from gossan.errors import InputError
 from gossan.files import read_json
+from gossan.report.doubts import describe_doubts
 from gossan.report.page import describe_mask, describe_scene
 from gossan.report.phrases import (
     SPARSE,
@@ -106,7 +107,7 @@ CALIBRATED_ON = {VALIDATION: "validation pixels", LIBRARY: "library spectra"}
 
 AREA_COLUMNS = ("name", "label", "pixels", "area_km2")
 SENSOR_AREA_COLUMNS = ("sensors", "name", "pixels")
-PIXEL_COLUMNS = ("method", "mineral", "nearest", "within_threshold", "named")
+PIXEL_COLUMNS = ("region", "method", "mineral", "nearest", "within_threshold", "named")
 TRIAL_COLUMNS = (
     *("method", "sensors", "spectra", "mineral", "threshold_kind"),
     *("n", "n_mineral", "f1"),
@@ -221,7 +222,7 @@ def make_section(scene: SensorScene, source: Source) -> Section:
         scene,
         {name: FIGURE_TITLES[name] for name in scene.figures},
         _context(scene, source.paper),
-        [_found(scene), *verdicts(scene, source.paper)],
+        [_found(scene), *verdicts(scene, source.paper), *doubt_network(scene)],
         _answers(scene),
         {key: value for key, value in scene.cube.items() if key != "bands"},
     )
@@ -266,6 +267,18 @@ def _found(scene: SensorScene) -> str:
     else:
         parts.append("no accuracy can be stated, because there is no truth")
     return f"{text}, {'; '.join(parts)}."
+
+
+def doubt_network(scene: SensorScene) -> list[str]:
+    """What makes the network's map worth little, by its table of areas."""
+    rows = [row for row in scene.rows("areas") if row["name"] != "nodata"]
+    whole = sum(int(row["pixels"]) for row in rows)
+    if not whole:
+        return []
+    shares = {row["label"]: int(row["pixels"]) / whole for row in rows}
+    kinds = {row["name"]: row["label"] for row in rows}
+    unclassified = shares.pop(kinds.get("unclassified", ""), 0.0)
+    return describe_doubts(f"The network's map of {scene.id}", shares, unclassified)
 
 
 def _macro(scene: SensorScene, method: str, kind: str = VALIDATION) -> Mapping[str, str] | None:
@@ -408,7 +421,11 @@ def _context(scene: SensorScene, paper: Mapping) -> dict:
             f"{low:.2f}–{high:.2f}" for low, high in scene.cube.get("excluded_um", EXCLUDED_UM)
         ),
         "trial": _trial_context(*scene.trial) if scene.trial else None,
-        "collections": {name: _pixel_rows(rows) for name, rows in scene.pixels.items()},
+        "collections": [
+            _collection(name, region, [row for row in rows if row["region"] == region])
+            for name, rows in scene.pixels.items()
+            for region in dict.fromkeys(row["region"] for row in rows)
+        ],
         "areas": _area_rows(scene),
         "combinations": _combination_rows(scene),
         "sensor_areas": _sensor_area_rows(scene),
@@ -714,18 +731,24 @@ def _trial_context(rows: Rows, record: Mapping) -> dict:
     }
 
 
-def _pixel_rows(rows: Rows) -> list[dict]:
-    """Answers of both methods for each mineral, and of none at the end."""
+def _collection(name: str, region: str, rows: Rows) -> dict:
+    """Answers of a network and its opponents to a collection: each mineral, none at the end."""
+    methods = list(dict.fromkeys(row["method"] for row in rows))
     lines = []
     for mineral in dict.fromkeys(row["mineral"] for row in rows if row["mineral"] != "all"):
         cells = [
             count(number(_only(pick(rows, method=method, mineral=mineral)), key))
-            for method in dict.fromkeys(row["method"] for row in rows)
+            for method in methods
             for key in ("nearest", "within_threshold", "named")
         ]
-        name = "None or several" if mineral == "unclassified" else mineral.capitalize()
-        lines.append({"name": name, "cells": cells})
-    return lines
+        title = "None or several" if mineral == "unclassified" else mineral.capitalize()
+        lines.append({"name": title, "cells": cells})
+    return {
+        "name": name,
+        "region": region,
+        "methods": [method_label(method) for method in methods],
+        "lines": lines,
+    }
 
 
 def _only(rows: Rows) -> Mapping | None:

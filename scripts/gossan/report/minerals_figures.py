@@ -1,4 +1,4 @@
-"""Figures of the mineral maps: composite, classes, zones, angles, spectra, areas and accuracy."""
+"""Figures of the mineral maps: classes, groups, zones, angles, spectra, areas and accuracy."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,12 +34,39 @@ from gossan.report.drawing import (
     mark_synthetic,
     paint,
     percentiles,
+    present_swatches,
     show_map,
     show_ramp,
     styled,
     swatch,
 )
 from gossan.report.phrases import area_text
+
+ANGLE_WORDS = {
+    "origin": ("Spectral angle to the best reference", "radians"),
+    "scene": ("Angle to the best reference about the scene's mean", "radians"),
+    "sid": ("Spectral information divergence to the best reference", "no unit"),
+    "matched_filter": ("1 − score of the best matched filter", "no unit"),
+    "ace": ("Angle to the best reference, as of ACE", "radians"),
+}
+"""What the distance to the winner is called, and its unit, by `minerals.match`."""
+GROUP_MAPS = ("First map", "Second, self-taught map")
+
+
+@styled
+def draw_group(maps: Sequence[Raster], classes: Sequence[MapClass], synthetic: bool) -> Figure:
+    """The first map of a group of minerals, and beside it the second where there is one."""
+    figure, axes = map_panels(maps[0].grid, len(maps), synthetic, legend_rows=1 + len(classes) // 6)
+    for axis, shown, title in zip(axes, maps, GROUP_MAPS, strict=False):
+        codes = shown.values[0]
+        show_map(axis, paint(codes, classes, UNCLASSIFIED), shown.grid)
+        clear = np.isfinite(codes)
+        named = (codes[clear] > 0).mean() if clear.any() else 0.0
+        axis.set_title(f"{title}: {named:.1%} of clear pixels named")
+    codes = np.concatenate([shown.values[0].ravel() for shown in maps])
+    handles = present_swatches(classes, codes, (UNCLASSIFIED, "Unclassified"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
+    return figure
 
 
 @styled
@@ -67,25 +94,31 @@ def draw_zones(zones: Mapping[str, Raster], classes: Sequence[MapClass], synthet
 
 @styled
 def draw_angles(
-    angle: Raster, margin: Raster, synthetic: bool, classes: Sequence[MapClass] = ()
+    angle: Raster,
+    margin: Raster,
+    synthetic: bool,
+    classes: Sequence[MapClass] = (),
+    match: str = "origin",
 ) -> Figure:
     """The winner's angle, and how far behind the runner-up lies, in radians.
 
-    The thresholds of `classes` are marked on the scale of the angle.
+    The thresholds of `classes` are marked on the scale of the angle. `match` says what the angle,
+    or other distance, is (ANGLE_WORDS).
     """
+    title_of_angle, unit = ANGLE_WORDS[match]
     figure, axes = map_panels(angle.grid, 2, synthetic)
     limits = sorted({item.max_angle_rad for item in classes if item.max_angle_rad is not None})
     for axis, raster, title, ramp, marks in (
-        (axes[0], angle, "Spectral angle to the best reference", "cividis_r", limits),
+        (axes[0], angle, title_of_angle, "cividis_r", limits),
         (axes[1], margin, "Margin to the second best", "cividis", []),
     ):
         values = raster.values[0]
         low, upper, high = percentiles(values, 2, 75, 98)
         # Vegetation and water fit no mineral: their large angles would leave no contrast.
-        high = min(high, 2 * upper)
+        high = min(high, 2 * upper) if upper > 0 else high
         marks = [mark for mark in marks if mark < 2 * high]
         low, high = min([low, *marks]), max([high, *(1.1 * mark for mark in marks)])
-        notes = ["radians"]
+        notes = [unit]
         if marks:
             edges = " to ".join(f"{mark:g}" for mark in dict.fromkeys((marks[0], marks[-1])))
             notes.append(f"orange = threshold{'s' if len(marks) > 1 else ''} {edges}")

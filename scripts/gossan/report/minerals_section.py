@@ -2,13 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from gossan.accuracy.blocks import MINIMUM_BLOCKS
+from gossan.config import MATCH_TITLES, mineral_groups
+from gossan.cube.lattice import read_lattice
 from gossan.files import read_json
 from gossan.legend import MapClass, read_classes
 from gossan.minerals.map_tables import read_areas
+from gossan.minerals.second_pass import POOR_AGREEMENT
+from gossan.report.doubts import FAR_FROM_MEAN_RAD, FAR_FROM_ORIGIN_RAD, describe_doubts
 from gossan.report.layout import has_intervals
-from gossan.report.phrases import UNDEFINED, WANTING, card, interval, join_once
+from gossan.report.phrases import (
+    SPARSE,
+    UNDEFINED,
+    WANTING,
+    card,
+    interval,
+    join_once,
+    join_words,
+    number,
+)
 from gossan.report.sections import (
     Scene,
     Section,
@@ -39,35 +55,126 @@ ANALYTIC = "analytic"
 
 WEAK_PRECISION = 0.5
 
+ORIGIN = "origin"
+GROUP_WORDS = {
+    "1um": ("1 µm", "absorptions of iron by its electrons, 0.4 to 1.3 µm"),
+    "2um": (
+        "2 µm",
+        "vibrations of OH, carbonate, sulfate and silica (2.0 to 2.5 µm)",
+    ),
+}
+"""What a group of minerals is called, and what its bands see."""
+MODEL_WORDS = {
+    "likelihood": "Gaussian maximum likelihood on log reflectance over all bands",
+    "forest": "extremely randomised trees on logarithms of reflectance and their ratios",
+}
+CLASS_CAPTIONS = {
+    ORIGIN: "Class of the reference with the smallest spectral angle. A pixel further from every "
+    "reference than the threshold is unclassified.",
+    "grouped": "At each pixel the surest answer of the groups below, each of which has a map of "
+    "its own: a pixel may hold a mineral of either. A pixel that no group names is unclassified.",
+}
+ANGLE_CAPTIONS = {
+    ORIGIN: "spectral angle to the best reference",
+    "scene": "angle to the best reference about the scene's mean, 90° being no likeness",
+    "sid": "spectral information divergence to the best reference",
+    "matched_filter": "1 − score of the matched filter of the best reference",
+    "ace": "angle to the best reference once the scene's covariance is made round",
+}
+NO_LIMIT = {"scene": "a right angle", "ace": "a right angle"}
+"""What a class without a limit of its own is held to, by `minerals.match`; else nothing."""
+FEW_BANDS = 12
+"""A group's bands are named one by one up to so many."""
+
+
+@dataclass(frozen=True)
+class GroupMaps:
+    """The maps of one group of minerals: their records, and how right they are.
+
+    `record` is of map_mineral_group, `taught` of teach_minerals where there is a second map;
+    `accuracy` has the accuracy records of the first map and of the second.
+    """
+
+    group: str
+    record: Mapping
+    accuracy: Sequence[Mapping]
+    taught: Mapping | None = None
+
+    @property
+    def title(self) -> str:
+        """The group in words, such as "2 µm"."""
+        return GROUP_WORDS[self.group][0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class MineralsScene(Scene):
     """A scene with its mineral map.
 
     `areas` maps class codes to (pixels, km² or None), `accuracy` is the map's record, `spectra`
-    has a row per class: its name, and the library and record of its spectrum.
+    has a row per record of a class: its name, library and record. `separable` has a row per
+    mineral: the number of bands, and the minerals that these cannot tell it from. `match` says how
+    pixels and references were compared, `groups` are the maps of groups, none of angles to the
+    origin; of these `median_rad` is the median angle of the named pixels.
     """
 
     classes: Sequence[MapClass]
     areas: Mapping[int, tuple[int, float | None]]
     accuracy: Mapping
     spectra: Sequence[Mapping[str, str]] = ()
+    separable: Sequence[Mapping[str, str]] = ()
+    match: str = ORIGIN
+    groups: Sequence[GroupMaps] = ()
+    median_rad: float | None = None
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles of its figures."""
+        return FIGURE_TITLES | {item.group: f"Minerals at {item.title}" for item in self.groups}
 
 
 def read_scene(source: Source) -> MineralsScene:
     """Read what the section shows; InputError for a file that is missing or of another kind."""
     accuracy = read_json(source.folder / "accuracy/minerals.json")
+    classes = read_classes(source.study_dir / "minerals/classes.csv")
+    match = source.own.get("match", ORIGIN)
+    named = [] if match == ORIGIN else mineral_groups(source.own, classes)
+    groups = [_read_group(source, group) for group in named]
     return MineralsScene(
         id=source.id,
         sensor=source.sensor,
         cube=read_json(source.sensor_dir / "cube/cube.json"),
-        figures=source.figures(FIGURE_TITLES),
-        records=[accuracy],
-        classes=read_classes(source.study_dir / "minerals/classes.csv"),
+        figures=source.figures([*FIGURE_TITLES, *named]),
+        records=[accuracy, *(record for group in groups for record in group.accuracy)],
+        classes=classes,
         areas=read_areas(source.folder / "areas.csv"),
         accuracy=accuracy,
         spectra=read_table(source.folder / "library/records.csv", ["name", "library", "record"]),
+        separable=read_table(
+            source.folder / "library/separable.csv", ["mineral", "bands", "one_with"]
+        ),
+        match=match,
+        groups=groups,
+        median_rad=_median_angle(source.folder) if match == ORIGIN else None,
     )
+
+
+def _read_group(source: Source, group: str) -> GroupMaps:
+    folder = source.folder / group
+    teaches = source.own["teach"]["model"] != "none"
+    maps = ["class", *["taught"] * teaches]
+    return GroupMaps(
+        group,
+        read_json(folder / "record.json"),
+        source.records(*(f"{group}-{name}.json" for name in maps)),
+        read_json(folder / "taught.json") if teaches else None,
+    )
+
+
+def _median_angle(folder: Path) -> float | None:
+    """Median angle of the named pixels of an even sample of a map."""
+    classes, angles = read_lattice([folder / "class.tif", folder / "angle.tif"])
+    named = angles[(classes > 0) & np.isfinite(angles)]
+    return float(np.median(named)) if len(named) else None
 
 
 def make_section(scene: MineralsScene, source: Source) -> Section:
@@ -75,7 +182,7 @@ def make_section(scene: MineralsScene, source: Source) -> Section:
     return Section(
         "minerals",
         scene,
-        FIGURE_TITLES,
+        scene.titles,
         _context(scene, source),
         summarise(scene),
         _answers(scene, source),
@@ -84,18 +191,137 @@ def make_section(scene: MineralsScene, source: Source) -> Section:
 
 
 def summarise(scene: MineralsScene) -> list[str]:
-    """First sentences: what was looked for, how right the map is, and what is weak in it."""
+    """First sentences: what was looked for, how right the map is, and what is weak in it.
+
+    What makes it worth little comes last, each with its number.
+    """
+    doubts = [text for item in scene.groups for text in doubt_group(item, scene.match)]
+    return [*_describe_maps(scene), *_describe_ungrouped(scene), *doubt_map(scene), *doubts]
+
+
+def _describe_ungrouped(scene: MineralsScene) -> list[str]:
+    """Which minerals no map looked for, as nothing says in which bands they absorb."""
+    left_out = [item.label for item in scene.classes if not item.group] if scene.groups else []
+    if not left_out:
+        return []
+    have = "has" if len(left_out) == 1 else "have"
+    return [
+        f"{join_words(left_out)} {have} no group of absorptions in the class table, so no map "
+        "looked for them; to map them, give them a group there, or set minerals.match to origin."
+    ]
+
+
+def _describe_maps(scene: MineralsScene) -> list[str]:
     record = scene.accuracy
     first = (
-        f"The {record['method']} looked for {len(scene.classes)} minerals and mapped "
-        f"{_mapped(scene)} of them in {scene.name}."
+        f"{'' if scene.groups else 'The '}{record['method']} looked for {_sought(scene)} "
+        f"minerals and mapped {_mapped(scene)} of them in {scene.name}."
     )
     if not record["assessed"]:
         return [
             first,
             "No accuracy can be stated, because there is no truth to compare the map with.",
         ]
+    if scene.groups:
+        return [first, *(_score_group(item) for item in scene.groups if _assessed(item))]
     return [first, _headline(scene), describe_weakest(record)]
+
+
+def _assessed(group: GroupMaps) -> bool:
+    return any(record["assessed"] for record in group.accuracy)
+
+
+def _score_group(group: GroupMaps) -> str:
+    """Kappa and macro-F1 of the maps of a group, on ground that the truth calls of the group."""
+    told = [
+        f"{title} has a kappa of {number(record['scores']['kappa']['value'], 2)} and a macro-F1 of "
+        f"{number(record['scores']['macro_f1']['value'], 2)}"
+        for title, record in zip(
+            ("first map", "second, self-taught map"), group.accuracy, strict=False
+        )
+        if record["assessed"]
+    ]
+    record = group.accuracy[0]
+    kind = "SYNTHETIC " if record["synthetic"] else ""
+    return (
+        f"At {group.title}, held against {truth_text(record)} where it shows minerals of the group "
+        f"(n = {record['n']:,} {kind}pixels of {record['scene']}), the {', the '.join(told)}."
+    )
+
+
+def doubt_map(scene: MineralsScene) -> list[str]:
+    """What makes a map of angles to the origin worth little; groups are judged one by one."""
+    clear = _clear_pixels(scene)
+    if scene.groups or not clear:
+        return []
+    limits = [item.max_angle_rad for item in scene.classes]
+    wide = any(limit is None or limit > FAR_FROM_ORIGIN_RAD for limit in limits)
+    return describe_doubts(
+        f"The mineral map of {scene.id}",
+        {item.label: scene.areas.get(item.code, (0, None))[0] / clear for item in scene.classes},
+        scene.areas.get(0, (0, None))[0] / clear,
+        median_rad=scene.median_rad,
+        far_rad=FAR_FROM_ORIGIN_RAD if wide else None,
+    )
+
+
+def doubt_group(group: GroupMaps, match: str) -> list[str]:
+    """What makes the maps of a group, by a comparison, worth little: numbers of their records."""
+    first = f"The first map at {group.title}"
+    notes = [f"{first}: {note}." for note in group.record["notes"]]
+    if notes:
+        return notes
+    answers = group.record["answers"]
+    sentences = describe_doubts(
+        first,
+        answers["shares"],
+        answers["unclassified"],
+        median_rad=answers["median_distance"],
+        far_rad=FAR_FROM_MEAN_RAD if match == "scene" else None,
+    )
+    if group.taught is None:
+        return sentences
+    second = f"The second map at {group.title}"
+    if not group.taught["taught"]:
+        return [*sentences, *(f"{second} names nothing: {note}." for note in group.taught["notes"])]
+    answers = group.taught["answers"]
+    sentences += describe_doubts(second, answers["shares"], answers["unclassified"])
+    kappa = group.taught["agreement_kappa"]
+    if kappa < POOR_AGREEMENT:
+        sentences.append(
+            f"At {group.title} the second map hardly agrees with the first (kappa {kappa:.2f} over "
+            f"{group.taught['compared_pixels']:,} pixels that both name): believe neither without "
+            "a look at the ground."
+        )
+    return sentences
+
+
+def describe_separable(scene: MineralsScene) -> str:
+    """Which minerals the bands cannot tell apart, from their records alone."""
+    if len(scene.separable) < 2:
+        return ""
+    labels = {item.name: item.label for item in scene.classes}
+    groups: dict[frozenset[str], str] = {}
+    for row in scene.separable:
+        names = [row["mineral"], *filter(None, row["one_with"].split("; "))]
+        if len(names) > 1:
+            told = [labels.get(name, name).lower() for name in names]
+            groups.setdefault(frozenset(names), f"{', '.join(told[:-1])} and {told[-1]} are one")
+    bands = scene.separable[0]["bands"]
+    if not groups:
+        return (
+            f"By their library records, these {bands} bands can tell all "
+            f"{len(scene.separable)} minerals apart. Mixed ground is harder than records are."
+        )
+    return (
+        f"With these {bands} bands {'; '.join(groups.values())}: their library records differ less "
+        "than records of one mineral do, so what the map says between them means little."
+    )
+
+
+def _sought(scene: MineralsScene) -> int:
+    """How many classes the maps looked for."""
+    return sum(bool(item.group) or not scene.groups for item in scene.classes)
 
 
 def _mapped(scene: MineralsScene) -> int:
@@ -161,17 +387,21 @@ def describe_library(sources: Sequence[str]) -> str:
 def _class_rows(scene: MineralsScene, residuals: Sequence[Mapping[str, str]]) -> list[dict]:
     """Class, threshold, and the spectrum used; residuals only where the spectrum is modelled."""
     fits = {row["name"]: row for row in residuals}
-    used = {row["name"]: row for row in scene.spectra}
     rows = []
     for item in scene.classes:
-        own = used.get(item.name, {"library": "", "record": ""})
-        library, record = own["library"], own["record"]
+        own = [row for row in scene.spectra if row["name"] == item.name]
+        library = own[0]["library"] if own else ""
+        record = own[0]["record"] if own else ""
+        if len(own) > 1:
+            record += f" and {len(own) - 1} more"
         fit = fits.get(item.name, {}) if library == ANALYTIC else {}
         rows.append(
             {
                 "label": item.label,
                 "colour": item.colour,
-                "max_angle_rad": item.max_angle_rad,
+                "limit": f"{item.max_angle_rad:g}"
+                if item.max_angle_rad is not None
+                else NO_LIMIT.get(scene.match, SPARSE),
                 "library": "analytic (modelled)" if library == ANALYTIC else library or "–",
                 "record": fit.get("record") or record or "not recorded",
                 "rms": fit.get("rms") or "–",
@@ -220,6 +450,7 @@ def _context(scene: MineralsScene, source: Source) -> dict:
     classes = _class_rows(scene, source.residuals)
     return {
         "cards": _cards(scene) if assessed else [],
+        "separable_text": describe_separable(scene),
         "areas": _area_rows(scene),
         "clear_pixels": _clear_pixels(scene),
         "accuracy": record,
@@ -230,7 +461,60 @@ def _context(scene: MineralsScene, source: Source) -> dict:
         "library_text": describe_library(_libraries(source)),
         "class_rows": classes,
         "modelled": any(row["library"] == "analytic (modelled)" for row in classes),
+        "classes_caption": CLASS_CAPTIONS["grouped" if scene.groups else ORIGIN],
+        "angle_caption": ANGLE_CAPTIONS[scene.match],
+        "limit_title": "Largest angle, rad"
+        if scene.match in (ORIGIN, *NO_LIMIT)
+        else "Largest distance",
+        "groups": [_group_context(group, scene) for group in scene.groups],
     }
+
+
+def _group_context(group: GroupMaps, scene: MineralsScene) -> dict:
+    """What the part of a group shows: how its maps were made, their scores and their limits."""
+    labels = {item.name: item.label for item in scene.classes}
+    bands = group.record["bands"]
+    few = bands if len(bands) <= FEW_BANDS else [bands[0], "…", bands[-1]]
+    taught = group.taught or {}
+    return {
+        "group": group.group,
+        "title": group.title,
+        "sees": GROUP_WORDS[group.group][1],
+        "bands": f"{len(bands)} ({', '.join(few)})" if bands else "none",
+        "minerals": join_words(
+            [
+                f"{labels.get(item['name'], item['name']).lower()} ({item['records']})"
+                for item in group.record["minerals"]
+            ]
+        ),
+        "method": MATCH_TITLES[scene.match],
+        "contrast": f"{group.record['scene_contrast']:.3f}",
+        "notes": group.record["notes"],
+        "scores": [
+            {"map": title, **record}
+            for title, record in zip(("First", "Second"), group.accuracy, strict=False)
+        ],
+        "assessed": _assessed(group),
+        "model": MODEL_WORDS.get(taught.get("model", ""), ""),
+        "surest": f"{taught['surest']:.0%}" if taught else "",
+        "taught": [
+            {**item, "label": labels.get(item["name"], item["name"])}
+            for item in taught.get("taught", [])
+        ],
+        "agreement": _agreement_text(taught),
+        "taught_notes": taught.get("notes", []),
+    }
+
+
+def _agreement_text(taught: Mapping) -> str:
+    """How far the second map agrees with the first; empty where it names nothing."""
+    if not taught.get("taught"):
+        return ""
+    return (
+        f"Of {taught['compared_pixels']:,} sampled pixels that both maps name, they call "
+        f"{taught['agreement']:.1%} the same (kappa {taught['agreement_kappa']:.2f}). Agreement "
+        "is no accuracy: both may be wrong together."
+    )
 
 
 def _libraries(source: Source) -> Sequence[str]:
@@ -243,8 +527,8 @@ def _cards(scene: MineralsScene) -> list[dict]:
     names = {"overall_accuracy": "Overall accuracy", "kappa": "Cohen's kappa"}
     cards = [card(name, scores[key]) for key, name in (names | {"macro_f1": "Macro-F1"}).items()]
     blocks = f"{scores['n_blocks']:,} spatial blocks, scene {scene.id}"
-    number = f"{scene.accuracy['n']:,}"
-    return [*cards, {"name": "Tested pixels", "text": number, "note": blocks}]
+    tested = f"{scene.accuracy['n']:,}"
+    return [*cards, {"name": "Tested pixels", "text": tested, "note": blocks}]
 
 
 def _clear_pixels(scene: MineralsScene) -> int:

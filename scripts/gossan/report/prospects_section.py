@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from gossan.cube.lattice import read_lattice
 from gossan.errors import InputError
 from gossan.files import read_json
 from gossan.prospects.prospect_tests import (
@@ -20,6 +23,7 @@ from gossan.prospects.prospect_tests import (
     split_name,
     title_of,
 )
+from gossan.report.doubts import describe_doubts
 from gossan.report.phrases import (
     SPARSE,
     UNDEFINED,
@@ -85,7 +89,8 @@ class ProspectScene(Scene):
 
     `scores` are the rows of the table of validate_forest, `forest` the record of the forest of the
     map. A scene whose strata were sampled has rows of strata.csv and robustness.csv and the
-    record of label_iron in `tables` (strata, robustness, labels).
+    record of label_iron in `tables` (strata, robustness, labels). `shares` are those of the classes
+    of labelled points on the map; grades of iron have none, as most ground holds no iron.
 
     Without scores, the forest is one of another scene. Raises InputError for labels without
     robustness or the other way.
@@ -95,6 +100,7 @@ class ProspectScene(Scene):
     forest: Mapping | None = None
     tables: Mapping[str, Sequence | Mapping] = field(default_factory=dict)
     with_targets: bool = False
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
         """Refuse half of a part."""
@@ -126,6 +132,7 @@ def read_scene(source: Source) -> ProspectScene:
             "robustness": read_table(shifts, ROBUSTNESS_COLUMNS),
             "labels": read_json(folder / "labels/labels.json"),
         }
+    forest = read_json(folder / (f"forest/{target}.json" if trained else f"{target}/map.json"))
     return ProspectScene(
         id=source.id,
         sensor=source.sensor,
@@ -133,10 +140,21 @@ def read_scene(source: Source) -> ProspectScene:
         figures=source.figures([name for name in FIGURE_TITLES if name not in absent]),
         records=source.records("forest", "") if trained else [],
         scores=_read_scores(folder / "forest/validation.csv") if trained else [],
-        forest=read_json(folder / (f"forest/{target}.json" if trained else f"{target}/map.json")),
+        forest=forest,
         tables=tables,
         with_targets=source.runs("targets"),
+        shares=_read_shares(folder / "cover/class.tif", forest) if target == "cover" else {},
     )
+
+
+def _read_shares(path: Path, forest: Mapping) -> dict[str, float]:
+    """Shares of a forest's classes by name, in an even sample of its map."""
+    (codes,) = read_lattice([path])
+    clear = codes[np.isfinite(codes)]
+    return {
+        item["name"]: float((clear == item["code"]).sum() / max(clear.size, 1))
+        for item in forest["classes"]
+    }
 
 
 def _read_scores(path: Path) -> list[dict[str, str]]:
@@ -153,7 +171,10 @@ def make_section(scene: ProspectScene, source: Source) -> Section:
         scene,
         {name: FIGURE_TITLES[name] for name in scene.figures},
         _context(scene, source.paper),
-        [summarise(scene, source.paper)] if scene.scores else [describe_origin(scene)],
+        [
+            summarise(scene, source.paper) if scene.scores else describe_origin(scene),
+            *describe_doubts(f"The forest's map of {scene.id}", scene.shares, 0.0),
+        ],
         _answers(scene, source.own),
         scene.cube,
     )

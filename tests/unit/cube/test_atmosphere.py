@@ -1,4 +1,4 @@
-"""Dark objects, the COST correction, the plan of a sequence and how it is solved."""
+"""Dark objects and what subtracts them, the plan of a sequence and how it is solved."""
 
 import functools
 
@@ -14,7 +14,7 @@ from gossan.cube.atmosphere import (
     solve_corrections,
 )
 from gossan.cube.corrections import Scene
-from gossan.cube.dark_objects import count_levels, find_dark_objects, solve_dos1
+from gossan.cube.dark_objects import count_levels, find_dark_objects, solve_cost, solve_dos1
 from gossan.errors import InputError
 from gossan.raster import BandTable
 
@@ -63,34 +63,47 @@ def constant_counts(*values: float) -> np.ndarray:
 
 
 def test_dos1_by_hand():
-    # Sun at 30°: T = 0.5. Dark object 0.105: path = 0.105 - 0.005 = 0.100.
-    # 0.35 at the top -> (0.35 - 0.1) / 0.5 = 0.5; the dark object itself -> 0.01.
+    # Dark object 0.105: path = 0.105 - 0.01 = 0.095, and nothing is divided.
     correction = solve_dos1(constant_counts(0.105, 0.055, 0.015), Scene(BANDS, 30.0))
     block = np.array([[[0.35, 0.105]], [[0.3, 0.055]], [[0.26, 0.015]]], dtype=np.float32)
-    expected = [[[0.5, 0.01]], [[0.5, 0.01]], [[0.5, 0.01]]]
     found = correction.apply(block)
     assert found.dtype == np.float32
+    expected = [[[0.255, 0.01]], [[0.255, 0.01]], [[0.255, 0.01]]]
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert correction.parameters["transmittance"] == 0.5
+    assert "transmittance" not in correction.parameters
     assert correction.parameters["dark_object"] == {"B1": 0.105, "B2": 0.055, "B3": 0.015}
-    assert correction.parameters["path_reflectance"] == {"B1": 0.1, "B2": 0.05, "B3": 0.01}
+    assert correction.parameters["path_reflectance"] == {"B1": 0.095, "B2": 0.045, "B3": 0.005}
     assert correction.parameters["path_held_by_shorter_bands"] == []
 
 
-def test_dos1_path_is_neither_negative_nor_rising_with_wavelength():
-    scene = Scene(BANDS, 30.0)
-    assert solve_dos1(constant_counts(0.002, 0.002, 0.0), scene).parameters["path_reflectance"] == {
+def test_cost_by_hand():
+    # Sun at 30°: T = 0.5 up to 1 µm, 1 beyond. Dark object 0.105: path = 0.105 - 0.005 = 0.100.
+    # 0.35 at the top -> (0.35 - 0.1) / 0.5 = 0.5; the dark object itself -> 0.01.
+    correction = solve_cost(constant_counts(0.105, 0.055, 0.015), Scene(BANDS, 30.0))
+    block = np.array([[[0.35, 0.105]], [[0.3, 0.055]], [[0.26, 0.015]]], dtype=np.float32)
+    expected = [[[0.5, 0.01]], [[0.5, 0.01]], [[0.255, 0.01]]]
+    np.testing.assert_allclose(correction.apply(block), expected, atol=1e-6)
+    assert correction.method == "cost"
+    assert correction.parameters["transmittance"] == {"B1": 0.5, "B2": 0.5, "B3": 1.0}
+    assert correction.parameters["path_reflectance"] == {"B1": 0.1, "B2": 0.05, "B3": 0.005}
+
+
+@pytest.mark.parametrize("solve", [solve_dos1, solve_cost])
+def test_the_path_is_neither_negative_nor_rising_with_wavelength(solve):
+    # The sun overhead, where both are the same.
+    scene = Scene(BANDS, 90.0)
+    assert solve(constant_counts(0.002, 0.002, 0.0), scene).parameters["path_reflectance"] == {
         "B1": 0.0,
         "B2": 0.0,
         "B3": 0.0,
     }
-    bright = solve_dos1(constant_counts(0.105, 0.055, 0.2), scene).parameters
-    assert bright["path_reflectance"] == {"B1": 0.1, "B2": 0.05, "B3": 0.05}
+    bright = solve(constant_counts(0.105, 0.055, 0.2), scene).parameters
+    assert bright["path_reflectance"] == {"B1": 0.095, "B2": 0.045, "B3": 0.045}
     assert bright["path_held_by_shorter_bands"] == ["B3"]
     # By wavelength, not by the order of the bands.
     table = BandTable(("S", "V"), (2.2, 0.44), (0.19, 0.02))
-    swapped = solve_dos1(constant_counts(0.2, 0.105), Scene(table, 30.0)).parameters
-    assert swapped["path_reflectance"] == {"S": 0.1, "V": 0.1}
+    swapped = solve(constant_counts(0.2, 0.105), Scene(table, 90.0)).parameters
+    assert swapped["path_reflectance"] == {"S": 0.095, "V": 0.095}
 
 
 def test_corrections_chain_in_order():
@@ -105,11 +118,19 @@ def test_corrections_chain_in_order():
 
 def test_plan():
     assert plan_methods(["none"], False, 45.0, 7) == ([], [])
-    assert plan_methods(["dos1"], False, 45.0, 7) == (["dos1"], [])
-    assert plan_methods(["dos1"], None, 45.0, 7) == (["dos1"], [])
+    assert plan_methods(["iarr"], False, 45.0, 7) == (["iarr"], [])
     chosen, (note,) = plan_methods(["dos1"], True, 45.0, 7)
     assert chosen == []
     assert note.startswith("dos1 was skipped")
+
+
+@pytest.mark.parametrize("name", ["dos1", "cost"])
+@pytest.mark.parametrize("surface", [False, None])
+def test_where_a_level_2_product_would_be_better_is_told(name, surface):
+    chosen, (note,) = plan_methods([name], surface, 45.0, 7)
+    assert chosen == [name]
+    assert note.startswith(f"{name} takes off haze alone")
+    assert "Level-2 product" in note
 
 
 def test_what_needs_more_bands_is_skipped():
@@ -120,15 +141,18 @@ def test_what_needs_more_bands_is_skipped():
 
 
 def test_what_needs_the_sun_is_skipped_where_nothing_is_known_of_it():
-    chosen, notes = plan_methods(["dos1", "quac"], None, None, 7)
+    chosen, notes = plan_methods(["dos1", "cost", "quac"], None, None, 7)
     assert chosen == ["quac"]
-    assert notes == ["dos1 was skipped: nothing is known of the sun's elevation"]
+    assert notes == [
+        "dos1 was skipped: nothing is known of the sun's elevation",
+        "cost was skipped: nothing is known of the sun's elevation",
+    ]
 
 
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["flaash"], "'flaash' is unknown; use none or a sequence of: dos1"),
+        (["flaash"], "'flaash' is unknown; use none or a sequence of: dos1, cost, iarr"),
         (["none", "dos1"], "none stands alone"),
         (["dos1", "dos1"], "names a method twice"),
     ],

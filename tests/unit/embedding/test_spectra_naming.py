@@ -13,6 +13,7 @@ from gossan.embedding.spectra_naming import (
     calibrate,
     columns,
     make_methods,
+    name_by_margin,
     name_spectra,
     naming_rows,
     read_spectra,
@@ -179,8 +180,8 @@ def test_tables_say_what_was_answered():
         np.array([NAMED, NAMED, SEVERAL, NAMED], np.uint8),
     )
     spectra = [Spectrum(f"p{place}", COARSE, COARSE, "a/b.csv") for place in range(4)]
-    rows = naming_rows(spectra, {"sam": named})
-    assert all(tuple(row) == columns(named.minerals) for row in rows)
+    rows = naming_rows(spectra, [{"sam": named}])
+    assert all(tuple(row) == columns([named]) for row in rows)
     assert [row["mineral"] for row in rows] == ["alunite", "calcite", None, "calcite"]
     assert [row["answer"] for row in rows] == ["named", "named", "several", "named"]
     assert [row["within_threshold"] for row in rows] == ["yes", "no", "no", "no"]
@@ -189,8 +190,9 @@ def test_tables_say_what_was_answered():
     assert rows[1]["distance"] == "0.500000"
     assert rows[1]["limit"] == "0.400000"
     assert rows[1]["distance_calcite"] == "0.550000"
+    assert (rows[1]["margin"], rows[1]["least_margin"]) == ("0.050000", None)
     assert {row["source"] for row in rows} == {"b.csv"}
-    found = {row["mineral"]: row for row in summary_rows({"sam": named})}
+    found = {row["mineral"]: row for row in summary_rows([{"sam": named}])}
     assert list(found) == ["alunite", "calcite", "unclassified", "all"]
     keys = ("nearest", "within_threshold", "within_limit", "named")
     assert [found["alunite"][key] for key in keys] == [4, 1, 2, 1]
@@ -199,11 +201,40 @@ def test_tables_say_what_was_answered():
     assert found["all"]["named_share"] == "1.0000"
 
 
+def test_a_region_names_the_surest_but_none_below_the_margin_of_the_library():
+    scores = np.tile(np.array([0.2, 0.5], np.float32), (100, 1))
+    scores[:, 1] += np.linspace(0, 1, 100, dtype=np.float32)
+
+    class Answers:
+        minerals = ("alunite", "calcite")
+
+        def scores(self, spectra, present):
+            return scores[: len(spectra)]
+
+    def named(of_library, spectra=100):
+        pixels = np.ones((spectra, 3), np.float32)
+        return name_by_margin(Answers(), of_library, pixels, share=0.3, region="2um")
+
+    own = named(0.1)
+    assert (own.answers == NAMED).sum() == 30 and (own.answers[70:] == NAMED).all()
+    assert (named(1.2).answers == NAMED).sum() == 10
+    assert (named(np.inf).answers == NONE).all()
+    # A handful of spectra have no spread of their own.
+    assert (named(0.1, spectra=20).answers == NAMED).all()
+    spectra = [Spectrum(f"p{place}", COARSE, COARSE, "b.csv") for place in range(100)]
+    rows = naming_rows(spectra, [{"masked": own}])
+    assert rows[-1]["region"] == "2um" and rows[-1]["mineral"] == "alunite"
+    assert rows[-1]["within_limit"] is rows[-1]["threshold"] is None
+    assert float(rows[-1]["margin"]) >= float(rows[-1]["least_margin"])
+    summary = {row["mineral"]: row for row in summary_rows([{"masked": own}])}
+    assert (summary["alunite"]["nearest"], summary["alunite"]["named"]) == (100, 30)
+
+
 def test_a_threshold_that_could_not_be_chosen_keeps_nothing(methods):
     none = {name: {"library": None, "conformal": None} for name in MINERALS}
     named = name_spectra(methods["sam"], none, to_bands(spectra_at(COARSE), EMIT))
     assert (named.answers == NONE).all()
-    row = naming_rows(spectra_at(COARSE)[:1], {"sam": named})[0]
+    row = naming_rows(spectra_at(COARSE)[:1], [{"sam": named}])[0]
     assert row["threshold"] is row["limit"] is None
     assert row["within_threshold"] == row["within_limit"] == "no"
 

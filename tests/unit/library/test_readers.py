@@ -1,14 +1,19 @@
 """Readers of spectral libraries: one small golden file per format, and damaged ones."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gossan.errors import InputError
+from gossan.legend import read_classes
 from gossan.library.readers import (
     References,
     read_envi_wavelengths,
     read_library,
     read_references,
+    select_all,
     select_from_libraries,
     select_spectrum,
     write_references,
@@ -307,6 +312,8 @@ def test_select_prefers_record_then_exact_name_then_first_word():
     assert select_spectrum(spectra, "calcite").name == "calcite"
     assert select_spectrum(spectra, "calcite", "not there").name == "calcite"
     assert select_spectrum(spectra[:1], "alunite").name == "Alunite GDS82 Na82 BECKb"
+    sizes = named("Epidote GDS26.a 75-200um", "Epidote GDS26.b <75um BECKb")
+    assert select_spectrum(sizes, "epidote", "GDS26.b_lt75um") is sizes[1]
 
 
 def test_select_lists_what_there_is():
@@ -330,6 +337,58 @@ def test_the_first_library_that_has_a_mineral_gives_it():
         select_from_libraries([usgs, own], "alunite")
     with pytest.raises(InputError, match=r"'quartz' is not in the library of 4 spectra"):
         select_from_libraries([own, usgs], "quartz")
+
+
+def test_all_records_of_a_class_are_found_once_each_in_a_fixed_order():
+    usgs = named("Alunite GDS82 Na82", "Alunite GDS83", "Alunite_NH4+Jaro GDS1", "Alunite+Pyro X")
+    more = named("Alunogen GDS5", "Alunite GDS83", "Alunite HS295", "alunite")
+    found = select_all([usgs, more], "alunite", "GDS83")
+    assert [(place, spectrum.name) for place, spectrum in found] == [
+        (0, "Alunite GDS83"),
+        (0, "Alunite GDS82 Na82"),
+        (1, "Alunite HS295"),
+        (1, "alunite"),
+    ]
+    # A copy of a record in the same library counts once; files of one name do not.
+    twice = [*named("Alunite 1"), *named("Alunite 1")]
+    other = Spectrum("Alunite 1", twice[0].wavelength_um, np.array([0.3, 0.4]), "lib/b.txt")
+    assert [s for _, s in select_all([[*twice, other]], "alunite")] == [twice[0], other]
+
+
+def test_all_records_of_a_mixture_are_those_of_its_name_or_record():
+    spectra = named("Kaolinite CM3", "kaolinite+muscovite", "Kaol.5+Musc AMX13", "Iron Fe3+")
+    found = select_all([spectra], "kaolinite+muscovite", "AMX13")
+    assert [s.name for _, s in found] == ["Kaol.5+Musc AMX13", "kaolinite+muscovite"]
+    assert [s.name for _, s in select_all([spectra], "kaolinite")] == ["Kaolinite CM3"]
+    assert [s.name for _, s in select_all([spectra], "iron")] == ["Iron Fe3+"]
+    with pytest.raises(InputError, match=r"'calcit' is not in the library of 4 spectra"):
+        select_all([spectra], "calcit")
+
+
+def test_a_modelled_spectrum_stands_in_where_nothing_is_measured():
+    modelled = [replace(s, modelled=True) for s in named("alunite", "calcite")]
+    usgs = named("Alunite GDS82", "Alunite GDS83")
+    assert [s.name for _, s in select_all([modelled, usgs], "alunite")] == [
+        "Alunite GDS82",
+        "Alunite GDS83",
+    ]
+    assert select_all([usgs, modelled], "calcite") == [(1, modelled[1])]
+
+
+def test_references_of_several_records_come_back_under_their_class(tmp_path):
+    references = References(
+        names=("alunite", "alunite", "calcite", "alunite"),
+        band=("B1", "B2"),
+        wavelength_um=np.array([0.5, 0.6]),
+        fwhm_um=np.array([0.1, 0.1]),
+        reflectance=np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8]]),
+    )
+    write_references(tmp_path / "r.csv", references)
+    header = (tmp_path / "r.csv").read_text().splitlines()[0]
+    assert header == "band,wavelength_um,fwhm_um,alunite,alunite#2,calcite,alunite#3"
+    back = read_references(tmp_path / "r.csv")
+    assert back.names == references.names
+    np.testing.assert_array_equal(back.reflectance, references.reflectance)
 
 
 def test_wavelengths_in_nanometres_are_told(tmp_path):
@@ -388,6 +447,25 @@ def test_real_libraries(shared_data, name, count, first):
         assert np.all(np.diff(spectrum.wavelength_um) > 0)
         assert np.nanmin(spectrum.reflectance) > -0.01
         assert np.nanmax(spectrum.reflectance) < 1.3
+
+
+def test_all_records_of_real_libraries_are_pure_and_counted_once(shared_data, root):
+    native = read_library(shared_data("usgs_splib07/native_ascii_splib07a"))
+    convolved = read_library(shared_data("usgs_splib07/envi_sli/s07_AV95_envi.hdr"))
+    classes = read_classes(root / "resources/static/minerals.csv")
+    records = {item.name: item.record for item in classes}
+    for name, count in (("alunite", 6), ("kaolinite", 8), ("hematite", 11), ("calcite", 3)):
+        found = select_all([native, convolved], name, records[name])
+        names = [spectrum.name for _, spectrum in found]
+        assert [place for place, _ in found].count(0) == count
+        assert len(set(names)) == len(names) > count
+        assert all(re.match(rf"{name}[ _]", one, re.IGNORECASE) for one in names)
+        assert not any(re.search("error|[+]", one) for one in names)
+        assert records[name].replace("_", " ").split(" BECK")[0] in names[0]
+    ((place, mixture),) = select_all(
+        [native, convolved], "alunite+kaolinite", records["alunite+kaolinite"]
+    )
+    assert (place, mixture.name) == (1, "Alunite0.5+Kaol_KGa-1 AMX3 BECKb AREF")
 
 
 def test_ascii_and_envi_hold_the_same_alunite(shared_data):

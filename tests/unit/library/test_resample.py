@@ -10,6 +10,7 @@ from gossan.library.resample import (
     band_mean,
     gaussian_response,
     resample_classes,
+    resample_records,
     resample_spectrum,
     sensor_response,
 )
@@ -143,3 +144,18 @@ def test_classes_keep_their_order_and_a_gap_names_class_spectrum_and_band():
     short = {"calcite": spectrum(0.2, WAVELENGTH[WAVELENGTH < 1.7], name="Calcite WS272")}
     with pytest.raises(InputError, match=r"Calcite WS272.*B7 of cube.tif.*'calcite'"):
         resample_classes(short, OLI, "Landsat-8 OLI_TIRS", what="cube.tif")
+
+
+def test_further_records_of_a_class_must_have_all_the_bands_that_are_kept():
+    short = spectrum(0.3, WAVELENGTH[WAVELENGTH < 1.7], name="Alunite short")
+    chosen = {
+        "alunite": [short, spectrum(0.6, name="Alunite GDS82"), spectrum(0.5, name="Alunite X")],
+        "calcite": [spectrum(0.2, name="Calcite WS272")],
+    }
+    references, records = resample_records(chosen, OLI, "Landsat-8 OLI_TIRS")
+    assert references.names == ("alunite", "alunite", "calcite")
+    assert [one.name for one in records] == ["Alunite GDS82", "Alunite X", "Calcite WS272"]
+    assert references.band == OLI.names
+    np.testing.assert_allclose(references.reflectance[:, 0], [0.6, 0.5, 0.2])
+    with pytest.raises(InputError, match=r"Alunite short.*B7 of the bands.*'alunite'"):
+        resample_records({"alunite": [short]}, OLI, "Landsat-8 OLI_TIRS")

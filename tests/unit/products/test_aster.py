@@ -53,6 +53,8 @@ def test_says_what_it_is(product):
     assert not product.surface_reflectance
     assert product.bands.names == BANDS
     assert "averaged" in product.notes[0]
+    assert product.notes[1].startswith("bands 5 and 9: hold light that leaks from band 4")
+    assert "AST_07XT" in product.notes[1]
 
 
 def test_band_centres_lie_in_the_sensor_s_responses(product):
@@ -71,6 +73,9 @@ def test_simulated_products_are_marked(tmp_path, images):
     path = write_hdf(tmp_path / "scene.hdf", images, origin="Simulated by gossan")
     with open_product(path) as product:
         assert product.synthetic
+        assert not any("leaks" in note for note in product.notes)
+    with open_product(path, ["4", "6"]) as product:
+        assert product.notes == ()
 
 
 # ---- calibration --------------------------------------------------------------------------------

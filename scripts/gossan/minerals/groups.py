@@ -1,0 +1,41 @@
+"""Which bands of a cube speak of which group of minerals."""
+
+from collections.abc import Sequence
+
+from gossan.legend import MapClass
+from gossan.raster import BandTable
+
+VNIR, SWIR = "1um", "2um"
+VNIR_UM = (0.4, 1.3)
+"""Where iron absorbs by its electrons (Hunt 1977, Geophysics 42, 501-513)."""
+SWIR_UM = (2.0, 2.5)
+"""Where OH, carbonate, sulfate and silica absorb by their vibrations (Hunt 1977)."""
+BEYOND_IRON_UM = 0.62
+"""End of the steep absorption by which ferric iron colours all ground (charge transfer)."""
+LEAST_BANDS = 3
+ENOUGH_BANDS = 4
+
+
+def group_bands(bands: BandTable, group: str) -> list[int]:
+    """Places of the bands that tell minerals of a group apart, ascending; fewer than three: none.
+
+    `1um`: those from 0.4 to 1.3 µm. `2um`: those from 2.0 to 2.5 µm, and of a sensor that has
+    fewer than four there all beyond 0.62 µm: a broad band sees an absorption by what stands
+    beside it.
+    """
+
+    def within(low: float, high: float) -> list[int]:
+        return [place for place, centre in enumerate(bands.centre_um) if low <= centre <= high]
+
+    if group == VNIR:
+        found = within(*VNIR_UM)
+    else:
+        found = within(*SWIR_UM)
+        if len(found) < ENOUGH_BANDS:
+            found = within(BEYOND_IRON_UM, SWIR_UM[1])
+    return found if len(found) >= LEAST_BANDS else []
+
+
+def members_of(classes: Sequence[MapClass], group: str) -> list[MapClass]:
+    """The classes of a group, in their order."""
+    return [item for item in classes if item.group == group]

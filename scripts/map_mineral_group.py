@@ -1,0 +1,206 @@
+"""Map one group of minerals by how pixels differ from the scene's mean: class, distance, margin."""
+
+import argparse
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gossan.cube.lattice import read_lattice
+from gossan.errors import InputError
+from gossan.files import read_json, write_json
+from gossan.legend import GROUPS, NODATA, UNCLASSIFIED, MapClass, read_classes
+from gossan.library.follow import follow_cube
+from gossan.library.readers import read_references
+from gossan.maps import ClassMap, Ramp, write_maps
+from gossan.minerals.answers import describe_answers
+from gossan.minerals.detectors import (
+    coherence_angles,
+    information_divergence,
+    matched_filter,
+    measure_background,
+)
+from gossan.minerals.groups import LEAST_BANDS, group_bands, members_of
+from gossan.minerals.scene_angle import (
+    UNIFORM_CONTRAST,
+    SceneMean,
+    direct_references,
+    map_detector,
+    map_scene_angles,
+    measure_mean,
+)
+from gossan.minerals.spectral_angle import align_records, usable_bands
+from gossan.raster import BandTable, read_info
+from toolkit import add_blocks, one_blas_thread, run
+
+METHODS = {
+    "scene": ("Spectral angle about the scene's mean", "rad", np.pi / 2),
+    "sid": ("Spectral information divergence over the scene's mean", "", np.inf),
+    "matched_filter": ("Matched filter in log reflectance", "", np.inf),
+    "ace": ("Adaptive coherence estimator in log reflectance", "rad", np.pi / 2),
+}
+"""Title, unit of the distance, and the largest distance of a mineral that has no limit."""
+MATCHES = tuple(METHODS)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--cube", type=Path, required=True, help="cube to map")
+    add("--cube-record", type=Path, required=True, help="how the cube was made (JSON)")
+    add(
+        "--references",
+        type=Path,
+        required=True,
+        help="reference spectra at the cube's bands (CSV of resample_library.py)",
+    )
+    add("--classes", type=Path, required=True, help="class table (CSV)")
+    add("--group", required=True, choices=[name for name in GROUPS if name], help="group to map")
+    add("--match", required=True, choices=MATCHES, help="how pixels and references are compared")
+    add("--class-map", type=Path, required=True, help="class raster to write")
+    add("--angle", type=Path, required=True, help="raster of the winner's angle (distance)")
+    add("--margin", type=Path, required=True, help="raster of how much farther the next mineral is")
+    add("--contrast", type=Path, required=True, help="raster of the contrast to the scene's mean")
+    add("--record", type=Path, required=True, help="what was mapped, and notes on it (JSON)")
+    add_blocks(parser)
+    return parser
+
+
+def read_records(
+    arguments: argparse.Namespace,
+    members: Sequence[MapClass],
+    bands: BandTable,
+    usable: Sequence[int],
+    places: Sequence[int],
+) -> dict[int, np.ndarray]:
+    """Records (records, bands) of each mineral by code, in the cube's units, at bands `places`."""
+    references = read_references(arguments.references)
+    cube_record = read_json(arguments.cube_record)
+    table = bands.take(usable)
+    kept = [list(usable).index(place) for place in places]
+    return {
+        item.code: follow_cube(
+            align_records(references, item.name, table, str(arguments.references)),
+            table.names,
+            cube_record,
+            str(arguments.cube_record),
+        )[:, kept]
+        for item in members
+    }
+
+
+def make_classifier(
+    match: str,
+    sample: np.ndarray,
+    mean: SceneMean,
+    records: Mapping[int, np.ndarray],
+    limits: Sequence[float],
+) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+    """What maps blocks of the group's bands; `sample` is (n, bands), `mean` its mean."""
+    directions = direct_references(records, mean)
+    if match == "scene":
+        return lambda block: map_scene_angles(block, mean, directions, limits)
+    background = measure_background(sample, mean)
+    detectors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "sid": lambda pixels: information_divergence(pixels, mean, records),
+        "matched_filter": lambda pixels: matched_filter(pixels, background, directions),
+        "ace": lambda pixels: coherence_angles(pixels, background, directions),
+    }
+    return lambda block: map_detector(block, mean, detectors[match], directions.codes, limits)
+
+
+def know_nothing(block: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Maps of a block of which nothing can be said: unclassified, nodata as in the cube."""
+    nodata = np.isnan(block).any(axis=0)
+    classes = np.where(nodata, NODATA, UNCLASSIFIED).astype(np.uint8)
+    return classes, *np.full((3, *nodata.shape), np.nan, np.float32)
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read cube and references, compare, write rasters, styles and the record."""
+    with one_blas_thread():
+        _map(arguments)
+
+
+def _map(arguments: argparse.Namespace) -> None:
+    info = read_info(arguments.cube)
+    group = arguments.group
+    members = members_of(read_classes(arguments.classes), group)
+    if not members:
+        raise InputError(f"{arguments.classes}: has no mineral of the group {group}")
+    usable = usable_bands(read_references(arguments.references), info.bands, arguments.references)
+    places = [place for place in group_bands(info.bands, group) if place in usable]
+    title, unit, no_limit = METHODS[arguments.match]
+    (sample,) = read_lattice(
+        [arguments.cube], block_px=arguments.block_px, threads=arguments.threads
+    )
+    records: dict[int, np.ndarray] = {}
+    mean, notes = SceneMean(np.zeros(0), 0.0), []
+    classify = know_nothing
+    if len(places) < LEAST_BANDS:
+        notes.append(
+            f"{', '.join(item.name for item in members)}: left out, as the cube has fewer than "
+            f"{LEAST_BANDS} bands of the group {group}"
+        )
+    else:
+        clear = sample[:, places]
+        clear = clear[np.isfinite(clear).all(axis=1)]
+        if not len(clear):
+            raise InputError(f"{arguments.cube}: all pixels are nodata; choose another scene")
+        mean = measure_mean(clear)
+        records = read_records(arguments, members, info.bands, usable, places)
+        if mean.contrast < UNIFORM_CONTRAST:
+            notes.append(
+                f"the scene is one cover: its pixels differ by {mean.contrast:.2g} from their mean "
+                "(RMS of logarithms), no more than noise does; the map knows nothing and names none"
+            )
+        else:
+            limits = [item.max_angle_rad or no_limit for item in members]
+            of_bands = make_classifier(arguments.match, clear, mean, records, limits)
+
+            def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
+                return of_bands(block[places])
+
+    found, distances, *_ = classify(sample.T[:, :, np.newaxis])
+    for note in notes:
+        logging.warning("%s", note)
+    names = info.bands.take(places).names
+    tags = {**info.tags, "METHOD": title, "GROUP": group, "GROUP_BANDS": " ".join(names)}
+    widest = 1.5 if unit else 1.0
+    most = max(3 * mean.contrast, UNIFORM_CONTRAST)
+    write_maps(
+        classify,
+        [arguments.cube],
+        [
+            ClassMap(arguments.class_map, members, tags=tags),
+            Ramp(arguments.angle, ("distance",), 0.0, widest, unit, reverse=True, tags=tags),
+            Ramp(arguments.margin, ("margin",), 0.0, widest / 3, unit, tags=tags),
+            Ramp(arguments.contrast, ("contrast",), 0.0, most, tags=tags),
+        ],
+        block_px=arguments.block_px,
+        threads=arguments.threads,
+        progress=f"minerals at {group}",
+    )
+    write_json(
+        arguments.record,
+        {
+            "method": title,
+            "group": group,
+            "bands": list(names),
+            "minerals": [
+                {"name": item.name, "records": len(records.get(item.code, ()))} for item in members
+            ],
+            "scene_mean": [float(f"{value:.6g}") for value in np.exp(mean.logs)],
+            "scene_contrast": float(f"{mean.contrast:.6g}"),
+            "answers": describe_answers(
+                found[:, 0], {item.code: item.name for item in members}, distances[:, 0]
+            ),
+            "notes": notes,
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(build_parser(), main)
