@@ -46,7 +46,7 @@ def test_each_row_has_its_record_whatever_their_order():
 
 def test_a_row_without_a_record_is_named():
     rows, records = validated("pixel", "chosen")
-    with pytest.raises(InputError, match="no record of 'Random forest, chosen, blocked split'"):
+    with pytest.raises(InputError, match="no record of 'Forest, chosen, blocked split'"):
         forest_tests(rows, records[:-1])
 
 
