@@ -77,8 +77,9 @@ def main() -> None:
     for row in rows:
         print(f"{row['protocol']:8}{row['plan']:19}n {row['n']:<7}", end="")
         for name in ("overall_accuracy", "macro_f1", "kappa"):
-            ends = f"{row[f'{name}_low']:.3f}-{row[f'{name}_high']:.3f}"
-            print(f"{name} {row[name]:.3f} ({ends})", end="  ")
+            ends = [row[f"{name}_{end}"] for end in ("low", "high")]
+            told = "no interval" if "" in ends else "-".join(f"{end:.3f}" for end in ends)
+            print(f"{name} {row[name]:.3f} ({told})", end="  ")
         print()
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n")

@@ -44,6 +44,8 @@ SHARES, SOFTMAX = "shares", "softmax"
 FORMATS = {SHARES: "gossan-forest-1", SOFTMAX: "gossan-forest-2"}
 """What files of either link call themselves."""
 SIDES = ("left", "right")
+import os
+PENALTY = float(os.environ.get('PEN','1'))
 STAGES = 10
 """Boosted trees are looked at after each of the last half of so many parts of them."""
 LANES = 256
@@ -179,10 +181,10 @@ def grow_forest(
         )
     if not np.isfinite(features).all():
         raise InputError("samples: a point has no value in some layer; leave it out")
+    model = _new_model(settings, features.shape[1], max(1, threads))
     # The threads of boosting wait for one another after each of its many short steps: where
     # cores are shared with other work, two took 25 times as long as one. So it has one.
     with threadpool_limits(1, "openmp"):
-        model = _new_model(settings, features.shape[1], max(1, threads))
         return model.fit(np.ascontiguousarray(features, dtype=np.float32), codes)
 
 
@@ -202,6 +204,7 @@ def _new_model(settings: ForestSettings, features: int, threads: int):
             max_leaf_nodes=settings.max_leaf_nodes,
             min_samples_leaf=settings.min_samples_leaf,
             max_features=math.sqrt(features) / features if share == "sqrt" else float(share),
+            l2_regularization=PENALTY,
             early_stopping=False,
             random_state=settings.seed,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gossan.accuracy.blocks import SpatialBlocks
+from gossan.accuracy.truth import Truth
 from gossan.errors import InputError
 from gossan.forests.plans import SHARES
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
@@ -190,6 +191,59 @@ def draw_labels(
     )
 
 
+def draw_truth(
+    truth: Truth,
+    grid: Grid,
+    classes: Sequence[MapClass],
+    count: int,
+    test_share: float,
+    seed: int,
+    *,
+    block_px: int = 512,
+    threads: int = 1,
+) -> Samples:
+    """`count` pixels at most of what is known of a scene, each class at its own share.
+
+    A simple random sample of the pixels of `classes`; of each class, `test_share` are test points.
+    Read block by block; the draw depends on the seed alone. Pixels of other classes, and classes
+    of a single pixel, are left out, and `notes` say so.
+    """
+    known = [item.code for item in classes]
+
+    def draw(codes: np.ndarray) -> tuple[np.ndarray, int]:
+        row, column = np.nonzero(np.isin(codes[0], known))
+        others = (codes[0] > UNCLASSIFIED) & ~np.isin(codes[0], known)
+        found = np.stack([row, column, codes[0][row, column]]).astype(np.uint64)
+        return found, int(others.sum())
+
+    drawn, left_out = np.empty((4, 0), np.uint64), 0
+    blocks = iter_blocks(
+        draw, [truth.read], grid=grid, block_px=block_px, threads=threads, progress="truth"
+    )
+    for window, (found, others) in blocks:
+        left_out += others
+        row, column = found[0] + np.uint64(window.row_off), found[1] + np.uint64(window.col_off)
+        priority = pixel_priorities(row, column, seed)
+        drawn = np.concatenate([drawn, np.stack([row, column, found[2], priority])], axis=1)
+        # Columns break ties of priority, so that no order of blocks shows.
+        drawn = drawn[:, np.lexsort((drawn[1], drawn[0], drawn[3]))[:count]]
+    row, column, codes = (values.astype(np.int64) for values in drawn[:3])
+    order = np.lexsort((column, row))
+    row, column, codes = row[order], column[order], codes[order]
+    _, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    tests = np.minimum((counts * test_share).round().astype(int), np.maximum(counts - 2, 0))
+    is_test = np.zeros(len(codes), bool)
+    is_test[smallest_of_each(pixel_priorities(row, column, seed + 1), place, tests)] = True
+    lonely = counts[place] < 2
+    names = ", ".join(item.name for item in classes if item.code in codes[lonely])
+    notes = [
+        f"{drawn.shape[1]} pixels drawn, each class at its own share; {truth.note}",
+        *([f"{left_out} pixels of other classes; left out"] if left_out else []),
+        *([f"only one pixel was drawn of {names}; left out"] if names else []),
+    ]
+    return Samples(row, column, codes, is_test).take(~lonely, *notes)
+
+
 def _read_csv(path: Path, label: str) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
     rows = read_table(path, [label])
     if not rows:
@@ -270,6 +324,7 @@ def teaching_places(
     """
     _, place, counts = np.unique(codes[places], return_inverse=True, return_counts=True)
     weights = counts ** SHARES[shares]
-    quota = np.ceil(min(most, len(places)) * weights / weights.sum()).astype(int)
+    # What is added keeps a whole number whole.
+    quota = (min(most, len(places)) * weights / weights.sum() + 1e-6).astype(int)
     priority = np.random.default_rng(seed).random(len(codes))[places]
     return np.sort(places[smallest_of_each(priority, place, np.maximum(quota, 2))])
