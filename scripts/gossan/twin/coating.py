@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from gossan.library.spectrum import Spectrum
 from gossan.twin.noise import field_key, fractal_noise
-from gossan.twin.optics import mix_intimately
+from gossan.twin.optics import mix_spectra
 from gossan.twin.terrain import Terrain, Variability, cell_centres
 
 COAT = "coat"
@@ -64,7 +64,7 @@ class CoatedGround:
 
     def materials(self, library: Sequence[Spectrum]) -> list[Spectrum]:
         """As `Terrain.materials`; InputError when the library lacks a spectrum of RECIPE."""
-        return [*self._ground.materials(library), mix_intimately(library, COAT, RECIPE)]
+        return [*self._ground.materials(library), mix_spectra(library, COAT, RECIPE)]
 
     def abundances(self, window: Window, pixel_m: float) -> np.ndarray:
         """As `Terrain.abundances`, the coat last.

@@ -19,7 +19,7 @@ from scipy.special import ndtr
 
 from gossan.library.spectrum import Spectrum
 from gossan.twin.noise import field_key, fractal_noise, white_noise
-from gossan.twin.optics import find_spectra, mix_intimately
+from gossan.twin.optics import find_spectra, mix_spectra
 from gossan.twin.terrain import (
     Sky,
     Terrain,
@@ -148,7 +148,7 @@ def mix_materials(library: Sequence[Spectrum]) -> list[Spectrum]:
     """
     # All that is missing is told at once.
     find_spectra(library, sorted({name for recipe in RECIPES.values() for name in recipe}))
-    return [mix_intimately(library, material, recipe) for material, recipe in RECIPES.items()]
+    return [mix_spectra(library, material, recipe) for material, recipe in RECIPES.items()]
 
 
 class IronGround(Terrain):

@@ -90,7 +90,7 @@ def find_spectra(spectra: Sequence[Spectrum], constituents: Sequence[str]) -> di
     return named
 
 
-def mix_intimately(library: Sequence[Spectrum], name: str, recipe: Mapping[str, float]) -> Spectrum:
+def mix_spectra(library: Sequence[Spectrum], name: str, recipe: Mapping[str, float]) -> Spectrum:
     """The spectrum of an intimate mixture, of weights by the names of a library's spectra.
 
     The ratio K/S = (1 - R)² / 2R of absorption to scattering is additive over the grains of a
