@@ -33,7 +33,7 @@ from gossan.legend import MapClass, read_classes
 
 PLANS = ROOT / "resources/static/forest_plans.json"
 CLASSES = ROOT / "resources/static/minerals.csv"
-POINTS = 24_000
+POINTS = 48_000
 TEST_SHARE = 2 / 3
 BLOCK_PX = 50
 FOLDS = 5
