@@ -16,9 +16,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from gossan.accuracy.blocks import Bootstrap
+from gossan.forests.exercises import Options
 from gossan.forests.features import Stack
-from gossan.forests.samples import parse_plan, read_samples
-from gossan.forests.validation import Options, compare_tests, read_ground, run_tests
+from gossan.forests.ground import read_ground
+from gossan.forests.plans import parse_plan
+from gossan.forests.samples import read_samples
+from gossan.forests.validation import compare_tests, run_tests
 from gossan.legend import MapClass
 
 CUBE = ("B02", "B03", "B04", "B06", "B07")
@@ -56,14 +59,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(folder: Path, seed: int) -> list[dict]:
     """The scores of all plans in both tests (`compare_tests`)."""
-    options = Options(bootstrap=Bootstrap(24, 1000, seed), folds=8, per_class=150, threads=2)
+    options = Options(bootstrap=Bootstrap(24, 1000, seed), folds=8, threads=2)
     plans = [parse_plan(plan, plan["name"]) for plan in PLANS]
     cube, extra = ([folder / "raster" / f"{name}.tif" for name in names] for names in (CUBE, EXTRA))
     with Stack(cube, extra) as stack:
         samples = read_samples(
             folder / "train.csv", stack.grid, CLASSES, "TARGET", folder / "data_nb3.csv"
         )
-        ground = read_ground(stack, samples, plans, options, block_px=512)
+        ground = read_ground(stack, samples, plans, 24, block_px=512, threads=2)
     return compare_tests(ground, run_tests(ground, plans, options), CLASSES, options)
 
 
@@ -74,8 +77,9 @@ def main() -> None:
     for row in rows:
         print(f"{row['protocol']:8}{row['plan']:19}n {row['n']:<7}", end="")
         for name in ("overall_accuracy", "macro_f1", "kappa"):
-            ends = f"{row[f'{name}_low']:.3f}-{row[f'{name}_high']:.3f}"
-            print(f"{name} {row[name]:.3f} ({ends})", end="  ")
+            ends = [row[f"{name}_{end}"] for end in ("low", "high")]
+            told = "no interval" if "" in ends else "-".join(f"{end:.3f}" for end in ends)
+            print(f"{name} {row[name]:.3f} ({told})", end="  ")
         print()
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n")

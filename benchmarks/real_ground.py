@@ -265,8 +265,7 @@ def measure_labels(work: Path, cube: Path, truths: dict[str, Path]) -> tuple[lis
     for group, truth in truths.items():
         folder = work / f"labels-{group}"
         folder.mkdir()
-        classes = [item for item in read_classes(MINERALS) if item.name in GROUPS[group]]
-        found = measure(cube, truth, classes, folder)
+        found = measure(cube, truth, GROUPS[group], folder)
         for split, words in (("blocked", f"blocks of {BLOCK_PX} px"), ("transfer", "other half")):
             rows.append(
                 Row(
@@ -321,8 +320,11 @@ def main() -> None:
         if arguments.spectra is not None:
             from ground_spectra import measure
 
-            found = measure(arguments.spectra, arguments.named, arguments.library, work)
-            figures |= {f"spectra_{name}": value for name, value in found.items()}
+            spectra = work / "spectra"
+            spectra.mkdir()
+            found = measure(arguments.spectra, arguments.named, arguments.library, spectra)
+            names = ("named_share", "named_agreement", "named_agreement_any", "nearest_agreement")
+            figures |= {f"spectra_{name}": found[name] for name in names}
     print(f"{'what':{WIDTH}} {'map':4} {'kappa':>7} {'F1':>7} {'95 % of kappa':>16} {'n':>9}")
     print("\n".join(row.text() for row in rows))
     print(json.dumps(figures, indent=1))

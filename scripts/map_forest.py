@@ -5,8 +5,6 @@ from pathlib import Path
 
 from toolkit import add_blocks, run
 
-METHOD = "Random forest"
-
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -46,7 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--uncertainty",
         type=Path,
         required=True,
-        help="raster to write of entropy (share of its maximum) and of the spread over the trees",
+        help="raster to write of entropy (share of its maximum) and of the spread over the trees, "
+        "of boosted ones over the last half of their stages",
     )
     add(
         "--record",
@@ -65,8 +64,8 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.errors import InputError
     from gossan.files import write_json
     from gossan.forests.features import Stack, make_features, require_fit
-    from gossan.forests.forest import predict_block, read_forest, require_same_bands
-    from gossan.forests.samples import parse_plan
+    from gossan.forests.forest import KINDS, predict_block, read_forest, require_same_bands
+    from gossan.forests.plans import parse_plan
     from gossan.legend import (
         read_classes,
     )
@@ -75,6 +74,7 @@ def main(arguments: argparse.Namespace) -> None:
 
     forest = read_forest(arguments.forest)
     plan = parse_plan(forest.header.get("plan"), str(arguments.forest))
+    method = KINDS[plan.settings.trees].capitalize()
     own = dict(zip(forest.codes, forest.names, strict=True))
     classes = [item for item in read_classes(arguments.classes) if item.code in own]
     if {item.code: item.name for item in classes} != own:
@@ -94,7 +94,7 @@ def main(arguments: argparse.Namespace) -> None:
         def classify(inner: tuple[slice, slice], block: np.ndarray) -> tuple[np.ndarray, ...]:
             return predict_block(forest, make_features(block, inner, recipe, layers))
 
-        tags = {**stack.tags, "METHOD": METHOD, "PLAN": plan.name}
+        tags = {**stack.tags, "METHOD": method, "PLAN": plan.name}
         synthetic = is_synthetic(tags)
         if origin["scene"] != arguments.scene:
             tags["TRAINED_ON"] = origin["scene"]
@@ -118,7 +118,7 @@ def main(arguments: argparse.Namespace) -> None:
         header = forest.header
         record = {
             "scene": arguments.scene,
-            "method": METHOD,
+            "method": method,
             "synthetic": synthetic,
             "trained_on": {**origin, "file": arguments.forest.name},
             **{key: header[key] for key in ("plan", "layers", "wavelengths_um")},

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.files import write_json
+from gossan.files import read_json, write_json
 from gossan.legend import (
     NODATA,
     read_classes,
 )
+from gossan.library.follow import follow_cube, require_reflectance
 from gossan.library.readers import read_references
 from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.minerals.spectral_angle import align_references, map_angles, usable_bands
@@ -30,6 +31,12 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cube", type=Path, required=True, help="cube to classify")
+    parser.add_argument(
+        "--cube-record",
+        type=Path,
+        help="how the cube was made (JSON): references follow what was done to it (default: the "
+        "cube is reflectance)",
+    )
     parser.add_argument(
         "--references",
         type=Path,
@@ -93,6 +100,11 @@ def main(arguments: argparse.Namespace) -> None:
     places = usable_bands(references, info.bands, where)
     bands = info.bands.take(places)
     spectra = align_references(references, [item.name for item in classes], bands, where)
+    if arguments.cube_record is not None:
+        where = str(arguments.cube_record)
+        spectra = follow_cube(spectra, bands.names, read_json(arguments.cube_record), where)
+    else:
+        require_reflectance(info.tags, str(arguments.cube))
     left_out = [name for name in info.bands.names if name not in bands.names]
     if left_out:
         logging.info("bands left out, of which the library has no values: %s", " ".join(left_out))

@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from gossan.twin.grounds import GROUNDS, MOST_DIFFICULTY, check_difficulty, check_size
+from gossan.twin.grounds import (
+    GROUNDS,
+    MOST_COATING,
+    MOST_DIFFICULTY,
+    check_coating,
+    check_difficulty,
+    check_size,
+)
 from gossan.twin.simulators import SIMULATORS, simulate
 from toolkit import add_ground, add_threads, run
 
@@ -13,6 +20,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add_ground(parser, tuple(GROUNDS), MOST_DIFFICULTY)
     add = parser.add_argument
+    add(
+        "--coating",
+        type=float,
+        default=0.0,
+        help="share of bare ground under a coat of varnish and dust that all of it has in common, "
+        f"0 = none (the default), up to {MOST_COATING:g}",
+    )
     add("--sensor", required=True, choices=tuple(SIMULATORS), help="sensor that images the ground")
     add("--dates", type=int, help="dates of sentinel2, needed for it alone")
     add("--library", type=Path, required=True, help="spectral library with all constituents")
@@ -31,6 +45,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Check the numbers, read the library, simulate."""
     check_size(arguments.ground, arguments.size_px)
     check_difficulty(arguments.difficulty)
+    check_coating(arguments.coating)
     # Imported here, so that --help does not wait for the compiler of the noise.
     from gossan.library.readers import read_library
     from gossan.twin.site import find_site
@@ -41,6 +56,7 @@ def main(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         size_px=arguments.size_px,
         difficulty=arguments.difficulty,
+        coating=arguments.coating,
     )
     simulate(
         arguments.sensor,

@@ -51,17 +51,20 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Read points and features, train, write the forest and its record."""
+    import numpy as np
+
     from gossan.errors import InputError
     from gossan.files import write_json
     from gossan.forests.features import Stack
     from gossan.forests.forest import flatten_forest, grow_forest, write_forest
+    from gossan.forests.ground import plan_layers, read_ground
+    from gossan.forests.plans import read_plans
     from gossan.forests.samples import (
         draw_labels,
-        read_plans,
         read_samples,
         require_train,
+        teaching_places,
     )
-    from gossan.forests.validation import plan_layers, read_plan_features
     from gossan.legend import read_classes
     from gossan.raster import is_synthetic, read_info
 
@@ -85,7 +88,7 @@ def main(arguments: argparse.Namespace) -> None:
                 block_px=arguments.block_px,
                 threads=arguments.threads,
             )
-        ground = read_plan_features(
+        ground = read_ground(
             stack,
             samples.take(~samples.is_test),
             [plan],
@@ -98,9 +101,12 @@ def main(arguments: argparse.Namespace) -> None:
         notes, synthetic = stack.notes, is_synthetic(stack.tags)
     origin = {"scene": arguments.scene, "synthetic": synthetic}
     train = require_train(ground.samples, classes, str(source))
-    model = grow_forest(
-        ground.values[plan.name], train.codes, plan.settings, threads=arguments.threads
-    )
+    features = ground.features[plan.name]
+    if arguments.label_map is None:
+        n = len(train.codes)
+        taught = teaching_places(train.codes, np.arange(n), plan.shares, n, arguments.seed)
+        train, features = train.take(taught), features[taught]
+    model = grow_forest(features, train.codes, plan.settings, threads=arguments.threads)
     names = {item.code: item.name for item in classes}
     counts = {names[int(code)]: int((train.codes == code).sum()) for code in model.classes_}
     forest = flatten_forest(

@@ -1,10 +1,13 @@
-"""Test plans of forests on random and on spatially blocked splits, and choose one of them."""
+"""Test plans of forests at random, in spatial blocks and from half to half, and choose one."""
 
 import argparse
 import logging
 from pathlib import Path
 
 from toolkit import add_blocks, run
+
+CHOOSERS = ("blocked", "carried")
+EXPLANATIONS = ("importance", "shap")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,7 +47,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--scene", required=True, help="scene id")
     add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
     add("--folds", type=int, required=True, help="folds that the blocks are dealt into")
-    add("--per-class", type=int, required=True, help="points per class that train a fold at most")
     add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
     add("--seed", type=int, required=True, help="seed of folds, draws and bootstrap")
     add("--table", type=Path, required=True, help="scores of plans and splits to write (CSV)")
@@ -52,9 +54,24 @@ def build_parser() -> argparse.ArgumentParser:
         "--record-dir",
         type=Path,
         required=True,
-        help="folder for accuracy records: PLAN-random.json, PLAN-blocked.json, chosen-…",
+        help="folder for accuracy records: PLAN-random, PLAN-blocked and PLAN-carried.json, "
+        "chosen-…",
+    )
+    add(
+        "--chosen-by",
+        choices=CHOOSERS,
+        required=True,
+        help="how the plan of the map is chosen within the training points: over spatial blocks, "
+        "for a map of their ground, or carried from one half of it to the other, for other ground",
     )
     add("--chosen", type=Path, required=True, help="plan chosen for the map to write (JSON)")
+    add(
+        "--explain",
+        choices=EXPLANATIONS,
+        nargs="*",
+        required=True,
+        help="which of these to compute; the table of another has no row",
+    )
     add(
         "--importance",
         type=Path,
@@ -71,27 +88,26 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.accuracy.blocks import Bootstrap
     from gossan.errors import InputError
     from gossan.files import write_json
-    from gossan.forests.features import Stack
-    from gossan.forests.samples import read_plans, read_samples, require_train
-    from gossan.forests.validation import (
-        CHOSEN,
-        Options,
-        choose_for_map,
-        compare_tests,
+    from gossan.forests.choice import choose_for_map
+    from gossan.forests.exercises import Options
+    from gossan.forests.explanation import (
+        IMPORTANCE_COLUMNS,
+        SHAP_COLUMNS,
         explain_forest,
-        forest_record,
         permutation_importance,
-        read_ground,
-        run_tests,
     )
+    from gossan.forests.features import Stack
+    from gossan.forests.ground import read_ground
+    from gossan.forests.plans import read_plans
+    from gossan.forests.samples import read_samples, require_train
+    from gossan.forests.validation import CHOSEN, compare_tests, forest_record, run_tests
     from gossan.legend import read_classes
     from gossan.raster import is_synthetic
-    from gossan.tables import write_table
+    from gossan.tables import write_rows, write_table
 
     options = Options(
         bootstrap=Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed),
         folds=arguments.folds,
-        per_class=arguments.per_class,
         threads=arguments.threads,
     )
     plans = read_plans(arguments.plans)
@@ -106,21 +122,31 @@ def main(arguments: argparse.Namespace) -> None:
             arguments.label,
             arguments.test,
         )
-        ground = read_ground(stack, samples, plans, options, block_px=arguments.block_px)
+        ground = read_ground(
+            stack,
+            samples,
+            plans,
+            arguments.spatial_block_px,
+            block_px=arguments.block_px,
+            threads=arguments.threads,
+        )
         notes, synthetic = stack.notes, is_synthetic(stack.tags)
     require_train(ground.samples, classes, str(arguments.samples))
     tests = run_tests(ground, plans, options)
-    chosen, scores = choose_for_map(ground, plans, options)
+    chosen, scores = choose_for_map(ground, plans, arguments.chosen_by, options)
     explained = [test for test in tests if test.name in dict.fromkeys((plans[0].name, chosen.name))]
-    importance = [
-        row for test in explained for row in permutation_importance(ground, test, options)
-    ]
-    shap = [
-        row
-        for test in explained
-        if test.protocol == "random"
-        for row in explain_forest(ground, test, classes, options)
-    ]
+    importance, shap = [], []
+    if "importance" in arguments.explain:
+        importance = [
+            row for test in explained for row in permutation_importance(ground, test, options)
+        ]
+    if "shap" in arguments.explain:
+        shap = [
+            row
+            for test in explained
+            if test.protocol == "random"
+            for row in explain_forest(ground, test, classes, options)
+        ]
     for test in tests:
         record = forest_record(
             ground,
@@ -134,11 +160,11 @@ def main(arguments: argparse.Namespace) -> None:
         )
         write_json(arguments.record_dir / f"{test.name}-{test.protocol}.json", record)
     write_table(arguments.table, compare_tests(ground, tests, classes, options))
-    write_table(arguments.importance, importance)
-    write_table(arguments.shap, shap)
+    write_rows(arguments.importance, IMPORTANCE_COLUMNS, importance)
+    write_rows(arguments.shap, SHAP_COLUMNS, shap)
     # The scores that decided stand in the log; the plan's file is what train_forest.py reads.
     for name, score in scores.items():
-        logging.info("kappa over blocks within the training points, %s: %.4f", name, score)
+        logging.info("mean kappa within the training points, %s: %.4f", name, score)
     write_json(arguments.chosen, chosen.to_json())
 
 

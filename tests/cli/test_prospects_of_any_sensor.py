@@ -150,7 +150,7 @@ def test_an_area_is_prospected_with_aster_and_a_stack(tmp_path, sensor):
         *("validate_forest", "--cube", folder / "cube.tif", "--extra", folder / "dem.tif"),
         *("--samples", folder / "samples.gpkg", "--label", "class"),
         *("--classes", folder / "covers.csv", "--plans", folder / "plans.json"),
-        *("--scene", "tiny", "--spatial-block-px", 16, "--folds", 3, "--per-class", 60),
+        *("--scene", "tiny", "--spatial-block-px", 16, "--folds", 3),
         *("--bootstrap", 100, "--seed", 1, "--table", folder / "scores.csv"),
         *("--record-dir", folder / "accuracy", "--chosen", folder / "chosen.json"),
         *("--importance", folder / "importance.csv", "--shap", folder / "shap.csv"),

@@ -145,6 +145,18 @@ def test_a_class_table_that_the_ground_needs_is_named(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_coat_is_none_unless_asked_for_and_has_its_range(tmp_path):
+    for name, more in (("default", []), ("none", ["--coating", 0]), ("some", ["--coating", 0.5])):
+        done = simulate("epithermal", "landsat", tmp_path / name, *more)
+        assert done.returncode == 0, done.stderr
+    default, none, some = ((tmp_path / name).read_bytes() for name in ("default", "none", "some"))
+    assert default == none != some
+    done = simulate("epithermal", "landsat", tmp_path / "out" / "landsat.tar", "--coating", 1)
+    assert done.returncode == 1
+    assert "--coating 1.0: out of range; use 0 to 0.95" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("flag", "value"), [("--ground", "gold"), ("--sensor", "aviris")])
 def test_an_unknown_ground_or_sensor_is_refused(tmp_path, flag, value):
     done = simulate("epithermal", "landsat", tmp_path / "landsat.tar", flag, value)

@@ -31,7 +31,7 @@ def train(root, folder, out, *flags):
         "train_filler",
         *("--library", root / "resources/static/analytic_library.csv"),
         *("--classes", folder / "classes.csv", "--bands", folder / "bands.csv"),
-        *("--spectra", 256, "--epochs", 2, "--hidden", 16, "--seed", 42, "--threads", 1),
+        *("--spectra", 1024, "--epochs", 2, "--hidden", 16, "--seed", 42, "--threads", 1),
         *("--scene", "a-hill"),
         *("--model", out / "net.keras", "--onnx", out / "net.onnx"),
         *("--record", out / "net.json", "--history", out / "history.csv", *flags),

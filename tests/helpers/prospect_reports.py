@@ -107,7 +107,7 @@ def make_study(folder: Path) -> Path:
         *("--cube", folder / "cube.tif", "--samples", folder / "samples.gpkg"),
         *("--classes", folder / "covers.csv", "--plans", folder / "plans.json"),
         *("--scene", SCENE, "--spatial-block-px", 16, "--folds", 2, "--bootstrap", 100),
-        *("--label", "class", "--per-class", 150, "--seed", 42),
+        *("--label", "class", "--seed", 42),
         *("--table", folder / "scores.csv", "--record-dir", folder / "accuracy"),
         *("--chosen", folder / "plan.json", "--importance", folder / "importance.csv"),
         *("--shap", folder / "shap.csv", "--threads", 1),

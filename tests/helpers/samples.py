@@ -48,7 +48,10 @@ CONFIGURED = {
         *("--soil-ndvi", 0.2, "--vegetation-ndvi", 0.5, "--soil-bsi", 0, "--test-share", 0.3),
     ),
     "score_alteration": (*BLOCKS, "--outside", "other", "--folds", 5, "--per-class", 6000),
-    "validate_forest": (*BLOCKS, "--folds", 8, "--per-class", 150),
+    "validate_forest": (
+        *(*BLOCKS, "--folds", 8, "--chosen-by", "blocked"),
+        *("--explain", "importance", "shap"),
+    ),
 }
 """What a configuration always gives to a tool; a test's own flags come after and win."""
 

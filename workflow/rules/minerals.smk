@@ -5,6 +5,7 @@ rule map_spectral_angles:
     input:
         **code("map_spectral_angles"),
         cube="<cube>",
+        cube_record="<place>/cube/cube.json",
         references="<minerals>/library/references.csv",
         classes=classes_for("minerals"),
     output:
@@ -38,7 +39,8 @@ rule map_spectral_angles:
     message:
         "Mapping spectral angles of {wildcards.sensor} of {wildcards.scene}"
     shell:
-        "python {input.script:q} --cube {input.cube:q} --references {input.references:q}"
+        "python {input.script:q} --cube {input.cube:q} --cube-record {input.cube_record:q}"
+        " --references {input.references:q}"
         " --classes {input.classes:q} --class-map {output.classes:q} --angle {output.angle:q}"
         " --margin {output.margin:q} --item {output.item:q}"
         " --block-px {params.block_px} --threads {threads}"

@@ -128,16 +128,18 @@ rule validate_forest:
         validation=lambda wildcards: flags(
             label=section("prospects", "points", "label")(wildcards),
             spatial_block_px=section("prospects", "strata", "spatial_block_px")(wildcards),
-            **pick(section("prospects", "forest")(wildcards), "folds", "per_class"),
+            **pick(section("prospects", "forest")(wildcards), "folds", "chosen_by"),
             **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
         ),
+        explain=lambda wildcards: " ".join(section("prospects", "forest", "explain")(wildcards)),
         block_px=block_px_of,
     message:
         "Testing forests of {wildcards.scene} on random and on blocked splits"
     shell:
         "python {input.script:q} --cube {input.cube:q} --samples {input.samples:q} {params.more}"
         " --classes {input.classes:q} --plans {input.plans:q} --scene {wildcards.scene}"
-        " {params.validation} --table {output.table:q} --record-dir {output.records:q}"
+        " {params.validation} --explain {params.explain}"
+        " --table {output.table:q} --record-dir {output.records:q}"
         " --chosen {output.chosen:q} --importance {output.importance:q} --shap {output.shap:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"

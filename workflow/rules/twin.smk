@@ -23,6 +23,8 @@ rule simulate_file:
         digest=sensor_digest("simulate_scene"),
         product=lambda wildcards, output: output[0],
         ground=lambda wildcards: ground_flags(SCENES[wildcards.scene]["ground"]),
+        # It hides the ground from sensors and leaves the truth as it is.
+        coating=SETTINGS["twin"]["coating"],
         # One look is enough where no clouds of many dates are to be got rid of.
         dates=lambda wildcards: (
             SETTINGS["twin"]["dates"] if SCENES[wildcards.scene]["ground"] == "iron" else 1
@@ -30,7 +32,7 @@ rule simulate_file:
     message:
         "Simulating {wildcards.sensor} of {wildcards.scene} (synthetic)"
     shell:
-        "python {input.script:q} {params.ground} --sensor {wildcards.sensor}"
+        "python {input.script:q} {params.ground} --coating {params.coating} --sensor {wildcards.sensor}"
         " --dates {params.dates} --library {input.library:q} --product {params.product:q} --threads {threads}"
         " 2> {log:q}"
 

@@ -1,8 +1,9 @@
 """What a forest sees of a pixel: its layers, and what surrounds it.
 
 Layers are the bands of a cube and of any extra rasters (magnetics, radiometrics, elevation). A
-recipe says what is made of them: the values themselves, means and standard deviations over square
-windows around the pixel, and wavelet sub-bands. Coordinates are never features.
+recipe says what is made of them: the values themselves or their logs, pairs of them, means and
+standard deviations over square windows around the pixel, and wavelet sub-bands. Coordinates are
+never features.
 
 Sums over windows are added in one order everywhere, by doubling, so a pixel's features are the
 same to the last bit however the scene is cut into blocks.
@@ -40,9 +41,12 @@ from gossan.raster import (
 from gossan.transforms.wavelets import Transform, split_block
 
 WIDEST_WINDOW_PX = 513
-MOST_DIFFERED = 24
-"""Layers that differences are taken of at most: 276 pairs; those of 285 bands would be 40 470."""
+MOST_PAIRED = 24
+"""Layers that pairs are made of at most: 276 pairs; those of 285 bands would be 40 470."""
+LEAST_IN_LOG = 1e-4
+"""What is below counts as this where logs are taken: one count of a product scaled by 10 000."""
 DIFFERENCES = "differences"
+RATIOS = "ratios"
 
 logger = logging.getLogger(__name__)
 
@@ -53,17 +57,25 @@ class Recipe:
 
     The pixel's value; for each of `windows_px` (odd sides of squares, in pixels) the mean and
     the standard deviation of the valid pixels in the square; with `differences` the normalised
-    difference (a - b) / (a + b) of every pair of layers (of MOST_DIFFERED of them, evenly spread,
+    difference (a - b) / (a + b) of every pair of layers (of MOST_PAIRED of them, evenly spread,
     where there are more), which illumination leaves as it is and which trees cannot make
     themselves, because they cut one layer at a time; the sub-bands of the
-    stationary transform by `wavelet` ("" for none) with `wavelet_level` levels. Raises InputError
-    for sides that are even, repeated, below 3 or above WIDEST_WINDOW_PX, and as `Transform` does.
+    stationary transform by `wavelet` ("" for none) with `wavelet_level` levels.
+
+    With `ratios`, all of these are of the layers' natural logs, and the log ratio ln(a / b) of
+    every pair of layers follows, of the pixel and of the means over each window. To trees the
+    ratio of a pixel is its normalised difference, which is the hyperbolic tangent of half of it;
+    what is new are the ratios of means, in which noise is less and light still cancels.
+
+    Raises InputError for sides that are even, repeated, below 3 or above WIDEST_WINDOW_PX, for
+    differences beside ratios, and as `Transform` does.
     """
 
     windows_px: tuple[int, ...] = ()
     wavelet: str = ""
     wavelet_level: int = 1
     differences: bool = False
+    ratios: bool = False
 
     def __post_init__(self):
         """Refuse settings without meaning."""
@@ -75,6 +87,8 @@ class Recipe:
                 )
         if len(set(self.windows_px)) < len(self.windows_px):
             raise InputError("windows_px: a side is given twice; give each once")
+        if self.differences and self.ratios:
+            raise InputError("differences, ratios: tell trees the same of a pixel; use one of them")
         _ = self.transform
 
     @property
@@ -96,34 +110,42 @@ class Recipe:
         return 1 if self.transform is None else self.transform.align
 
     def names(self, layers: Sequence[str]) -> tuple[str, ...]:
-        """Names of the features: all values, then all means and deviations, then sub-bands."""
-        found = list(layers)
+        """Names of the features: all values, means and deviations, pairs, then sub-bands."""
+        values = [f"ln {layer}" for layer in layers] if self.ratios else list(layers)
+        found = list(values)
         for side in self.windows_px:
-            found += [f"{layer} mean {side}" for layer in layers]
-            found += [f"{layer} deviation {side}" for layer in layers]
+            found += [f"{value} mean {side}" for value in values]
+            found += [f"{value} deviation {side}" for value in values]
+        pairs = list(combinations([layers[place] for place in paired(len(layers))], 2))
         if self.differences:
-            kept = [layers[place] for place in differed(len(layers))]
-            found += [f"{first} - {second}" for first, second in combinations(kept, 2)]
+            found += [f"{first} - {second}" for first, second in pairs]
+        if self.ratios:
+            for kind in ("", *(f" mean {side}" for side in self.windows_px)):
+                found += [f"{first} / {second}{kind}" for first, second in pairs]
         if self.transform is not None:
-            found += [f"{layer} {part}" for layer in layers for part in self.transform.subbands]
+            found += [f"{value} {part}" for value in values for part in self.transform.subbands]
         return tuple(found)
 
     def layers_of(self, layers: Sequence[str]) -> tuple[str, ...]:
-        """The layer behind each feature, in the order of `names`; differences count as one."""
+        """The layer behind each feature, in the order of `names`; pairs count as one."""
         found = list(layers) * (1 + 2 * len(self.windows_px))
+        pairs = math.comb(len(paired(len(layers))), 2)
         if self.differences:
-            found += [DIFFERENCES] * math.comb(len(differed(len(layers))), 2)
+            found += [DIFFERENCES] * pairs
+        if self.ratios:
+            found += [RATIOS] * pairs * (1 + len(self.windows_px))
         if self.transform is not None:
             found += [layer for layer in layers for _ in self.transform.subbands]
         return tuple(found)
 
     def note(self, layers: Sequence[str]) -> str:
-        """Which layers differences are taken of, where not of all; else nothing."""
-        kept = differed(len(layers))
-        if not self.differences or len(kept) == len(layers):
+        """Which layers pairs are made of, where not of all; else nothing."""
+        kept = paired(len(layers))
+        if not (self.differences or self.ratios) or len(kept) == len(layers):
             return ""
         names = " ".join(layers[place] for place in kept)
-        return f"differences are of {len(kept)} of {len(layers)} layers, evenly spread: {names}"
+        kind = DIFFERENCES if self.differences else RATIOS
+        return f"{kind} are of {len(kept)} of {len(layers)} layers, evenly spread: {names}"
 
     def block_px(self, layers: int, asked: int) -> int:
         """Side of a block whose features, and what is read for them, stay within 64 MiB."""
@@ -134,11 +156,11 @@ class Recipe:
         return max(1, min(asked, max(LEAST_BLOCK_WITH_HALO_PX, min(side, around))))
 
 
-def differed(layers: int) -> list[int]:
-    """Places, of so many layers, of those that differences are taken of: all, or evenly spread."""
-    if layers <= MOST_DIFFERED:
+def paired(layers: int) -> list[int]:
+    """Places, of so many layers, of those that pairs are made of: all, or evenly spread."""
+    if layers <= MOST_PAIRED:
         return list(range(layers))
-    return [round(place) for place in np.linspace(0, layers - 1, MOST_DIFFERED).tolist()]
+    return [round(place) for place in np.linspace(0, layers - 1, MOST_PAIRED).tolist()]
 
 
 def make_features(
@@ -154,30 +176,42 @@ def make_features(
     chosen = block[list(layers)]
     missing = np.isnan(chosen).any(axis=0)
     count = len(recipe.layers_of([str(place) for place in layers]))
-    result = np.empty((count, *chosen[0][inner].shape), np.float32)
+    if missing[inner].all():
+        return np.full((count, *missing[inner].shape), np.nan, np.float32)
+    if recipe.ratios:
+        for layer in chosen:
+            # In double precision, so that no pixel's log hangs on where its block begins.
+            layer[...] = np.log(np.maximum(layer.astype(np.float64), LEAST_IN_LOG))
+    result = np.empty((count, *missing[inner].shape), np.float32)
     result[: len(chosen)] = chosen[(slice(None), *inner)]
     used = len(chosen)
-    if recipe.windows_px and not missing[inner].all():
-        weight = (~missing).astype(np.float64)
-        for side in recipe.windows_px:
-            valid = np.maximum(_sum_windows(weight, side, inner), 1.0)
-            for place, layer in enumerate(chosen):
-                values = np.where(missing, 0.0, layer.astype(np.float64))
-                mean = _sum_windows(values, side, inner) / valid
-                square = _sum_windows(values * values, side, inner) / valid
-                result[used + place] = mean
-                result[used + len(chosen) + place] = np.sqrt(np.maximum(square - mean * mean, 0.0))
-            used += 2 * len(chosen)
-    used = len(chosen) * (1 + 2 * len(recipe.windows_px))
+    weight = (~missing).astype(np.float64)
+    for side in recipe.windows_px:
+        valid = np.maximum(_sum_windows(weight, side, inner), 1.0)
+        for place, layer in enumerate(chosen):
+            values = np.where(missing, 0.0, layer.astype(np.float64))
+            mean = _sum_windows(values, side, inner) / valid
+            square = _sum_windows(values * values, side, inner) / valid
+            result[used + place] = mean
+            result[used + len(chosen) + place] = np.sqrt(np.maximum(square - mean * mean, 0.0))
+        used += 2 * len(chosen)
+    pairs = list(combinations(paired(len(chosen)), 2))
     if recipe.differences:
         values = result[: len(chosen)]
-        for first, second in combinations(differed(len(chosen)), 2):
+        for first, second in pairs:
             total = values[first] + values[second]
             away = values[first] - values[second]
             # Two layers of value 0 do not differ.
             np.divide(away, total, out=result[used], where=total != 0)
             result[used][total == 0] = 0
             used += 1
+    if recipe.ratios:
+        # The pixel's logs stand first, then the means and deviations of each window.
+        for part in (0, *range(1, 2 * len(recipe.windows_px), 2)):
+            values = result[part * len(chosen) : (part + 1) * len(chosen)]
+            for first, second in pairs:
+                np.subtract(values[first], values[second], out=result[used])
+                used += 1
     if recipe.transform is not None:
         gaps = np.where(missing, np.float32(np.nan), chosen)
         result[used:] = split_block(gaps, inner, recipe.transform)

@@ -3,7 +3,9 @@
 A forest (Breiman 2001, Machine Learning 45, 5-32; extremely randomised trees: Geurts et al. 2006,
 Machine Learning 63, 3-42) gives each class the mean, over its trees, of the class's share of the
 training points in the leaf that a pixel falls into. The class with the largest mean wins, the
-first of equals.
+first of equals. Gradient boosting (Friedman 2001, Annals of Statistics 29, 1189-1232; in its
+histogram form, Ke et al. 2017, NeurIPS 30) adds up, from a first guess on, what each small tree
+says of one class; the sums are logs of odds, and their softmax the probabilities.
 
 A pixel goes to the right where feature > threshold. scikit-learn compares a float32 feature with a
 float64 threshold; the largest float32 that is not above that threshold parts the float32 numbers
@@ -24,14 +26,28 @@ from pathlib import Path
 
 import numpy as np
 from numba import njit
+from threadpoolctl import threadpool_limits
 
 from gossan.errors import InputError
 from gossan.files import DAMAGED_ARCHIVE, staged
 from gossan.legend import NODATA, UNCLASSIFIED
 from gossan.transforms.band_search import same_wavelength
 
-KINDS = ("random", "extra")
-FORMAT = "gossan-forest-1"
+RANDOM, EXTRA, BOOSTED = "random", "extra", "boosted"
+KINDS = {
+    RANDOM: "random forest",
+    EXTRA: "extremely randomised trees",
+    BOOSTED: "gradient boosting",
+}
+"""Kinds of trees, and what they are called."""
+SHARES, SOFTMAX = "shares", "softmax"
+FORMATS = {SHARES: "gossan-forest-1", SOFTMAX: "gossan-forest-2"}
+"""What files of either link call themselves."""
+SIDES = ("left", "right")
+import os
+PENALTY = float(os.environ.get('PEN','1'))
+STAGES = 10
+"""Boosted trees are looked at after each of the last half of so many parts of them."""
 LANES = 256
 TOP_LEVELS = 4
 ARRAYS = {
@@ -54,16 +70,20 @@ _compile = njit(nogil=True, cache=True, error_model="numpy")
 class ForestSettings:
     """How a forest is grown; the defaults are those of Franca-Rocha et al. (2025).
 
-    `trees` is "random" (bootstrap samples, best cut of each feature, Gini) or "extra" (all
-    points, random cuts). `max_features` is "sqrt" or the share of features tried at a node.
-    Raises InputError for numbers that cannot be used.
+    `trees` is "random" (bootstrap samples, best cut of each feature, Gini), "extra" (all
+    points, random cuts) or "boosted" (small trees, each learning what those before it left).
+    `max_features` is "sqrt" or the share of features tried at a node. `learning_rate` and
+    `max_leaf_nodes` are of boosted trees alone, of which `estimators` are grown for each class;
+    `min_samples_split` is of the others. Raises InputError for numbers that cannot be used.
     """
 
-    trees: str = "random"
+    trees: str = RANDOM
     estimators: int = 50
     max_features: str | float = "sqrt"
     min_samples_split: int = 30
     min_samples_leaf: int = 3
+    learning_rate: float = 0.1
+    max_leaf_nodes: int = 31
     seed: int = 42
 
     def __post_init__(self):
@@ -74,6 +94,7 @@ class ForestSettings:
             ("estimators", 1),
             ("min_samples_split", 2),
             ("min_samples_leaf", 1),
+            ("max_leaf_nodes", 2),
             ("seed", 0),
         ):
             number = getattr(self, name)
@@ -83,6 +104,8 @@ class ForestSettings:
         numeric = isinstance(share, (int, float)) and not isinstance(share, bool)
         if share != "sqrt" and not (numeric and 0 < share <= 1):
             raise InputError(f"max_features: {share!r} is neither sqrt nor a share up to 1")
+        if not 0 < self.learning_rate <= 1:
+            raise InputError(f"learning_rate: {self.learning_rate!r} is not a share up to 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +116,9 @@ class Forest:
     Tree t has the nodes offsets[t] to offsets[t + 1], its root first. Per node: `feature`, or -1
     in a leaf; `threshold` (float32, infinity in a leaf); `left`, the left child counted from the
     root, the right one follows it, and a leaf names itself; `leaf`, its row in `value` or -1.
-    `value` (leaves, K) are shares of classes. `header` is what else the file says (JSON).
+    `value` (leaves, K) are shares of classes where `link` is "shares"; where it is "softmax",
+    what the leaf adds to the log of each class's odds, the first tree being the first guess.
+    `header` is what else the file says (JSON).
     """
 
     codes: tuple[int, ...]
@@ -106,6 +131,7 @@ class Forest:
     leaf: np.ndarray
     value: np.ndarray
     header: dict = field(default_factory=dict)
+    link: str = SHARES
 
     def __post_init__(self):
         """Lay the nodes out as the kernel reads them."""
@@ -145,8 +171,6 @@ def grow_forest(
     The same rows in the same order give the same forest for any `threads`. Raises InputError
     unless there are two classes with two points each, and all features are finite.
     """
-    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
-
     found, counts = np.unique(codes, return_counts=True)
     if len(found) < 2:
         raise InputError("samples: fewer than two classes to learn; give points of two or more")
@@ -157,61 +181,135 @@ def grow_forest(
         )
     if not np.isfinite(features).all():
         raise InputError("samples: a point has no value in some layer; leave it out")
-    kind = RandomForestClassifier if settings.trees == "random" else ExtraTreesClassifier
-    model = kind(
+    model = _new_model(settings, features.shape[1], max(1, threads))
+    # The threads of boosting wait for one another after each of its many short steps: where
+    # cores are shared with other work, two took 25 times as long as one. So it has one.
+    with threadpool_limits(1, "openmp"):
+        return model.fit(np.ascontiguousarray(features, dtype=np.float32), codes)
+
+
+def _new_model(settings: ForestSettings, features: int, threads: int):
+    """The untrained model of scikit-learn."""
+    from sklearn.ensemble import (
+        ExtraTreesClassifier,
+        HistGradientBoostingClassifier,
+        RandomForestClassifier,
+    )
+
+    share = settings.max_features
+    if settings.trees == BOOSTED:
+        return HistGradientBoostingClassifier(
+            learning_rate=settings.learning_rate,
+            max_iter=settings.estimators,
+            max_leaf_nodes=settings.max_leaf_nodes,
+            min_samples_leaf=settings.min_samples_leaf,
+            max_features=math.sqrt(features) / features if share == "sqrt" else float(share),
+            l2_regularization=PENALTY,
+            early_stopping=False,
+            random_state=settings.seed,
+        )
+    kind = RandomForestClassifier if settings.trees == RANDOM else ExtraTreesClassifier
+    return kind(
         n_estimators=settings.estimators,
         criterion="gini",
-        max_features=settings.max_features,
+        max_features=share,
         min_samples_split=settings.min_samples_split,
         min_samples_leaf=settings.min_samples_leaf,
         random_state=settings.seed,
-        n_jobs=max(1, threads),
+        n_jobs=threads,
     )
-    return model.fit(np.ascontiguousarray(features, dtype=np.float32), codes)
 
 
 def flatten_forest(
     model: object, names: Sequence[str], features: Sequence[str], header: dict | None = None
 ) -> Forest:
     """The trees of a scikit-learn forest as arrays; `names` are those of `model.classes_`."""
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS}
-    offsets, leaves = [0], 0
-    for estimator in model.estimators_:
-        tree = estimator.tree_
-        order, left = _order_breadth_first(tree.children_left, tree.children_right)
-        is_leaf = tree.children_left[order] < 0
-        exact = tree.threshold[order]
-        threshold = exact.astype(np.float32)
-        lower = np.nextafter(threshold, np.float32(-np.inf))
-        threshold = np.where(threshold.astype(np.float64) > exact, lower, threshold)
-        parts["feature"].append(np.where(is_leaf, -1, tree.feature[order]))
-        parts["threshold"].append(np.where(is_leaf, np.float32(np.inf), threshold))
-        parts["left"].append(left)
-        parts["leaf"].append(np.where(is_leaf, np.cumsum(is_leaf) - 1 + leaves, -1))
-        parts["value"].append(tree.value[order[is_leaf], 0])
-        leaves += int(is_leaf.sum())
-        offsets.append(offsets[-1] + len(order))
-    parts["offsets"].append(np.array(offsets))
-    arrays = {
-        name: np.concatenate(parts[name]).astype(dtype) for name, (dtype, _) in ARRAYS.items()
-    }
     codes = tuple(int(code) for code in model.classes_)
-    return Forest(codes, tuple(names), tuple(features), **arrays, header=header or {})
+    boosted = not hasattr(model, "estimators_")
+    trees = _boosted_trees(model) if boosted else _mean_trees(model)
+    arrays = _lay_out(trees)
+    link = SOFTMAX if boosted else SHARES
+    return Forest(codes, tuple(names), tuple(features), **arrays, header=header or {}, link=link)
 
 
-def _order_breadth_first(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes level by level, siblings side by side, and the new place of each left child."""
-    levels = [np.zeros(1, np.int64)]
-    while True:
-        parents = levels[-1][left[levels[-1]] >= 0]
-        if not len(parents):
-            break
+@dataclass(frozen=True, eq=False)
+class _Tree:
+    """One tree: children (-1 in a leaf), features and cuts per node, and values (nodes, K)."""
+
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    cut: np.ndarray
+    value: np.ndarray
+
+
+def _mean_trees(model: object) -> list[_Tree]:
+    """The trees of a forest, whose leaves hold shares of classes."""
+    trees = (estimator.tree_ for estimator in model.estimators_)
+    return [
+        _Tree(
+            tree.children_left, tree.children_right, tree.feature, tree.threshold, tree.value[:, 0]
+        )
+        for tree in trees
+    ]
+
+
+def _boosted_trees(model: object) -> list[_Tree]:
+    """The trees of a boosted model, in the order in which they are added up.
+
+    The first is the first guess, a leaf alone. Two classes have one sum, of the second's odds.
+    """
+    first = np.atleast_1d(np.squeeze(model._baseline_prediction))
+    columns = np.arange(len(first)) if len(first) > 1 else np.array([1])
+    value = np.zeros((1, len(model.classes_)))
+    value[0, columns] = first
+    none = np.array([-1])
+    trees = [_Tree(none, none, none, np.zeros(1), value)]
+    for grown in model._predictors:
+        for column, tree in zip(columns, grown, strict=True):
+            nodes = tree.nodes
+            is_leaf = nodes["is_leaf"] != 0
+            value = np.zeros((len(nodes), len(model.classes_)))
+            value[:, column] = nodes["value"]
+            left, right = (np.where(is_leaf, -1, nodes[side].astype("i8")) for side in SIDES)
+            trees.append(_Tree(left, right, nodes["feature_idx"], nodes["num_threshold"], value))
+    return trees
+
+
+def _lay_out(trees: Sequence[_Tree]) -> dict[str, np.ndarray]:
+    """The arrays of a forest: in each tree level by level, siblings side by side."""
+    sizes = [len(tree.left) for tree in trees]
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    number = np.repeat(np.arange(len(trees)), sizes)
+    left, right = (
+        np.concatenate([getattr(tree, side) for tree in trees]).astype(np.int64) for side in SIDES
+    )
+    is_leaf = left < 0
+    first = offsets[:-1][number]
+    left, right = left + first, right + first
+    levels = [offsets[:-1]]
+    while len(parents := levels[-1][~is_leaf[levels[-1]]]):
         levels.append(np.stack([left[parents], right[parents]], axis=1).ravel())
     order = np.concatenate(levels)
+    order = order[np.argsort(number[order], kind="stable")]
     new = np.empty(len(order), np.int64)
-    new[order] = np.arange(len(order))
-    inner = left[order] >= 0
-    return order, np.where(inner, new[np.where(inner, left[order], 0)], np.arange(len(order)))
+    new[order] = np.arange(len(order)) - first[order]
+    is_leaf_now = is_leaf[order]
+    exact = np.concatenate([tree.cut for tree in trees])[order]
+    threshold = exact.astype(np.float32)
+    lower = np.nextafter(threshold, np.float32(-np.inf))
+    threshold = np.where(threshold.astype(np.float64) > exact, lower, threshold)
+    arrays = {
+        "offsets": offsets,
+        "feature": np.where(
+            is_leaf_now, -1, np.concatenate([tree.feature for tree in trees])[order]
+        ),
+        "threshold": np.where(is_leaf_now, np.float32(np.inf), threshold),
+        "left": new[np.where(is_leaf_now, order, left[order])],
+        "leaf": np.where(is_leaf_now, np.cumsum(is_leaf_now) - 1, -1),
+        "value": np.concatenate([tree.value for tree in trees])[order[is_leaf_now]],
+    }
+    return {name: arrays[name].astype(dtype) for name, (dtype, _) in ARRAYS.items()}
 
 
 def predict_probabilities(
@@ -219,33 +317,68 @@ def predict_probabilities(
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     """Probabilities (pixels, K) float64 of (features, pixels) float32, from no row to any number.
 
-    Those of scikit-learn's `predict_proba` to the last bit when it runs in one thread. With
-    `spread`, also the mean over trees of their squares, (pixels, K). NaN goes to the left.
+    Those of scikit-learn's `predict_proba`, of a forest to the last bit when it runs in one
+    thread, of boosted trees but for the last bits of the softmax. NaN goes to the left.
+
+    With `spread`, also their standard deviation, (pixels, K): over the trees of a forest; over
+    the probabilities after each of the last STAGES / 2 parts of boosted trees, a virtual
+    ensemble (Malinin et al. 2021, ICLR, arXiv:2006.10562).
+
     Raises ValueError for another number of features.
     """
     if features.ndim != 2 or len(features) != len(forest.features):
         raise ValueError(f"features of shape {features.shape}; give {len(forest.features)} rows")
     features = np.ascontiguousarray(features, dtype=np.float32)
-    sums = np.empty((features.shape[1], len(forest.codes)))
-    squares = np.empty(sums.shape if spread else (0, sums.shape[1]))
-    # The length of the tuple, a constant where the kernel is compiled, unrolls loops over classes.
-    _descend(
-        (0,) * len(forest.codes),
-        features,
-        forest.offsets,
-        forest.threshold,
-        forest.leaf,
-        forest.value,
-        *forest._kernel,
-        sums,
-        squares,
-    )
+    if forest.link == SOFTMAX:
+        return _predict_boosted(forest, features, spread)
+    sums = np.zeros((features.shape[1], len(forest.codes)))
+    squares = np.zeros(sums.shape if spread else (0, sums.shape[1]))
     trees = len(forest.offsets) - 1
+    _add_trees(forest, features, slice(0, trees), sums, squares)
     sums /= trees
     if not spread:
         return sums
     squares /= trees
-    return sums, squares
+    return sums, np.sqrt(np.maximum(squares - sums * sums, 0.0))
+
+
+def _predict_boosted(
+    forest: Forest, features: np.ndarray, spread: bool
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """`predict_probabilities` of boosted trees."""
+    sums = np.zeros((features.shape[1], len(forest.codes)))
+    none = np.zeros((0, sums.shape[1]))
+    # Trees come in rounds, one a class; the first guess stands before them.
+    round_size = 1 if len(forest.codes) == 2 else len(forest.codes)
+    rounds = (len(forest.offsets) - 2) // round_size
+    stages = range(STAGES // 2, STAGES + 1) if spread else (STAGES,)
+    ends = [1 + round_size * (rounds * stage // STAGES) for stage in stages]
+    seen = []
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        _add_trees(forest, features, slice(start, end), sums, none)
+        powers = np.exp(sums - sums.max(axis=1, keepdims=True))
+        seen.append(powers / powers.sum(axis=1, keepdims=True))
+    return (seen[-1], np.std(seen, axis=0)) if spread else seen[-1]
+
+
+def _add_trees(
+    forest: Forest, features: np.ndarray, trees: slice, sums: np.ndarray, squares: np.ndarray
+) -> None:
+    """Add to `sums`, and to `squares` where it has rows, what these trees say of the pixels."""
+    nodes, *tops = forest._kernel
+    # The length of the tuple, a constant where the kernel is compiled, unrolls loops over classes.
+    _descend(
+        (0,) * len(forest.codes),
+        features,
+        forest.offsets[trees.start : trees.stop + 1],
+        forest.threshold,
+        forest.leaf,
+        forest.value,
+        nodes,
+        *(part[trees] for part in tops),
+        sums,
+        squares,
+    )
 
 
 def predict_block(
@@ -255,17 +388,15 @@ def predict_block(
 
     Returns (classes (rows, columns) uint8 codes, 255 for nodata; probabilities (K, rows, columns)
     float32; uncertainty (2, rows, columns) float32). Uncertainty is the entropy of the
-    probabilities as a share of its maximum, log K, and the standard deviation over the trees of
-    the winner's probability.
+    probabilities as a share of its maximum, log K, and the spread of the winner's probability
+    (`predict_probabilities`).
     """
     count, rows, columns = features.shape
     flat = features.reshape(count, -1)
     nodata = np.isnan(flat).any(axis=0)
-    means, squares = predict_probabilities(forest, flat, spread=True)
+    means, spread = predict_probabilities(forest, flat, spread=True)
     winner = means.argmax(axis=1)
-    pixel = np.arange(len(winner))
-    best = means[pixel, winner]
-    deviation = np.sqrt(np.maximum(squares[pixel, winner] - best * best, 0.0))
+    deviation = spread[np.arange(len(winner)), winner]
     terms = np.where(means > 0, means, 1.0)
     entropy = np.maximum(-(terms * np.log(terms)).sum(axis=1), 0.0) / math.log(len(forest.codes))
     classes = np.array(forest.codes, np.uint8)[winner]
@@ -296,7 +427,7 @@ def _descend(
     sums,
     squares,
 ):
-    """Sum leaf values, and their squares where `squares` has rows, over all trees."""
+    """Add leaf values, and their squares where `squares` has rows, of all trees."""
     n_classes = len(unroll)
     n_features, n_pixels = features.shape
     squared = squares.shape[0] > 0
@@ -312,9 +443,13 @@ def _descend(
             target = tile[f * LANES : f * LANES + count]
             for i in range(count):
                 target[i] = source[i]
-        for i in range(LANES * n_classes):
-            total[i] = 0.0
-            total_square[i] = 0.0
+        for i in range(count):
+            for k in range(n_classes):
+                total[i * n_classes + k] = sums[start + i, k]
+        if squared:
+            for i in range(count):
+                for k in range(n_classes):
+                    total_square[i * n_classes + k] = squares[start + i, k]
         for t in range(offsets.size - 1):
             first, last = offsets[t], offsets[t + 1]
             threshold = thresholds[first:last]
@@ -383,7 +518,7 @@ def _descend(
 def write_forest(path: str | Path, forest: Forest) -> None:
     """Write a forest as .npz: plain arrays and one JSON text, nothing pickled."""
     header = {
-        "format": FORMAT,
+        "format": FORMATS[forest.link],
         "classes": [
             {"code": code, "name": name}
             for code, name in zip(forest.codes, forest.names, strict=True)
@@ -411,13 +546,15 @@ def read_forest(path: str | Path) -> Forest:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in (*ARRAYS, "header")}
         header = json.loads(arrays.pop("header").tobytes().decode("utf-8"))
-        if not isinstance(header, dict) or header.pop("format", None) != FORMAT:
+        links = {stored: link for link, stored in FORMATS.items()}
+        if not isinstance(header, dict) or header.get("format") not in links:
             raise ValueError("of another format")
+        link = links[header.pop("format")]
         classes = header.pop("classes")
         codes = tuple(int(item["code"]) for item in classes)
         names = tuple(str(item["name"]) for item in classes)
         features = tuple(str(name) for name in header.pop("features"))
-        _check_arrays(arrays, len(codes), len(features))
+        _check_arrays(arrays, len(codes), len(features), link)
         if not all(UNCLASSIFIED < code < NODATA for code in codes) or len(codes) < 2:
             raise ValueError("its classes have no codes from 1 to 254")
     except FileNotFoundError as error:
@@ -426,7 +563,7 @@ def read_forest(path: str | Path) -> Forest:
         raise InputError(f"{path}: no forest, {error} is missing; train it again") from error
     except (ValueError, OSError, *DAMAGED_ARCHIVE) as error:
         raise InputError(f"{path}: no forest ({error}); train it again") from error
-    return Forest(codes, names, features, **arrays, header=header)
+    return Forest(codes, names, features, **arrays, header=header, link=link)
 
 
 def require_same_bands(
@@ -475,7 +612,7 @@ def require_same_bands(
     return origin
 
 
-def _check_arrays(arrays: dict[str, np.ndarray], classes: int, features: int) -> None:
+def _check_arrays(arrays: dict[str, np.ndarray], classes: int, features: int, link: str) -> None:
     """Raise ValueError unless the arrays are trees that the kernel can descend safely."""
     for name, (dtype, dimensions) in ARRAYS.items():
         if arrays[name].dtype != np.dtype(dtype) or arrays[name].ndim != dimensions:
@@ -502,5 +639,11 @@ def _check_arrays(arrays: dict[str, np.ndarray], classes: int, features: int) ->
         raise ValueError("a leaf leads on")
     if not ((leaf[is_leaf] >= 0) & (leaf[is_leaf] < len(value))).all():
         raise ValueError("a leaf has no values")
-    if not ((value >= 0) & (value <= 1)).all() or (np.abs(value.sum(axis=1) - 1) > 1e-9).any():
+    if link == SOFTMAX:
+        rounds = len(offsets) - 2
+        if rounds < 1 or rounds % (1 if classes == 2 else classes):
+            raise ValueError("its trees are not one a class in each round")
+        if not np.isfinite(value).all():
+            raise ValueError("a value of a leaf is not a number")
+    elif not ((value >= 0) & (value <= 1)).all() or (np.abs(value.sum(axis=1) - 1) > 1e-9).any():
         raise ValueError("the values of a leaf are no shares")

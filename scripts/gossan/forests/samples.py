@@ -1,103 +1,24 @@
-"""Labelled points for a forest, as pixels of a grid; and the plans that forests are trained by."""
+"""Labelled points for a forest, as pixels of a grid."""
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from gossan.accuracy.blocks import SpatialBlocks
+from gossan.accuracy.truth import Truth
 from gossan.errors import InputError
-from gossan.forests.features import Recipe
-from gossan.forests.forest import ForestSettings
+from gossan.forests.plans import SHARES
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import Grid, iter_blocks
 from gossan.sampling import pixel_priorities, smallest_of_each
 from gossan.tables import read_table
 
 SPLITS = ("train", "test")
-LAYERS = ("cube", "all")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A forest to train: its name, its layers ("cube", or "all" with the extra rasters), recipe
-    and settings.
-    """
-
-    name: str = "pixel"
-    layers: str = "cube"
-    recipe: Recipe = field(default_factory=Recipe)
-    settings: ForestSettings = field(default_factory=ForestSettings)
-
-    def to_json(self) -> dict:
-        """The plan as `parse_plan` reads it."""
-        return {
-            "name": self.name,
-            "layers": self.layers,
-            **asdict(self.recipe) | {"windows_px": list(self.recipe.windows_px)},
-            **asdict(self.settings),
-        }
-
-
-def parse_plan(value: object, where: str) -> Plan:
-    """A plan from the keys of `Plan.to_json`, of which none is needed.
-
-    Raises InputError, naming `where`, for unknown keys and for values without meaning.
-    """
-    if not isinstance(value, dict):
-        raise InputError(f"{where}: a plan is an object with keys such as windows_px and trees")
-    known = Plan().to_json()
-    for key, item in value.items():
-        if key not in known:
-            raise InputError(f"{where}: key {key!r} is unknown; there are {', '.join(known)}")
-        wanted = type(known[key])
-        if key != "max_features" and type(item) is not wanted:
-            raise InputError(f"{where}: {key} is {item!r}, not a {wanted.__name__}")
-    keys = known | value
-    if keys["layers"] not in LAYERS:
-        raise InputError(f"{where}: layers is {keys['layers']!r}; use one of: {', '.join(LAYERS)}")
-    if not keys["name"]:
-        raise InputError(f"{where}: name is empty; name the plan")
-    if keys["differences"] and keys["layers"] != "cube":
-        raise InputError(
-            f"{where}: differences are of the cube's bands, which share a unit; use layers cube"
-        )
-    sides = keys["windows_px"]
-    if not all(type(side) is int for side in sides):
-        raise InputError(f"{where}: windows_px holds {keys['windows_px']}, not whole numbers")
-    try:
-        recipe = Recipe(
-            **{name: keys[name] for name in asdict(Recipe())} | {"windows_px": tuple(sides)}
-        )
-        settings = ForestSettings(**{name: keys[name] for name in asdict(ForestSettings())})
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    return Plan(keys["name"], keys["layers"], recipe, settings)
-
-
-def read_plans(path: str | Path) -> list[Plan]:
-    """The plans of a JSON file: one object, or a list of objects with different names."""
-    path = Path(path)
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; write the plans first") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); correct it") from error
-    items = value if isinstance(value, list) else [value]
-    if not items:
-        raise InputError(f"{path}: holds no plan; give one or more")
-    plans = [parse_plan(item, f"{path}, plan {n}") for n, item in enumerate(items, start=1)]
-    names = [plan.name for plan in plans]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{path}: two plans are called {name!r}; give each its own name")
-    return plans
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,6 +191,59 @@ def draw_labels(
     )
 
 
+def draw_truth(
+    truth: Truth,
+    grid: Grid,
+    classes: Sequence[MapClass],
+    count: int,
+    test_share: float,
+    seed: int,
+    *,
+    block_px: int = 512,
+    threads: int = 1,
+) -> Samples:
+    """`count` pixels at most of what is known of a scene, each class at its own share.
+
+    A simple random sample of the pixels of `classes`; of each class, `test_share` are test points.
+    Read block by block; the draw depends on the seed alone. Pixels of other classes, and classes
+    of a single pixel, are left out, and `notes` say so.
+    """
+    known = [item.code for item in classes]
+
+    def draw(codes: np.ndarray) -> tuple[np.ndarray, int]:
+        row, column = np.nonzero(np.isin(codes[0], known))
+        others = (codes[0] > UNCLASSIFIED) & ~np.isin(codes[0], known)
+        found = np.stack([row, column, codes[0][row, column]]).astype(np.uint64)
+        return found, int(others.sum())
+
+    drawn, left_out = np.empty((4, 0), np.uint64), 0
+    blocks = iter_blocks(
+        draw, [truth.read], grid=grid, block_px=block_px, threads=threads, progress="truth"
+    )
+    for window, (found, others) in blocks:
+        left_out += others
+        row, column = found[0] + np.uint64(window.row_off), found[1] + np.uint64(window.col_off)
+        priority = pixel_priorities(row, column, seed)
+        drawn = np.concatenate([drawn, np.stack([row, column, found[2], priority])], axis=1)
+        # Columns break ties of priority, so that no order of blocks shows.
+        drawn = drawn[:, np.lexsort((drawn[1], drawn[0], drawn[3]))[:count]]
+    row, column, codes = (values.astype(np.int64) for values in drawn[:3])
+    order = np.lexsort((column, row))
+    row, column, codes = row[order], column[order], codes[order]
+    _, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    tests = np.minimum((counts * test_share).round().astype(int), np.maximum(counts - 2, 0))
+    is_test = np.zeros(len(codes), bool)
+    is_test[smallest_of_each(pixel_priorities(row, column, seed + 1), place, tests)] = True
+    lonely = counts[place] < 2
+    names = ", ".join(item.name for item in classes if item.code in codes[lonely])
+    notes = [
+        f"{drawn.shape[1]} pixels drawn, each class at its own share; {truth.note}",
+        *([f"{left_out} pixels of other classes; left out"] if left_out else []),
+        *([f"only one pixel was drawn of {names}; left out"] if names else []),
+    ]
+    return Samples(row, column, codes, is_test).take(~lonely, *notes)
+
+
 def _read_csv(path: Path, label: str) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
     rows = read_table(path, [label])
     if not rows:
@@ -337,3 +311,20 @@ def require_train(samples: Samples, classes: Sequence[MapClass], what: str) -> S
     if len(found) < 2:
         raise InputError(f"{what}: training points of fewer than two classes; give more")
     return train
+
+
+def teaching_places(
+    codes: np.ndarray, places: np.ndarray, shares: str, most: int, seed: int
+) -> np.ndarray:
+    """Which of `places` among the points teach a forest: `most` at most, ascending.
+
+    `codes` (n,) are the classes of all points. Classes get the shares of a plan (`Plan.shares`)
+    as far as they have points. A class of two points or more keeps two. The same seed draws the
+    same points from any ground that holds them.
+    """
+    _, place, counts = np.unique(codes[places], return_inverse=True, return_counts=True)
+    weights = counts ** SHARES[shares]
+    # What is added keeps a whole number whole.
+    quota = (min(most, len(places)) * weights / weights.sum() + 1e-6).astype(int)
+    priority = np.random.default_rng(seed).random(len(codes))[places]
+    return np.sort(places[smallest_of_each(priority, place, np.maximum(quota, 2))])

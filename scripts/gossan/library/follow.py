@@ -26,6 +26,9 @@ def follow_cube(
     _refuse_untold(record, what)
     for correction in record.get("corrections", []):
         method = correction["method"]
+        if method == "quac":
+            # Whatever came before, what it returns is reflectance.
+            spectra = np.asarray(reflectance, np.float64)
         if method not in MEANS:
             continue
         means = _of_bands(correction.get(MEANS[method], {}), bands, method, what)
@@ -39,6 +42,20 @@ def follow_cube(
         high = _of_bands(found.get("maximum", {}), bands, "minmax", what)
         spectra = (spectra - low) / (high - low)
     return spectra
+
+
+def require_reflectance(tags: Mapping[str, str], what: str) -> None:
+    """InputError, naming `what`, for a cube whose tags say that it is no reflectance."""
+    done = tags.get("ATMOSPHERE", "").split()
+    if "quac" in done:
+        done = done[len(done) - done[::-1].index("quac") :]
+    methods = [method for method in done if method in MEANS]
+    methods += ["minmax"] if tags.get("NORMALISATION") == "minmax" else []
+    if methods:
+        raise InputError(
+            f"{what}: is relative, after {methods[0]}, while the library is reflectance; give the "
+            "cube's record, which the library can follow"
+        )
 
 
 def _refuse_untold(record: Mapping, what: str) -> None:

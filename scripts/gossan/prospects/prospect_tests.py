@@ -1,11 +1,11 @@
 """Which accuracy records are tests of a scene's forests, what they are called, and the published.
 
-validate_forest.py tests each plan, and the one that its training points chose, in two protocols:
-`random`, the samples' own split, and `blocked`, spatial blocks. It writes a table of scores, a row
-per test, and an accuracy record per row. The entry of a study in published.json may hold `tests`,
-each with `source`, `split` (what the samples' own split is called), `n`, `overall_accuracy`,
-`kappa`, `macro_f1` and `f1` by class, and with the `scene` that it was made on where that is a
-scene of the workflow.
+validate_forest.py tests each plan, and the one that its training points chose, in three protocols:
+`random`, the samples' own split; `blocked`, spatial blocks; `carried`, from one half of the ground
+to the other. It writes a table of scores, a row per test, and an accuracy record per row. The entry
+of a study in published.json may hold `tests`, each with `source`, `split` (what the samples' own split
+is called), `n`, `overall_accuracy`, `kappa`, `macro_f1` and `f1` by class, and with the `scene`
+that it was made on where that is a scene of the workflow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from gossan.errors import InputError
 
 CHOSEN = "chosen"
-OWN, BLOCKED = "random", "blocked"
+OWN, BLOCKED, CARRIED = "random", "blocked", "carried"
 OWN_SPLIT = "own split"
 BLOCKS = "spatial blocks"
-METHOD = "Random forest, {plan}, {protocol} split"
+HALVES = "other half"
+METHOD = "Forest, {plan}, {protocol} split"
 SCORE_COLUMNS = ("protocol", "plan", "plans", "n", "n_blocks", "n_train", "overall_accuracy")
 SCORES = {
     "overall_accuracy": "Overall accuracy",
@@ -36,9 +37,9 @@ class ForestTest:
     record: Mapping
 
     @property
-    def blocked(self) -> bool:
-        """Whether whole spatial blocks were tested."""
-        return self.protocol == BLOCKED
+    def own(self) -> bool:
+        """Whether the samples' own split was tested."""
+        return self.protocol == OWN
 
 
 def forest_tests(rows: Sequence[Mapping[str, str]], records: Sequence[Mapping]) -> list[ForestTest]:
@@ -60,7 +61,7 @@ def forest_tests(rows: Sequence[Mapping[str, str]], records: Sequence[Mapping]) 
 
 
 def leading_tests(tests: Sequence[ForestTest]) -> list[ForestTest]:
-    """The first plan and the chosen one in both protocols; without a choice, the first alone."""
+    """The first plan and the chosen one in all protocols; without a choice, the first alone."""
     plans = list(dict.fromkeys(test.plan for test in tests))
     wanted = plans[:1] if len(plans) <= 2 else [plans[0], CHOSEN]
     return [test for plan in wanted for test in tests if test.plan == plan]
@@ -88,8 +89,8 @@ def published_test(paper: Mapping, record: Mapping) -> Mapping | None:
 
 def split_name(protocol: str, published: Mapping | None) -> str:
     """What a protocol is called beside a published test, which names its own split."""
-    if protocol == BLOCKED:
-        return BLOCKS
+    if protocol in (BLOCKED, CARRIED):
+        return BLOCKS if protocol == BLOCKED else HALVES
     return OWN_SPLIT if published is None else published["split"]
 
 

@@ -68,6 +68,8 @@ ANSWERS = (
 )
 """Rows of a published set-up that this section answers."""
 
+FAR = {"blocked": "on spatial blocks", "carried": "carried over to the other half"}
+"""Where the protocols away from the training points test, in words."""
 GRADE = "-high"
 INDICES = "indices"
 LABELLED_BY = {
@@ -217,29 +219,29 @@ def describe_gaps(tests: Sequence[ForestTest], published: Mapping | None) -> str
     """How much accuracy each plan loses on blocks, and whether that is more than chance."""
     sentences = []
     for plan in dict.fromkeys(test.plan for test in tests):
-        by_protocol = {test.protocol: test for test in tests if test.plan == plan}
-        if len(by_protocol) < 2:
-            continue
-        own, blocked = (
-            test.record["scores"]["overall_accuracy"]
-            for test in sorted(by_protocol.values(), key=lambda test: test.blocked)
-        )
-        names = plan_words(plan), split_name(OWN, published)
-        sentences.append(_gap_sentence(*names, own, blocked))
+        scores = {
+            test.protocol: test.record["scores"]["overall_accuracy"]
+            for test in tests
+            if test.plan == plan
+        }
+        for protocol, where in FAR.items():
+            if OWN in scores and protocol in scores:
+                names = plan_words(plan), where, split_name(OWN, published)
+                sentences.append(_gap_sentence(*names, scores[OWN], scores[protocol]))
     return " ".join(sentences)
 
 
-def _gap_sentence(plan: str, split: str, own: Mapping, blocked: Mapping) -> str:
-    gap = own["value"] - blocked["value"]
+def _gap_sentence(plan: str, where: str, split: str, own: Mapping, far: Mapping) -> str:
+    gap = own["value"] - far["value"]
     if gap <= 0:
-        return f"With {plan}, spatial blocks score no lower than the {split}."
+        return f"With {plan}, the score {where} is no lower than in the {split}."
     text = (
-        f"With {plan}, the overall accuracy is {100 * gap:.1f} points lower on spatial blocks than "
-        f"in the {split}"
+        f"With {plan}, the overall accuracy is {100 * gap:.1f} points lower {where} than in the "
+        f"{split}"
     )
-    if own["low"] is None or blocked["low"] is None:
+    if own["low"] is None or far["low"] is None:
         return f"{text} (there are no intervals to judge that by)."
-    if own["low"] <= blocked["high"]:
+    if own["low"] <= far["high"]:
         return f"{text}; the 95 % intervals overlap, so how much of that is chance is open."
     return f"{text}, beyond both 95 % intervals: so much of the score is owed to nearness."
 
@@ -256,7 +258,7 @@ def describe_gains(rows: Sequence[Mapping[str, str]], published: Mapping | None)
     sentences = []
     for protocol in dict.fromkeys(row["protocol"] for row in others):
         own = [row for row in others if row["protocol"] == protocol]
-        title = "On spatial blocks" if protocol != OWN else f"In the {split_name(OWN, published)}"
+        title = FAR.get(protocol, f"in the {split_name(OWN, published)}").capitalize()
         better = [
             f"{row['plan']} (+{100 * float(row['gain_overall_accuracy']):.1f} points, "
             f"{_ends(row, 'gain_overall_accuracy')})"
@@ -288,7 +290,7 @@ def _ends(row: Mapping[str, str], name: str) -> str:
 
 def describe_published(published: Mapping | None, tests: Sequence[ForestTest]) -> str:
     """Whether the published test may be set against ours; "" where there is none."""
-    own = [test for test in tests if not test.blocked]
+    own = [test for test in tests if test.own]
     if published is None or not own:
         return ""
     number = own[0].record["n"]
@@ -625,14 +627,17 @@ def _plan_row(test: ForestTest, published: Mapping | None) -> dict:
 def _forest_words(forest: Mapping) -> str:
     """The forest of the map in words, from train_forest's record."""
     plan = forest["plan"]
-    kind = {"random": "random forest", "extra": "extremely randomised trees"}.get(
-        plan["trees"], plan["trees"]
-    )
+    kinds = {
+        "random": "random forest",
+        "extra": "extremely randomised trees",
+        "boosted": "gradient boosting, for each class",
+    }
+    split = f"{plan['min_samples_split']} points to split and "
     return (
-        f"{plan['estimators']} trees ({kind}), features per split: {plan['max_features']}, at "
-        f"least {plan['min_samples_split']} points to split and {plan['min_samples_leaf']} in a "
-        f"leaf; plan {plan['name']}, {len(forest['features'])} features of "
-        f"{len(forest['layers'])} layers"
+        f"{plan['estimators']} trees ({kinds.get(plan['trees'], plan['trees'])}), features per "
+        f"split: {plan['max_features']}, at least {'' if plan['trees'] == 'boosted' else split}"
+        f"{plan['min_samples_leaf']} in a leaf; plan {plan['name']}, {len(forest['features'])} "
+        f"features of {len(forest['layers'])} layers"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gossan.errors import InputError
 
 MOST_DIFFICULTY = 2.0
+MOST_COATING = 0.95
 
 
 @dataclass(frozen=True)
@@ -140,3 +141,9 @@ def check_difficulty(difficulty: float) -> None:
     """InputError unless a ground can be as hard as this."""
     if math.isnan(difficulty) or not 0 <= difficulty <= MOST_DIFFICULTY:
         raise InputError(f"--difficulty {difficulty}: out of range; use 0 to {MOST_DIFFICULTY:g}")
+
+
+def check_coating(coating: float) -> None:
+    """InputError unless so much of a ground can be coated."""
+    if math.isnan(coating) or not 0 <= coating <= MOST_COATING:
+        raise InputError(f"--coating {coating}: out of range; use 0 to {MOST_COATING:g}")

@@ -17,9 +17,9 @@ import numpy as np
 from rasterio.windows import Window
 from scipy.special import ndtr
 
-from gossan.errors import InputError
 from gossan.library.spectrum import Spectrum
 from gossan.twin.noise import field_key, fractal_noise, white_noise
+from gossan.twin.optics import find_spectra, mix_spectra
 from gossan.twin.terrain import (
     Sky,
     Terrain,
@@ -143,40 +143,12 @@ class _Plan:
 def mix_materials(library: Sequence[Spectrum]) -> list[Spectrum]:
     """Spectra of CONSTITUENTS, mixed intimately from the library's minerals and covers.
 
-    The ratio K/S = (1 - R)² / 2R of absorption to scattering is additive over the grains of a
-    mixture (Kubelka and Munk 1931, Zeitschrift für technische Physik 12, 593; Duncan 1940, Proc.
-    Phys. Soc. 52, 390), so that a dark grain counts for more than its share, as it does in ore.
     Raises InputError when the library lacks a spectrum, or two of a recipe have no wavelengths in
     common.
     """
-    named = {spectrum.name: spectrum for spectrum in library}
-    wanted = {name for recipe in RECIPES.values() for name in recipe}
-    missing = sorted(wanted - set(named))
-    if missing:
-        raise InputError(
-            f"the library has no spectrum named {', '.join(missing)}; "
-            "the simulator needs one of each for the materials of the iron district"
-        )
-    materials = []
-    for material, recipe in RECIPES.items():
-        parts = [named[name] for name in recipe]
-        low = max(part.wavelength_um[0] for part in parts)
-        high = min(part.wavelength_um[-1] for part in parts)
-        grid = parts[0].wavelength_um
-        grid = grid[(grid >= low) & (grid <= high)]
-        if grid.size == 0:
-            raise InputError(
-                f"{parts[0].source}: {' and '.join(recipe)} have no wavelengths in common; "
-                "choose other records"
-            )
-        ratio = np.zeros(grid.size)
-        for part, weight in zip(parts, recipe.values(), strict=True):
-            reflectance = np.interp(grid, part.wavelength_um, part.reflectance)
-            reflectance = np.clip(reflectance, 1e-3, 1.0)
-            ratio += weight / sum(recipe.values()) * (1 - reflectance) ** 2 / (2 * reflectance)
-        mixed = 1 + ratio - np.sqrt(ratio**2 + 2 * ratio)
-        materials.append(Spectrum(material, grid, mixed, parts[0].source))
-    return materials
+    # All that is missing is told at once.
+    find_spectra(library, sorted({name for recipe in RECIPES.values() for name in recipe}))
+    return [mix_spectra(library, material, recipe) for material, recipe in RECIPES.items()]
 
 
 class IronGround(Terrain):
@@ -442,7 +414,7 @@ class IronGround(Terrain):
         evergreen, deciduous = abundances[green], abundances[dry]
         shown[green] = 0.82 * evergreen + 0.82 * leaf * deciduous
         shown[dry] = 0.08 * evergreen + (0.08 + 0.57 * (1 - leaf)) * deciduous
-        others = [index for index in range(len(CONSTITUENTS)) if index not in (green, dry)]
+        others = [index for index in range(len(abundances)) if index not in (green, dry)]
         ground = abundances[others].sum(axis=0)
         seen = 0.25 * (1 - leaf) * deciduous
         floor = abundances[others] * (seen / np.maximum(ground, 1e-3))

@@ -5,7 +5,7 @@ above it, clouds between. Simple closed formulas with their sources: enough to m
 mapping methods meet in real scenes, not a radiative transfer code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,7 @@ def band_spectra(
     through the grains does (Clark and Roush 1984, JGR 89, 6329). Raises InputError when a
     constituent has no spectrum of its name, or one with gaps over a band.
     """
-    named = _named(spectra, constituents)
+    named = find_spectra(spectra, constituents)
     responses = band_responses(bands, sensor)
     values = np.empty((DEPTH_NODES.size, len(constituents), len(bands.names)))
     low, high = _CONTINUUM_RANGE_UM
@@ -78,7 +78,7 @@ def band_spectra(
     return BandSpectra(values, np.asarray(bands.centre_um))
 
 
-def _named(spectra: Sequence[Spectrum], constituents: Sequence[str]) -> dict[str, Spectrum]:
+def find_spectra(spectra: Sequence[Spectrum], constituents: Sequence[str]) -> dict[str, Spectrum]:
     """Spectra by their names; InputError when a constituent of the ground has none."""
     named = {spectrum.name: spectrum for spectrum in spectra}
     missing = [name for name in constituents if name not in named]
@@ -90,6 +90,35 @@ def _named(spectra: Sequence[Spectrum], constituents: Sequence[str]) -> dict[str
     return named
 
 
+def mix_spectra(library: Sequence[Spectrum], name: str, recipe: Mapping[str, float]) -> Spectrum:
+    """The spectrum of an intimate mixture, of weights by the names of a library's spectra.
+
+    The ratio K/S = (1 - R)² / 2R of absorption to scattering is additive over the grains of a
+    mixture (Kubelka and Munk 1931, Zeitschrift für technische Physik 12, 593; Duncan 1940, Proc.
+    Phys. Soc. 52, 390), so that a dark grain counts for more than its share, as it does in ore.
+    Raises InputError when the library lacks a spectrum, or two of the recipe have no wavelengths in
+    common.
+    """
+    named = find_spectra(library, tuple(recipe))
+    parts = [named[part] for part in recipe]
+    low = max(part.wavelength_um[0] for part in parts)
+    high = min(part.wavelength_um[-1] for part in parts)
+    grid = parts[0].wavelength_um
+    grid = grid[(grid >= low) & (grid <= high)]
+    if grid.size == 0:
+        raise InputError(
+            f"{parts[0].source}: {' and '.join(recipe)} have no wavelengths in common; "
+            "choose other records"
+        )
+    ratio = np.zeros(grid.size)
+    for part, weight in zip(parts, recipe.values(), strict=True):
+        reflectance = np.interp(grid, part.wavelength_um, part.reflectance)
+        reflectance = np.clip(reflectance, 1e-3, 1.0)
+        ratio += weight / sum(recipe.values()) * (1 - reflectance) ** 2 / (2 * reflectance)
+    mixed = 1 + ratio - np.sqrt(ratio**2 + 2 * ratio)
+    return Spectrum(name, grid, mixed, parts[0].source)
+
+
 def tabulate_spectra(spectra: Sequence[Spectrum], constituents: Sequence[str]) -> np.ndarray:
     """Reflectance of the constituents at several absorption depths over _TABLE_UM.
 
@@ -97,7 +126,7 @@ def tabulate_spectra(spectra: Sequence[Spectrum], constituents: Sequence[str]) -
     close gaps, and the last channel stands for all beyond the end of a spectrum: bands there, at
     the ends of the detectors, are in no study's use. Raises InputError for a missing spectrum.
     """
-    named = _named(spectra, constituents)
+    named = find_spectra(spectra, constituents)
     table = np.empty((DEPTH_NODES.size, len(constituents), _TABLE_UM.size))
     for index, name in enumerate(constituents):
         used = np.isfinite(named[name].reflectance)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -13,8 +13,9 @@ from rasterio.windows import Window
 
 from gossan.products.sun import sun_position
 from gossan.raster import Grid
+from gossan.twin.coating import CoatedGround
 from gossan.twin.epithermal import EpithermalGround
-from gossan.twin.grounds import Ground, check_difficulty, check_size, find_ground
+from gossan.twin.grounds import Ground, check_coating, check_difficulty, check_size, find_ground
 from gossan.twin.iron import IronGround
 from gossan.twin.porphyry import ALTERATION, DISTRICT_M, FIELD_ZONES, PorphyryGround
 from gossan.twin.terrain import Terrain
@@ -38,7 +39,7 @@ class Site:
 
     name: str
     ground: Ground
-    terrain: Terrain
+    terrain: Terrain | CoatedGround
     grid: Grid
     first_px: tuple[int, int] = (0, 0)
 
@@ -85,14 +86,21 @@ class Site:
         return (column < edge) | (column > grid.width * (1 - _SLANT) + edge)
 
 
-def find_site(name: str, *, seed: int, size_px: Sequence[int], difficulty: float) -> Site:
+def find_site(
+    name: str, *, seed: int, size_px: Sequence[int], difficulty: float, coating: float = 0.0
+) -> Site:
     """The ground `name` of the catalogue; size_px: one side, or columns and rows, of its own.
 
-    Raises InputError for an unknown ground, and for a size or a difficulty that it cannot have.
+    coating: share of the coat over bare ground, see `CoatedGround`; 0: none.
+
+    Raises InputError for an unknown ground, and for a size, a difficulty or a coating that it
+    cannot have.
     """
     columns, rows = check_size(name, size_px)
     check_difficulty(difficulty)
-    return _MAKERS[name](name, seed, (columns, rows), difficulty)
+    check_coating(coating)
+    bare = _MAKERS[name](name, seed, (columns, rows), difficulty)
+    return replace(bare, terrain=CoatedGround(bare.terrain, coating)) if coating else bare
 
 
 def _extent(ground: Ground, size_px: tuple[int, int]) -> tuple[float, float]:

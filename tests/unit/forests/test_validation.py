@@ -1,11 +1,14 @@
 import numpy as np
 
 from gossan.accuracy.blocks import Bootstrap
-from gossan.forests.samples import Plan, Samples
-from gossan.forests.validation import Ground, Options, Test, compare_tests
+from gossan.forests.exercises import Options
+from gossan.forests.ground import Ground
+from gossan.forests.plans import Plan
+from gossan.forests.samples import Samples
+from gossan.forests.validation import Test, compare_tests
 from gossan.legend import MapClass
 
-OPTIONS = Options(bootstrap=Bootstrap(24, 200, 42), folds=8, per_class=150, threads=1)
+OPTIONS = Options(bootstrap=Bootstrap(24, 200, 42), folds=8, threads=1)
 CLASSES = [MapClass(code, name, name, "#808080") for code, name in enumerate(("ore", "soil"), 1)]
 
 
@@ -15,7 +18,8 @@ def row_of(codes, predicted, blocks):
     samples = Samples(np.arange(n), np.arange(n), codes, np.ones(n, bool))
     ground = Ground(samples, {}, {}, {}, np.array(blocks))
     test = Test(
-        "random", "pixel", np.arange(n), np.array(predicted), (Plan(),), (), (np.arange(n),), (9,)
+        *("random", "pixel", np.arange(n), np.array(predicted), (Plan(),), ()),
+        *((np.arange(9),), (np.arange(n),)),
     )
     (row,) = compare_tests(ground, [test], CLASSES, OPTIONS)
     return row

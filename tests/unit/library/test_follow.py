@@ -8,7 +8,7 @@ from gossan.cube.atmosphere import solve_corrections
 from gossan.cube.corrections import Scene
 from gossan.cube.normalisation import normalise_minmax
 from gossan.errors import InputError
-from gossan.library.follow import follow_cube
+from gossan.library.follow import follow_cube, require_reflectance
 from gossan.minerals.groups import group_bands
 from gossan.minerals.scene_angle import direct_references, map_scene_angles, measure_mean
 from gossan.raster import BandTable
@@ -123,3 +123,32 @@ def test_a_library_that_cannot_follow_is_told(record, said):
     with pytest.raises(InputError, match=r"^cube\.json: ") as fault:
         follow_cube(records("1um")[14], BANDS, record, "cube.json")
     assert said in str(fault.value)
+
+
+def test_quac_makes_reflectance_of_ratios_so_the_library_stays():
+    record = {
+        "corrections": [{"method": "iarr", "mean": {"a": 0.1, "b": 0.3}}, {"method": "quac"}],
+        "normalisation": "none",
+    }
+    spectra = np.array([[0.2, 0.5]])
+    assert np.array_equal(follow_cube(spectra, ["a", "b"], record, "cube.json"), spectra)
+
+
+@pytest.mark.parametrize(
+    ("atmosphere", "normalisation", "relative"),
+    [
+        ("L1TP dos1 iarr", "none", True),
+        ("log_residuals", "none", True),
+        ("L2SP", "minmax", True),
+        ("L1TP iarr quac", "none", False),
+        ("L2SP", "clip", False),
+        ("", "", False),
+    ],
+)
+def test_a_relative_cube_without_its_record_is_refused(atmosphere, normalisation, relative):
+    tags = {"ATMOSPHERE": atmosphere, "NORMALISATION": normalisation}
+    if relative:
+        with pytest.raises(InputError, match="give the cube's record"):
+            require_reflectance(tags, "cube.tif")
+    else:
+        require_reflectance(tags, "cube.tif")

@@ -41,12 +41,12 @@ def test_each_row_has_its_record_whatever_their_order():
     tests = forest_tests(rows, records[::-1])
     assert [(t.plan, t.protocol) for t in tests] == [(r["plan"], r["protocol"]) for r in rows]
     assert all(f"{t.plan}, {t.protocol}" in t.record["method"] for t in tests)
-    assert [t.blocked for t in tests] == [False] * 3 + [True] * 3
+    assert [t.own for t in tests] == [True] * 3 + [False] * 3
 
 
 def test_a_row_without_a_record_is_named():
     rows, records = validated("pixel", "chosen")
-    with pytest.raises(InputError, match="no record of 'Random forest, chosen, blocked split'"):
+    with pytest.raises(InputError, match="no record of 'Forest, chosen, blocked split'"):
         forest_tests(rows, records[:-1])
 
 

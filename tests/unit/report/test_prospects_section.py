@@ -78,7 +78,7 @@ def validation(random, blocked, half=0.05, plans=("pixel", "windows", "chosen"))
     for protocol, accuracy in (("random", random), ("blocked", blocked)):
         for plan in plans:
             rows.append(row(plan, protocol))
-            records.append(record(f"Random forest, {plan}, {protocol} split", accuracy, half))
+            records.append(record(f"Forest, {plan}, {protocol} split", accuracy, half))
     return rows, records
 
 
@@ -148,7 +148,7 @@ def test_a_gap_is_owed_to_nearness_only_beyond_both_intervals():
     assert "With plan pixel" in gaps(0.7, 0.55)
     assert "With the chosen features" in gaps(0.7, 0.55)
     assert "overlap, so how much of that is chance is open" in gaps(0.7, 0.65)
-    assert "score no lower than the random split" in gaps(0.6, 0.65)
+    assert "on spatial blocks is no lower than in the random split" in gaps(0.6, 0.65)
     assert "no intervals to judge that by" in gaps(0.7, 0.5, None)
 
 

@@ -1,0 +1,101 @@
+"""Plans: what a forest is told to learn from, what it sees of a pixel, and how it is grown."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from gossan.errors import InputError
+from gossan.forests.features import Recipe
+from gossan.forests.forest import ForestSettings
+
+LAYERS = ("cube", "all")
+OWN, ROOT, BALANCED = "own", "root", "balanced"
+SHARES = {OWN: 1.0, ROOT: 0.5, BALANCED: 0.0}
+"""Powers of a class's number of points that its share in training is in proportion to."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A forest to train: its name, its layers ("cube", or "all" with the extra rasters), recipe
+    and settings.
+
+    `shares` says which share of the points that it learns each class has at most: "own", that
+    which it has among the points; "balanced", the same as all others; "root", in proportion to
+    the square root of its own, between the two.
+    """
+
+    name: str = "pixel"
+    layers: str = "cube"
+    shares: str = OWN
+    recipe: Recipe = field(default_factory=Recipe)
+    settings: ForestSettings = field(default_factory=ForestSettings)
+
+    def to_json(self) -> dict:
+        """The plan as `parse_plan` reads it."""
+        return {
+            "name": self.name,
+            "layers": self.layers,
+            "shares": self.shares,
+            **asdict(self.recipe) | {"windows_px": list(self.recipe.windows_px)},
+            **asdict(self.settings),
+        }
+
+
+def parse_plan(value: object, where: str) -> Plan:
+    """A plan from the keys of `Plan.to_json`, of which none is needed.
+
+    Raises InputError, naming `where`, for unknown keys and for values without meaning.
+    """
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: a plan is an object with keys such as windows_px and trees")
+    known = Plan().to_json()
+    for key, item in value.items():
+        if key not in known:
+            raise InputError(f"{where}: key {key!r} is unknown; there are {', '.join(known)}")
+        wanted = type(known[key])
+        if key == "learning_rate" and type(item) is int:
+            wanted = int
+        if key != "max_features" and type(item) is not wanted:
+            raise InputError(f"{where}: {key} is {item!r}, not a {wanted.__name__}")
+    keys = known | value
+    for key, choices in (("layers", LAYERS), ("shares", SHARES)):
+        if keys[key] not in choices:
+            raise InputError(f"{where}: {key} is {keys[key]!r}; use one of: {', '.join(choices)}")
+    if not keys["name"]:
+        raise InputError(f"{where}: name is empty; name the plan")
+    for key in ("differences", "ratios"):
+        if keys[key] and keys["layers"] != "cube":
+            raise InputError(
+                f"{where}: {key} are of the cube's bands, which share a unit; use layers cube"
+            )
+    sides = keys["windows_px"]
+    if not all(type(side) is int for side in sides):
+        raise InputError(f"{where}: windows_px holds {keys['windows_px']}, not whole numbers")
+    try:
+        recipe = Recipe(
+            **{name: keys[name] for name in asdict(Recipe())} | {"windows_px": tuple(sides)}
+        )
+        settings = ForestSettings(**{name: keys[name] for name in asdict(ForestSettings())})
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    return Plan(keys["name"], keys["layers"], keys["shares"], recipe, settings)
+
+
+def read_plans(path: str | Path) -> list[Plan]:
+    """The plans of a JSON file: one object, or a list of objects with different names."""
+    path = Path(path)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; write the plans first") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); correct it") from error
+    items = value if isinstance(value, list) else [value]
+    if not items:
+        raise InputError(f"{path}: holds no plan; give one or more")
+    plans = [parse_plan(item, f"{path}, plan {n}") for n, item in enumerate(items, start=1)]
+    names = [plan.name for plan in plans]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{path}: two plans are called {name!r}; give each its own name")
+    return plans
