@@ -9,10 +9,17 @@ def rasters_of(wildcards):
     return [in_twin(wildcards, name) for name in PLAN.TWIN_RASTERS]
 
 
+# Endings of rasters of a truth, from which points are drawn.
+TRUTH_RASTERS = (".tif", ".tiff")
+
+
 def points_of(wildcards):
-    """The labelled points that forests learn from."""
-    sampled = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/samples/samples.gpkg"
-    return section("prospects", "points", "train")(wildcards) or sampled
+    """The labelled points that forests learn from: given, drawn from a truth, or sampled."""
+    folder = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/samples"
+    given = section("prospects", "points", "train")(wildcards)
+    if given.lower().endswith(TRUTH_RASTERS):
+        return f"{folder}/points.csv"
+    return given or f"{folder}/samples.gpkg"
 
 
 def test_points_of(wildcards):

@@ -41,6 +41,38 @@ rule sample_strata:
         " 2> {log:q}"
 
 
+rule sample_truth:
+    input:
+        **code("sample_truth"),
+        cube="<cube>",
+        truth=section("prospects", "points", "train"),
+        classes=cover_classes,
+    output:
+        "<prospects>/samples/points.csv",
+    log:
+        "<logs>/sample_truth/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/sample_truth/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("sample_truth"),
+        points=lambda wildcards: flags(
+            **pick(section("prospects", "points")(wildcards), "count", "test_share", "label")
+        ),
+        seed=SETTINGS["accuracy"]["seed"],
+    message:
+        "Drawing labelled points of {wildcards.scene} from its truth"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --truth {input.truth:q}"
+        " --classes {input.classes:q} {params.points} --seed {params.seed} --samples {output:q}"
+        " --threads {threads}"
+        " 2> {log:q}"
+
+
 rule label_iron:
     input:
         **code("label_iron"),
