@@ -215,14 +215,14 @@ def helps():
 def test_a_tool_knows_the_flags_that_the_documents_give_it(command, helps):
     _, script, *words = body(command)
     said = helps(script)
-    known = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", said))
+    known = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", said))
     given = {word for word in words if word.startswith("--")}
     assert given <= known
     if script == "benchmarks/run.py":
         assert re.search(rf"\b{words[0]}\b", said)
     # Flags that the usage does not put in brackets must be given.
     usage = re.sub(r"\[[^\[\]]*\]", "", re.sub(r"\[[^\[\]]*\]", "", said.partition("\n\n")[0]))
-    assert set(re.findall(r"--[a-z][a-z-]*", usage)) <= given
+    assert set(re.findall(r"--[a-z][a-z0-9-]*", usage)) <= given
 
 
 def test_what_is_neither_planned_nor_parsed_has_a_reason():
