@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from gossan.accuracy.blocks import Bootstrap, estimate
 from gossan.accuracy.scores import score_confusion
@@ -31,6 +30,7 @@ from gossan.forests.samples import draw_truth
 from gossan.forests.validation import Test, count_test, run_chosen
 from gossan.legend import MapClass, read_classes
 
+ROOT = Path(__file__).resolve().parents[1]
 PLANS = ROOT / "resources/static/forest_plans.json"
 CLASSES = ROOT / "resources/static/minerals.csv"
 POINTS = 48_000

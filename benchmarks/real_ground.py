@@ -21,14 +21,14 @@ import rasterio
 from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+from gossan.errors import InputError
+from gossan.files import read_json, write_json
+from gossan.legend import read_classes
+from gossan.library.readers import read_library, select_from_libraries
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from gossan.errors import InputError  # noqa: E402
-from gossan.files import read_json, write_json  # noqa: E402
-from gossan.legend import read_classes  # noqa: E402
-from gossan.library.readers import read_library, select_from_libraries  # noqa: E402
-
 MINERALS = ROOT / "resources/static/minerals.csv"
 SPREAD = ROOT / "resources/static/record_spread.csv"
 GROUPS = {

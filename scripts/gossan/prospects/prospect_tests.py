@@ -2,10 +2,11 @@
 
 validate_forest.py tests each plan, and the one that its training points chose, in three protocols:
 `random`, the samples' own split; `blocked`, spatial blocks; `carried`, from one half of the ground
-to the other. It writes a table of scores, a row per test, and an accuracy record per row. The entry
-of a study in published.json may hold `tests`, each with `source`, `split` (what the samples' own split
-is called), `n`, `overall_accuracy`, `kappa`, `macro_f1` and `f1` by class, and with the `scene`
-that it was made on where that is a scene of the workflow.
+to the other. It writes a table of scores, a row per test, and an accuracy record per row.
+
+The entry of a study in published.json may hold `tests`, each with `source`, `split` (what the
+samples' own split is called), `n`, `overall_accuracy`, `kappa`, `macro_f1` and `f1` by class, and
+with the `scene` that it was made on where that is a scene of the workflow.
 """
 
 from collections.abc import Mapping, Sequence
