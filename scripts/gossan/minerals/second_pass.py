@@ -173,7 +173,9 @@ def teach_forest(
     ]
     rows = np.concatenate(places)
     features = log_ratios(sample[rows].T)
-    settings = ForestSettings("extra", 200, "sqrt", 6, 3, seed)
+    settings = ForestSettings(
+        trees="extra", estimators=200, min_samples_split=6, min_samples_leaf=3, seed=seed
+    )
     model = grow_forest(features.T, lesson.codes[rows], settings, threads)
     names = [str(code) for code in model.classes_]
     forest = flatten_forest(model, names, [str(place) for place in range(len(features))])
