@@ -143,7 +143,7 @@ def test_a_key_of_one_study_leaves_the_other_alone(project):
     run = snakemake(project, "--cores", "1", "--dry-run", *SMALL, "other_mad.yaml")
     rules = set().union(*planned(run.stdout).values())
     assert "map_anomalies" in rules
-    assert not {"map_spectral_angles", "transform_wavelets", "score_alteration"} & rules
+    assert not {"map_mineral_group", "transform_wavelets", "score_alteration"} & rules
 
 
 def test_nothing_is_left_half_written(project):
@@ -179,7 +179,7 @@ def test_an_edit_reruns_what_imports_the_module_and_a_revert_nothing(project):
     text = module.read_text()
     module.write_text(text + "# a comment\n")
     run = snakemake(project, "--cores", "1", "--dry-run", *SMALL)
-    importing = {"map_spectral_angles", "score_alteration", "label_iron", "assess_detectors"}
+    importing = {"map_mineral_group", "score_alteration", "label_iron", "assess_detectors"}
     reasons = planned(run.stdout)
     assert reasons.pop("params have changed since last execution") == importing
     followers = reasons.pop("input files updated by another job")
@@ -194,7 +194,7 @@ def test_a_changed_key_reruns_its_rules_and_no_earlier_one(project):
     run = snakemake(project, "--cores", "1", "--dry-run", *OTHER_SEED)
     rules = set().union(*planned(run.stdout).values())
     assert "assess_minerals" in rules
-    assert not {"simulate_file", "preprocess_scene", "map_spectral_angles"} & rules
+    assert not {"simulate_file", "preprocess_scene", "map_mineral_group"} & rules
 
 
 def test_two_cores_give_the_same_bytes_as_one(project, tmp_path):
