@@ -27,6 +27,7 @@ from rasterio.env import set_gdal_config
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified, verify_tiles
 from gossan.errors import InputError
 from gossan.files import staged
 
@@ -190,6 +191,19 @@ def _open(path: Path) -> rasterio.DatasetReader:
         return rasterio.open(path)
     except RasterioError as error:
         raise InputError(f"{path}: not a readable raster ({error}); replace the file") from error
+
+
+def verify_raster(path: str | Path, indexes: Sequence[int] | None = None) -> None:
+    """Raise InputError where the checksum of a tile of a raster file is wrong.
+
+    For files of which single pixels are read, or that GDAL reads through a warp; what reads
+    blocks does so by `read_verified`. `indexes` are the bands to look through (default: all).
+    """
+    with _open(Path(path)) as dataset:
+        try:
+            verify_tiles(dataset, indexes)
+        except RasterioError as error:
+            raise InputError(f"{path}: is damaged ({error}); get or make it again") from error
 
 
 def _info(path: Path, dataset: rasterio.DatasetReader) -> RasterInfo:
@@ -365,7 +379,7 @@ class _Reader:
     def _read_file(self, info: RasterInfo, window: Window) -> np.ndarray:
         try:
             with self._datasets.borrow(info.path) as dataset:
-                stored = dataset.read(window=window)
+                stored = read_verified(dataset, window=window)
         except RasterioError as error:
             raise InputError(
                 f"{info.path}: broken or truncated near row {window.row_off}; fetch it again"

@@ -15,9 +15,10 @@ from rasterio.windows import Window
 from rasterio.windows import bounds as window_bounds
 from rasterio.windows import transform as window_transform
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.legend import MapClass
-from gossan.raster import Grid, is_synthetic
+from gossan.raster import Grid, is_synthetic, verify_raster
 
 NO_TRUTH = -1
 """Value of a pixel that nothing is known of."""
@@ -82,10 +83,12 @@ def _open_raster(path: Path, grid: Grid) -> Truth:
         tags = source.tags()
         same = Grid.of(source) == grid
         nodata = source.nodata
+    if not same:
+        verify_raster(path)
 
     def read_same(window: Window) -> np.ndarray:
         with rasterio.open(path) as source:
-            return _mark_nodata(source.read(window=window), nodata)
+            return _mark_nodata(read_verified(source, window=window), nodata)
 
     # Outside the truth the warper fills with nodata, so one must be declared: 255 is no class.
     fill = 255 if nodata is None else nodata

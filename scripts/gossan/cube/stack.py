@@ -20,6 +20,7 @@ from rasterio.warp import transform as transform_points
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.cube.bands import SENSORS, StackBands, sensor_bits
 from gossan.errors import InputError
 from gossan.raster import BLOCK_BYTES, BandTable, Datasets, Grid, RasterInfo, decode, read_info
@@ -367,7 +368,7 @@ class SensorStack:
         values = np.full((len(layer.bands), reach.height, reach.width), np.nan, np.float32)
         try:
             with self._datasets.borrow(layer.info.path) as dataset:
-                stored = dataset.read(layer.bands, window=window)
+                stored = read_verified(dataset, layer.bands, window)
         except RasterioError as error:
             raise InputError(
                 f"{layer.info.path}: broken or truncated near row {window.row_off}; make it again"

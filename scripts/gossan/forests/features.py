@@ -25,6 +25,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.raster import (
     BLOCK_BYTES,
@@ -37,6 +38,7 @@ from gossan.raster import (
     grow_window,
     read_info,
     split_blocks,
+    verify_raster,
 )
 from gossan.transforms.wavelets import Transform, split_block
 
@@ -277,6 +279,9 @@ class Stack:
         self.notes: list[str] = []
         self._extras = [read_info(path) for path in extras]
         self._methods = [self._resampling(info) for info in self._extras]
+        for info, method in zip(self._extras, self._methods, strict=True):
+            if method is not None:
+                verify_raster(info.path)
         cube_names = [name for info in self._cube for name in _band_names(info, False)]
         self.cube_layers = tuple(range(len(cube_names)))
         self.layers = (
@@ -325,7 +330,9 @@ class Stack:
         for place, (info, method) in enumerate(zip(infos, methods, strict=True)):
             try:
                 with self._datasets.borrow(place) as dataset:
-                    stored = dataset.read(window=window)
+                    # What is warped was looked through as a whole.
+                    read = read_verified if method is None else rasterio.DatasetReader.read
+                    stored = read(dataset, window=window)
             except RasterioError as error:
                 raise InputError(
                     f"{info.path}: broken or truncated near row {window.row_off}; fetch it again"

@@ -27,6 +27,7 @@ from gossan.raster import (
     decode,
     is_synthetic,
     read_info,
+    verify_raster,
 )
 from gossan.tables import read_table
 
@@ -260,6 +261,7 @@ def _windows(
     `indexes` are the bands to read, from 1 (default: all).
     """
     bound_gdal_cache()
+    verify_raster(info.path, indexes)
     with rasterio.open(info.path) as dataset:
         for row, column in zip(rows, columns, strict=True):
             try:

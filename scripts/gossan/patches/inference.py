@@ -15,6 +15,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.networks.headers import (
@@ -252,7 +253,7 @@ def read_bands(info: RasterInfo, places: Sequence[int]) -> Callable[[Window], np
     def read(window: Window) -> np.ndarray:
         try:
             with rasterio.open(info.path) as dataset:
-                return dataset.read(indexes, window=window)
+                return read_verified(dataset, indexes, window)
         except RasterioError as error:
             raise InputError(
                 f"{info.path}: broken or truncated near row {window.row_off}; fetch it again"

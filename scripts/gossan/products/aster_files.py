@@ -27,6 +27,7 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.products.xml_metadata import XML_MAX_BYTES, parse_xml
 from gossan.raster import Datasets, Grid
@@ -435,7 +436,7 @@ class TiffFolder:
         telescope = TELESCOPE_OF[band]
         try:
             with self._datasets.borrow(telescope) as dataset:
-                return dataset.read(TELESCOPES[telescope].index(band) + 1, window=window)
+                return read_verified(dataset, TELESCOPES[telescope].index(band) + 1, window)
         except RasterioError as error:
             raise InputError(
                 f"{self._paths[telescope]}: cannot be read at row {window.row_off}, column "

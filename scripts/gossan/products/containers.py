@@ -27,6 +27,7 @@ from gossan.errors import InputError
 
 # Products have tens of files; the largest, 224 bands of int16, has about 1 GB unpacked.
 MOST_MEMBERS, MOST_BYTES = 1000, 4 << 30
+_CHUNK_BYTES = 1 << 20
 _DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -75,7 +76,11 @@ class Container(ABC):
             return file.read(self._rules.metadata_max_bytes + 1)
 
     def locate(self, names: Sequence[str]) -> dict[str, str]:
-        """The files' paths for GDAL; to be called once."""
+        """The files' paths for GDAL; to be called once.
+
+        InputError for a damaged member of an archive that keeps checksums, which GDAL leaves
+        unread.
+        """
         return {name: self._locate(name) for name in names}
 
     def close(self) -> None:
@@ -160,6 +165,12 @@ class _Archive(Container):
         self._members[name] = member
 
 
+def _read_through(file: BinaryIO) -> None:
+    """Read a file to its end, where what unpacks it compares the checksum."""
+    while file.read(_CHUNK_BYTES):
+        pass
+
+
 class Zip(_Archive):
     """A product in a .zip; a deflated member is inflated as it is read (/vsizip/)."""
 
@@ -180,6 +191,14 @@ class Zip(_Archive):
                     f"{self.path}: member '{name}' is encrypted or compressed by an unusual "
                     "method; unpack the product"
                 )
+
+    def locate(self, names: Sequence[str]) -> dict[str, str]:
+        """As of every container; the members are read once, whose CRC is checked at their end."""
+        with self._opened() as archive:
+            for name in names:
+                with archive.open(self._members[name]) as file:
+                    _read_through(file)
+        return super().locate(names)
 
     @contextmanager
     def _open(self, name: str) -> Iterator[BinaryIO]:
@@ -234,6 +253,8 @@ class Tar(_Archive):
             if self._rules.is_metadata(name) and len(self._metadata) < 2:
                 with archive.extractfile(member) as file:
                     self._metadata[name] = file.read(self._rules.metadata_max_bytes + 1)
+        # The checksum of a compressed stream stands behind the end of the archive in it.
+        _read_through(archive.fileobj)
 
     def _open(self, name: str) -> io.BytesIO:
         return io.BytesIO(self._metadata[name])

@@ -20,6 +20,7 @@ import numpy as np
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.products.containers import Container
 from gossan.products.enmap_files import (
@@ -219,7 +220,7 @@ class EnmapProduct(Product):
         file = self._files[layer]
         try:
             with self._rasters.borrow(file) as dataset:
-                return dataset.read(list(places), window=window)
+                return read_verified(dataset, list(places), window)
         except RasterioError as error:
             raise InputError(
                 f"{file.label}: cannot be read at row {window.row_off}, column {window.col_off}; "

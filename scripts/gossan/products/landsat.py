@@ -30,6 +30,7 @@ from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.products.containers import Container, Folder, Rules, Tar
 from gossan.products.product import FLAGS, Product
@@ -265,7 +266,7 @@ class _Files:
         """The stored numbers of a window and the file's nodata value."""
         try:
             with self._datasets.borrow(role) as dataset:
-                return dataset.read(1, window=window), dataset.nodata
+                return read_verified(dataset, 1, window), dataset.nodata
         except RasterioError as error:
             raise InputError(
                 f"{self._labels[role]}: cannot be read at row {window.row_off}, column "

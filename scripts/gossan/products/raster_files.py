@@ -11,6 +11,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.raster import Datasets, Grid
 
@@ -67,7 +68,7 @@ class Rasters(Datasets[RasterFile]):
         for attempt in _attempts(file):
             try:
                 with self.borrow(file) as dataset:
-                    return dataset.read(window=window)
+                    return read_verified(dataset, window=window)
             except RasterioError as error:
                 what = f"cannot be read at row {window.row_off}, column {window.col_off}"
                 _fail_or_wait(file, attempt, what, error)

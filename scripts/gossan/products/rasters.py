@@ -20,6 +20,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.products.product import FLAGS, Product
 from gossan.raster import (
@@ -248,7 +249,7 @@ class RastersProduct(Product):
             bands = [self._bands[place] for place in places]
             try:
                 with self._datasets.borrow(path) as dataset:
-                    stored = dataset.read([band.place for band in bands], window=window)
+                    stored = read_verified(dataset, [band.place for band in bands], window)
             except RasterioError as error:
                 raise InputError(
                     f"{path}: broken or truncated near row {window.row_off}; fetch it again"

@@ -25,6 +25,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from scipy.sparse import csr_matrix
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.products.product import FLAGS, Product
 from gossan.raster import BandTable, Datasets, Grid
@@ -307,7 +308,7 @@ class _Image:
             window = Window(left - tile_column, top - tile_row, right - left, bottom - top)
             try:
                 with self._datasets.borrow(path) as dataset:
-                    stored = dataset.read(indexes, window=window)
+                    stored = read_verified(dataset, indexes, window)
             except RasterioError as error:
                 raise InputError(
                     f"{path}: cannot be read at row {window.row_off}; the file is damaged or "

@@ -35,7 +35,16 @@ from gossan.accuracy.truth import open_truth
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import MapClass
-from gossan.raster import BandTable, Grid, RasterInfo, decode, is_synthetic, iter_blocks, read_info
+from gossan.raster import (
+    BandTable,
+    Grid,
+    RasterInfo,
+    decode,
+    is_synthetic,
+    iter_blocks,
+    read_info,
+    verify_raster,
+)
 from gossan.sampling import GOLDEN, mix_states, smallest_of_each
 from gossan.transforms.band_search import sensor_parts
 from gossan.transforms.vegetation import (
@@ -558,6 +567,7 @@ def read_spectra(cube: str | Path, row: np.ndarray, column: np.ndarray) -> np.nd
         and column.max() < info.grid.width
     ):
         raise InputError(f"{cube}: samples lie outside of it; draw them from this cube")
+    verify_raster(info.path)
     with rasterio.open(info.path) as dataset:
         # In the order of the file, so that a tile in GDAL's cache serves all its pixels.
         for place in np.lexsort((column, row)):

@@ -19,12 +19,13 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.cube.stack import pixel_size_m, stack_grid
 from gossan.errors import InputError
 from gossan.legend import NODATA, read_classes
 from gossan.prospects.potential import HIGH as HIGH_POTENTIAL
 from gossan.prospects.potential import MEDIUM as MEDIUM_POTENTIAL
-from gossan.raster import Grid, read_info
+from gossan.raster import Grid, read_info, verify_raster
 from gossan.zones.confidence import HIGH, MEDIUM
 
 CLASSES, CONFIDENCE, POTENTIAL_MAP = "classes", "confidence", "potential"
@@ -139,6 +140,7 @@ class CodesOnGrid:
         except InputError:
             self.resampled = True
             self._require_overlap()
+            verify_raster(path)
 
     def _require_overlap(self) -> None:
         path, own = self.info.path, self.info.grid
@@ -160,7 +162,7 @@ class CodesOnGrid:
         try:
             with rasterio.open(self.info.path) as source:
                 if not self.resampled:
-                    return source.read(window=window)
+                    return read_verified(source, window=window)
                 with WarpedVRT(
                     source,
                     crs=self.grid.crs,

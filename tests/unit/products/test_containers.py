@@ -124,3 +124,25 @@ def test_a_disk_too_small(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     refuse(path, "set TMPDIR to a larger disk or unpack the product")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_whose_checksum_is_wrong_is_not_located(tmp_path, method):
+    path = tmp_path / "p.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in MEMBERS.items():
+            archive.writestr(name, content)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    refuse(path, "is not a whole archive")
+
+
+@pytest.mark.parametrize("trailer", [-8, -1])
+def test_a_compressed_tar_whose_checksum_is_wrong_is_not_read(tmp_path, trailer):
+    """Its CRC and its length stand behind the end of the archive in it."""
+    path = pack_members(tmp_path / "p.tar.gz", MEMBERS)
+    content = bytearray(path.read_bytes())
+    content[trailer] ^= 1
+    path.write_bytes(content)
+    refuse(path, "is not a whole archive")

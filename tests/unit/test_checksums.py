@@ -1,0 +1,105 @@
+"""Deflated tiles of a GeoTIFF carry a checksum, which GDAL leaves unread."""
+
+import numpy as np
+import pytest
+import rasterio
+from samples import write_raster
+
+from gossan.checksums import DamagedTileError, read_verified, verify_tiles
+from gossan.errors import InputError
+from gossan.raster import Layer, map_blocks, verify_raster
+
+SHAPE = (2, 256, 256)
+VALUES = np.random.default_rng(0).integers(0, 2000, SHAPE).astype("uint16")
+TILES = {"tiled": True, "blockxsize": 128, "blockysize": 128}
+
+
+def damage(path):
+    """Flip a bit of one of the last tiles."""
+    content = bytearray(path.read_bytes())
+    content[len(content) * 9 // 10] ^= 1
+    path.write_bytes(content)
+
+
+def silent_damage(path):
+    """Flip a bit that changes numbers without any error of GDAL's; return them."""
+    good = path.read_bytes()
+    for place in np.random.default_rng(1).integers(len(good) // 8, len(good) - 10, 400):
+        content = bytearray(good)
+        content[place] ^= 1 << int(place) % 8
+        path.write_bytes(content)
+        try:
+            with rasterio.open(path) as dataset:
+                values = dataset.read()
+        except rasterio.errors.RasterioError:
+            continue
+        if not np.array_equal(values, VALUES):
+            return values
+    raise AssertionError("no damage found that GDAL does not notice")
+
+
+@pytest.mark.parametrize("interleave", ["band", "pixel"])
+def test_a_flipped_bit_that_gdal_does_not_notice_is_noticed(tmp_path, interleave):
+    path = write_raster(
+        tmp_path / "a.tif", VALUES, compress="deflate", interleave=interleave, **TILES
+    )
+    with rasterio.open(path) as dataset:
+        assert np.array_equal(read_verified(dataset), VALUES)
+    silent_damage(path)
+    with (
+        rasterio.open(path) as dataset,
+        pytest.raises(DamagedTileError, match=r"checksum of the tile at row \d+, column \d+"),
+    ):
+        read_verified(dataset)
+
+
+def test_a_raster_in_an_archive_is_looked_through_where_it_lies(tmp_path):
+    path = write_raster(tmp_path / "a.tif", VALUES, compress="deflate", **TILES)
+    content = path.read_bytes()
+    whole = tmp_path / "whole.bin"
+    whole.write_bytes(b"12345" + content)
+    stretch = f"/vsisubfile/5_{len(content)},{whole}"
+    with rasterio.open(stretch, driver="GTiff") as dataset:
+        assert np.array_equal(read_verified(dataset), VALUES)
+    damage(whole)
+    with (
+        rasterio.open(stretch, driver="GTiff") as dataset,
+        pytest.raises(DamagedTileError),
+    ):
+        read_verified(dataset)
+
+
+def test_only_the_tiles_under_the_window_are_looked_at(tmp_path):
+    path = write_raster(tmp_path / "a.tif", VALUES, compress="deflate", **TILES)
+    damage(path)
+    with pytest.raises(InputError):
+        verify_raster(path)
+    window = rasterio.windows.Window(3, 3, 100, 100)
+    with rasterio.open(path) as dataset:
+        assert np.array_equal(read_verified(dataset, 1, window), VALUES[0, 3:103, 3:103])
+
+
+@pytest.mark.parametrize("compress", [None, "lzw", "zstd"])
+def test_other_files_have_nothing_to_look_at(tmp_path, compress):
+    path = write_raster(tmp_path / "a.tif", VALUES, compress=compress, **TILES)
+    with rasterio.open(path) as dataset:
+        verify_tiles(dataset)
+        assert np.array_equal(read_verified(dataset), VALUES)
+
+
+def test_tiles_that_were_never_written_are_whole(tmp_path):
+    path = write_raster(
+        tmp_path / "a.tif", np.zeros(SHAPE, "uint16"), compress="deflate", sparse_ok=True, **TILES
+    )
+    verify_raster(path)
+
+
+def test_a_damaged_input_stops_a_map_by_its_name(tmp_path):
+    path = write_raster(tmp_path / "a.tif", VALUES, compress="deflate", **TILES)
+    silent_damage(path)
+    layer = Layer(tmp_path / "out.tif", "float32", np.nan, ("a", "b"))
+    with pytest.raises(InputError, match=r"a\.tif: broken or truncated near row"):
+        map_blocks(lambda block: block, [path], [layer])
+    assert not (tmp_path / "out.tif").exists()
+    with pytest.raises(InputError, match=r"a\.tif: is damaged \(the checksum of the tile"):
+        verify_raster(path)
