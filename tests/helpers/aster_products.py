@@ -9,6 +9,8 @@ from affine import Affine
 from pyhdf.SD import SD, SDC
 
 NAME = "AST_L1T_00307212002072145_20150101000000_12345"
+# Version 004 has no number at the end.
+BY_BAND_NAME = "AST_L1T_00407212002072145_20250101000000"
 GROUPS = {
     "VNIR": ("1", "2", "3N"),
     "SWIR": ("4", "5", "6", "7", "8", "9"),
@@ -144,8 +146,9 @@ def write_folder(
     xml: str | None = None,
     first: tuple[float, float] = FIRST_M,
     centres_as_edges: bool = False,
+    by_band: bool = False,
 ) -> Path:
-    """Write one GeoTIFF per telescope and the XML; see sensors.aster_files on the two places."""
+    """Write GeoTIFFs by telescope or by band and the XML; `aster_tiffs` tells of the two places."""
     folder.mkdir(parents=True)
     for name, bands in GROUPS.items():
         if bands[0] not in images:
@@ -156,19 +159,27 @@ def write_folder(
         if centres_as_edges:
             across, down = pixel * (width - 1) / width, pixel * (height - 1) / height
             transform = Affine(across, 0, first[0], 0, -down, first[1])
-        with rasterio.open(
-            folder / f"{NAME}.{name}.tif",
-            "w",
-            driver="GTiff",
-            count=len(bands),
-            height=height,
-            width=width,
-            dtype=stack.dtype,
-            crs="EPSG:32639",
-            transform=transform,
-            nodata=0,
-        ) as dataset:
-            dataset.write(stack)
-            dataset.descriptions = [f"ImageData{b.rstrip('N')} {name}_Swath" for b in bands]
+        files = {f"{NAME}.{name}.tif": bands}
+        if by_band:
+            files = {
+                f"{BY_BAND_NAME}_{name}_B{band.rstrip('N'):0>2}{'N' * (band == '3N')}.tif": (band,)
+                for band in bands
+            }
+        for file, here in files.items():
+            with rasterio.open(
+                folder / file,
+                "w",
+                driver="GTiff",
+                count=len(here),
+                height=height,
+                width=width,
+                dtype=stack.dtype,
+                crs="EPSG:32639",
+                transform=transform,
+                nodata=0,
+            ) as dataset:
+                dataset.write(stack if len(here) > 1 else stack[[bands.index(here[0])]])
+                if not by_band:
+                    dataset.descriptions = [f"ImageData{b.rstrip('N')} {name}_Swath" for b in here]
     (folder / f"{NAME}.hdf.xml").write_text(xml or xml_text())
     return folder

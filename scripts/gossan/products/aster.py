@@ -2,7 +2,8 @@
 
 Formulas and tables are those of the ASTER Users Handbook, version 2 (Abrams, Hook and Ramachandran,
 JPL 2002), and of the LP DAAC's own conversion script (ASTERL1T_DN2REF): number 0 is fill, 1 zero
-radiance, and radiance = (number - 1) * unit conversion coefficient. `aster_files` reads the files.
+radiance, and radiance = (number - 1) * unit conversion coefficient. `aster_files` reads the native
+file, `aster_tiffs` GeoTIFFs.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from gossan.products.aster_files import (
     TELESCOPE_OF,
     TELESCOPES,
     HdfFile,
-    TiffFolder,
     centred,
 )
+from gossan.products.aster_tiffs import TiffFolder
 from gossan.products.product import FLAGS, Product
 from gossan.raster import BandTable, Grid
 
@@ -134,10 +135,10 @@ class AsterProduct(Product):
         self.synthetic = metadata.synthetic
         self.grids = container.grids
         self._require_bands(bands)
-        if not 0 < self.sun_elevation_deg <= 90:
+        if self.sun_elevation_deg > 90:
             raise InputError(
                 f"{metadata.name}: the sun's elevation of {self.sun_elevation_deg:g} degrees is no "
-                "daylight scene; reflectance needs 0 to 90 degrees"
+                "elevation; get the metadata again"
             )
         self.gains = {band: self._gain(band) for band in bands}
         day = metadata.acquired.date()
@@ -167,14 +168,26 @@ class AsterProduct(Product):
                 f"{name}: no reflectance of band {', '.join(unknown) or '(none named)'}; choose "
                 f"from {', '.join(BANDS)} (10-14 are thermal: radiance only)"
             )
+        metadata = self._container.metadata
+        if metadata.night or metadata.sun_elevation_deg <= 0:
+            raise InputError(
+                f"{name}: is a night granule (the sun's elevation is "
+                f"{metadata.sun_elevation_deg:g} degrees): only thermal bands are taken then, and "
+                "reflectance needs daylight; choose a scene of the day"
+            )
         swir = [band for band in bands if TELESCOPE_OF[band] == "SWIR"]
-        if swir and self._container.metadata.acquired.date() >= SWIR_DEAD_SINCE:
+        if swir and metadata.acquired.date() >= SWIR_DEAD_SINCE:
             raise InputError(
                 f"{name}: acquired {self.acquired[:10]}, but the SWIR bands are saturated since "
                 f"{SWIR_DEAD_SINCE:%d %B %Y}; choose an earlier scene or leave out bands "
                 f"{', '.join(swir)}"
             )
         missing = [band for band in bands if band not in self._container.bands]
+        if missing and not set(self._container.bands) & set(BANDS):
+            raise InputError(
+                f"{name}: holds thermal bands only, as the granules of night do; choose a scene "
+                "with VNIR and SWIR"
+            )
         if missing:
             raise InputError(
                 f"{name}: has no data of band {', '.join(missing)} "
@@ -189,6 +202,11 @@ class AsterProduct(Product):
             raise InputError(
                 f"{metadata.name}: tells no gain of band {band} (GAIN); without it numbers are no "
                 "radiance: get the native .hdf file"
+            )
+        if gain == "OFF":
+            raise InputError(
+                f"{metadata.name}: tells that band {band} was off (GAIN OFF), as in a granule of "
+                "thermal bands only; choose another scene, or leave the band out"
             )
         # "LOW" is the VNIR's one low gain.
         known = "LO1" if gain == "LOW" and TELESCOPE_OF[band] == "VNIR" else gain
@@ -315,14 +333,14 @@ def _any_saturated(parts: np.ndarray, _: np.ndarray) -> np.ndarray:
 
 
 def open_product(path: str | Path, bands: Sequence[str] = BANDS) -> AsterProduct:
-    """Open an AST_L1T product: its .hdf file, or a folder with that or with GeoTIFF and XML.
+    """Open an AST_L1T product: its .hdf file, or a folder with that or with GeoTIFFs and XML.
 
     bands: those to read as reflectance, of 1, 2, 3N and 4-9, in their order.
 
-    Raises InputError, naming file or key, for: no such file or product; a file that is not HDF4,
-    is cut short or refers to another file; XML with a document type; missing or contradictory
-    metadata; an unknown gain; bands that are missing, or SWIR bands of a scene acquired since
-    23 April 2008.
+    Raises InputError, naming file or key, for: no such file or product; a product of another kind
+    or of night; a file that is not HDF4, is cut short or refers to another file; XML with
+    entities; missing or contradictory metadata; an unknown gain; bands that are missing, or SWIR
+    bands of a scene acquired since 23 April 2008.
     """
     path = Path(path)
     if not path.exists():

@@ -1,7 +1,6 @@
-"""The two forms in which ASTER Level 1T products come, read band by band.
+"""The native HDF4 file of ASTER Level 1T products, with its metadata as ODL texts, band by band.
 
-The native HDF4 file, with its metadata as ODL texts, and a folder with one GeoTIFF per telescope
-(VNIR, SWIR, TIR) and the granule's XML. Both tell the same `Metadata` and the grid of each
+`aster_tiffs` reads the forms in GeoTIFF; both tell the same `Metadata` and the grid of each
 telescope. UPPERLEFTM and LOWERRIGHTM of the HDF4 file are (northing, easting) of pixel *centres*,
 the same ones for all telescopes, as the LP DAAC's conversion scripts take them and as the sizes of
 real products bear out; so the edges of the 15 m grid lie half a 15 m pixel off those of the 30 m
@@ -18,19 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from xml.etree.ElementTree import Element
 
 import numpy as np
-import rasterio
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from gossan.checksums import read_verified
 from gossan.errors import InputError
-from gossan.products.xml_metadata import XML_MAX_BYTES, parse_xml
-from gossan.raster import Datasets, Grid
+from gossan.raster import Grid
 
 TELESCOPES = {
     "VNIR": ("1", "2", "3N"),
@@ -47,8 +41,6 @@ _NULL_TAG, _SPECIAL_BIT, _EXTENDED_BIT, _EXTERNAL = 1, 0x4000, 0x8000, 2
 _NO_OFFSET = 0xFFFFFFFF
 _HDF_TYPES = {21: np.uint8, 23: np.uint16}
 
-_TIFF_NAME = re.compile(r"[-._](VNIR|SWIR|TIR)\.tiff?$", re.IGNORECASE)
-_GAIN = re.compile(r"\b0?([1-9]|3N|3B)\b[\s,:=\"]+([A-Z][A-Z0-9]{2})\b")
 _FALSE_NORTHING_M = 10_000_000.0
 # A northing below this in a southern zone comes without the false northing.
 _LEAST_SOUTHERN_NORTHING_M = 1_000_000.0
@@ -118,7 +110,10 @@ def _items(value: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a product says of itself, whatever its form. `gains` maps bands to HGH, NOR, ..."""
+    """What a product says of itself, whatever its form.
+
+    `gains` maps bands to HGH, NOR, ...; `night` says that the granule calls itself one.
+    """
 
     name: str
     product_id: str
@@ -127,6 +122,7 @@ class Metadata:
     sun_elevation_deg: float
     gains: Mapping[str, str]
     synthetic: bool
+    night: bool = False
 
 
 class _Odl:
@@ -164,7 +160,7 @@ class _Odl:
         values = self.find(name)
         if not values:
             raise InputError(f"{self.path}: key {name} is missing from the metadata")
-        numbers = [_number(value) for value in values]
+        numbers = [to_number(value) for value in values]
         if len(numbers) != count or not np.isfinite(numbers).all():
             raise InputError(
                 f"{self.path}: {name} = {', '.join(values)}; expected {count} number(s)"
@@ -176,7 +172,8 @@ class _Odl:
         return {_band_name(band): gain.upper() for band, gain in pairs}
 
 
-def _number(text: str) -> float:
+def to_number(text: str) -> float:
+    """The number in a text; NaN for other text."""
     try:
         return float(text)
     except ValueError:
@@ -187,7 +184,8 @@ def _band_name(text: str) -> str:
     return text.strip().upper().lstrip("0")
 
 
-def _moment(name: str, day: str, time: str) -> datetime:
+def to_moment(name: str, day: str, time: str) -> datetime:
+    """Date and time of day, in digits with any signs between them; InputError names `name`."""
     date_digits, time_digits = re.sub(r"\D", "", day), re.sub(r"\D", "", time)
     stamp = f"{date_digits:0<8.8}{time_digits:0<12.12}"
     try:
@@ -362,163 +360,10 @@ def _describe_hdf(path: Path, odl: _Odl) -> Metadata:
     return Metadata(
         name=str(path),
         product_id=Path(granule[0]).stem if granule and granule[0] else path.stem,
-        acquired=_moment(str(path), odl.text("CALENDARDATE"), odl.text("TIMEOFDAY")),
+        acquired=to_moment(str(path), odl.text("CALENDARDATE"), odl.text("TIMEOFDAY")),
         sun_azimuth_deg=azimuth,
         sun_elevation_deg=elevation,
         gains=odl.gains(),
         synthetic=any("gossan" in value.lower() for o in odl.objects for value in o.values),
-    )
-
-
-# ---- one GeoTIFF per telescope ------------------------------------------------------------------
-
-
-class TiffFolder:
-    """A product as one GeoTIFF per telescope and an XML file; a dataset per thread and file.
-
-    Attributes as those of `HdfFile`.
-    """
-
-    def __init__(self, path: Path):
-        """Open and check the files; raises InputError naming file and key."""
-        self.path = path
-        names = sorted(entry.name for entry in path.iterdir() if entry.is_file())
-        self._paths: dict[str, Path] = {}
-        for name in names:
-            match = _TIFF_NAME.search(name)
-            if match and self._paths.setdefault(match[1].upper(), path / name) != path / name:
-                raise InputError(f"{path}: holds two {match[1].upper()} files; keep one product")
-        xmls = [n for n in names if n.lower().endswith(".xml") and ".aux." not in n.lower()]
-        if not self._paths or len(xmls) != 1:
-            raise InputError(
-                f"{path}: holds {len(self._paths) or 'no'} VNIR, SWIR or TIR GeoTIFF file(s) and "
-                f"{len(xmls) or 'no'} .xml file(s); an ASTER product folder has an .hdf file, or "
-                "such files with their one .xml"
-            )
-        self._datasets = Datasets(self._open)
-        try:
-            self._check(path / xmls[0])
-        except InputError:
-            self.close()
-            raise
-
-    def _check(self, xml: Path) -> None:
-        tags: dict[str, str] = {}
-        notes: list[str] = []
-        self.grids: dict[str, Grid] = {}
-        for telescope in TELESCOPES:
-            if telescope not in self._paths:
-                continue
-            with self._datasets.borrow(telescope) as dataset:
-                self.grids[telescope], note = _tiff_grid(self._paths[telescope], dataset, telescope)
-                tags |= {f"{telescope} {key}": text for key, text in dataset.tags().items()}
-            notes += [note] if note else []
-        if len({grid.crs for grid in self.grids.values()}) > 1:
-            raise InputError(f"{self.path}: its files have different reference systems; one is due")
-        self.bands = tuple(b for telescope in self.grids for b in TELESCOPES[telescope])
-        self.notes = tuple(dict.fromkeys(notes))
-        root = parse_xml(_read_at_most(xml, XML_MAX_BYTES + 1), str(xml))
-        product_id = _TIFF_NAME.sub("", next(iter(self._paths.values())).name)
-        self.metadata = _describe_xml(xml, root, tags, product_id)
-
-    def _open(self, telescope: str) -> rasterio.DatasetReader:
-        path = self._paths[telescope]
-        try:
-            # Only GeoTIFF: a file of another format under this name could point anywhere.
-            return rasterio.open(path, driver="GTiff")
-        except RasterioError as error:
-            raise InputError(
-                f"{path}: cannot be opened as GeoTIFF; it is damaged or cut short, get it again"
-            ) from error
-
-    def read(self, band: str, window: Window) -> np.ndarray:
-        """Stored numbers of a window of the band's native grid, (rows, columns)."""
-        telescope = TELESCOPE_OF[band]
-        try:
-            with self._datasets.borrow(telescope) as dataset:
-                return read_verified(dataset, TELESCOPES[telescope].index(band) + 1, window)
-        except RasterioError as error:
-            raise InputError(
-                f"{self._paths[telescope]}: cannot be read at row {window.row_off}, column "
-                f"{window.col_off}; it is damaged or cut short, get it again"
-            ) from error
-
-    def close(self) -> None:
-        """Close the files."""
-        self._datasets.close()
-
-
-def _read_at_most(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(size)
-
-
-def _tiff_grid(path: Path, dataset: rasterio.DatasetReader, telescope: str) -> tuple[Grid, str]:
-    """The grid of a telescope's file and a note on what had to be mended.
-
-    Archives are known to have laid the corners, which are pixel centres, on the outer edges (the
-    per-telescope files of the Planetary Computer): then the pixels come out a little too small,
-    and the grid is set right by half a pixel.
-    """
-    bands = TELESCOPES[telescope]
-    if dataset.count != len(bands) or not np.issubdtype(dataset.dtypes[0], np.unsignedinteger):
-        raise InputError(
-            f"{path}: holds {dataset.count} band(s) of {dataset.dtypes[0]}; a {telescope} file "
-            f"holds the numbers of bands {', '.join(bands)}"
-        )
-    for band, description in zip(bands, dataset.descriptions, strict=True):
-        told = re.search(r"(?:ImageData|Band)_?0?(\d+)", description or "")
-        if told and told[1] != band.rstrip("N"):
-            raise InputError(f"{path}: calls '{description}' what should be band {band}; reorder")
-    if dataset.crs is None or not dataset.crs.is_projected:
-        raise InputError(f"{path}: has no projected reference system; an L1T product has UTM")
-    a, b, c, d, e, f = dataset.transform[:6]
-    if b or d or a <= 0 or e >= 0:
-        raise InputError(f"{path}: is not north-up; an L1T product is")
-    pixel = PIXEL_M[telescope]
-    grid = Grid.of(dataset)
-    if math.dist((a, -e), (pixel, pixel)) * max(grid.shape) < 0.01 * pixel:
-        return grid, ""
-    spans = (a * grid.width, -e * grid.height)
-    centres = (pixel * (grid.width - 1), pixel * (grid.height - 1))
-    if math.dist(spans, centres) < 0.01 * pixel:
-        mended = Grid(grid.crs, centred((round(c, 3), round(f, 3)), pixel), *grid.shape[::-1])
-        return mended, "pixel centres were stored as the files' outer edges: set right"
-    raise InputError(f"{path}: has pixels of {a:g} m; {telescope} has {pixel:g} m")
-
-
-def _describe_xml(xml: Path, root: Element, tags: Mapping[str, str], product_id: str) -> Metadata:
-    """Metadata from the granule's XML; gains from there or from the GeoTIFF tags."""
-    attributes: dict[str, list[str]] = {}
-    for entry in root.iter("PSA"):
-        name = (entry.findtext("PSAName") or "").strip().upper()
-        values = [(value.text or "").strip() for value in entry.iter("PSAValue")]
-        attributes.setdefault(name, []).extend(values)
-
-    def text(key: str) -> str:
-        found = next(root.iter(key), None)
-        if found is None or not found.text:
-            raise InputError(f"{xml}: element {key} is missing")
-        return found.text.strip()
-
-    def number(key: str) -> float:
-        value = _number(next(iter(attributes.get(key.upper(), [])), ""))
-        if not math.isfinite(value):
-            raise InputError(f"{xml}: the attribute {key} is missing or not a number")
-        return value
-
-    gains: dict[str, str] = {}
-    told = {name: " ".join(values) for name, values in attributes.items()} | dict(tags)
-    for name, value in told.items():
-        if "GAIN" in name.upper():
-            gains |= dict(_GAIN.findall(value.upper()))
-    has_azimuth = "SOLAR_AZIMUTH_ANGLE" in attributes
-    return Metadata(
-        name=str(xml),
-        product_id=product_id,
-        acquired=_moment(str(xml), text("CalendarDate"), text("TimeofDay")),
-        sun_azimuth_deg=number("Solar_Azimuth_Angle") if has_azimuth else None,
-        sun_elevation_deg=number("Solar_Elevation_Angle"),
-        gains=gains,
-        synthetic=any("gossan" in value.lower() for value in told.values()),
+        night=" ".join(odl.find("DAYNIGHTFLAG")).upper() == "NIGHT",
     )

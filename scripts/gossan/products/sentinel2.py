@@ -343,7 +343,7 @@ def open_product(
     bands: those to read, of ALL_BANDS, in their order. resolution_m: 10, 20 or 60.
 
     Raises InputError, naming file, element or key, for: no such file or product; several dates;
-    Level-1C; a damaged or unsafe .zip; XML with a document type; missing metadata; an offset that
+    Level-1C; a damaged or unsafe .zip; XML with entities; missing metadata; an offset that
     should be told and is not; an unknown spacecraft; a date without SCL; missing bands; images
     that do not lie on each other; a server that does not answer.
     """

@@ -90,8 +90,8 @@ def is_safe(path: Path) -> bool:
 def describe_safe(path: Path) -> Description:
     """Read the metadata of a .SAFE folder or .zip and find its rasters.
 
-    Raises InputError, naming file and element, for a damaged or unsafe archive, XML with a
-    document type, Level-1C, missing metadata, a scale that is no scale, and a baseline from 04.00
+    Raises InputError, naming file and element, for a damaged or unsafe archive, XML with
+    entities, Level-1C, missing metadata, a scale that is no scale, and a baseline from 04.00
     on whose metadata tell no offset.
     """
     container, root = _open_safe(path)

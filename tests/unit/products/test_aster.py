@@ -1,5 +1,7 @@
 """The ASTER reader: both forms, calibration, grids, averaging, flags and bad input."""
 
+import json
+import shutil
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -9,6 +11,7 @@ import pytest
 import rasterio
 from aster_products import (
     BANDS,
+    BY_BAND_NAME,
     FIRST_M,
     GROUPS,
     NAME,
@@ -285,6 +288,170 @@ def test_gains_may_stand_in_the_geotiff_tags(tmp_path, images):
         assert set(product.gains.values()) == {"HGH"}
 
 
+def test_a_part_of_files_whose_centres_are_their_edges_lies_within_half_a_pixel(tmp_path, images):
+    folder = write_folder(tmp_path / "cog", images, centres_as_edges=True)
+    (folder / f"{NAME}.VNIR.tif").unlink()
+    whole = folder / f"{NAME}.SWIR.tif"
+    with open_product(folder, ["4"]) as product:
+        place = product.grid.place(3, 2)
+    with rasterio.open(whole) as dataset:
+        window = Window(3, 2, 8, 6)
+        profile = dataset.profile | {"width": 8, "height": 6}
+        profile["transform"] = dataset.window_transform(window)
+        stored = dataset.read(window=window)
+    with rasterio.open(whole, "w", **profile) as dataset:
+        dataset.write(stored)
+    whole.rename(folder / f"{NAME}-SWIR-cropped.tif")
+    with open_product(folder, ["4"]) as product:
+        assert product.grid.transform.a == 30.0
+        assert product.grid.shape == (6, 8)
+        assert np.abs(np.subtract(product.grid.place(0, 0), place)).max() <= 15
+        assert "outer edges: set right to within 6 m" in product.notes[0]
+
+
+GRANULE = {
+    "GranuleUR": BY_BAND_NAME,
+    "CollectionReference": {"ShortName": "AST_L1T", "Version": "004"},
+    "DataGranule": {"DayNightFlag": "Day"},
+    "TemporalExtent": {"SingleDateTime": "2002-07-21T07:21:45.123Z"},
+    "AdditionalAttributes": [
+        {"Name": "Solar_Azimuth_Angle", "Values": ["122.5"]},
+        {"Name": "Solar_Elevation_Angle", "Values": ["30.0"]},
+        {"Name": "ASTERGains", "Values": ["01 HGH, 02 NOR, 3N NOR", "04 NOR, 05 NOR, 06 NOR"]},
+        {"Name": "ASTERGains", "Values": ["07 NOR, 08 NOR, 09 NOR"]},
+    ],
+}
+CMR_XML = (
+    "<Granule><GranuleUR>x</GranuleUR><Collection><ShortName>AST_L1T</ShortName></Collection>"
+    "<Temporal><SingleDateTime>2002-07-21T07:21:45.123Z</SingleDateTime></Temporal>"
+    "<AdditionalAttributes>{}</AdditionalAttributes></Granule>"
+).format(
+    "".join(
+        f"<AdditionalAttribute><Name>{one['Name']}</Name><Values>"
+        + "".join(f"<Value>{value}</Value>" for value in one["Values"])
+        + "</Values></AdditionalAttribute>"
+        for one in GRANULE["AdditionalAttributes"]
+    )
+)
+
+
+@pytest.mark.parametrize("form", ["hdf.xml", "cmr.xml", "cmr.json", "umm.json"])
+def test_a_file_per_band_reads_as_the_native_file(tmp_path, images, form):
+    gains = gain_setting(b1="HGH")
+    folder = write_folder(tmp_path / "v4", images, by_band=True, xml=xml_text(gains))
+    (folder / f"{BY_BAND_NAME}_VNIR_QA_DataPlane.tif").write_bytes(b"")
+    if form != "hdf.xml":
+        next(folder.glob("*.xml")).unlink()
+        name = folder / f"{BY_BAND_NAME}.{form}"
+        document = {"meta": {}, "umm": GRANULE} if form == "umm.json" else GRANULE
+        name.write_text(CMR_XML if name.suffix == ".xml" else json.dumps(document))
+    hdf = write_hdf(tmp_path / "scene.hdf", images, gains=gains)
+    with open_product(hdf) as one, open_product(folder) as two:
+        assert two.product_id == BY_BAND_NAME
+        assert two.collection == "004"
+        assert (two.acquired, two.gains) == (one.acquired, one.gains)
+        one.grid.require_same(two.grid, "v4")
+        np.testing.assert_array_equal(one.read_reflectance(WHOLE), two.read_reflectance(WHOLE))
+
+
+def test_what_a_folder_of_bands_lacks_is_named(tmp_path, images):
+    folder = write_folder(tmp_path / "v4", images, by_band=True)
+    metadata = next(folder.glob("*.xml"))
+    text = metadata.read_text()
+    metadata.unlink()
+    with pytest.raises(InputError, match=r"no \.xml or \.json file\(s\).*gains and the sun"):
+        open_product(folder)
+    for key in ("Solar_Elevation_Angle", "CalendarDate"):
+        metadata.write_text(text.replace(key, "Other"))
+        with pytest.raises(InputError, match=key):
+            open_product(folder)
+    metadata.write_text(text.replace("ASTERGains", "Other"))
+    with pytest.raises(InputError, match="no gain of band 1"):
+        open_product(folder)
+    metadata.write_text(text)
+    (folder / f"{BY_BAND_NAME}_SWIR_B05.tif").unlink()
+    with pytest.raises(InputError, match="no data of band 5"):
+        open_product(folder)
+    with open_product(folder, ["4", "6"]) as product:
+        assert product.bands.names == ("4", "6")
+    shutil.copy(folder / f"{BY_BAND_NAME}_SWIR_B06.tif", folder / "other_SWIR_B06.tif")
+    with pytest.raises(InputError, match="two SWIR files with band 6"):
+        open_product(folder, ["4"])
+
+
+def test_products_of_higher_levels_are_no_l1t(tmp_path, images):
+    folder = write_folder(tmp_path / "v4", images, by_band=True)
+    metadata = next(folder.glob("*.xml"))
+    text = metadata.read_text()
+    metadata.write_text(text.replace("<PSAs>", "<ShortName>AST_07XT</ShortName><PSAs>"))
+    with pytest.raises(InputError, match=r"product AST_07XT, not AST_L1T; read .* as rasters"):
+        open_product(folder)
+    metadata.write_text(text)
+    for file in folder.glob("*.tif"):
+        file.rename(folder / file.name.replace("AST_L1T", "AST_07XT").replace("_SWIR", "_SRF_SWIR"))
+    with pytest.raises(InputError, match=r"product AST_07XT, not AST_L1T"):
+        open_product(folder)
+
+
+def test_a_scale_in_the_file_is_not_passed_over(tmp_path, images):
+    folder = write_folder(tmp_path / "v4", images, by_band=True)
+    with rasterio.open(folder / f"{BY_BAND_NAME}_SWIR_B05.tif", "r+") as dataset:
+        dataset.scales = [0.001]
+    with pytest.raises(InputError, match=r"SWIR_B05\.tif: tells a scale"):
+        open_product(folder)
+
+
+def test_a_granule_of_night_is_called_one(tmp_path, images):
+    thermal = numbers(bands=GROUPS["TIR"])
+    night = write_hdf(tmp_path / "night.hdf", thermal, SOLARDIRECTION="(300.0, -41.5)")
+    with pytest.raises(InputError, match=r"night granule \(.* -41\.5 degrees\)"):
+        open_product(night)
+    text = xml_text().replace("<PSAs>", "<DayNightFlag>Night</DayNightFlag><PSAs>")
+    with pytest.raises(InputError, match="night granule"):
+        open_product(write_folder(tmp_path / "night", thermal, xml=text))
+    with pytest.raises(InputError, match="thermal bands only, as the granules of night"):
+        open_product(write_folder(tmp_path / "day", thermal))
+    with pytest.raises(InputError, match=r"band 1 was off \(GAIN OFF\)"):
+        open_product(write_folder(tmp_path / "off", images, xml=xml_text(gain_setting(b1="OFF"))))
+
+
+SWIR_CROP = "aster/AST_L1T_00310012006175412_20150516104359-SWIR-cropped.tif"
+
+
+@pytest.mark.parametrize(
+    ("granule", "acquired", "elevation"),
+    [
+        ("00305032000040446_20150409135350_78838", "2000-05-03T04:04:46.534000Z", 75.830363),
+        ("00309032000003144_20150411122552_103734", "2000-09-03T00:31:44.069000Z", 69.072805),
+    ],
+)
+def test_real_metadata_beside_a_real_raster(shared_data, tmp_path, granule, acquired, elevation):
+    """The raster is of another granule: what is held is what each of the files tells."""
+    shutil.copy(shared_data(SWIR_CROP), tmp_path)
+    shutil.copy(shared_data(f"aster/xml/AST_L1T_{granule}.hdf.xml"), tmp_path)
+    with open_product(tmp_path, GROUPS["SWIR"]) as product:
+        assert product.acquired == acquired
+        assert product.sun_elevation_deg == elevation
+        assert set(product.gains.values()) == {"NOR"}
+        assert product.grid.shape == (333, 700)
+        assert product.grid.transform.a == 30.0
+        assert product.grid.crs.to_epsg() == 32613
+        block = product.read_reflectance(Window(0, 0, 700, 333))
+    seen = np.isfinite(block)
+    assert 0.47 < seen.mean() < 0.5
+    assert 0 <= block[seen].min() < block[seen].max() < 0.6
+    # Light of the sun in the short-wave infrared: vegetation and soils are brightest in band 4.
+    assert np.nanmedian(block[0]) > np.nanmedian(block[5])
+
+
+def test_a_real_granule_of_thermal_bands_is_called_one(shared_data, tmp_path):
+    shutil.copy(shared_data(SWIR_CROP), tmp_path)
+    name = "AST_L1T_00303042000203404_20150409092553_2788.hdf.xml"
+    shutil.copy(shared_data(f"aster/xml/{name}"), tmp_path)
+    with pytest.raises(InputError, match=r"band 4 was off \(GAIN OFF\), as in a granule of therm"):
+        open_product(tmp_path, GROUPS["SWIR"])
+
+
 def test_an_hdf_file_in_a_folder_is_found(tmp_path, images):
     write_hdf(tmp_path / f"{NAME}.hdf", images)
     write_hdf(tmp_path / f"{NAME}_BR.hdf", images)
@@ -298,8 +465,10 @@ def test_an_hdf_file_in_a_folder_is_found(tmp_path, images):
 @pytest.mark.parametrize(
     ("declaration", "match"),
     [
-        ("<!DOCTYPE a [<!ENTITY b 'c'>]>", "document type"),
-        ("<!DOCTYPE a SYSTEM 'file:///etc/hostname'>", "document type"),
+        ("<!DOCTYPE a [<!ENTITY b 'c'>]>", "declares entities; refused"),
+        ("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/hostname'>]>", "declares entities; refused"),
+        ("<!DOCTYPE a [<!ENTITY % b SYSTEM 'file:///etc/hostname'> %b;]>", "declares entities"),
+        ("<!DOCTYPE a SYSTEM 'x.dtd'><a>&b;</a>", "not whole XML"),
         ("<broken>", "not whole XML"),
     ],
 )
@@ -307,6 +476,20 @@ def test_xml_that_could_do_harm_is_refused(tmp_path, images, declaration, match)
     folder = write_folder(tmp_path / "cog", images, xml=xml_text(more=declaration))
     with pytest.raises(InputError, match=match):
         open_product(folder)
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "<!DOCTYPE GranuleMetaDataFile SYSTEM 'http://127.0.0.1:9/ScienceGranuleMetadata.dtd'>",
+        "<!DOCTYPE GranuleMetaDataFile PUBLIC '-//a//b' 'file:///etc/hostname'>",
+        "<!DOCTYPE GranuleMetaDataFile>",
+    ],
+)
+def test_a_document_type_alone_is_read_and_its_file_is_not(tmp_path, images, declaration):
+    folder = write_folder(tmp_path / "cog", images, xml=xml_text(more=declaration))
+    with open_product(folder) as product:
+        assert product.sun_elevation_deg == 30.0
 
 
 def test_xml_too_large_is_refused():
@@ -382,7 +565,8 @@ def test_a_vnir_band_has_no_second_low_gain(tmp_path, images):
         ({"LOWERRIGHTM": "(3599000.0, 600360.0)"}, "make it 25x67.6667|VNIR has"),
         ({"UTMZONENUMBER": "61"}, "UTMZONENUMBER = 61"),
         ({"UTMZONENUMBER": None}, "UTMZONENUMBER"),
-        ({"SOLARDIRECTION": "(122.5, -5.0)"}, "-5 degrees is no daylight"),
+        ({"SOLARDIRECTION": "(122.5, -5.0)"}, "is a night granule .* -5 degrees"),
+        ({"SOLARDIRECTION": "(122.5, 95.0)"}, "95 degrees is no elevation"),
         ({"SOLARDIRECTION": None}, "SOLARDIRECTION"),
         ({"CALENDARDATE": '"20021340"'}, "make no time"),
         ({"TIMEOFDAY": None}, "TIMEOFDAY"),
