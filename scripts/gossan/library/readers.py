@@ -6,6 +6,7 @@ with NaN where the library's makers deleted a channel.
 
 import csv
 import difflib
+import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -18,12 +19,16 @@ from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.library import absorptions
 from gossan.library.spectrum import Spectrum
+from gossan.units import MICROMETRES, read_unit, to_micrometres
+
+logger = logging.getLogger(__name__)
 
 # USGS marks deleted channels by -1.23e34, other tools by rounded or rescaled versions of it, and
 # convolution can leave anything in between; no reflectance lies below -1.
 DELETED_BELOW = -1.0
 MAX_REFLECTANCE = 2.0
-LONGEST_UM = 100.0
+# Far beyond these no laboratory measures reflectance: numbers there are of another unit.
+SHORTEST_UM, LONGEST_UM = 0.1, 100.0
 ANALYTIC_GRID_UM = np.arange(350, 2501) / 1000.0
 WAVELENGTH_FILE_LEVELS = 3
 MOST_LEFT_OUT = 0.05
@@ -32,6 +37,8 @@ MOST_LEFT_OUT = 0.05
 An imaging spectrometer has bands to spare, at the ends of the range and where a laboratory's
 deleted channels are; of a multispectral sensor, this allows none.
 """
+# Numbers that mark what is missing in libraries of whole numbers that tell no other mark.
+INTEGER_MARKS = (-9999, -32768)
 ENVI_TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 SUFFIXES = (".txt", ".asc", ".csv", ".sli", ".hdr")
 # Rows of an ENVI library, and files of a USGS folder, that describe channels instead of matter.
@@ -43,7 +50,15 @@ MIXED = re.compile(r"\+\S")
 USGS_TITLE = re.compile(r"\s*(?P<library>\S+)\s+Record=\s*\d+\s*:\s*(?P<title>.*\S)\s*$")
 ENVI_PLOT = "ENVI ASCII Plot File"
 PLOT_COLUMN = re.compile(r"\s*Column\s+\d+\s*:\s*(?P<title>.*?)\s*(~~.*)?$", re.IGNORECASE)
+WAVELENGTH_COLUMN = re.compile(
+    r"(wave[ _]?lengths?|wave[ _]?numbers?)(?:[\s_]*[(\[]\s*|[\s_/]+|$)(.*?)\s*[)\]]?$",
+    re.IGNORECASE,
+)
+BAND_COLUMN = re.compile(r"(band|fwhm(_\w+)?)$")
 WAVELENGTH_FILE = re.compile(r"wavelengths[_ ]+([A-Za-z]+\d*)", re.IGNORECASE)
+USGS_UNIT = re.compile(
+    r"(?<![a-z])(microns?|micromet\w+|nanomet\w+|nm|wavenumbers?|cm-1)(?![a-z])", re.IGNORECASE
+)
 UNREADABLE = "not a text file; download it again or take it out of the library folder"
 
 WavelengthFiles = dict[Path, list[tuple[str, np.ndarray]]]
@@ -78,7 +93,8 @@ def read_library(path: str | Path) -> list[Spectrum]:
     (wavelength files are found beside the spectra or in a folder above), ENVI `.sli` + `.hdr`,
     ENVI's ASCII plots, ECOSTRESS/ASTER text, plain CSV (`wavelength_um` and one column per
     spectrum, `band` and `fwhm_um` allowed) or the analytic library table. In a folder, text files
-    of other kinds are passed over.
+    of other kinds are passed over, and those that are damaged, empty or no reflectance are left
+    out, which the log tells.
 
     Raises InputError naming the file when it is damaged, or when `path` holds no spectrum.
     """
@@ -87,7 +103,17 @@ def read_library(path: str | Path) -> list[Spectrum]:
         files = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
         files = [p for p in files if not p.name.startswith(".")]
         known: WavelengthFiles = {}
-        spectra = [spectrum for file in files for spectrum in _read_file(file, known) or ()]
+        spectra, faults = [], []
+        for file in files:
+            try:
+                spectra += _read_file(file, known) or ()
+            except InputError as error:
+                faults.append(error)
+        if not spectra and faults:
+            more = f" (and {len(faults) - 1} further files)" if len(faults) > 1 else ""
+            raise InputError(f"{faults[0]}{more}")
+        for fault in faults:
+            logger.warning("left out of the library: %s", fault)
         if not spectra:
             raise InputError(
                 f"{path}: no spectrum found; give a folder of USGS, ECOSTRESS, ENVI or CSV spectra"
@@ -250,7 +276,7 @@ def _read_file(path: Path, known: WavelengthFiles, alone: bool = False) -> list[
     columns = _csv_header(text)
     if set(absorptions.TABLE_COLUMNS) <= set(columns):
         return read_analytic(path)
-    if "wavelength_um" in columns:
+    if _wavelength_column(columns):
         return read_csv(path)
     return None
 
@@ -279,16 +305,20 @@ def _make_spectrum(
     reflectance: np.ndarray,
     source: Path,
     modelled: bool = False,
+    unit: str = "",
 ) -> Spectrum:
-    """Sort, mask and check one spectrum."""
+    """Sort, mask and check one spectrum, whose wavelengths were converted from `unit`, if any."""
     wavelength_um = np.asarray(wavelength_um, dtype=np.float64)
     reflectance = np.asarray(reflectance, dtype=np.float64)
     if not np.all(np.isfinite(wavelength_um)) or np.any(wavelength_um <= 0):
         raise InputError(f"{source}: wavelengths must be finite and above 0; repair the file")
-    if wavelength_um.min() > LONGEST_UM:
+    if wavelength_um.min() > LONGEST_UM or wavelength_um.max() < SHORTEST_UM:
+        given = unit in ("", MICROMETRES)
+        look = "like nanometres" if given and wavelength_um.min() > LONGEST_UM else "wrong"
+        told = "" if given else f", converted from the unit {unit!r},"
         raise InputError(
-            f"{source}: wavelengths from {wavelength_um.min():g} to {wavelength_um.max():g} look "
-            "like nanometres; divide them by 1000"
+            f"{source}: wavelengths from {wavelength_um.min():g} to {wavelength_um.max():g} µm"
+            f"{told} look {look}; correct the numbers or their unit"
         )
     with np.errstate(invalid="ignore"):
         deleted = ~np.isfinite(reflectance) | (reflectance < DELETED_BELOW)
@@ -304,7 +334,7 @@ def _make_spectrum(
     # Of channels at one wavelength (overlapping detectors) the first valid one is kept.
     order = np.lexsort((deleted, wavelength_um))
     wavelength_um, first = np.unique(wavelength_um[order], return_index=True)
-    return Spectrum(name, wavelength_um, reflectance[order][first], str(source), modelled)
+    return Spectrum(name, wavelength_um, reflectance[order][first], str(source), modelled, unit)
 
 
 # --- USGS splib07 native ASCII ---------------------------------------------------------------
@@ -380,7 +410,11 @@ def _wavelength_files(path: Path, known: WavelengthFiles) -> list[tuple[str, np.
 
 
 def _wavelengths_um(path: Path) -> np.ndarray:
-    values = _usgs_values(path, _read_text(path))
+    text = _read_text(path)
+    values = _usgs_values(path, text)
+    told = USGS_UNIT.search(_usgs_title(text))
+    if told:
+        return to_micrometres(values, read_unit(told[0]), str(path))
     return values / 1000.0 if np.nanmax(values) > 400 else values
 
 
@@ -390,9 +424,10 @@ def _wavelengths_um(path: Path) -> np.ndarray:
 def read_envi(path: Path) -> list[Spectrum]:
     """Read an ENVI spectral library from its `.sli` or its `.hdr`.
 
-    Rows of wavelengths, resolutions and error bars are left out. Values below -1 and the
+    Rows of wavelengths, resolutions and error bars are left out. Reflectance below -1 and the
     header's `data ignore value` are deleted channels. So is an exact 0 where the library knows
-    no other mark for them (the classic library of 481 minerals).
+    no other mark for them (the classic library of 481 minerals); of whole numbers, among which 0
+    may be dark, where all records have it.
     """
     header_path = path if path.suffix.lower() == ".hdr" else _header_of(path)
     data_path = path if path.suffix.lower() != ".hdr" else _data_of(path)
@@ -408,13 +443,13 @@ def read_envi(path: Path) -> list[Spectrum]:
     names = _envi_list(header.get("spectra names", ""))
     if len(names) != lines:
         raise InputError(f"{header_path}: {len(names)} spectra names for {lines} lines; repair it")
-    wavelength = _envi_wavelengths_um(header, samples, header_path)
+    wavelength, unit = _envi_wavelengths_um(header, samples, header_path)
     kind = _envi_int(header, "data type", header_path)
     if kind not in ENVI_TYPES:
         raise InputError(f"{header_path}: data type {kind} is not a real number type; convert it")
     order = ">" if header.get("byte order", "0").strip() == "1" else "<"
     dtype = np.dtype(order + ENVI_TYPES[kind])
-    offset = int(header.get("header offset", "0"))
+    offset = _envi_int({"header offset": "0"} | header, "header offset", header_path)
     data = data_path.read_bytes()[offset:]
     if len(data) != samples * lines * dtype.itemsize:
         raise InputError(
@@ -427,15 +462,21 @@ def read_envi(path: Path) -> list[Spectrum]:
         ignored = float(header.get("data ignore value", "nan"))
     except ValueError as error:
         raise InputError(f"{header_path}: {error}; repair the header") from error
+    if not (math.isfinite(scale) and scale > 0):
+        raise InputError(f"{header_path}: reflectance scale factor = {scale:g}; it is above 0")
+    # Limits are those of reflectance: numbers are scaled first.
+    reflectance = values / scale
     with np.errstate(invalid="ignore"):
-        deleted = ~np.isfinite(values) | (values < DELETED_BELOW)
-        if math.isfinite(ignored):
-            deleted |= np.isclose(values, ignored, rtol=1e-5, atol=0.0)
-        elif not deleted.any():
-            deleted |= values == 0.0
-    values = np.where(deleted, np.nan, values / scale)
+        deleted = ~np.isfinite(values) | (reflectance < DELETED_BELOW)
+    if math.isfinite(ignored):
+        deleted |= np.isclose(values, ignored, rtol=1e-5, atol=0.0)
+    elif dtype.kind != "f":
+        deleted |= np.isin(values, INTEGER_MARKS) | (values == 0.0).all(axis=0)
+    elif not deleted.any():
+        deleted |= values == 0.0
+    values = np.where(deleted, np.nan, reflectance)
     return [
-        _make_spectrum(" ".join(name.split()), wavelength, row, data_path)
+        _make_spectrum(" ".join(name.split()), wavelength, row, data_path, unit=unit)
         for name, row in zip(names, values, strict=True)
         if not NOT_A_SPECTRUM.match(name.strip()) and np.any(np.isfinite(row))
     ]
@@ -448,10 +489,13 @@ def read_envi_wavelengths(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     header = _envi_header(path)
-    return _envi_wavelengths_um(header, _envi_int(header, "samples", path), path)
+    return _envi_wavelengths_um(header, _envi_int(header, "samples", path), path)[0]
 
 
-def _envi_wavelengths_um(header: dict[str, str], samples: int, path: Path) -> np.ndarray:
+def _envi_wavelengths_um(
+    header: dict[str, str], samples: int, path: Path
+) -> tuple[np.ndarray, str]:
+    """Wavelengths in µm, and the unit that they were converted from if it is no length."""
     texts = _envi_list(header.get("wavelength", ""))
     if len(texts) != samples:
         raise InputError(f"{path}: {len(texts)} wavelengths for {samples} samples; repair it")
@@ -459,11 +503,11 @@ def _envi_wavelengths_um(header: dict[str, str], samples: int, path: Path) -> np
         wavelength = np.array(texts, dtype=np.float64)
     except ValueError as error:
         raise InputError(f"{path}: {error}; repair the header") from error
-    units = header.get("wavelength units", "").lower()
+    unit = read_unit(header.get("wavelength units"))
+    if unit:
+        return to_micrometres(wavelength, unit, f"{path}: wavelength units"), unit
     # Without units only nanometres can be this large: optical libraries end well below 400 µm.
-    if "nano" in units or ("micro" not in units and np.max(wavelength) > 400):
-        wavelength = wavelength / 1000.0
-    return wavelength
+    return (wavelength / 1000.0 if np.max(wavelength) > 400 else wavelength), ""
 
 
 def _header_of(path: Path) -> Path | None:
@@ -486,7 +530,8 @@ def _envi_header(path: Path) -> dict[str, str]:
         raise InputError(f"{path}: does not begin with ENVI; give the header of an ENVI library")
     header = {}
     for match in re.finditer(r"^([^\n={}]+?)\s*=\s*(\{[^}]*\}|[^\n]*)", text, re.MULTILINE):
-        header[match[1].strip().lower()] = match[2].strip()
+        # Some writers join the words of a key.
+        header[match[1].strip().lower().replace("_", " ")] = match[2].strip()
     return header
 
 
@@ -508,8 +553,8 @@ def _envi_int(header: dict[str, str], key: str, path: Path) -> int:
 def read_envi_plot(path: Path, text: str) -> list[Spectrum]:
     """Read what ENVI saves of a plot: lines "Column 1: Wavelength", "Column 2: name", then numbers.
 
-    Wavelengths are in µm, or in nanometres where they are too large for that. The first column is
-    theirs, each further one a spectrum.
+    Wavelengths are of the unit that their title tells, else in µm, or in nanometres where they are
+    too large for that. The first column is theirs, each further one a spectrum.
     """
     titles: list[str] = []
     rows: list[list[float]] = []
@@ -530,9 +575,13 @@ def read_envi_plot(path: Path, text: str) -> list[Spectrum]:
     if len(titles) < 2 or not rows:
         raise InputError(f"{path}: a plot without spectra; save it again, with its data")
     table = np.array(rows)
-    wavelength = table[:, 0] / (1000.0 if table[:, 0].min() > LONGEST_UM else 1.0)
+    unit = read_unit(titles[0])
+    if unit:
+        wavelength = to_micrometres(table[:, 0], unit, f"{path}: title of column 1")
+    else:
+        wavelength = table[:, 0] / (1000.0 if table[:, 0].min() > LONGEST_UM else 1.0)
     return [
-        _make_spectrum(title or path.stem, wavelength, values, path)
+        _make_spectrum(title or path.stem, wavelength, values, path, unit=unit)
         for title, values in zip(titles[1:], table[:, 1:].T, strict=True)
     ]
 
@@ -541,7 +590,7 @@ def read_envi_plot(path: Path, text: str) -> list[Spectrum]:
 
 
 def read_ecostress(path: Path, text: str) -> Spectrum:
-    """Read one file of the ECOSTRESS or ASTER spectral library (percent over µm, any order)."""
+    """Read one file of the ECOSTRESS or ASTER spectral library (percent, in any order)."""
     fields: dict[str, str] = {}
     numbers: list[list[float]] = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -567,8 +616,7 @@ def read_ecostress(path: Path, text: str) -> Spectrum:
         numbers.append(row)
     if not numbers:
         raise InputError(f"{path}: no data below the header; download the file again")
-    if "micro" not in fields.get("x units", "micrometers").lower():
-        raise InputError(f"{path}: X units {fields['x units']!r}; convert it to micrometers")
+    unit = read_unit(fields.get("x units")) or MICROMETRES
     y_units = fields.get("y units", "").lower()
     if "reflectance" not in y_units:
         raise InputError(f"{path}: Y units {fields.get('y units')!r}; give a reflectance spectrum")
@@ -578,8 +626,11 @@ def read_ecostress(path: Path, text: str) -> Spectrum:
             f"{path}: {len(numbers)} rows where the header says {declared}; download it again"
         )
     table = np.array(numbers)
-    scale = 100.0 if "percent" in y_units else 1.0
-    return _make_spectrum(fields.get("name") or path.stem, table[:, 0], table[:, 1] / scale, path)
+    scale = 100.0 if "percent" in y_units or "%" in y_units else 1.0
+    wavelength = to_micrometres(table[:, 0], unit, f"{path}: X units")
+    return _make_spectrum(
+        fields.get("name") or path.stem, wavelength, table[:, 1] / scale, path, unit=unit
+    )
 
 
 # --- plain CSV ---------------------------------------------------------------------------------
@@ -626,25 +677,45 @@ def _csv_column(path: Path, columns: list[str], rows: list[list[str]], name: str
         raise InputError(f"{path}: column {name!r}: {error}; repair the cell") from error
 
 
+def _wavelength_column(columns: Sequence[str]) -> tuple[str, str] | None:
+    """The column of wavelengths and its unit, "" if its name tells none; None without such one."""
+    for column in columns:
+        match = WAVELENGTH_COLUMN.match(column)
+        if match:
+            reciprocal = match[1].lower().startswith("waven")
+            return column, read_unit(match[2]) or ("cm-1" if reciprocal else "")
+    return None
+
+
 def read_csv(path: Path) -> list[Spectrum]:
     """Read a plain CSV: `wavelength_um`, then a column per spectrum; empty or nan = deleted.
 
-    A single column called `reflectance` takes the file's name.
+    The first column may be of another unit, which its name tells: `wavelength_nm`, "Wavelength
+    (nm)", `wavenumber_cm-1`. A single column called `reflectance` takes the file's name.
     """
     path = Path(path)
     columns, rows = _csv_rows(path)
-    if "wavelength_um" not in columns:
+    found = _wavelength_column(columns)
+    if found is None:
         raise InputError(f"{path}: no column wavelength_um; name the wavelength column so")
-    names = [name for name in columns if name not in ("band", "wavelength_um", "fwhm_um")]
+    column, unit = found
+    if not unit:
+        raise InputError(
+            f"{path}: column {column!r} tells no unit; call it wavelength_um or wavelength_nm"
+        )
+    names = [name for name in columns if name != column and not BAND_COLUMN.match(name)]
     if not names:
-        raise InputError(f"{path}: no column of reflectance beside wavelength_um; add one")
-    wavelength = _csv_column(path, columns, rows, "wavelength_um")
+        raise InputError(f"{path}: no column of reflectance beside {column}; add one")
+    wavelength = to_micrometres(
+        _csv_column(path, columns, rows, column), unit, f"{path}: column {column!r}"
+    )
     return [
         _make_spectrum(
             path.stem if names == ["reflectance"] else name,
             wavelength,
             _csv_column(path, columns, rows, name),
             path,
+            unit=unit,
         )
         for name in names
     ]

@@ -204,7 +204,10 @@ def resample_records(
         bare = [b for b, gap in zip(bands.names, gaps[name][leading[name]], strict=True) if gap]
         raise InputError(
             f"{spectrum.source}: {spectrum.name!r} has no data over band {', '.join(bare)} of "
-            f"{what}; name another record of {name!r} in resources/static/minerals.csv"
+            f"{what}: its wavelengths go from {spectrum.wavelength_um[0]:.4g} to "
+            f"{spectrum.wavelength_um[-1]:.4g} µm"
+            + (f" (file's unit: {spectrum.unit})" if spectrum.unit else "")
+            + f"; name another record of {name!r} in resources/static/minerals.csv"
         )
     names, records, reflectance = [], [], []
     for name, spectra in chosen.items():

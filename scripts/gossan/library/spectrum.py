@@ -9,7 +9,8 @@ import numpy as np
 class Spectrum:
     """One spectrum: `wavelength_um` (n,) ascending, `reflectance` (n,) with NaN at deletions.
 
-    `source` is the file it came from; `modelled` says that it was computed, not measured.
+    `source` is the file it came from; `modelled` says that it was computed, not measured; `unit`
+    is the one that its file tells the wavelengths in, "" where it tells none.
     """
 
     name: str
@@ -17,3 +18,4 @@ class Spectrum:
     reflectance: np.ndarray
     source: str
     modelled: bool = False
+    unit: str = ""

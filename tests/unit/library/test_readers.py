@@ -102,7 +102,7 @@ def test_usgs_damage_is_named(tmp_path):
     ]:
         file.write_text(damaged)
         with pytest.raises(InputError, match=f"{file.name}.*{message}"):
-            read_library(tmp_path)
+            read_library(file)
 
 
 def test_usgs_without_wavelengths_says_what_is_missing(tmp_path):
@@ -173,6 +173,127 @@ def test_envi_damage_is_named(tmp_path):
         read_library(path)
 
 
+RAMP_UM = np.array([0.4, 0.5, 1.25, 2.5])
+RAMP = np.array([0.1, 0.2, 0.3, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("unit", "numbers"),
+    [
+        ("Micrometers", RAMP_UM),
+        ("um", RAMP_UM),
+        ("Micrometres", RAMP_UM),
+        ("Nanometers", RAMP_UM * 1e3),
+        ("nm", RAMP_UM * 1e3),
+        ("Angstroms", RAMP_UM * 1e4),
+        ("Millimeters", RAMP_UM / 1e3),
+        ("Meters", RAMP_UM / 1e6),
+        ("Wavenumber", 1e4 / RAMP_UM),
+        ("cm-1", 1e4 / RAMP_UM),
+        ("GHz", 299_792.458 / RAMP_UM),
+        ("MHz", 299_792_458.0 / RAMP_UM),
+        ("Unknown", RAMP_UM * 1e3),
+        ("", RAMP_UM),
+    ],
+)
+def test_wavelengths_of_every_unit_that_envi_knows_come_out_in_micrometres(tmp_path, unit, numbers):
+    path = write_envi(tmp_path, [RAMP], ["A"], list(numbers))
+    header = tmp_path / "lib.hdr"
+    text = re.sub(r"(?m)^wavelength units.*\n", "", header.read_text())
+    header.write_text(text + f"wavelength units = {unit}\n")
+    (spectrum,) = read_library(path)
+    np.testing.assert_allclose(spectrum.wavelength_um, RAMP_UM, rtol=1e-12)
+    np.testing.assert_allclose(spectrum.reflectance, RAMP)
+    # Some writers join the key's words.
+    header.write_text(text + f"wavelength_units = {unit}\n")
+    np.testing.assert_allclose(read_library(path)[0].wavelength_um, RAMP_UM, rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", ["Index", "Furlongs", "Band number"])
+def test_a_unit_of_an_envi_library_that_is_no_wavelength_is_refused(tmp_path, unit):
+    path = write_envi(tmp_path, [RAMP], ["A"], [1.0, 2.0, 3.0, 450.0])
+    header = tmp_path / "lib.hdr"
+    text = re.sub(r"(?m)^wavelength units.*\n", "", header.read_text())
+    header.write_text(text + f"wavelength units = {unit}\n")
+    with pytest.raises(InputError, match=rf"lib\.hdr: wavelength units: .* unit '{unit.lower()}'"):
+        read_library(path)
+
+
+@pytest.mark.parametrize(
+    ("title", "numbers"),
+    [("Wavelength (nm)", RAMP_UM * 1e3), ("Wavenumber [cm-1]", 1e4 / RAMP_UM)],
+)
+def test_the_unit_in_the_title_of_a_plot_or_an_ecostress_file_is_converted(
+    tmp_path, title, numbers
+):
+    rows = [f"{x!r} {y!r}" for x, y in zip(numbers.tolist(), RAMP.tolist(), strict=True)]
+    plot = tmp_path / "plot.txt"
+    head = f"ENVI ASCII Plot File\nColumn 1: {title}\nColumn 2: A\n"
+    plot.write_text(head + "\n".join(rows) + "\n")
+    text = tmp_path / "a.spectrum.txt"
+    head = f"Name: A\nX Units: {title}\nY Units: Reflectance (fraction)\n\n"
+    text.write_text(head + "\n".join(rows) + "\n")
+    for path in (plot, text):
+        (spectrum,) = read_library(path)
+        np.testing.assert_allclose(spectrum.wavelength_um, RAMP_UM, rtol=1e-12)
+        np.testing.assert_allclose(spectrum.reflectance, RAMP)
+
+
+def test_the_unit_in_the_title_of_usgs_wavelengths_is_converted(tmp_path):
+    chapter = write_usgs(tmp_path)
+    file = next(tmp_path.glob("*Wavelengths_BECK*"))
+    rows = file.read_text().split("\n")[1:]
+    numbers = [f"{float(row) * 1e3:.6f}" for row in rows if row.strip()]
+    title = " splib07a Record=1: Wavelengths BECK 200-399 nanometers"
+    file.write_text("\n".join([title, *numbers]) + "\n")
+    (found,) = read_library(chapter / "splib07a_Alunite_GDS82_BECKb_AREF.txt")
+    np.testing.assert_allclose(found.wavelength_um, [0.5, 1.0, 1.5, 2.0])
+
+
+def test_limits_of_reflectance_hold_after_the_scale(tmp_path):
+    """Noise a little below 0 in a dark record; -9999 marks a gap though no key says so."""
+    path = write_envi(
+        tmp_path,
+        [[-6, 5, -9999, 0], [1000, -30, 4000, 0], [1000, 0, 4000, 0]],
+        ["A", "B", "C"],
+        [0.4, 0.5, 0.6, 0.7],
+        extra="reflectance scale factor = 10000.0\n",
+        dtype="<i2",
+        kind=2,
+    )
+    dark, other, zero = read_library(path)
+    np.testing.assert_allclose(dark.reflectance, [-0.0006, 0.0005, np.nan, np.nan])
+    np.testing.assert_allclose(other.reflectance, [0.1, -0.003, 0.4, np.nan])
+    np.testing.assert_allclose(zero.reflectance, [0.1, 0.0, 0.4, np.nan])
+
+
+def test_one_odd_file_is_told_and_left_out_of_a_folder(tmp_path, caplog):
+    write_usgs(tmp_path)
+    (tmp_path / "b.spectrum.txt").write_text(ECOSTRESS)
+    odd = {
+        "a.ancillary.txt": "",
+        "leaf.spectrum.txt": ECOSTRESS.replace("Reflectance", "Transmittance"),
+        "junk.csv": "wavelength_um,a\n0.5,x\n",
+        "binary.txt": "\0\0\0",
+    }
+    whole = [spectrum.name for spectrum in read_library(tmp_path)]
+    assert not caplog.records
+    for name, text in odd.items():
+        (tmp_path / name).write_text(text)
+    assert [spectrum.name for spectrum in read_library(tmp_path)] == whole
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == len(odd)
+    assert all(any(name in line for line in told) for name in odd)
+    assert any("Transmittance" in line for line in told)
+
+
+def test_a_folder_of_odd_files_alone_is_refused_by_the_first(tmp_path):
+    (tmp_path / "a.txt").write_text("")
+    (tmp_path / "b.csv").write_text("wavelength_um,a\n")
+    with pytest.raises(InputError, match=r"a\.txt: the file is empty.*and 1 further files"):
+        read_library(tmp_path)
+
+
 def test_ecostress_percent_descending(tmp_path):
     (tmp_path / "a.spectrum.txt").write_text(ECOSTRESS)
     (tmp_path / "a.ancillary.txt").write_text("Sample collected in a mine\n")
@@ -189,7 +310,8 @@ def test_ecostress_percent_descending(tmp_path):
         ("1.5\t20.0", "1.5\ttwenty", "line 8"),
         ("0.4\t10.0\n", "", "2 rows"),
         ("Reflectance (percent)", "Transmittance (percent)", "Transmittance"),
-        ("Wavelength (micrometers)", "Wavenumber (cm-1)", "Wavenumber"),
+        ("Wavelength (micrometers)", "Channel (number)", "X units: .* unit 'channel .number.'"),
+        ("Wavelength (micrometers)", "Wavelength (nanometers)", "unit 'nm', look wrong"),
         ("2.5\t30.0\n1.5\t20.0\n0.4\t10.0\n", "", "no data"),
         ("0.4\t", "nan\t", "wavelengths must be finite"),
     ],
@@ -261,6 +383,27 @@ def test_csv_with_several_spectra_gaps_and_comments(tmp_path):
     np.testing.assert_allclose(second.reflectance, [0.2, 0.4])
 
 
+@pytest.mark.parametrize(
+    ("column", "numbers"),
+    [
+        ("wavelength_um", RAMP_UM),
+        ("Wavelength (µm)", RAMP_UM),
+        ("wavelength_nm", RAMP_UM * 1e3),
+        ("Wavelength [nm]", RAMP_UM * 1e3),
+        ("wavelength nanometers", RAMP_UM * 1e3),
+        ("Wavenumber (cm-1)", 1e4 / RAMP_UM),
+        ("wavenumber", 1e4 / RAMP_UM),
+    ],
+)
+def test_the_unit_of_a_csv_column_is_converted(tmp_path, column, numbers):
+    path = tmp_path / "own.csv"
+    rows = [f"{x!r},{y!r}" for x, y in zip(numbers.tolist(), RAMP.tolist(), strict=True)]
+    path.write_text("\n".join([f"{column},a", *rows]) + "\n", encoding="utf-8")
+    (spectrum,) = read_library(path)
+    np.testing.assert_allclose(spectrum.wavelength_um, RAMP_UM, rtol=1e-12)
+    np.testing.assert_allclose(spectrum.reflectance, RAMP)
+
+
 def test_csv_of_one_reflectance_takes_the_files_name(tmp_path):
     (tmp_path / "sulfide.none.s08a.csv").write_text("wavelength_um,reflectance\n0.5,0.1\n0.6,0.2\n")
     (spectrum,) = read_library(tmp_path)
@@ -279,6 +422,10 @@ def test_csv_of_one_reflectance_takes_the_files_name(tmp_path):
         ("wavelength_um,a\n-0.5,0.1\n", "above 0"),
         ("wavelength_um,a\n0.5,37\n", "percent"),
         ("nanometres,a\n500,0.1\n", "not a spectrum"),
+        ("wavelength,a\n500,0.1\n", "column 'wavelength' tells no unit"),
+        ("wavelength_index,a\n500,0.1\n", "column 'wavelength_index': .* unit 'index'"),
+        ("wavelength_nm,a\n0.5,0.1\n", "unit 'nm', look wrong"),
+        ("wavelength_um,a\n500,0.1\n", "look like nanometres"),
         ("", "empty"),
     ],
 )
