@@ -1,6 +1,8 @@
 """The table of scenes, and the plan: which methods of a study run on which sensors of a scene."""
 
 import csv
+import glob
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -102,7 +104,11 @@ def belongings(path: str | Path) -> list[str]:
     names = {f"{start}{ending}" for start in (path.stem, path.name) for ending in _BESIDE}
     if path.suffix == ".nc":
         names |= {path.name.replace("RFL", "MASK"), f"{path.stem}_MASK.nc"}
-    beside = [path.parent / name for name in names - {path.name}]
+    beside = {path.parent / name for name in names - {path.name}}
+    if "RFL_" in path.name:
+        # A mask may be of another version than its reflectance.
+        pattern = re.sub(r"RFL_\d{3}_", "MASK_[0-9][0-9][0-9]_", glob.escape(path.name))
+        beside |= set(path.parent.glob(pattern)) - {path}
     return sorted(str(item) for item in beside if item.is_file())
 
 

@@ -121,6 +121,27 @@ def granule_text(tile: str = TILE, sun_zenith: str | None = "35.5") -> str:
 """
 
 
+OLD_NAMES = {
+    "PRODUCT_URI>": "PRODUCT_URI_2A>",
+    "Product_Info>": "L2A_Product_Info>",
+    "Product_Image_Characteristics>": "L2A_Product_Image_Characteristics>",
+    "<BOA_QUANTIFICATION_VALUE>": "<L2A_BOA_QUANTIFICATION_VALUE>",
+    "</BOA_QUANTIFICATION_VALUE>": "</L2A_BOA_QUANTIFICATION_VALUE>",
+    "TILE_ID": "TILE_ID_2A",
+}
+
+
+def make_old(safe: Path) -> None:
+    """Turn a .SAFE folder into the format 14.2 of 2017 and 2018: its elements and its images."""
+    for file in (safe / "MTD_MSIL2A.xml", next(safe.glob("GRANULE/*/MTD_TL.xml"))):
+        text = file.read_text(encoding="utf-8")
+        for new, old in OLD_NAMES.items():
+            text = text.replace(new, old)
+        file.write_text(text, encoding="utf-8")
+    for image in safe.glob("GRANULE/*/IMG_DATA/*/T*.jp2"):
+        image.rename(image.with_name(f"L2A_{image.name}"))
+
+
 def write_jp2(
     path: Path, values: np.ndarray, pixel_m: int, corner=CORNER_M, crs: str = CRS
 ) -> None:

@@ -28,6 +28,7 @@ from gossan.errors import InputError
 from gossan.products.product import Product
 from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid
+from gossan.units import read_unit, to_micrometres, widths_to_micrometres
 
 LEVEL = "L2A"
 FLAGS = (*Product.flags, "spacecraft", "aggregate")
@@ -80,10 +81,7 @@ class _File:
     def text(self, name: str) -> str:
         """An attribute of the root as text, "" if it is missing."""
         with self.reading(f"attribute {name}"):
-            value = self._file.attrs.get(name, "")
-        if isinstance(value, np.ndarray):
-            value = value.ravel()[0] if value.size else ""
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+            return _as_text(self._file.attrs.get(name, ""))
 
     def texts(self) -> list[str]:
         """All attributes of the root as text."""
@@ -140,6 +138,11 @@ class _File:
             raise InputError(f"{self.path}: {name} holds something that is not a number")
         return values
 
+    def unit(self, name: str) -> str:
+        """The attribute `units` of a variable, "" if it is missing."""
+        with self.reading(f"attribute units of {name}"):
+            return _as_text(self._file[name].attrs.get("units", ""))
+
     def labels(self, name: str) -> list[str]:
         """A variable of text, in small letters with single blanks."""
         found = self.variable(name, 1, np.generic)
@@ -176,6 +179,13 @@ class _File:
             with self.reading(f"{found.name} at line {top}"):
                 block = found[top:lowest, left : int(column.max()) + 1, first:last]
             yield places, block[row - top, column - left][:, bands - first].astype(np.float32)
+
+
+def _as_text(value: object) -> str:
+    """An attribute's value as text; of an array the first."""
+    if isinstance(value, np.ndarray):
+        value = value.ravel()[0] if value.size else ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 class EmitProduct(Product):
@@ -215,7 +225,8 @@ class EmitProduct(Product):
             self.acquired = start.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
             self.sun_elevation_deg = self._sun_elevation(start + (end - start) / 2)
             self.bands, self._places, notes = self._read_bands(bands)
-            self._mask = self._open_mask(cleanup, flight_line)
+            mask = find_mask(path)
+            self._mask = None if mask is None else self._open_mask(cleanup, mask, flight_line)
             told = {} if self._mask is None else self._layers
             self.absent_flags = tuple(flag for flag in FLAGS if flag not in {"fill", *told})
             if self._mask is None:
@@ -223,6 +234,8 @@ class EmitProduct(Product):
                     *notes,
                     f"no mask file {mask_path(path).name} beside the product: nothing tells clouds",
                 )
+            elif mask != mask_path(path):
+                notes = (*notes, f"the mask is of another version: {mask.name}")
             self.notes = notes
             cleanup.pop_all()
 
@@ -293,6 +306,11 @@ class EmitProduct(Product):
             file.vector(f"sensor_band_parameters/{name}", count)
             for name in ("wavelengths", "fwhm", "good_wavelengths")
         )
+        where = f"{file.path}: sensor_band_parameters/wavelengths"
+        # Nanometres by the product's specification, where no attribute tells another unit.
+        unit = read_unit(file.unit("sensor_band_parameters/wavelengths")) or "nm"
+        fwhm = 1000 * widths_to_micrometres(fwhm, centre, unit, where)
+        centre = 1000 * to_micrometres(centre, unit, where)
         late = np.flatnonzero(np.diff(centre) <= 0)
         if late.size:
             place = int(late[0])
@@ -333,11 +351,8 @@ class EmitProduct(Product):
         )
         return table, places, notes
 
-    def _open_mask(self, cleanup: ExitStack, flight_line: str) -> h5py.Dataset | None:
-        """The layers of the mask file beside the product; None if there is no such file."""
-        path = mask_path(self._file.path)
-        if not path.exists():
-            return None
+    def _open_mask(self, cleanup: ExitStack, path: Path, flight_line: str) -> h5py.Dataset:
+        """The layers of the mask file at `path`."""
         self._mask_file = file = _File(path)
         cleanup.callback(file.close)
         mask = file.variable("mask", 3)
@@ -429,7 +444,7 @@ def open_product(path: str | Path, bands: Sequence[str] | None = None) -> EmitPr
     """Open EMIT L2A surface reflectance, a netCDF-4 file (EMIT_L2A_RFL_*.nc).
 
     bands: those to read, "B001" and so on (None: all that the product calls good). The mask file
-    of `mask_path` is read if it is there.
+    that `find_mask` finds is read.
 
     Raises InputError, naming file, variable or attribute, for: a missing file; one that is no
     HDF5, is damaged or cut short; another level or another product of Level 2A; a missing group,
@@ -452,6 +467,30 @@ def mask_path(path: str | Path) -> Path:
     if "RFL" in path.name:
         return path.with_name(path.name.replace("RFL", "MASK"))
     return path.with_name(f"{path.stem}_MASK{path.suffix}")
+
+
+def find_mask(path: str | Path) -> Path | None:
+    """The mask file of a reflectance file: that of `mask_path`, or of another version; or None.
+
+    Versions of the two products go their own ways: masks of version 002 belong to reflectance of
+    001, too. Of several the newest is taken.
+    """
+    path = Path(path)
+    own = mask_path(path)
+    if own.exists():
+        return own
+    versioned = re.fullmatch(r"(.*EMIT_L2A_RFL_)\d{3}(_.+)", path.name)
+    if versioned is None:
+        return None
+    start, end = versioned[1].replace("RFL", "MASK"), versioned[2]
+    others = [
+        entry
+        for entry in path.parent.iterdir()
+        if entry.name.startswith(start)
+        and entry.name.endswith(end)
+        and re.fullmatch(r"\d{3}", entry.name[len(start) : -len(end)])
+    ]
+    return max(others, default=None)
 
 
 def _require_level(file: _File) -> None:

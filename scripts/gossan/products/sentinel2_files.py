@@ -1,7 +1,8 @@
 """Where a Sentinel-2 Level-2A date keeps its rasters, and what its metadata say.
 
 The SAFE layout is that of the Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD),
-as a folder or in a .zip. `describe_safe` makes a `Description` of it, as `sentinel2_stac` does
+as a folder or in a .zip, also in its format 14.2 of 2017 and 2018, whose elements and images have
+other names. `describe_safe` makes a `Description` of it, as `sentinel2_stac` does
 of a STAC item; `raster_files.Rasters` reads the files of both, on disk or over HTTP.
 """
 
@@ -97,7 +98,8 @@ def describe_safe(path: Path) -> Description:
     container, root = _open_safe(path)
     metadata = _read_metadata(container, root / METADATA_FILE)
     level = metadata.text(".//PROCESSING_LEVEL")
-    if level.upper() != "LEVEL-2A":
+    # "Level-2Ap" is what the pilot of 2017 called it.
+    if level.upper() not in ("LEVEL-2A", "LEVEL-2AP"):
         raise InputError(f"{metadata.name}: PROCESSING_LEVEL = {level}; Level-2A is needed")
     found = [place for place in map(PurePosixPath, container.names) if place.name == "MTD_TL.xml"]
     tile_files = [place for place in found if place.parent.parent == root / "GRANULE"]
@@ -106,8 +108,9 @@ def describe_safe(path: Path) -> Description:
             f"{path}: holds {len(tile_files) or 'no'} GRANULE/*/MTD_TL.xml; one granule is due"
         )
     granule = _read_metadata(container, tile_files[0])
-    product_id = metadata.text(".//PRODUCT_URI").removesuffix(".SAFE")
-    tile = _TILE.search(granule.find(".//TILE_ID") or "") or _TILE.search(product_id)
+    product_id = metadata.first(".//PRODUCT_URI", ".//PRODUCT_URI_2A").removesuffix(".SAFE")
+    told = granule.find(".//TILE_ID") or granule.find(".//TILE_ID_2A") or ""
+    tile = _TILE.search(told) or _TILE.search(product_id)
     if tile is None:
         raise InputError(f"{granule.name}: TILE_ID names no tile (as T23LLF)")
     baseline = metadata.text(".//PROCESSING_BASELINE")
@@ -170,9 +173,7 @@ def _calibrate(
 ) -> tuple[dict[str, Calibration], tuple[str, ...]]:
     """Calibration of each band and a note, from the quantification value and the offsets."""
     key = "BOA_QUANTIFICATION_VALUE"
-    # The name until processing baseline 02.06.
-    older = metadata.find(f".//L2A_{key}")
-    quantification = metadata.as_number(key, older) if older else metadata.number(f".//{key}")
+    quantification = metadata.as_number(key, metadata.first(f".//{key}", f".//L2A_{key}"))
     if quantification <= 0:
         raise InputError(f"{metadata.name}: {key} = {quantification:g}; it must be above 0")
     told = metadata.root.findall(".//BOA_ADD_OFFSET")

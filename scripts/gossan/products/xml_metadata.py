@@ -58,6 +58,10 @@ class XmlMetadata:
             raise InputError(f"{self.name}: element {path.lstrip('./')} is missing")
         return value
 
+    def first(self, *paths: str) -> str:
+        """Text of the first of several elements that is there; InputError names the first one."""
+        return next(filter(None, map(self.find, paths)), None) or self.text(paths[0])
+
     def number(self, path: str) -> float:
         """The finite number in an element; InputError where there is none."""
         return self.as_number(path, self.text(path))

@@ -1,5 +1,6 @@
 """The EMIT reader: lookup table, pixel corners, bad bands, flags, and products that are no such."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import emit_products as products
@@ -11,7 +12,8 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.products import emit
-from gossan.products.emit import FLAGS, mask_path, open_product
+from gossan.products.emit import FLAGS, find_mask, mask_path, open_product
+from gossan.scenes import belongings
 
 WHOLE = Window(0, 0, 5, 4)
 CROP = "emit/EMIT_L2A_RFL_001_20241006T165148_2428011_003_crop.nc"
@@ -189,6 +191,55 @@ def test_a_renamed_file_is_known_by_its_flight_line_and_time_is_turned_to_utc(tm
 def test_mask_path_takes_mask_for_rfl(tmp_path):
     assert mask_path(tmp_path / products.NAME) == tmp_path / products.MASK_NAME
     assert mask_path(tmp_path / "emit.nc") == tmp_path / "emit_MASK.nc"
+
+
+@pytest.mark.parametrize("version", ["002", "003"])
+def test_the_mask_may_be_of_another_version(tmp_path, version):
+    path = products.write_product(tmp_path)
+    layers = np.zeros((products.LINES, products.SAMPLES, len(products.MASK_BANDS)))
+    layers[1, 1, 0] = layers[0, 2, 4] = 1
+    mask = products.write_mask(tmp_path, layers)
+    with open_product(path) as product:
+        own = product.read_flags(WHOLE, ["cloud", "dilated_cloud"])
+        assert not any("another version" in note for note in product.notes)
+    other = mask.rename(tmp_path / mask.name.replace("MASK_001", f"MASK_{version}"))
+    # Neither of another scene, nor of a later part of this one.
+    shutil.copy(other, tmp_path / other.name.replace("_019.nc", "_020.nc"))
+    with open_product(path) as product:
+        assert f"the mask is of another version: {other.name}" in product.notes
+        np.testing.assert_array_equal(product.read_flags(WHOLE, ["cloud", "dilated_cloud"]), own)
+    assert own.any()
+    assert belongings(path) == [str(other)]
+    older = shutil.copy(other, tmp_path / other.name.replace(f"MASK_{version}", "MASK_000"))
+    assert find_mask(path) == other
+    assert str(older) in belongings(path)
+
+
+@pytest.mark.parametrize(
+    ("unit", "centres", "widths"),
+    [
+        ("um", np.array(products.WAVELENGTHS_NM) / 1e3, np.array(products.FWHM_NM) / 1e3),
+        ("nm", products.WAVELENGTHS_NM, products.FWHM_NM),
+    ],
+)
+def test_the_unit_of_the_wavelengths_is_converted(tmp_path, unit, centres, widths):
+    def change(file):
+        for name, values in (("wavelengths", centres), ("fwhm", widths)):
+            place = f"sensor_band_parameters/{name}"
+            products.replace(file, place, np.asarray(values, float))
+            file[place].attrs["units"] = unit
+
+    with open_product(products.write_product(tmp_path, change)) as product:
+        assert product.bands.centre_um == pytest.approx((0.5505, 1.65, 2.20075, 2.33))
+        assert product.bands.fwhm_um == pytest.approx((0.0084, 0.0086, 0.0087, 0.00875))
+
+
+def test_a_unit_of_the_wavelengths_that_is_none_is_refused(tmp_path):
+    def change(file):
+        file["sensor_band_parameters/wavelengths"].attrs["units"] = np.bytes_("channel")
+
+    with pytest.raises(InputError, match=r"wavelengths: .* unit 'channel' cannot be converted"):
+        open_product(products.write_product(tmp_path, change))
 
 
 def test_without_a_mask_file_no_flag_but_fill_is_told(tmp_path):

@@ -17,6 +17,7 @@ from sentinel2_products import (
     OFFSETS,
     SIZE_60M,
     granule_text,
+    make_old,
     metadata_text,
     numbers,
     pack,
@@ -440,6 +441,19 @@ def test_bad_granule_metadata_is_named(tmp_path, small):
 def test_xml_that_could_do_harm_is_refused(tmp_path, small, text, match):
     with pytest.raises(InputError, match=rf"MTD_MSIL2A\.xml: .*{match}"):
         open_product(write_safe(tmp_path, small, metadata=text), ["B04"])
+
+
+@pytest.mark.parametrize(("level", "baseline"), [("Level-2A", "02.08"), ("Level-2Ap", "02.05")])
+def test_the_format_of_2017_and_2018_reads_as_today_s(tmp_path, small, level, baseline):
+    today = write_safe(tmp_path / "today", small, baseline=baseline, offsets={})
+    text = metadata_text(today.stem, baseline, {}, PROCESSING_LEVEL=level)
+    old = write_safe(tmp_path / "old", small, baseline=baseline, metadata=text)
+    make_old(old)
+    with open_product(today, ["B04"]) as one, open_product(old, ["B04"]) as two:
+        window = Window(0, 0, one.grid.width, one.grid.height)
+        for attribute in ("product_id", "tile", "collection", "calibrations", "acquired", "notes"):
+            assert getattr(one, attribute) == getattr(two, attribute)
+        np.testing.assert_array_equal(one.read_reflectance(window), two.read_reflectance(window))
 
 
 def test_images_that_do_not_lie_on_each_other_are_refused(tmp_path, small):
