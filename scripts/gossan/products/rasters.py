@@ -2,7 +2,8 @@
 
 With wavelengths, from the files or from the user, the numbers are reflectance; without, they are
 any numbers (magnetics, heights, digital numbers). Wavelengths stand in GDAL's IMAGERY domain, or
-in `wavelength`, `fwhm` and `wavelength units` as ENVI headers have them; a unit is never guessed.
+in `wavelength`, `fwhm` and `wavelength units` as ENVI headers have them, which are exact where
+GDAL's are rounded; a unit that is told is converted or refused, and never guessed.
 A cube of gossan's own, or a stack, is such a raster too: what its tags say is kept.
 """
 
@@ -32,6 +33,7 @@ from gossan.raster import (
     is_synthetic,
     read_info,
 )
+from gossan.units import MICROMETRES, read_unit, to_micrometres, widths_to_micrometres
 
 SENSOR = "raster stack"
 NUMBERS_NOTE = (
@@ -41,10 +43,10 @@ REFLECTANCE_NOTE = "taken as reflectance as it stands: the rasters do not tell h
 # Tags that tell when a scene was taken: gossan's, an ENVI header's, and that of Earth Engine and
 # others.
 TIME_TAGS = ("ACQUIRED", "acquisition_time", "start_time")
-_UM_PER_UNIT = {
-    **dict.fromkeys(("micrometers", "micrometer", "microns", "um", "µm", "μm"), 1.0),
-    **dict.fromkeys(("nanometers", "nanometer", "nm"), 1e-3),
-}
+# ENVI's word for numbers of the bands, which are no wavelengths.
+_INDEX = "index"
+# No raster of reflectance has bands elsewhere: such numbers are of another unit than is told.
+_OPTICAL_UM = (0.1, 100.0)
 # Reflectance of ground hardly exceeds 1; numbers of another unit are far above.
 _MOST_REFLECTANCE = 2.0
 _SAMPLE_PX = 64
@@ -185,7 +187,7 @@ class RastersProduct(Product):
             header = dataset.tags(ns="ENVI")
             spectral = [dataset.tags(band, ns="IMAGERY") for band in dataset.indexes]
             own = [dataset.tags(band) for band in dataset.indexes]
-            names = _names(dataset, header)
+            names = _names(dataset, header, own)
         info = read_info(path)
         factor = _read_number(header.get("reflectance_scale_factor", ""))
         if factor and info.scale == 1.0:
@@ -206,7 +208,9 @@ class RastersProduct(Product):
             width = tags.get("fwhm", widths[place])
             centre_um, fwhm_um = None, None
             if told:
-                centre_um, fwhm_um = _wavelength(path, name, spectral[place], tags, width)
+                unit = tags.get("wavelength_units") or header.get("wavelength_units", "")
+                what = f"{path}: band {name}"
+                centre_um, fwhm_um = _wavelength(what, spectral[place], tags, width, unit)
             elif "CENTRAL_WAVELENGTH_UM" in spectral[place]:
                 raise InputError(
                     f"{path}: tells the wavelengths of its bands; leave --wavelengths-um out"
@@ -293,14 +297,25 @@ def _open(path: Path) -> rasterio.DatasetReader:
         ) from error
 
 
-def _names(dataset: rasterio.DatasetReader, header: Mapping[str, str]) -> list[str]:
-    """The bands' names without the wavelengths that GDAL appends."""
+def _names(
+    dataset: rasterio.DatasetReader, header: Mapping[str, str], own: Sequence[Mapping[str, str]]
+) -> list[str]:
+    """The bands' names without the wavelengths that GDAL appends; `own` are their tags."""
     given = [name or "" for name in dataset.descriptions]
-    if header.get("wavelength"):
-        named = "band_names" in header
-        given = [_APPENDED.sub("", name) if named else "" for name in given]
-    given = [_APPENDED.sub("", name) for name in given]
-    return [name or f"band_{place}" for place, name in enumerate(given, start=1)]
+    plain = [_strip(name, tags) for name, tags in zip(given, own, strict=True)]
+    if header.get("wavelength") and "band_names" not in header:
+        plain = [""] * len(plain)
+    elif len(set(filter(None, plain))) < len(list(filter(None, plain))):
+        # The bands' own names tell the wavelengths that set them apart.
+        plain = given
+    return [name or f"band_{place}" for place, name in enumerate(plain, start=1)]
+
+
+def _strip(name: str, tags: Mapping[str, str]) -> str:
+    wavelength, unit = tags.get("wavelength", ""), tags.get("wavelength_units", "")
+    if wavelength and unit:
+        name = re.sub(rf"\s*\(?{re.escape(f'{wavelength} {unit}')}\)?$", "", name)
+    return _APPENDED.sub("", name)
 
 
 def _listed(header: Mapping[str, str], key: str, names: Sequence[str]) -> list[str]:
@@ -310,39 +325,41 @@ def _listed(header: Mapping[str, str], key: str, names: Sequence[str]) -> list[s
 
 
 def _wavelength(
-    path: Path,
-    name: str,
-    imagery: Mapping[str, str],
-    tags: Mapping[str, str],
-    width: str,
+    what: str, imagery: Mapping[str, str], tags: Mapping[str, str], width: str, told: str
 ) -> tuple[float | None, float | None]:
-    """Centre and width (µm) of a band, as far as its file tells them."""
-    if "CENTRAL_WAVELENGTH_UM" in imagery:
-        return _positive(path, name, imagery["CENTRAL_WAVELENGTH_UM"]), (
-            _positive(path, name, imagery["FWHM_UM"]) if "FWHM_UM" in imagery else None
-        )
-    unit = tags.get("wavelength_units", "").strip().lower()
-    if "wavelength" not in tags or unit == "index":
+    """Centre and width (µm) of a band, as far as its file tells them; `what` is its name."""
+    unit = read_unit(told)
+    if "wavelength" in tags and unit and unit != _INDEX:
+        centre = _positive(what, tags["wavelength"])
+        centre_um = float(to_micrometres(centre, unit, what))
+        width_um = None
+        if width:
+            width_um = float(widths_to_micrometres(_positive(what, width), centre, unit, what))
+    elif "CENTRAL_WAVELENGTH_UM" in imagery:
+        unit = MICROMETRES
+        centre_um = _positive(what, imagery["CENTRAL_WAVELENGTH_UM"])
+        width_um = _positive(what, imagery["FWHM_UM"]) if "FWHM_UM" in imagery else None
+    elif "wavelength" not in tags or unit == _INDEX:
         return None, None
-    if unit not in _UM_PER_UNIT:
+    else:
         raise InputError(
-            f"{path}: band {name} has the wavelength {tags['wavelength']} of the unit "
-            f"'{unit or '(none)'}'; write `wavelength units = Micrometers` or Nanometers into the "
-            "header, or give --wavelengths-um"
+            f"{what} has the wavelength {tags['wavelength']} of the unit '{told or '(none)'}'; "
+            "write `wavelength units = Micrometers` or Nanometers into the header, or give "
+            "--wavelengths-um"
         )
-    micrometres = _UM_PER_UNIT[unit]
-    centre_um = _positive(path, name, tags["wavelength"]) * micrometres
-    return round(centre_um, 9), (
-        round(_positive(path, name, width) * micrometres, 9) if width else None
-    )
+    if not _OPTICAL_UM[0] <= centre_um <= _OPTICAL_UM[1]:
+        raise InputError(
+            f"{what} has a wavelength of {centre_um:g} µm (told in the unit '{unit}'), at which no "
+            "reflectance is measured; correct the number or its unit"
+        )
+    return round(centre_um, 9), None if width_um is None else round(width_um, 9)
 
 
-def _positive(path: Path, name: str, text: str) -> float:
+def _positive(what: str, text: str) -> float:
     value = _read_number(text)
     if value is None or value <= 0:
         raise InputError(
-            f"{path}: band {name} has the wavelength or width '{text}', which is no number above "
-            "0; correct it"
+            f"{what} has the wavelength or width '{text}', which is no number above 0; correct it"
         )
     return value
 

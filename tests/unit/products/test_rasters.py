@@ -39,14 +39,20 @@ def write_envi(folder, more, scale=1.0):
     [
         "wavelength units = Nanometers\nfwhm = {10, 20, 30}\n" + WAVELENGTHS,
         "wavelength units = Micrometers\nfwhm = {0.01, 0.02, 0.03}\nwavelength = {0.5, 0.6, 0.7}\n",
+        "wavelength units = nm\nfwhm = {10, 20, 30}\n" + WAVELENGTHS,
+        "wavelength units = Angstroms\nfwhm = {100, 200, 300}\nwavelength = {5e3, 6e3, 7e3}\n",
+        "wavelength units = Wavenumber\nfwhm = {400, 555.5555556, 612.244898}\n"
+        "wavelength = {20000, 16666.666667, 14285.714286}\n",
+        "wavelength units = GHz\nfwhm = {11991.69832, 16655.13656, 18354.640286}\n"
+        "wavelength = {599584.916, 499654.0966667, 428274.94}\n",
     ],
 )
 def test_an_envi_header_tells_wavelengths_in_its_unit(tmp_path, more):
     path, values = write_envi(tmp_path, more + NAMED)
     with open_product(path) as product:
         assert product.bands.names == ("green", "orange", "red")
-        assert product.bands.centre_um == (0.5, 0.6, 0.7)
-        assert product.bands.fwhm_um == (0.01, 0.02, 0.03)
+        assert product.bands.centre_um == pytest.approx((0.5, 0.6, 0.7), rel=1e-8)
+        assert product.bands.fwhm_um == pytest.approx((0.01, 0.02, 0.03), rel=1e-8)
         np.testing.assert_allclose(product.read_reflectance(WHOLE), values, rtol=1e-6)
         assert not product.read_flags(WHOLE, ("fill", "cloud")).any()
         assert product.surface_reflectance is None
@@ -101,7 +107,37 @@ def test_the_time_of_several_tags_is_honoured_if_it_is_one(tmp_path, tags, acqui
         assert product.acquired == acquired
 
 
-@pytest.mark.parametrize("unit", ["", "wavelength units = Unknown\n", "wavelength units = GHz\n"])
+def test_wavelengths_of_a_header_keep_their_decimals(tmp_path):
+    more = "wavelength units = Nanometers\nfwhm = {8.42, 8.5, 8.6}\n"
+    path, _ = write_envi(tmp_path, more + "wavelength = {500.44, 600.05, 700.0}\n")
+    with open_product(path) as product:
+        assert product.bands.centre_um == (0.50044, 0.60005, 0.7)
+        assert product.bands.fwhm_um == (0.00842, 0.0085, 0.0086)
+
+
+@pytest.mark.parametrize(
+    ("unit", "told"),
+    [
+        ("Furlongs", "unit 'furlongs' cannot be converted"),
+        ("Micrometers", "wavelength of 500 µm .*no reflectance is measured"),
+        ("GHz", "wavelength of 599.585 µm .*'GHz'"),
+        ("Meters", "no reflectance is measured"),
+    ],
+)
+def test_a_unit_that_is_none_or_cannot_be_is_refused(tmp_path, unit, told):
+    path, _ = write_envi(tmp_path, f"wavelength units = {unit}\n" + WAVELENGTHS)
+    with pytest.raises(InputError, match=rf"image\.img: band band_1.* {told}"):
+        open_product(path)
+
+
+def test_the_number_of_a_band_is_no_wavelength(tmp_path):
+    path, values = write_envi(tmp_path, "wavelength units = Index\nwavelength = {1, 2, 3}\n")
+    with open_product(path) as product:
+        assert product.bands.centre_um == ()
+        np.testing.assert_allclose(product.read_reflectance(WHOLE), values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", ["", "wavelength units = Unknown\n"])
 def test_a_unit_is_never_guessed(tmp_path, unit):
     path, _ = write_envi(tmp_path, unit + WAVELENGTHS)
     with pytest.raises(InputError, match=r"image\.img: band band_1 has the wavelength 500 of the"):
