@@ -4,34 +4,85 @@ import argparse
 import importlib
 import logging
 import os
+import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gossan.errors import InputError
+from gossan.errors import ADVICE, InputError, system_fault
+from gossan.files import together
 
 
 def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], None]) -> None:
     """Parse the command line, log the resolved arguments and call `main`.
 
-    An InputError, or an OSError with a file name, ends the process with one line on standard
-    error and exit code 1. Any other exception is a fault of ours and keeps its traceback.
+    Outputs get their names together when `main` has succeeded. An InputError, and what the system
+    forbids (no space, no rights, no memory, too many files), end the process with one line on
+    standard error and exit code 1. Any other exception is a fault of ours and keeps its traceback.
     """
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # Where standard error is a file on a full disk, too, there is nobody left to be told.
+    logging.raiseExceptions = False
+    said = _Listener()
     # GDAL's own lines about a broken file would bury the one line that says what to do.
-    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    for name in ("rasterio", "pyogrio"):
+        logging.getLogger(name).propagate = False
+        logging.getLogger(name).addHandler(said)
     for key, value in sorted(vars(arguments).items()):
         logging.info("%s: %s", key, value)
     try:
-        main(arguments)
+        with end_on_signals(), together():
+            main(arguments)
     except InputError as error:
-        sys.exit(f"error: {one_line(error)}")
-    except OSError as error:
-        if error.filename is None:
-            raise
-        sys.exit(f"error: {error.filename}: {error.strerror}")
+        sys.exit(f"error: {one_line(error)}{_reason(error)}")
+    except Exception as error:
+        fault = system_fault(error, said.lines)
+        if fault is not None:
+            place = f"{fault.filename}: " if fault.filename is not None else ""
+            sys.exit(f"error: {place}{fault.strerror}; {ADVICE[fault.errno]}")
+        if isinstance(error, OSError) and error.filename is not None:
+            sys.exit(f"error: {error.filename}: {error.strerror}")
+        raise
+    finally:
+        for name in ("rasterio", "pyogrio"):
+            logging.getLogger(name).removeHandler(said)
+
+
+class _Listener(logging.Handler):
+    """Keeps what GDAL says last, for its exceptions often do not hand it on."""
+
+    def __init__(self):
+        """Nothing is said yet."""
+        super().__init__(logging.WARNING)
+        self.lines = deque(maxlen=20)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append(record.getMessage())
+
+
+def _reason(error: InputError) -> str:
+    """What the system forbade, in brackets, where it is behind wrong input and not yet told."""
+    fault = system_fault(error)
+    told = fault is None or fault.strerror.lower() in str(error).lower()
+    return "" if told else f" ({fault.strerror}; {ADVICE[fault.errno]})"
+
+
+@contextmanager
+def end_on_signals() -> Iterator[None]:
+    """End by an exception when told to terminate, so that nothing half-made is left behind."""
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def add_drawing(parser: argparse.ArgumentParser, scene_dir: str, figures: str) -> None:

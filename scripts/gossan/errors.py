@@ -1,5 +1,61 @@
-"""The one exception that a user is meant to read."""
+"""What a user is meant to read: wrong input, and what the system forbids; one line each."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+# What a disk, its rights or the machine may forbid whoever writes, and what to do about it.
+ADVICE = {
+    errno.ENOSPC: "free some, or write elsewhere",
+    errno.EDQUOT: "free some, or write elsewhere",
+    errno.EFBIG: "raise the limit (ulimit -f), or write to another file system",
+    errno.EROFS: "write elsewhere",
+    errno.EACCES: "change its rights, or use another place",
+    errno.EPERM: "change its rights, or use another place",
+    errno.EMFILE: "raise the limit (ulimit -n), or lower --threads",
+    errno.ENFILE: "close other programs, or lower --threads",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOMEM: "lower --block-px or --threads, or give the job more memory",
+    errno.EIO: "check the disk",
+    errno.ESTALE: "check the network drive",
+}
+# Libraries that do not hand on the system's number hand on its words, or say it in their own.
+_WORDS = {
+    **{code: os.strerror(code) for code in ADVICE},
+    errno.ENOSPC: "no space left on device|disk is full|disk full|not enough (disk )?space",
+    errno.ENOMEM: "cannot allocate memory|unable to allocate|failed to allocate|bad_alloc"
+    "|out of memory|OOM when allocating|memory allocation failed|std::bad_alloc",
+}
+_PATTERNS = {code: re.compile(words, re.IGNORECASE) for code, words in _WORDS.items()}
 
 
 class InputError(Exception):
     """Wrong input: one line that names the file or key and says what to do."""
+
+
+def system_fault(error: BaseException, said: Sequence[str] = ()) -> OSError | None:
+    """What the system forbade, as an OSError of that number, where an exception came of it.
+
+    Looks at the exception and those that it came from, whichever library raised them, then at
+    what libraries have `said` meanwhile; None where it is a fault of another kind.
+    """
+    chain = list(_chain(error))
+    for one in chain:
+        if isinstance(one, OSError) and one.errno in ADVICE:
+            return OSError(one.errno, os.strerror(one.errno), one.filename)
+        if isinstance(one, MemoryError):
+            return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    for text in (*map(str, chain), *said):
+        for code, pattern in _PATTERNS.items():
+            if pattern.search(text):
+                return OSError(code, os.strerror(code))
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -7,7 +7,6 @@ import logging
 import math
 import os
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +28,8 @@ from rasterio.windows import Window
 
 from gossan.checksums import read_verified, verify_tiles
 from gossan.errors import InputError
-from gossan.files import staged
+from gossan.files import newest, staged
+from gossan.whole import require_whole
 
 GDAL_CACHE_BYTES = 64 * 2**20
 BLOCK_BYTES = 64 * 2**20
@@ -185,10 +185,11 @@ def read_info(path: str | Path) -> RasterInfo:
 
 
 def _open(path: Path) -> rasterio.DatasetReader:
-    if not path.exists():
+    place = newest(path)
+    if not place.exists():
         raise InputError(f"{path}: no such raster file; check the path")
     try:
-        return rasterio.open(path)
+        return rasterio.open(place)
     except RasterioError as error:
         raise InputError(f"{path}: not a readable raster ({error}); replace the file") from error
 
@@ -598,7 +599,8 @@ def map_blocks(
     plan = _plan(sources, grid, block_px, halo, align, written)
     with ExitStack() as stack:
         finals = [stack.enter_context(staged(layer.path)) for layer in layers]
-        scratch = [Path(stack.enter_context(_scratch_folder(layer.path))) for layer in layers]
+        # Beside the final file, so on its disk, as GDAL's own temporaries are.
+        scratch = [final.with_name(f"{final.stem}.blocks.tif") for final in finals]
 
         def work(*arrays: np.ndarray) -> list[np.ndarray]:
             results = function(*arrays)
@@ -610,8 +612,8 @@ def map_blocks(
 
         with ExitStack() as opened:
             targets = [
-                opened.enter_context(_create(folder / "blocks.tif", layer, plan))
-                for folder, layer in zip(scratch, layers, strict=True)
+                opened.enter_context(_create(path, layer, plan))
+                for path, layer in zip(scratch, layers, strict=True)
             ]
             blocks = _run(work, sources, plan, threads, scaled, progress)
             for window, results in opened.enter_context(closing(blocks)):
@@ -620,14 +622,9 @@ def map_blocks(
 
         # One copy at a time, each with all threads: side by side they are hardly faster, and
         # GDAL's buffers then grow with the scene.
-        for folder, final, layer in zip(scratch, finals, layers, strict=True):
-            _copy_to_cog(folder / "blocks.tif", folder / "cog.tif", layer, threads)
-            (folder / "cog.tif").replace(final)
-
-
-def _scratch_folder(path: Path) -> tempfile.TemporaryDirectory:
-    """A folder beside `path`, so on its disk, for the blocks and for GDAL's own temporaries."""
-    return tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=f".{Path(path).stem}.")
+        for path, final, layer in zip(scratch, finals, layers, strict=True):
+            _copy_to_cog(path, final, layer, threads)
+            path.unlink()
 
 
 def _create(path: Path, layer: Layer, plan: _Plan) -> rasterio.io.DatasetWriter:
@@ -704,6 +701,8 @@ def _copy_to_cog(source: Path, target: Path, layer: Layer, threads: int) -> None
             factors = [2**level for level in range(1, levels + 1)]
             if factors:
                 dataset.build_overviews(factors, Resampling[layer.overviews])
+        # A full disk would leave out what is missing here, and the copy would be whole.
+        require_whole(source)
         rasterio.shutil.copy(
             source,
             target,

@@ -1,15 +1,18 @@
 """Vector files on the grid of a map: any format that OGR reads, checked and reprojected."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import errno
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gossan.errors import InputError
+from gossan.files import staged
 from gossan.raster import Grid
 
 if TYPE_CHECKING:
     import geopandas
+    import pandas
 
 # Edges of a polygon are cut into this many pieces and more before they are reprojected: what is
 # straight in one system is bent in another.
@@ -79,14 +82,24 @@ def read_features(
     return features
 
 
-@contextmanager
-def fixed_date() -> Iterator[None]:
-    """Stamp the GeoPackages written inside with one fixed moment, so equal data are equal bytes."""
+def write_layers(
+    path: str | Path, layers: Mapping[str, tuple["pandas.DataFrame", str | None]]
+) -> None:
+    """Write a GeoPackage of layers by name: a table each, and the type of its geometry if any.
+
+    All layers are there and whole, or there is no file. Equal data are equal bytes.
+    """
     import pyogrio
 
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": NO_DATE})
     try:
-        yield
+        with staged(path) as temporary:
+            for name, (table, geometry_type) in layers.items():
+                pyogrio.write_dataframe(table, temporary, layer=name, geometry_type=geometry_type)
+            for name, (table, _) in layers.items():
+                written = pyogrio.read_info(temporary, layer=name, force_feature_count=True)
+                if written["features"] != len(table):
+                    raise OSError(errno.EIO, os.strerror(errno.EIO), str(temporary))
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.files import staged
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.minerals.class_statistics import ClassSummary, Moments
 from gossan.raster import BandTable, Grid
 from gossan.tables import read_numbers, read_table
-from gossan.vectors import NO_DATE
+from gossan.vectors import write_layers
 
 
 def area_rows(
@@ -89,7 +88,6 @@ def write_pixels(
     """
     import geopandas
     import pandas
-    import pyogrio
     from rasterio.warp import transform
 
     points = [len(best) for best in summary.best]
@@ -128,14 +126,7 @@ def write_pixels(
             ],
         }
     )
-    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": NO_DATE})
-    try:
-        with staged(path) as temporary:
-            pyogrio.write_dataframe(table, temporary, layer="pixels", geometry_type="Point")
-            pyogrio.write_dataframe(selection, temporary, layer="classes")
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+    write_layers(path, {"pixels": (table, "Point"), "classes": (selection, None)})
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from gossan.errors import InputError
+from gossan.files import newest
 from gossan.legend import MapClass
 from gossan.networks.onnx_session import open_session
 
@@ -122,7 +123,7 @@ def require_centres(
 
 def file_digest(path: str | Path) -> str:
     """SHA-256 of a file's content, by which records name the network that made a map."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return hashlib.sha256(newest(path).read_bytes()).hexdigest()
 
 
 def describe_origin(path: str | Path, header: object, scene: str) -> dict[str, object]:

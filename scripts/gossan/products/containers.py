@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from gossan.errors import InputError
+from gossan.files import scratch
 
 # Products have tens of files; the largest, 224 bands of int16, has about 1 GB unpacked.
 MOST_MEMBERS, MOST_BYTES = 1000, 4 << 30
@@ -267,7 +268,7 @@ class Tar(_Archive):
         """The files' paths for GDAL; InputError where the disk is too small to unpack them."""
         if not self._compressed:
             return super().locate(names)
-        folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="gossan-")))
+        folder = self._cleanup.enter_context(scratch(Path(tempfile.gettempdir()) / "gossan"))
         needed, free = sum(self._members[n].size for n in names), shutil.disk_usage(folder).free
         if needed > free:
             raise InputError(

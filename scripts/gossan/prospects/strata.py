@@ -33,7 +33,6 @@ from rasterio.windows import transform as window_transform
 from gossan.accuracy.blocks import SpatialBlocks, require_least
 from gossan.accuracy.truth import open_truth
 from gossan.errors import InputError
-from gossan.files import staged
 from gossan.legend import MapClass
 from gossan.raster import (
     BandTable,
@@ -54,7 +53,7 @@ from gossan.transforms.vegetation import (
     find_band_within,
     vegetation_index,
 )
-from gossan.vectors import POINTS, POLYGONS, fixed_date, read_features
+from gossan.vectors import POINTS, POLYGONS, read_features, write_layers
 
 if TYPE_CHECKING:
     import shapely
@@ -822,7 +821,6 @@ def write_samples(path: str | Path, samples: Samples, grid: Grid) -> None:
     The attributes are the fields of `Samples`, with `cover` called class.
     """
     import geopandas
-    import pyogrio
 
     x, y = grid.place(samples.column + 0.5, samples.row + 0.5)
     table = geopandas.GeoDataFrame(
@@ -830,8 +828,7 @@ def write_samples(path: str | Path, samples: Samples, grid: Grid) -> None:
         geometry=geopandas.points_from_xy(x, y),
         crs=grid.crs.to_wkt(),
     )
-    with fixed_date(), staged(path) as temporary:
-        pyogrio.write_dataframe(table, temporary, layer=LAYER, geometry_type="Point")
+    write_layers(path, {LAYER: (table, "Point")})
 
 
 def read_samples(path: str | Path, grid: Grid) -> Samples:

@@ -17,12 +17,12 @@ from rasterio.windows import Window
 from scipy import ndimage
 
 from gossan.errors import InputError
-from gossan.files import staged, write_text
+from gossan.files import write_text
 from gossan.legend import NODATA
 from gossan.prospects.potential import HIGH, POTENTIAL
 from gossan.raster import Grid, iter_blocks, read_info
 from gossan.targets.sites import MapCounts, Sites, SiteTally, count_steps, tally_block
-from gossan.vectors import fixed_date
+from gossan.vectors import write_layers
 
 if TYPE_CHECKING:
     import geopandas
@@ -401,12 +401,9 @@ def add_sites(
 def write_targets(path: str | Path, targets: "geopandas.GeoDataFrame") -> None:
     """Write the layers `targets` (multipolygons) and `points` (at the highest score)."""
     import geopandas
-    import pyogrio
 
     points = targets.set_geometry(geopandas.points_from_xy(targets.x, targets.y, crs=targets.crs))
-    with fixed_date(), staged(path) as temporary:
-        pyogrio.write_dataframe(targets, temporary, layer="targets", geometry_type="MultiPolygon")
-        pyogrio.write_dataframe(points, temporary, layer="points", geometry_type="Point")
+    write_layers(path, {"targets": (targets, "MultiPolygon"), "points": (points, "Point")})
 
 
 def write_kml(path: str | Path, targets: "geopandas.GeoDataFrame", title: str) -> None:

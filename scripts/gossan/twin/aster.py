@@ -6,7 +6,6 @@ HDF-EOS geolocation tables, and the fill around a swath.
 """
 
 import math
-import tempfile
 from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import dataclass
@@ -118,13 +117,9 @@ def simulate_aster(
 
     Raises InputError when the library lacks a constituent of the ground.
     """
-    product = Path(product)
     scene = plan_scene(site, library)
-    with (
-        staged(product) as packed,
-        tempfile.TemporaryDirectory(dir=product.parent, prefix=".twin.") as folder,
-    ):
-        with _HdfWriter(Path(folder), scene) as file:
+    with staged(product) as packed:
+        with _HdfWriter(packed.parent, scene) as file:
             blocks = iter_blocks(
                 lambda window: simulate_block(scene, window),
                 [lambda window: window],

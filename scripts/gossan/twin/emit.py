@@ -13,7 +13,7 @@ half: more than the one step of real data, in which each pixel of the swath sees
 """
 
 import math
-import tempfile
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ from rasterio.windows import Window
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
-from gossan.files import staged
+from gossan.files import scratch, staged, together
 from gossan.library.spectrum import Spectrum
 from gossan.products.emit import FILL, mask_path
 from gossan.products.sun import sun_position
@@ -187,13 +187,14 @@ def write_emit(
     swath = lay_swath(grid)
     ortho = ortho_grid(grid)
     glt = look_up(swath, grid, ortho)
-    path.parent.mkdir(parents=True, exist_ok=True)
     count = len(bands.names)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".twin.") as folder:
+    with scratch(path) as folder:
         # The swath lies aslant in the grid: blocks of the one are no blocks of the other.
-        reflectance = np.memmap(
-            Path(folder) / "reflectance", np.float32, "w+", shape=(*swath.shape, count)
-        )
+        shape = (*swath.shape, count)
+        with (folder / "reflectance").open("wb") as stream:
+            # A full disk is told here; where a map of a file meets it, the process is killed.
+            os.posix_fallocate(stream.fileno(), 0, 4 * math.prod(shape))
+        reflectance = np.memmap(folder / "reflectance", np.float32, "r+", shape=shape)
         reflectance[:] = FILL
         layers = np.zeros((*swath.shape, 3), bool)
         seen = np.zeros(swath.shape, bool)
@@ -219,7 +220,7 @@ def write_emit(
                 if name in found:
                     layers[(*place, layer)] = found[name][cell]
         scene = _Scene(swath, ortho, glt, bands, acquired.astimezone(UTC), elevation_m)
-        with staged(path) as product, staged(mask_path(path)) as mask:
+        with together(), staged(path) as product, staged(mask_path(path)) as mask:
             _write_reflectance(product, scene, reflectance)
             _write_mask(mask, scene, _mask_layers(scene, layers, seen))
         del reflectance
@@ -402,6 +403,7 @@ class _Netcdf:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._file.flush()
         self._file.close()
 
 

@@ -6,8 +6,6 @@ specification (EN-PCV-ICD-2009): 224 bands by wavelength, of which those in the 
 """
 
 import math
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
+from gossan.files import scratch, staged
 from gossan.library.spectrum import Spectrum
 from gossan.products.enmap import FLAG_NUMBERS, NO_DEVIATION, NO_MEAN, NODATA, SATURATED_BITS
 from gossan.products.enmap_files import CLASSES, IMAGE, METADATA, QUALITY, TESTFLAGS
@@ -29,6 +28,7 @@ from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid, Layer, encode, iter_blocks
 from gossan.twin.site import Site
 from gossan.twin.view import Instrument, View
+from gossan.whole import require_whole
 
 ORIGIN = "Simulated by gossan; not an EnMAP product"
 PIXEL_M = 30
@@ -98,15 +98,11 @@ def write_enmap(
     Bytes depend on the arguments without `threads` and `block_px`; memory on these two and the
     number of bands.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     acquired = acquired.astimezone(UTC)
     name = product_name(acquired)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".twin.") as temporary:
-        work, done = Path(temporary) / "work", Path(temporary) / "done"
-        work.mkdir()
-        done.mkdir()
+    with staged(path, folder=True) as done, scratch(path) as work:
         tally = _write_numbers(work, observe, flags, grid, bands, threads, block_px)
+        require_whole(work)
         with rasterio.Env(GDAL_NUM_THREADS=1):
             for layer in (IMAGE, *QUALITY):
                 # A copy, so that the strips come in their order however the blocks did.
@@ -120,9 +116,6 @@ def write_enmap(
             _write_pixelmask(done / f"{name}-{PIXELMASK}.TIF", grid, len(bands.names))
         text = _metadata(name, grid, bands, acquired, tally, done)
         (done / f"{name}-{METADATA}.XML").write_text(text, encoding="utf-8")
-        if path.exists():
-            path.replace(Path(temporary) / "old")
-        shutil.move(done, path)
 
 
 def product_name(acquired: datetime) -> str:
@@ -247,7 +240,7 @@ def _quality(layer: str, flags: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _write_pixelmask(path: Path, grid: Grid, bands: int) -> None:
-    """No pixel is defective: strips that are not there are 0."""
+    """No pixel is defective: strips that are not written are 0."""
     with rasterio.open(
         path,
         "w",
@@ -260,7 +253,6 @@ def _write_pixelmask(path: Path, grid: Grid, bands: int) -> None:
         transform=grid.transform,
         compress="deflate",
         interleave="band",
-        SPARSE_OK=True,
     ):
         pass
 

@@ -5,7 +5,6 @@ Layout after the Landsat 8-9 Collection 2 Level 1 Data Format Control Book (USGS
 
 import math
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 from scipy.ndimage import maximum_filter
 
-from gossan.files import staged
+from gossan.files import scratch, staged
 from gossan.library.spectrum import Spectrum
 from gossan.products.landsat import BAND_TABLES
 from gossan.raster import BandTable, Grid, Layer, map_blocks, split_blocks
@@ -106,12 +105,9 @@ def simulate_landsat(
 
     Raises InputError when the library lacks a constituent of the ground.
     """
-    product = Path(product)
     scene = plan_scene(site, library)
     name = scene.product_id
-    product.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=product.parent, prefix=".twin.") as work:
-        folder = Path(work)
+    with scratch(product) as folder:
         files = [folder / f"{name}_{band}.TIF" for band in BANDS.names]
         quality = folder / f"{name}_QA_PIXEL.TIF"
         saturation = folder / f"{name}_QA_RADSAT.TIF"

@@ -4,7 +4,6 @@ Layout after ASI's PRISMA Products Specification Document, issue 2.3. Left out: 
 image, and the groups Info and KDP_AUX of the instrument's own state.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
-from gossan.files import staged
+from gossan.files import scratch, staged
 from gossan.library.spectrum import Spectrum
 from gossan.products.prisma import DETECTORS, INVALID, MOST_NUMBER, NEGATIVE, PIXEL_M, SWATH
 from gossan.products.sun import sun_position
@@ -146,13 +145,12 @@ def write_prisma(
         threads=threads,
         progress="simulate prisma",
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     with (
         staged(path) as temporary,
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".twin.") as work,
-        h5py.File(Path(work) / "blocks.h5", "w") as scratch,
+        scratch(path) as work,
+        h5py.File(work / "blocks.h5", "w") as numbers,
     ):
-        images = _create_images(scratch, grid)
+        images = _create_images(numbers, grid)
         seen, clouded = np.zeros(grid.shape, bool), 0
         for window, (stored, wrong, cloud) in blocks:
             rows, columns = (slice(int(s.start), int(s.stop)) for s in window.toslices())
@@ -166,7 +164,7 @@ def write_prisma(
                     )
                     block[:, place] = source[index].transpose(1, 0, 2)
                     images[detector.upper() + suffix][rows, :, columns] = block
-        scratch.flush()
+        numbers.flush()
         with h5py.File(temporary, "w") as file:
             elevation, azimuth = _sun(grid, start)
             _write_maps(file, grid, start, np.where(seen, np.float32(90 - elevation), 0))
@@ -184,6 +182,7 @@ def write_prisma(
             for key, moment in (("Start", start), ("Stop", stop)):
                 text = f"{moment:%Y-%m-%dT%H:%M:%S.%f}"
                 file.attrs[f"Product_{key}Time"] = np.bytes_(text)
+            file.flush()
 
 
 def _places(bands: BandTable) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -8,7 +8,6 @@ maps, footprints of detectors, viewing angles.
 
 import math
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from gossan.errors import InputError
+from gossan.files import scratch, staged
 from gossan.library.spectrum import Spectrum
 from gossan.products.sentinel2 import ALL_BANDS, band_table
 from gossan.products.sentinel2_files import NATIVE_M
@@ -44,6 +44,7 @@ from gossan.twin.optics import (
 from gossan.twin.site import Site
 from gossan.twin.terrain import Sky, Terrain, Variability, padded
 from gossan.twin.view import POINTING_MOST_PX, POINTING_STD_PX
+from gossan.whole import require_whole
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 PIXEL_M = 10
@@ -221,20 +222,13 @@ def simulate_sentinel2(
     Raises InputError when the library lacks a spectrum, for a ground larger than a tile, and for a
     number of dates out of range.
     """
-    folder = Path(folder)
     scene = plan_scene(site, library, dates)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".twin.") as name:
-        work, done = Path(name) / "work", Path(name) / "done"
-        done.mkdir()
+    with staged(folder, folder=True) as done, scratch(folder) as work:
         for date in scene.dates:
-            (work / date.product_id).mkdir(parents=True)
+            (work / date.product_id).mkdir()
         shares = _write_images(scene, work, threads, block_px)
         for date, counts in zip(scene.dates, shares, strict=True):
             _pack_date(done, work / date.product_id, date, scene.grid, counts, threads)
-        if folder.exists():
-            folder.replace(Path(name) / "old")
-        done.replace(folder)
 
 
 def plan_scene(site: Site, library: Sequence[Spectrum], dates: int) -> _Scene:
@@ -633,6 +627,7 @@ def _pack_date(
 ) -> None:
     """Compress the images and write the date's .zip, whose bytes depend on its contents alone."""
     layers = sorted(_layers())
+    require_whole(images)
     for layer in layers:
         (images / date.path(layer)).parent.mkdir(parents=True, exist_ok=True)
 
@@ -650,6 +645,7 @@ def _pack_date(
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         list(pool.map(compress, layers))
+    require_whole(images)
     texts = {
         "MTD_MSIL2A.xml": _product_metadata(date, grid, counts),
         f"GRANULE/{date.granule}/MTD_TL.xml": _granule_metadata(date, grid, counts),

@@ -3,19 +3,18 @@
 Vectors of the iron ground are drawn by `gossan.twin.iron_survey`.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import geopandas
 import numpy as np
-import pyogrio
 from affine import Affine
 from rasterio.features import shapes, sieve
 from rasterio.windows import Window
 from shapely.geometry import shape
 
 from gossan.errors import InputError
+from gossan.files import together
 from gossan.legend import MapClass
 from gossan.maps import ClassMap, write_maps
 from gossan.raster import Layer, map_blocks
@@ -25,7 +24,7 @@ from gossan.twin.noise import field_key, white_noise
 from gossan.twin.porphyry import ALTERATION, CONSTITUENTS, FIELD_ZONES
 from gossan.twin.site import Site
 from gossan.twin.terrain import finer, mean_about
-from gossan.vectors import fixed_date
+from gossan.vectors import write_layers
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 NODATA = 255
@@ -61,18 +60,8 @@ def write_truth(folder: str | Path, site: Site, tables: Tables, *, threads: int 
         flags = ", ".join(f"--{name}" for name in missing)
         raise InputError(f"the truth of the ground {site.name} needs the class table {flags}")
     write = _WRITERS[site.name]
-    with tempfile.TemporaryDirectory(prefix=".twin.", dir=_existing(folder)) as name:
-        done = Path(name) / "done"
-        done.mkdir()
-        write(done, site, tables, threads)
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(done.iterdir()):
-            path.replace(folder / path.name)
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there: nothing is made before all is well."""
-    return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    with together():
+        write(folder, site, tables, threads)
 
 
 def class_codes(site: Site, table: str, tables: Tables, names: Sequence[str]) -> dict[str, int]:
@@ -150,14 +139,7 @@ def _write_minerals_and_zones(folder: Path, site: Site, tables: Tables, threads:
         geometry=[shape(geometry) for _, geometry in polygons],
         crs=site.grid.crs.to_wkt(),
     )
-    with fixed_date():
-        pyogrio.write_dataframe(
-            table,
-            folder / "zones.gpkg",
-            layer=ZONES_LAYER,
-            geometry_type="Polygon",
-            driver="GPKG",
-        )
+    write_layers(folder / "zones.gpkg", {ZONES_LAYER: (table, "Polygon")})
 
 
 def exposed_zones(site: Site, window: Window, shares: np.ndarray) -> np.ndarray:
@@ -209,11 +191,8 @@ def _write_iron(folder: Path, site: Site, tables: Tables, threads: int) -> None:
     _write_fields(folder, site, ground, threads)
     surveys = Surveyor(ground, site.grid).tables()
     kinds = kinds_of_geometry(list(surveys))
-    with fixed_date():
-        for name, table in surveys.items():
-            pyogrio.write_dataframe(
-                table, folder / f"{name}.gpkg", layer=name, geometry_type=kinds[name], driver="GPKG"
-            )
+    for name, table in surveys.items():
+        write_layers(folder / f"{name}.gpkg", {name: (table, kinds[name])})
 
 
 def _write_fields(folder: Path, site: Site, ground: IronGround, threads: int) -> None:

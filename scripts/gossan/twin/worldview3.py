@@ -5,8 +5,6 @@ Left out: the panchromatic image, camera models (RPB), tile maps (TIL) and brows
 """
 
 import math
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -19,12 +17,14 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
+from gossan.files import scratch, staged, together
 from gossan.library.spectrum import Spectrum
 from gossan.products.sun import sun_position
 from gossan.products.worldview3 import BAND_FACTS, MOST_NUMBER, NODATA, SWIR, VNIR, calibration
 from gossan.raster import BandTable, Grid, iter_blocks
 from gossan.twin.site import Site
 from gossan.twin.view import Instrument, View
+from gossan.whole import require_whole
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 ORDER = "000000000010_01_P001"
@@ -150,8 +150,7 @@ def write_worldview3(
             target[seen] = numbers.clip(NODATA + 1, limit)
         return stored, np.asarray(flagged["cloud"])
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".twin.") as name:
+    with together(), scratch(folder / ORDER) as work:
         stems = {
             image: f"{start:%y%b%d%H%M%S}-{_IMAGES[image][1]}-{ORDER}".upper() for image in parts
         }
@@ -159,7 +158,7 @@ def write_worldview3(
         with ExitStack() as opened:
             targets = {}
             for image, part in parts.items():
-                path = Path(name) / f"{image}.tif"
+                path = work / f"{image}.tif"
                 targets[image] = opened.enter_context(_create(path, grid, len(part)))
             blocks = iter_blocks(
                 quantise,
@@ -175,26 +174,22 @@ def write_worldview3(
                 clouded += int((inside & cloud).sum())
                 for image, part in parts.items():
                     targets[image].write(stored[part], window=window)
+        require_whole(work)
         for image in parts:
             text = _imd(image, grid, start, sun, widths, clouded / max(seen, 1))
-            done = Path(name) / f"{ORDER}_{image}"
-            done.mkdir()
-            # Copied, because blocks of another size leave their tiles in another order.
-            rasterio.shutil.copy(
-                Path(name) / f"{image}.tif",
-                done / f"{stems[image]}.TIF",
-                driver="GTiff",
-                TILED="YES",
-                COMPRESS="DEFLATE",
-                ZLEVEL=1,
-                PREDICTOR=2,
-                BIGTIFF="IF_SAFER",
-            )
-            (done / f"{stems[image]}.IMD").write_text(text, encoding="ascii")
-            final = folder / done.name
-            if final.exists():
-                shutil.rmtree(final)
-            done.replace(final)
+            with staged(folder / f"{ORDER}_{image}", folder=True) as done:
+                # Copied, because blocks of another size leave their tiles in another order.
+                rasterio.shutil.copy(
+                    work / f"{image}.tif",
+                    done / f"{stems[image]}.TIF",
+                    driver="GTiff",
+                    TILED="YES",
+                    COMPRESS="DEFLATE",
+                    ZLEVEL=1,
+                    PREDICTOR=2,
+                    BIGTIFF="IF_SAFER",
+                )
+                (done / f"{stems[image]}.IMD").write_text(text, encoding="ascii")
 
 
 def _factor(band: str, widths: Mapping[str, float]) -> float:
