@@ -1,6 +1,7 @@
 """Train the embedding network on one instrument's spectra, and find minerals among another's."""
 
 import argparse
+import logging
 from pathlib import Path
 
 from toolkit import add_embedding, run
@@ -53,8 +54,10 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.embedding.sensor_scores import ORACLE, VALIDATION
     from gossan.embedding.spectra_trial import (
         ALL,
+        ALL_SENSORS,
         COLUMNS,
         NEW,
+        count_unmeasured,
         deal_folds,
         gather_archive,
         in_bands,
@@ -80,6 +83,23 @@ def main(arguments: argparse.Namespace) -> None:
     records = gather_archive(arguments.training, classes)
     known = in_bands(records, bands, minerals)
     asked = in_bands(gather_archive(arguments.test, classes), bands, minerals)
+    unmeasured = {
+        "training": count_unmeasured(known, bands),
+        "test": count_unmeasured(asked, bands),
+    }
+    for what, path, total in (
+        ("training", arguments.training, len(known.truth)),
+        ("test", arguments.test, len(asked.truth)),
+    ):
+        for sensor, count in unmeasured[what].items():
+            if count:
+                logging.getLogger(__name__).warning(
+                    "%s: %d of %d spectra do not reach every band of %s and are not scored with it",
+                    path,
+                    count,
+                    total,
+                    "any sensor" if sensor == ALL_SENSORS else sensor,
+                )
     set_up_tensorflow(training.threads, training.seed)
     augmentation = Augmentation()
     names = [arguments.training.name]
@@ -129,6 +149,7 @@ def main(arguments: argparse.Namespace) -> None:
             },
             "n_training": len(known.truth),
             "n_test": len(asked.truth),
+            "not_measured": unmeasured,
             "bands": len(bands),
             "split": "specimen: thresholds of the network chosen on training spectra of held-out "
             f"specimens ({arguments.folds} folds), those of the spectral angle by leaving out one "

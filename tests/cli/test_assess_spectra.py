@@ -121,6 +121,23 @@ def test_the_same_seed_gives_the_same_bytes(done, folder, tmp_path):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
+def test_spectra_that_do_not_reach_a_sensor_are_not_scored_with_it(folder, tmp_path):
+    with np.load(folder / "two.npz") as archive:
+        arrays = dict(archive)
+    kept = arrays["wavelength_um"] > 0.45
+    arrays["wavelength_um"] = arrays["wavelength_um"][kept]
+    arrays["reflectance"] = arrays["reflectance"][:, kept]
+    np.savez(tmp_path / "late.npz", **arrays)
+    run = assess(folder, tmp_path, test=tmp_path / "late.npz")
+    assert run.returncode == 0, run.stderr
+    assert "late.npz" in run.stderr and "do not reach every band of emit" in run.stderr
+    rows = [row for row in read_rows(tmp_path / "scores.csv") if row["sensors"] == "emit"]
+    assert rows and all(row["f1"] == "" and row["n"] == "0" for row in rows)
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["macro_f1"]["all"]["validation"]["network"]["emit"] is None
+    assert record["not_measured"]["test"]["emit"] == record["n_test"]
+
+
 def test_bad_input_ends_with_one_line(folder, tmp_path):
     with np.load(folder / "one.npz") as archive:
         arrays = dict(archive)
@@ -166,6 +183,11 @@ def test_real_spectra_go_through(shared_data, root, tmp_path):
     record = real(shared_data, root, tmp_path, *more)
     assert (record["n_training"], record["n_test"]) == (439, 448)
     assert record["minerals"]["goethite"] == {"training": 7, "test": 1}
+    # Prochlorite is a chlorite.
+    assert record["minerals"]["chlorite"]["training"] == 19
+    # One instrument's stretches of deleted channels up to 50 nm lie over bands.
+    assert record["not_measured"]["training"]["emit"] == 29
+    assert record["not_measured"]["test"]["emit"] == 14
     assert "HS295" in record["shared_specimens"]
     assert record["macro_f1"]["all"]["oracle"]["sam"]["all"] == pytest.approx(0.843, abs=0.01)
 

@@ -354,8 +354,11 @@ def name_pixels(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 class Rates:
     """Precision, recall, F1 and its macro mean with 95 % intervals; NaN where undefined.
 
-    Each of the first three is (3, K): value, low, high; `macro_f1` is (3,).
+    Each of the first three is (3, K): value, low, high; `macro_f1` is (3,). `counts` (K + 1,) are
+    the pixels of each class that were measured, other ground first.
     """
+
+    counts: np.ndarray
 
     precision: np.ndarray
     recall: np.ndarray
@@ -364,19 +367,32 @@ class Rates:
 
 
 def rate(
-    found: np.ndarray,
+    scores: np.ndarray,
+    limits: np.ndarray,
     truth: np.ndarray,
     block: np.ndarray,
     weight: np.ndarray,
     replicates: int,
     seed: int,
 ) -> Rates:
-    """Rates of minerals found (n, K) bool against truth (n,), one mineral against all the rest.
+    """Rates of minerals found by scores (n, K) within limits (K,) against truth (n,).
 
+    One mineral against all the rest. What was not measured is not scored: rows without any score
+    are left out, and a mineral is unrated where it has no limit or none of its pixels was measured.
     Intervals are those of `gossan.accuracy.blocks`. Macro-F1 is the plain mean over the minerals
-    that the truth has; it rests on the blocks of the mineral that has the fewest.
+    that the truth has, undefined where one of them is unrated; it rests on the blocks of the
+    mineral that has the fewest.
     """
-    minerals = found.shape[1]
+    minerals = scores.shape[1]
+    asked = np.bincount(truth, minlength=minerals + 1)[: minerals + 1]
+    measured = ~np.isnan(scores).all(axis=1)
+    scores, truth, block, weight = (part[measured] for part in (scores, truth, block, weight))
+    held = np.bincount(truth, minlength=minerals + 1)[: minerals + 1]
+    unrated = np.isnan(limits) | ((asked[1:] > 0) & (held[1:] == 0))
+    if not len(truth):
+        nothing = np.full((3, minerals), np.nan)
+        return Rates(held, nothing, nothing, nothing, np.full(3, np.nan))
+    found = find(scores, limits)
     positive = truth[:, None] == np.arange(1, minerals + 1)
     # Right, found and positive: (blocks, 3, K).
     counts = gather(
@@ -394,12 +410,15 @@ def rate(
         ((counts[:, 1] + counts[:, 2]) > 0).sum(axis=0),
         fewest,
     )
-    return Rates(
-        *(
-            np.concatenate([own[None], interval(samples, blocks)])
-            for own, samples, blocks in zip(value, drawn, carried, strict=True)
-        )
+    *rates, macro = (
+        np.concatenate([own[None], interval(samples, blocks)])
+        for own, samples, blocks in zip(value, drawn, carried, strict=True)
     )
+    for own in rates:
+        own[:, unrated] = np.nan
+    if unrated[asked[1:] > 0].any():
+        macro[:] = np.nan
+    return Rates(held, *rates, macro)
 
 
 def _rates(counts: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -414,22 +433,22 @@ def _rates(counts: np.ndarray) -> tuple[np.ndarray, ...]:
 def rate_rows(
     head: Mapping[str, object],
     minerals: Sequence[str],
-    counts: np.ndarray,
     rates: Rates,
     limits: np.ndarray,
 ) -> list[dict[str, object]]:
     """A row per mineral of its rates, and one of their mean; `head` is repeated in each.
 
-    `counts` are the pixels of each class, other ground first. Undefined numbers are None.
+    `n` is how many pixels were measured. Undefined numbers are None.
     """
     rows = []
+    head = {**head, "n": int(rates.counts.sum())}
     for place, name in enumerate(minerals):
         row = {**head, "mineral": name, "threshold": number_text(limits[place])}
-        row["n_mineral"] = int(counts[place + 1]) if place + 1 < len(counts) else 0
+        row["n_mineral"] = int(rates.counts[place + 1])
         for kind in ("precision", "recall", "f1"):
             row |= _with_interval(kind, getattr(rates, kind)[:, place])
         rows.append(row)
-    macro = {**head, "mineral": MACRO, "n_mineral": int(counts[1:].sum())}
+    macro = {**head, "mineral": MACRO, "n_mineral": int(rates.counts[1:].sum())}
     return [*rows, macro | _with_interval("f1", rates.macro_f1)]
 
 

@@ -9,7 +9,6 @@ from gossan.accuracy.conformal import GUARANTEE, answer_sets, class_limits
 from gossan.embedding.detection import (
     Pixels,
     choose_thresholds,
-    find,
     name_pixels,
     number_text,
     rate,
@@ -209,18 +208,18 @@ def examine_detector(
             ORACLE: choose_thresholds(test_scores, test.truth, test.weight),
             **chosen,
         }
-        counts = np.bincount(test.truth, minlength=len(minerals) + 1)
         for kind, thresholds in chosen.items():
             rates = rate(
-                find(test_scores, thresholds),
+                test_scores,
+                thresholds,
                 test.truth,
                 test.block,
                 test.weight,
                 replicates,
                 seed,
             )
-            head = {"method": method, "threshold_kind": kind, "n": len(test)}
-            for row in rate_rows(head, minerals, counts, rates, thresholds):
+            head = {"method": method, "threshold_kind": kind}
+            for row in rate_rows(head, minerals, rates, thresholds):
                 rows.append({**row, "training": training.get(row["mineral"])})
         named = name_pixels(test_scores, np.where(np.isnan(kept), chosen[LIBRARY], kept))
         of_scene = class_limits(held_scores, held.truth, coverage)
@@ -234,7 +233,8 @@ def examine_detector(
         covered = coverage_rows(
             method,
             minerals,
-            answers,
+            test_scores,
+            limits,
             test,
             asked=coverage,
             replicates=replicates,
@@ -262,20 +262,22 @@ def examine_detector(
 def coverage_rows(
     method: str,
     minerals: Sequence[str],
-    answers: np.ndarray,
+    scores: np.ndarray,
+    limits: np.ndarray,
     test: Pixels,
     *,
     asked: float,
     replicates: int,
     seed: int,
 ) -> list[dict[str, object]]:
-    """Rows of COVERAGE_COLUMNS from sets of minerals answered (n, K) bool for test pixels.
+    """Rows of COVERAGE_COLUMNS from scores (n, K) of test pixels and the minerals' limits (K,).
 
     Of the pixels of a mineral: the share of answers that hold it, with an interval that redraws
     blocks, and the shares of answers with one mineral, none and several. `other_within` is the
     share of other ground within the mineral's limit.
     """
-    got = rate(answers, test.truth, test.block, test.weight, replicates, seed).recall
+    got = rate(scores, limits, test.truth, test.block, test.weight, replicates, seed).recall
+    answers = answer_sets(scores, limits)
     size = answers.sum(axis=1)
     other = answers[test.truth == 0]
     rows = []

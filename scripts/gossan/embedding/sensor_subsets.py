@@ -10,7 +10,6 @@ from gossan.embedding.detection import (
     DETECTION_COLUMNS,
     Pixels,
     choose_thresholds,
-    find,
     rate,
     rate_rows,
 )
@@ -137,7 +136,6 @@ def assess_subsets(
     sets = sensor_sets(bands.sensors, available)
     test = pixels.take(pixels.is_test)
     held = pixels.take(~pixels.is_test)
-    counts = np.bincount(test.truth, minlength=1)
     rows = []
     for method, detector in detectors.items():
         scores = score_subsets(detector, bands, pixels.spectra, pixels.present, sets, threads)
@@ -147,7 +145,8 @@ def assess_subsets(
         for number, kept in enumerate(sets):
             for kind, limits in ((VALIDATION, chosen[number]), (FULL, chosen[-1])):
                 rates = rate(
-                    find(scores[number][pixels.is_test], limits),
+                    scores[number][pixels.is_test],
+                    limits,
                     test.truth,
                     test.block,
                     test.weight,
@@ -158,7 +157,6 @@ def assess_subsets(
                     "sensors": join_sensors(bands.sensors, kept),
                     "method": method,
                     "threshold_kind": kind,
-                    "n": len(test),
                 }
-                rows += rate_rows(head, detector.minerals, counts, rates, limits)
+                rows += rate_rows(head, detector.minerals, rates, limits)
     return rows

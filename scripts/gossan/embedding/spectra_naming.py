@@ -21,7 +21,6 @@ from gossan.embedding.model import EmbeddingModel
 from gossan.embedding.sensor_scores import LIBRARY
 from gossan.embedding.shape_fit import ShapeFit
 from gossan.embedding.spectral_augmentation import Augmenter
-from gossan.embedding.training_spectra import MAX_BRIDGE_UM
 from gossan.errors import InputError
 from gossan.library.readers import read_library
 from gossan.library.resample import (
@@ -29,7 +28,7 @@ from gossan.library.resample import (
     GAUSSIAN_REACH_SIGMAS,
     GAUSSIAN_STEPS,
     MAX_GAP_SHARE,
-    MAX_RELATIVE_STEP,
+    sampled_steps,
 )
 from gossan.library.spectrum import Spectrum
 
@@ -79,8 +78,8 @@ def band_weights(wavelength_um: np.ndarray, bands: StackBands) -> tuple[np.ndarr
     the channels have blurred already, BLURRED times their spacing, is taken off the band's width.
     Where that is as wide as the band or wider, the band is read at its centre, on a straight line
     between neighbours, and remains blunter than it should be. `wavelength_um` (C,) ascends and
-    skips deleted channels. As for library spectra a line spans 0.05 µm, or 5 % of the wavelength,
-    and a band is a gap once more than 5 % of it falls elsewhere.
+    skips deleted channels. Lines are as long as `sampled_steps` lets them be, and a band is a gap
+    once more than 5 % of it falls elsewhere.
     """
     wavelength = np.asarray(wavelength_um, np.float64)
     centre, width = np.array(bands.centre_um), np.array(bands.fwhm_um)
@@ -91,7 +90,7 @@ def band_weights(wavelength_um: np.ndarray, bands: StackBands) -> tuple[np.ndarr
     share /= share.sum()
     points = centre[:, None] + left_um[:, None] * sigmas
     known = (points >= wavelength[0]) & (points <= wavelength[-1])
-    known &= _steps(wavelength, points) <= np.maximum(MAX_BRIDGE_UM, MAX_RELATIVE_STEP * points)
+    known &= sampled_steps(wavelength)[_right(wavelength, points) - 1]
     points = np.clip(points, wavelength[0], wavelength[-1])
     right = _right(wavelength, points)
     place = (points - wavelength[right - 1]) / (wavelength[right] - wavelength[right - 1])

@@ -18,7 +18,7 @@ import numpy as np
 
 from gossan.cube.bands import StackBands, lay_out
 from gossan.cube.instruments import INSTRUMENTS
-from gossan.embedding.detection import choose_thresholds, find, rate, rate_rows
+from gossan.embedding.detection import choose_thresholds, rate, rate_rows
 from gossan.embedding.detectors import SpectralAngle
 from gossan.embedding.sensor_scores import MACRO, ORACLE, VALIDATION
 from gossan.embedding.training_spectra import (
@@ -300,6 +300,7 @@ def score_rows(
 ) -> list[dict[str, object]]:
     """Rows of COLUMNS: every set of sensors, both kinds of threshold, all and new specimens.
 
+    Only spectra that reach every band of a sensor are measured and counted (`n`) with it.
     Thresholds are chosen on `validation`, distances (n, K) of the training records, and applied to
     `tested`, those of the test spectra; the oracle's are chosen on the test spectra themselves.
     Intervals are by a bootstrap of specimens.
@@ -316,10 +317,10 @@ def score_rows(
         for spectra, chosen in ((ALL, np.ones(len(new), bool)), (NEW, new)):
             truth, weight = test.truth[chosen], np.ones(int(chosen.sum()))
             limits[ORACLE] = choose_thresholds(scores[chosen], truth, weight)
-            counts = np.bincount(truth, minlength=len(minerals) + 1)
             for kind, own in limits.items():
                 rates = rate(
-                    find(scores[chosen], own),
+                    scores[chosen],
+                    own,
                     truth,
                     test.specimens[chosen],
                     weight,
@@ -327,17 +328,26 @@ def score_rows(
                     seed,
                 )
                 head = {"method": method, "sensors": sensors, "spectra": spectra}
-                head |= {"threshold_kind": kind, "n": int(chosen.sum())}
-                rows += rate_rows(head, minerals, counts, rates, own)
+                head |= {"threshold_kind": kind}
+                rows += rate_rows(head, minerals, rates, own)
     return rows
 
 
-def macro_f1(rows: Iterable[dict], spectra: str, kind: str) -> dict[str, dict[str, float]]:
-    """Macro-F1 by method and set of sensors, from rows of `score_rows`."""
-    found: dict[str, dict[str, float]] = {}
+def count_unmeasured(spectra: Spectra, bands: StackBands) -> dict[str, int]:
+    """How many spectra do not reach every band of a sensor, by set of sensors; of all, of any."""
+    return {
+        name: int((~(spectra.filled & kept).any(axis=1)).sum())
+        for name, kept in sensor_sets(bands).items()
+    }
+
+
+def macro_f1(rows: Iterable[dict], spectra: str, kind: str) -> dict[str, dict[str, float | None]]:
+    """Macro-F1 by method and set of sensors, from rows of `score_rows`; None where undefined."""
+    found: dict[str, dict[str, float | None]] = {}
     for row in rows:
         if (row["mineral"], row["spectra"], row["threshold_kind"]) == (MACRO, spectra, kind):
-            found.setdefault(row["method"], {})[row["sensors"]] = float(row["f1"])
+            value = None if row["f1"] is None else float(row["f1"])
+            found.setdefault(row["method"], {})[row["sensors"]] = value
     return found
 
 

@@ -1,6 +1,6 @@
 """Pure spectra that an embedding network learns from, and their way into a stack's bands."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from gossan.cube.bands import StackBands
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.library.readers import read_library
-from gossan.library.resample import MAX_GAP_SHARE, MAX_RELATIVE_STEP, band_responses
+from gossan.library.resample import MAX_GAP_SHARE, band_responses, sampled_steps
 from gossan.library.spectrum import Spectrum
 from gossan.raster import BandTable
 from gossan.transforms.continuum import upper_hull
@@ -18,15 +18,26 @@ from gossan.transforms.continuum import upper_hull
 CHANNELS_UM = np.arange(350, 2503, 4) / 1000.0
 """Channels that all libraries are brought to: as fine as a laboratory's resolution."""
 
-MAX_BRIDGE_UM = 0.05
-"""Widest gap that a straight line spans.
-
-Most Beckman records lack one channel near 0.843 µm, where the spectrometer changes detectors; the
-16 nm around it would take Sentinel-2 and WorldView-3 from every fourth record.
-"""
 DARKEST = 1e-3
-VARIETIES = {"clinochlore": "chlorite", "thuringite": "chlorite"}
-"""Varieties that libraries list under their own names, and the mineral of which they are."""
+_SERIES = {
+    "chlorite": "clinochlore chamosite ripidolite prochlorite thuringite penninite pennine "
+    "sheridanite corundophilite delessite diabantite leuchtenbergite kammererite",
+    "serpentine": "antigorite chrysotile lizardite",
+    "biotite": "phlogopite annite siderophyllite lepidomelane",
+    "tourmaline": "elbaite schorl dravite uvite",
+    "muscovite": "sericite fuchsite phengite",
+    "alunite": "natroalunite natro-alunite",
+    "jarosite": "natrojarosite natro-jarosite",
+    "hematite": "specularite martite",
+    "gypsum": "selenite",
+    "orthoclase": "adularia",
+    "epidote": "pistacite",
+    "halloysite": "endellite",
+}
+VARIETIES = {name: mineral for mineral, names in _SERIES.items() for name in names.split()}
+"""Varieties and members of a series that libraries list under their own names, and the mineral of
+which they are (chlorite: Bayliss 1975, Canadian Mineralogist 13, 178-180; micas: Rieder et al.
+1998, Clays and Clay Minerals 46, 586-595). A study that looks for one by its own name gets it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +75,10 @@ class TrainingSpectra:
         return upper_hull(CHANNELS_UM, self.reflectance).astype(np.float32)
 
 
-def mineral_of(name: str) -> str:
+def mineral_of(name: str, wanted: Collection[str] = ()) -> str:
     """The mineral that a library's record is of: its first word, varieties as their mineral.
+
+    A variety that is itself `wanted` keeps its name.
 
     "Calcite_REE-bearing WS319a" is calcite, "Clinochlore_Fe GDS157" chlorite, but
     "Ammonio-Jarosite SCF-NHJ" is a mineral of its own.
@@ -74,7 +87,12 @@ def mineral_of(name: str) -> str:
     # Names of covers are whole: "green_vegetation".
     first = words[0] if words else ""
     own = first.split("_")[0] if len(words) > 1 else first
-    return VARIETIES.get(own, own)
+    return series_of(own, wanted)
+
+
+def series_of(mineral: str, wanted: Collection[str] = ()) -> str:
+    """The mineral of which this one is a variety; itself where it is none, or is `wanted`."""
+    return mineral if mineral in wanted else VARIETIES.get(mineral, mineral)
 
 
 def read_training(paths: Sequence[str | Path], classes: Sequence[MapClass]) -> TrainingSpectra:
@@ -99,9 +117,12 @@ def gather_training(
     mixture with one of the classes in it ("calcite+muscovite") that is none of them is left out:
     ground of both is to be found as that class, so it is no rival of it.
     """
-    found = [mineral_of(item.name) for item in spectra] if minerals is None else minerals
-    sampled = [_sample(item) for item in spectra]
     wanted = {item.name for item in classes}
+    if minerals is None:
+        found = [mineral_of(item.name, wanted) for item in spectra]
+    else:
+        found = [series_of(name, wanted) for name in minerals]
+    sampled = [_sample(item) for item in spectra]
     kept = [
         row
         for row, (values, _) in enumerate(sampled)
@@ -134,8 +155,7 @@ def _sample(spectrum: Spectrum) -> tuple[np.ndarray | None, np.ndarray | None]:
     right = np.searchsorted(wavelength, CHANNELS_UM)
     known = (right > 0) & (right < wavelength.size)
     right = np.clip(right, 1, wavelength.size - 1)
-    step = wavelength[right] - wavelength[right - 1]
-    known &= step <= np.maximum(MAX_BRIDGE_UM, MAX_RELATIVE_STEP * wavelength[right])
+    known &= sampled_steps(wavelength)[right - 1]
     known |= np.isin(CHANNELS_UM, wavelength)
     return np.maximum(values, DARKEST), known
 

@@ -25,9 +25,15 @@ SENSORS = {
 # One deleted channel at 0.843 µm, where laboratory spectrometers change detectors, touches 3.7 %
 # of OLI's band 5 and cannot move it noticeably; it takes 14 % of Sentinel-2's band 8.
 MAX_GAP_SHARE = 0.05
-# Neighbouring channels farther apart than this share of their wavelength leave a gap: some tables
-# drop the rows of deleted channels instead of marking them.
+# Neighbouring channels farther apart than this share of their wavelength leave a gap.
 MAX_RELATIVE_STEP = 0.05
+# A straight line spans what was deleted no farther than this: most Beckman records lack one channel
+# near 0.843 µm, where the spectrometer changes detectors, 16 nm wide. Absorptions are wider.
+MAX_BRIDGE_UM = 0.02
+# A step this many times as wide as the steps around it is where channels were deleted: some tables
+# drop their rows instead of marking them.
+UNUSUAL_STEP = 1.5
+STEPS_AROUND = 9
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 GAUSSIAN_REACH_SIGMAS = 4.0
 GAUSSIAN_STEPS = 321
@@ -119,13 +125,40 @@ def band_responses(bands: BandTable, sensor: str | None) -> list[Response]:
     ]
 
 
+def sampled_steps(wavelength_um: np.ndarray) -> np.ndarray:
+    """Where a straight line between neighbouring valid channels stands for the spectrum, (n - 1,).
+
+    `wavelength_um` (n,) ascends and skips deleted channels. A line may be as long as the
+    instrument's own steps there, up to 5 % of the wavelength; across deleted channels it may be
+    MAX_BRIDGE_UM long.
+    """
+    wavelength = np.asarray(wavelength_um, np.float64)
+    return _sampled_steps(wavelength.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _sampled_steps(wavelength_um: bytes) -> np.ndarray:
+    wavelength = np.frombuffer(wavelength_um, np.float64)
+    steps = np.diff(wavelength)
+    if steps.size == 0:
+        return np.zeros(0, bool)
+    around = np.pad(steps, STEPS_AROUND // 2, mode="reflect" if steps.size > 4 else "edge")
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(around, STEPS_AROUND), axis=1)
+    # Bounds are met by tables whose wavelengths were rounded.
+    near = steps <= MAX_BRIDGE_UM + 1e-6
+    own = (steps <= UNUSUAL_STEP * usual) & (steps <= MAX_RELATIVE_STEP * wavelength[1:])
+    known = near | own
+    known.setflags(write=False)
+    return known
+
+
 def band_mean(spectrum: Spectrum, response: Response) -> float:
     """Response-weighted mean reflectance of one band; NaN where the spectrum has a gap.
 
     The spectrum is taken as straight lines between neighbouring valid channels. Where a channel
-    is deleted, nothing is known from its left to its right neighbour, nor where neighbours are
-    farther apart than 5 % of their wavelength. Both grids are merged, so the integral is as fine
-    as the finer of the two. The library's own resolution is not removed.
+    is marked as deleted, nothing is known from its left to its right neighbour, nor where
+    neighbours are too far apart (`sampled_steps`). Both grids are merged, so the integral is as
+    fine as the finer of the two. The library's own resolution is not removed.
     """
     wavelength, reflectance = spectrum.wavelength_um, spectrum.reflectance
     low, high = response.wavelength_um[[0, -1]]
@@ -139,7 +172,7 @@ def band_mean(spectrum: Spectrum, response: Response) -> float:
     inside = (right > 0) & (right < wavelength.size)
     right = np.clip(right, 1, wavelength.size - 1)
     known = inside & np.isfinite(reflectance[right]) & np.isfinite(reflectance[right - 1])
-    known &= wavelength[right] - wavelength[right - 1] <= MAX_RELATIVE_STEP * wavelength[right]
+    known &= sampled_steps(wavelength)[right - 1]
     if share[~known].sum() > MAX_GAP_SHARE * share.sum():
         return float("nan")
     valid = np.isfinite(reflectance)

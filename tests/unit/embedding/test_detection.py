@@ -112,12 +112,55 @@ def test_the_share_of_validation_is_kept_to():
     assert not np.array_equal(deal_sides(counts, 0.3, 1), deal_sides(counts, 0.3, 2))
 
 
+def as_scores(found):
+    """Scores and limits by which the minerals are found just so."""
+    return np.where(found, 0.0, 1.0), np.full(found.shape[1], 0.5)
+
+
+def test_what_was_not_measured_is_not_scored():
+    truth = np.repeat([0, 1, 2], 20)
+    block = np.arange(60)
+    scores, limits = as_scores(truth[:, None] == [1, 2])
+    scores[truth == 1] = np.nan
+    rates = rate(scores, limits, truth, block, np.ones(60), 100, 0)
+    assert rates.counts.tolist() == [20, 0, 20]
+    assert np.isnan(rates.f1[:, 0]).all() and np.isnan(rates.recall[:, 0]).all()
+    assert rates.f1[0, 1] == 1
+    # A mean of the others would pass for that of all.
+    assert np.isnan(rates.macro_f1).all()
+
+
+def test_what_is_measured_in_part_is_scored_on_that_part():
+    truth = np.repeat([0, 1], 20)
+    scores, limits = as_scores(truth[:, None] == [1])
+    scores[:30] = np.nan
+    rates = rate(scores, limits, truth, np.arange(40), np.ones(40), 100, 0)
+    assert rates.counts.tolist() == [0, 10]
+    assert rates.recall[0, 0] == 1 and rates.macro_f1[0] == 1
+
+
+def test_a_mineral_without_a_threshold_has_no_score():
+    truth = np.repeat([0, 1, 2], 20)
+    scores, limits = as_scores(truth[:, None] == [1, 2])
+    limits[1] = np.nan
+    rates = rate(scores, limits, truth, np.arange(60), np.ones(60), 100, 0)
+    assert rates.f1[0, 0] == 1
+    assert np.isnan(rates.f1[:, 1]).all() and np.isnan(rates.macro_f1).all()
+
+
+def test_nothing_measured_has_no_rates():
+    scores = np.full((8, 2), np.nan)
+    rates = rate(scores, np.zeros(2), np.arange(8) % 3, np.arange(8), np.ones(8), 100, 0)
+    assert np.isnan(rates.f1).all() and np.isnan(rates.macro_f1).all()
+    assert rates.counts.sum() == 0
+
+
 def test_rates_are_those_of_scikit_learn():
     generator = np.random.default_rng(0)
     truth = generator.integers(0, 4, 600)
     found = (truth[:, None] == [1, 2, 3]) ^ (generator.random((600, 3)) < 0.2)
     weight = generator.uniform(0.5, 2, 600)
-    rates = rate(found, truth, np.arange(600) // 20, weight, 200, 1)
+    rates = rate(*as_scores(found), truth, np.arange(600) // 20, weight, 200, 1)
     for place in range(3):
         positive = truth == place + 1
         for own, theirs in (
@@ -135,7 +178,7 @@ def test_rates_are_those_of_scikit_learn():
 def test_few_blocks_have_no_interval_and_absent_minerals_no_rate():
     truth = np.repeat([0, 1], 40)
     found = np.stack([truth == 1, truth == 0], axis=1)
-    rates = rate(found, truth, np.arange(80) // 20, np.ones(80), 100, 0)
+    rates = rate(*as_scores(found), truth, np.arange(80) // 20, np.ones(80), 100, 0)
     assert rates.f1[0, 0] == 1
     assert np.isnan(rates.f1[1:, 0]).all()
     assert np.isnan(rates.recall[:, 1]).all() and np.isnan(rates.f1[:, 1]).all()
@@ -147,7 +190,7 @@ def test_the_mean_of_minerals_has_no_interval_where_one_of_them_lies_in_few_bloc
     truth[:30], truth[30] = 1, 2
     found = truth[:, None] == [1, 2]
     found[30] = False
-    rates = rate(found, truth, np.arange(100), np.ones(100), 200, 0)
+    rates = rate(*as_scores(found), truth, np.arange(100), np.ones(100), 200, 0)
     assert np.isfinite(rates.f1[:, 0]).all()
     assert rates.macro_f1[0] == 0.5
     # Without the one block of the second mineral, a sample's mean would be that of the first: 1.

@@ -5,7 +5,7 @@ import pytest
 from detector_scenes import MINERALS, small_bands
 
 from gossan.cube.bands import SENSORS, StackBands
-from gossan.embedding.detection import Pixels, choose_thresholds, find, rate
+from gossan.embedding.detection import Pixels, choose_thresholds, rate
 from gossan.embedding.detectors import score_spectra
 from gossan.embedding.sensor_subsets import (
     assess_subsets,
@@ -172,7 +172,8 @@ def test_thresholds_are_of_the_same_set_or_of_all_sensors():
     own = chosen["sentinel2", "validation"]
     assert own["threshold"] == f"{limits[1]:.6f}"
     rates = rate(
-        find(scores[test], limits),
+        scores[test],
+        limits,
         pixels.truth[test],
         pixels.block[test],
         pixels.weight[test],

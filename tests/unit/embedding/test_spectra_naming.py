@@ -102,8 +102,12 @@ def test_channels_as_wide_as_the_band_are_read_at_its_centre():
 
 
 def test_narrow_gaps_are_bridged_and_wide_ones_named():
-    wavelength = COARSE[(COARSE < 1.50) | (COARSE > 1.53)]
+    wavelength = COARSE[np.abs(COARSE - 1.515) > 0.006]
+    assert np.diff(wavelength).max() < 0.0201
     assert not band_weights(wavelength, one_band(1.515, 0.01))[1].any()
+    # Three channels are as wide as an absorption.
+    wavelength = COARSE[(COARSE < 1.50) | (COARSE > 1.53)]
+    assert band_weights(wavelength, one_band(1.515, 0.01))[1].all()
     wavelength = COARSE[(COARSE < 0.6) | (COARSE > 0.7)]
     spectrum = Spectrum("Far", wavelength, quartz(wavelength), "here.csv")
     with pytest.raises(InputError, match=r"here.csv: 'Far' has no reflectance over emit:B00\d at"):
