@@ -1,0 +1,117 @@
+"""Tools run in forks of a process that has imported everything, so that a run costs no start."""
+
+import importlib
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HEAVY = (
+    *("numpy", "rasterio", "shapely", "scipy.linalg", "scipy.ndimage", "scipy.io", "numba", "h5py"),
+    *("scipy.optimize", "scipy.spatial", "scipy.interpolate", "scipy.special", "scipy.sparse"),
+    *("pywt", "pyhdf.SD", "matplotlib.figure", "matplotlib.backends.backend_agg", "jinja2"),
+    *("sklearn.ensemble", "sklearn.svm", "sklearn.linear_model", "pystac", "onnx", "onnxruntime"),
+    *("keras", "tensorflow", "jsonschema", "pyogrio", "shap"),
+)
+MOST_SECONDS = 120
+"""A run that has not ended by then hangs."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a tool ended: its exit code (None: it had to be stopped), its last words, seconds."""
+
+    code: int | None
+    said: str
+    seconds: float
+
+
+def preload(tools: Sequence[str]) -> None:
+    """Import the tools and what they import on demand."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    for name in (*HEAVY, *tools):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            if name in tools:
+                raise
+
+
+def run_tool(name: str, words: Sequence[str]) -> None:
+    """Call a tool as its command line does; SystemExit tells how it ended."""
+    toolkit = importlib.import_module("toolkit")
+    tool = importlib.import_module(name)
+    sys.argv = [f"{name}.py", *words]
+    toolkit.run(tool.build_parser(), tool.main)
+
+
+def run_forked(
+    folder: Path, call: Callable[[], None], log: Path, limit_s: float = MOST_SECONDS
+) -> Ran:
+    """Run `call` in a fork within a folder; what it says goes into the log."""
+    started = time.monotonic()
+    child = os.fork()
+    if not child:
+        _become(folder, call, log)
+    code, deadline = None, started + limit_s
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            break
+        time.sleep(0.004)
+    else:
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    return Ran(code, said, time.monotonic() - started)
+
+
+def _become(folder: Path, call: Callable[[], None], log: Path) -> None:
+    """The life of the fork, which ends without the cleaning up of its parent."""
+    code = 1
+    try:
+        os.setsid()
+        stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        for number in (1, 2):
+            os.dup2(stream, number)
+        os.close(stream)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+        os.chdir(folder)
+        try:
+            call()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(bool(end.code))
+            if isinstance(end.code, str):
+                print(end.code, file=sys.stderr)
+        except BaseException:
+            traceback.print_exc()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        os._exit(code)
+
+
+def limit_files(more: int) -> None:
+    """Let this process open only so many files beyond those that it has open."""
+    opened = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + more, opened + more))
+
+
+def limit_bytes(most: int) -> None:
+    """Let this process write no file longer than this, as a quota does."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+def drop_rights() -> None:
+    """Become nobody, where the process is root's, for whom nothing is read-only."""
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)

@@ -1,0 +1,326 @@
+"""The runs of tools that faults are put into: jobs of a small workflow, of products and by hand.
+
+A job's words are its command line with paths below one folder, the base, in which every input
+lies as a sound run left it.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from injections import forks, products
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = """
+twin: {size_px: {porphyry: 64, porphyry-zones: [96, 80], iron: 240, epithermal: 48}, dates: 2}
+accuracy: {bootstrap: 100, spatial_block_px: 16}
+scenes: scenes.tsv
+studies:
+  porphyry:
+    minerals:
+      zones: {propylitic: [chlorite, epidote, calcite], potassic-phyllic: [biotite, feldspar]}
+    patches:
+      {labels: [epidote, chlorite], size_px: 8, stride_px: 4, split_block_px: 16,
+       images: 60, rotations: 4, epochs: 1}
+  angles:
+    cube: {atmosphere: []}
+    minerals: {match: origin, max_angle_rad: 0.1, references: [chlorite, calcite, alunite]}
+  zafarghand: {zones: {score: {per_class: 300, folds: 3, buffer_px: 4}}}
+  bahia:
+    mnf: {components: 4, skewers: 100}
+    prospects:
+      strata: {counts: [6, 6, 6, 12], ore_count: 6, allow_fewer: true, spatial_block_px: 16}
+      forest: {folds: 3, per_class: 30, plans: plans.json}
+    targets: {}
+  cuprite:
+    minerals: {sensors: [emit], references: [alunite, kaolinite, calcite, goethite, hematite]}
+    embedding:
+      triplets: 256
+      epochs: 1
+      hidden: 16
+      size: 8
+      regions: {names: [1um], triplets: 256, epochs: 1, networks: 1}
+      filler: {spectra: 128, epochs: 1, hidden: 16}
+      detection: {spatial_block_px: 6, training_spectra: 50, trees: 5}
+      pixels:
+        matrix: {files: [pixels.mat],
+                 matrix: {variable: pixels, wavelengths: pixels.hdr, range_um: [0.42, 2.45]}}
+        table: {files: [spectra.csv]}
+    targets: {minerals: [alunite]}
+"""
+SCENES = """scene	study	sensor	product	truth
+p	porphyry	landsat	twin:porphyry	twin
+a	angles	landsat	twin:porphyry	twin
+z	zafarghand	aster	twin:porphyry-zones	twin
+b	bahia	sentinel2	twin:iron	twin
+c	cuprite	emit	twin:epithermal	twin
+c	cuprite	enmap	twin:epithermal	twin
+c	cuprite	prisma	twin:epithermal	twin
+c	cuprite	sentinel2	twin:epithermal	twin
+c	cuprite	worldview3	twin:epithermal	twin
+"""
+PLANS = [{"name": "pixel"}, {"name": "differences", "differences": True, "estimators": 10}]
+PARTS = ("Snakefile", "workflow", "config", "envs", "profiles", "scripts", "resources/static")
+TEMPORARY = re.compile(r"(^|/)\.[^/]+|\.part(\.|$)")
+
+
+@dataclass
+class Job:
+    """A tool, its words, the files that it read and wrote in a sound run, and its seconds."""
+
+    tool: str
+    words: list[str]
+    sort: str = "tool"
+    makes: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
+    writes: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def list_files(folder: Path) -> set[str]:
+    """All files below a folder, by their paths from it."""
+    return {
+        str(Path(place, name).relative_to(folder))
+        for place, _, names in os.walk(folder)
+        for name in names
+    }
+
+
+def digest(path: Path) -> str:
+    """What a file holds, in short."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def paths_of(words: Iterable[str], base: Path) -> list[str]:
+    """Those words that are files or folders of the base."""
+    return [
+        word
+        for word in dict.fromkeys(words)
+        if word and not word.startswith(("-", "/")) and (base / word).exists()
+    ]
+
+
+def inputs_of(job: Job, base: Path) -> dict[str, list[str]]:
+    """Files that a job may read: by the word that names them, alone or with their kin."""
+    found = {}
+    for word in paths_of(job.words, base):
+        path = base / word
+        if path.is_dir():
+            files = [f"{word}/{name}" for name in sorted(list_files(path))]
+        else:
+            kin = sorted(path.parent.glob(f"{glob_escape(path.stem)}*"))
+            files = [word] + [
+                str(item.relative_to(base))
+                for item in kin
+                if item.is_file() and item != path and item.name.startswith(f"{path.stem}.")
+            ]
+            if path.name == "item.json" and word.startswith("products/"):
+                files += [str(item.relative_to(base)) for item in path.parent.glob("*.tif")]
+            mask = path.with_name(path.name.replace("_RFL_", "_MASK_"))
+            if mask != path and mask.exists():
+                files.append(str(mask.relative_to(base)))
+        found[word] = [name for name in files if name not in job.writes]
+    return {word: files for word, files in found.items() if files}
+
+
+def glob_escape(text: str) -> str:
+    """A name in which nothing is a pattern."""
+    return re.sub(r"([*?[])", r"[\1]", text)
+
+
+def lay_out(job: Job, base: Path, box: Path, copy: bool = False) -> None:
+    """Put a job's inputs into an empty box; links, unless a disk of its own needs copies."""
+    place = shutil.copy2 if copy else os.link
+    for files in inputs_of(job, base).values():
+        for name in files:
+            target = box / name
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                place(base / name, target)
+    for word in paths_of(job.words, base):
+        if (base / word).is_dir():
+            (box / word).mkdir(parents=True, exist_ok=True)
+
+
+def run_job(job: Job, base: Path, box: Path, limit_s: float = 900) -> forks.Ran:
+    """Run a job soundly in a box, note what it wrote, and add that to the base."""
+    box.mkdir(parents=True)
+    lay_out(job, base, box)
+    before = list_files(box)
+    ran = forks.run_forked(
+        box,
+        lambda: forks.run_tool(job.tool, job.words),
+        box.with_suffix(".log"),
+        limit_s,
+    )
+    if ran.code == 0:
+        job.seconds = ran.seconds
+        job.reads = sorted(before)
+        written = sorted(list_files(box) - before)
+        job.writes = {name: digest(box / name) for name in written}
+        for name in written:
+            (base / name).parent.mkdir(parents=True, exist_ok=True)
+            (base / name).unlink(missing_ok=True)
+            os.link(box / name, base / name)
+    shutil.rmtree(box)
+    return ran
+
+
+def prepare(base: Path) -> list[Job]:
+    """All jobs, with their sound results below `base`; made once per folder."""
+    ready = base / "jobs.pickle"
+    if ready.exists():
+        return pickle.loads(ready.read_bytes())
+    base.mkdir(parents=True, exist_ok=True)
+    jobs = [*workflow_jobs(base), *by_hand(), *product_jobs(base)]
+    forks.preload(sorted({job.tool for job in jobs}))
+    done = run_all(jobs, base)
+    ready.write_bytes(pickle.dumps(done))
+    return done
+
+
+def workflow_jobs(base: Path) -> list[Job]:
+    """The jobs of the small workflow, with what it needs in the base."""
+    for part in PARTS:
+        origin, target = ROOT / part, base / part
+        if origin.is_dir():
+            shutil.copytree(origin, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(origin, target)
+    (base / "small.yaml").write_text(SETTINGS)
+    (base / "scenes.tsv").write_text(SCENES)
+    (base / "plans.json").write_text(json.dumps(PLANS))
+    products.write_spectra(base)
+    command = ["--cores", "2", "--dry-run", "--printshellcmds", "--configfile", "small.yaml"]
+    run = subprocess.run(
+        [sys.executable, "-m", "snakemake", *command],
+        cwd=base,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        sys.exit(f"error: the small workflow cannot be planned:\n{run.stdout[-3000:]}")
+    found, makes = [], []
+    for line in run.stdout.splitlines():
+        if line.startswith(("Reason: ", "Job ")):
+            told = re.search(r"Missing output files: ([^;]*)", line)
+            makes = told[1].split(", ") if told else []
+        if line.startswith("Shell command: ") and (job := read_command(line[15:], base)):
+            job.makes = makes
+            found.append(job)
+    return found
+
+
+def read_command(text: str, base: Path) -> Job | None:
+    """The job of a shell command of the workflow."""
+    if text == "None":
+        return None
+    words = shlex.split(text)
+    if words[0] == "printf":
+        target = base / words[words.index(">") + 1]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(words[2] + "\n")
+        return None
+    if "2>" in words:
+        words = words[: words.index("2>")]
+    if words[0] != "python":
+        sys.exit(f"error: no command of a tool: {text[:300]}")
+    words = [re.sub(r"^.*/(?=(resources/static|workflow/schemas)/)", "", word) for word in words]
+    return Job(Path(words[1]).stem, words[2:])
+
+
+def by_hand() -> list[Job]:
+    """Tools that the workflow does not run."""
+    grown = ["--minerals", "few.csv", "--library", "library.csv"]
+    return [
+        Job("measure_spread", [*grown, "--spread", "made/spread.csv"]),
+        Job(
+            "fit_absorptions",
+            [
+                *grown,
+                *("--table", "made/table.csv", "--residuals", "made/residuals.csv"),
+                *("--absorptions", "2"),
+            ],
+        ),
+        Job(
+            "sample_truth",
+            [
+                *("--cube", "results/scenes/p/landsat/cube/cube.tif"),
+                *("--truth", "results/scenes/p/twin/truth.tif"),
+                *("--classes", "results/studies/porphyry/minerals/classes.csv"),
+                *("--count", "200", "--test-share", "0.5", "--seed", "1", "--label", "class"),
+                *("--samples", "made/samples.csv", "--threads", "1"),
+            ],
+        ),
+        Job(
+            "assess_spectra",
+            [
+                *("--training", "one.npz", "--test", "two.npz", "--classes", "few.csv"),
+                *("--sensors", "sensors.csv", "--instruments", "sentinel2", "--folds", "2"),
+                *("--masking", "1", "--epochs", "1", "--triplets", "64", "--hidden", "8"),
+                *("--embedding", "4", "--networks", "1", "--seed", "1", "--threads", "1"),
+                *("--mining", "random", "--margin", "0.3", "--bootstrap", "20"),
+                *("--table", "made/trial.csv", "--record", "made/trial.json"),
+            ],
+        ),
+    ]
+
+
+def product_jobs(base: Path) -> list[Job]:
+    """A reading of every form of every sensor's product."""
+    found = []
+    for number, form in enumerate(products.write_all(base)):
+        words = ["--sensor", form.sensor, "--product", form.path, *form.flags]
+        more = ["--atmosphere", "none", "--normalisation", "none"]
+        more += ["--cube", f"made/{number}/cube.tif", "--record", f"made/{number}/cube.json"]
+        found.append(
+            Job("preprocess_scene", [*words, *more, "--block-px", "64", "--threads", "1"], "reader")
+        )
+    return found
+
+
+def run_all(jobs: Sequence[Job], base: Path) -> list[Job]:
+    """Run all jobs soundly, each once what it reads is there."""
+    waiting, done = list(jobs), []
+    while waiting:
+        later = []
+        for job in waiting:
+            ran = None
+            if is_ready(job, waiting):
+                ran = run_job(job, base, base.parent / f"{base.name}.box{len(done)}")
+            if ran is None or ran.code:
+                later.append((job, ran))
+            else:
+                done.append(job)
+        if len(later) == len(waiting):
+            told = "\n".join(
+                f"{job.tool} {shlex.join(job.words)}\n{ran.said[-800:] if ran else 'waits'}"
+                for job, ran in later
+            )
+            sys.exit(f"error: {len(later)} sound runs do not end well:\n{told}")
+        waiting = [job for job, _ in later]
+    return done
+
+
+def is_ready(job: Job, waiting: Sequence[Job]) -> bool:
+    """Whether no other waiting job makes what this one names."""
+    others = [name for other in waiting if other is not job for name in other.makes]
+    if job.tool.startswith("render"):
+        return not others or all(other.tool.startswith("render") for other in waiting)
+    named = [word for word in job.words if word.startswith("results/")]
+    return not any(
+        name == word or name.startswith(f"{word}/") or word.startswith(f"{name}/")
+        for name in others
+        for word in named
+    )
