@@ -4,6 +4,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 # What a disk, its rights or the machine may forbid whoever writes, and what to do about it.
 ADVICE = {
@@ -59,3 +60,32 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+@contextmanager
+def decoding(source: object) -> Iterator[None]:
+    """Turn what foreign content may raise where it is taken apart into an InputError.
+
+    `source` names the content. Libraries and parsers raise nearly anything for bytes that are not
+    what they should be (HDF4Error, KeyError, OverflowError, RecursionError, zlib.error, …), so
+    this stands at the one place where a reader begins, around nothing but reading; faults that a
+    reader knows have messages of its own, which go through.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(
+            f"{source}: needs more memory than there is; the file is damaged, or larger than this "
+            "machine can take: get it again, or use a part of it"
+        ) from error
+    except Exception as error:
+        if system_fault(error) is not None or isinstance(error, FileNotFoundError):
+            raise
+        # Without the query of an address, which may hold a key.
+        told = re.sub(r"\?[^\s)'\"]+", "", " ".join(str(error).split()))[:200]
+        raise InputError(
+            f"{source}: cannot be read ({type(error).__name__}: {told or 'no reason told'}); the "
+            "file is damaged or of another make, get it again"
+        ) from error

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from rasterio.windows import Window
 
+from gossan.cube.plausibility import ReflectanceMeter
 from gossan.errors import InputError
 from gossan.products.subset import Subset
 from gossan.raster import BLOCK_BYTES
@@ -133,6 +134,7 @@ class Composite:
         self._mask = tuple(dict.fromkeys(mask))
         self._folder = Path(folder)
         self._lock = threading.Lock()
+        self._plausible = [ReflectanceMeter(self._bands) for _ in dates]
         self.tally = Tally(
             np.zeros(len(dates) + 1, np.int64),
             np.zeros(len(dates), np.int64),
@@ -164,6 +166,7 @@ class Composite:
                 values = part.read_reflectance(window)
                 flags = part.read_flags(window, ("fill", *self._mask))
                 data = np.isfinite(values[: self._bands]).all(axis=0) & ~flags[0] & inside
+                self._plausible[place].add(values[: self._bands], data)
                 kept = data & ~flags[1:].any(axis=0)
                 values[:, ~kept] = np.nan
                 shelf.put(place, values.reshape(bands, pixels))
@@ -206,6 +209,8 @@ class Composite:
         dates = f"the {len(self._parts)} date(s) from {first} on"
         if self.tally.observed == 0:
             raise InputError(f"{dates}: all pixels are nodata; choose other dates or another part")
+        for part, meter in zip(self._parts, self._plausible, strict=True):
+            meter.require(part.product, part.bands.names[: self._bands])
         if self.tally.valid == 0:
             raise InputError(
                 f"{dates}: the flags {' '.join(self._mask)} mask every pixel on every date; add "

@@ -23,6 +23,7 @@ from gossan.cube.corrections import Collect, Correction, Merge, Scene
 from gossan.cube.cube import Cube, Pixels, Record, describe_masked
 from gossan.cube.masks import VEGETATION, note_absent, select_plants
 from gossan.cube.normalisation import NORMALISATIONS, check_normalisation
+from gossan.cube.plausibility import ReflectanceMeter
 from gossan.cube.stage_quality import StageMeter, describe_quality
 from gossan.errors import InputError
 from gossan.raster import Layer, iter_blocks, map_blocks
@@ -94,6 +95,7 @@ class Preprocessing:
         self.mask = self.flags if plants is None else (*self.flags, VEGETATION)
         self.sources = [part.read_reflectance, self._read_flags]
         self.counts: Counts | None = None
+        self.plausible = ReflectanceMeter(len(part.bands.names))
         self.stages: list[tuple[str, StageMeter]] = []
         self.result = StageMeter(part.bands)
         self.options = {
@@ -143,6 +145,8 @@ class Preprocessing:
                 tuple(int((flag & observed).sum()) for flag in flags[1:]),
                 int(kept.sum()),
             )
+            if self.counts is None:
+                self.plausible.add(reflectance, observed)
             reflectance[:, ~observed] = np.nan
             values, kept = apply_kept(reflectance, kept, corrections)
             if meter is not None:
@@ -178,6 +182,7 @@ class Preprocessing:
                 f"{name}: all pixels are nodata in one band or another; choose another scene or "
                 "leave bands out"
             )
+        self.plausible.require(self.part.product, self.part.bands.names)
         if self.counts.valid == 0:
             raise InputError(
                 f"{name}: the flags {' '.join(self.mask)} mask every pixel; choose another scene, "

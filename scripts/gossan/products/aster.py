@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,12 @@ from gossan.products.aster_files import (
     centred,
 )
 from gossan.products.aster_tiffs import TiffFolder
+from gossan.products.plausible import (
+    names_its_product,
+    require_azimuth,
+    require_moment,
+    require_place,
+)
 from gossan.products.product import FLAGS, Product
 from gossan.raster import BandTable, Grid
 
@@ -118,6 +124,7 @@ class AsterProduct(Product):
 
     spacecraft = "TERRA"
     sensor = SENSOR
+    scaled_by = "GAIN, the date and the sun's elevation in the metadata"
     level = "L1T"
     surface_reflectance = False
     absent_flags = tuple(flag for flag in FLAGS if flag not in _TOLD_FLAGS)
@@ -129,6 +136,11 @@ class AsterProduct(Product):
         self.product_id = metadata.product_id
         version = re.match(r"AST_L1T_(\d{3})", metadata.product_id)
         self.collection = version[1] if version else ""
+        require_moment(metadata.acquired.replace(tzinfo=UTC), metadata.name, "its date", "ASTER")
+        if metadata.sun_azimuth_deg is not None:
+            require_azimuth(metadata.sun_azimuth_deg, metadata.name, "the sun's azimuth")
+        for grid in container.grids.values():
+            require_place(grid, metadata.name)
         self.acquired = metadata.acquired.isoformat(timespec="microseconds") + "Z"
         self.sun_elevation_deg = metadata.sun_elevation_deg
         self.sun_azimuth_deg = metadata.sun_azimuth_deg
@@ -332,6 +344,7 @@ def _any_saturated(parts: np.ndarray, _: np.ndarray) -> np.ndarray:
     return (parts == SATURATED).any(axis=0)
 
 
+@names_its_product
 def open_product(path: str | Path, bands: Sequence[str] = BANDS) -> AsterProduct:
     """Open an AST_L1T product: its .hdf file, or a folder with that or with GeoTIFFs and XML.
 

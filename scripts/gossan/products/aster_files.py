@@ -169,7 +169,13 @@ class _Odl:
 
     def gains(self) -> dict[str, str]:
         pairs = [o.values for o in self.objects if o.name == "GAIN" and len(o.values) == 2]
-        return {_band_name(band): gain.upper() for band, gain in pairs}
+        gains: dict[str, str] = {}
+        for band, gain in pairs:
+            if gains.setdefault(_band_name(band), gain.upper()) != gain.upper():
+                raise InputError(
+                    f"{self.path}: tells two gains (GAIN) of band {band}; get it again"
+                )
+        return gains
 
 
 def to_number(text: str) -> float:

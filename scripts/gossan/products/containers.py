@@ -197,8 +197,14 @@ class Zip(_Archive):
         """As of every container; the members are read once, whose CRC is checked at their end."""
         with self._opened() as archive:
             for name in names:
-                with archive.open(self._members[name]) as file:
-                    _read_through(file)
+                try:
+                    with archive.open(self._members[name]) as file:
+                        _read_through(file)
+                except _DAMAGED as error:
+                    raise InputError(
+                        f"{self.path}: member '{name}' is damaged, as its checksum tells; get "
+                        f"{self._rules.product} again"
+                    ) from error
         return super().locate(names)
 
     @contextmanager

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import h5py
@@ -25,6 +25,13 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from gossan.errors import InputError
+from gossan.products.plausible import (
+    names_its_product,
+    near,
+    read_moment,
+    require_place,
+    require_within,
+)
 from gossan.products.product import Product
 from gossan.products.sun import sun_position
 from gossan.raster import BandTable, Grid
@@ -43,8 +50,11 @@ MASK_LABELS = {
     "aggregate": "aggregate flag",
 }
 FILL = -9999.0
+# A pixel's side of every EMIT product, some 60 m.
+_PIXEL_DEG = 0.000542
 # Shortest and longest wavelength (nm) that a list in nanometres can hold.
 _PLAUSIBLE_NM = (200.0, 3000.0)
+_WIDEST_NM = 50.0
 # So much of the swath is read at once: a window of the grid lies aslant in it.
 _STRIP_BYTES = 16 << 20
 _GLT_STRIP_ROWS = 512
@@ -199,6 +209,7 @@ class EmitProduct(Product):
 
     level = LEVEL
     sensor = "EMIT"
+    scaled_by = "the variable reflectance, which is a fraction"
     surface_reflectance = True
     flags = FLAGS
 
@@ -258,7 +269,10 @@ class EmitProduct(Product):
                 "whole product"
             ) from error
         height, width = next(iter(shapes))
-        return Grid(crs, transform, width, height)
+        for side in (math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e)):
+            if crs.is_geographic:
+                require_within(side, near(_PIXEL_DEG), str(file.path), "geotransform's step")
+        return require_place(Grid(crs, transform, width, height), str(file.path))
 
     def _require_glt(self) -> None:
         """Look through the whole lookup table: all that it names must lie in the swath."""
@@ -282,14 +296,7 @@ class EmitProduct(Product):
         return named
 
     def _time(self, name: str) -> datetime:
-        text = self._file.text(name)
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise InputError(
-                f"{self._file.path}: attribute {name} is no time: {text or '(missing)'}"
-            ) from error
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return read_moment(self._file.text(name), str(self._file.path), f"attribute {name}", "EMIT")
 
     def _sun_elevation(self, moment: datetime) -> float:
         x, y = self.grid.place(self.grid.width / 2, self.grid.height / 2)
@@ -319,10 +326,16 @@ class EmitProduct(Product):
                 f"{centre[place + 1]:g} nm follows {centre[place]:g} nm at band {place + 2}; get "
                 "the product again"
             )
-        if centre[0] < _PLAUSIBLE_NM[0] or centre[-1] > _PLAUSIBLE_NM[1] or fwhm.min() <= 0:
+        if (
+            centre[0] < _PLAUSIBLE_NM[0]
+            or centre[-1] > _PLAUSIBLE_NM[1]
+            or fwhm.min() <= 0
+            or fwhm.max() > _WIDEST_NM
+        ):
             raise InputError(
                 f"{file.path}: wavelengths {centre[0]:g} to {centre[-1]:g} and a least FWHM of "
-                f"{fwhm.min():g} are no nanometres of a spectrometer; get the product again"
+                f"{fwhm.min():g} and a largest of {fwhm.max():g} are no nanometres of a "
+                "spectrometer; get the product again"
             )
         usable = good == 1
         if not usable.any():
@@ -440,6 +453,7 @@ class EmitProduct(Product):
             self._mask_file.close()
 
 
+@names_its_product
 def open_product(path: str | Path, bands: Sequence[str] | None = None) -> EmitProduct:
     """Open EMIT L2A surface reflectance, a netCDF-4 file (EMIT_L2A_RFL_*.nc).
 

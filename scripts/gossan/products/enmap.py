@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
@@ -40,6 +39,13 @@ from gossan.products.enmap_files import (
     read_name,
 )
 from gossan.products.enmap_nominal import GAIN, enmap_bands
+from gossan.products.plausible import (
+    names_its_product,
+    near,
+    read_moment,
+    require_place,
+    require_within,
+)
 from gossan.products.product import Product
 from gossan.products.raster_files import RasterFile, Rasters
 from gossan.products.xml_metadata import XmlMetadata
@@ -71,6 +77,7 @@ NO_MEAN, NO_DEVIATION = -1_000_000.0, 0.0
 # Rows in which every band is looked at first for data.
 SAMPLED_ROWS = 9
 LEAST_NM, MOST_NM = 350.0, 2600.0
+_OFFSETS = (-0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,7 @@ class EnmapProduct(Product):
 
     spacecraft = "EnMAP"
     sensor = "EnMAP HSI"
+    scaled_by = "GainOfBand and OffsetOfBand in METADATA.XML"
     level = LEVEL
     surface_reflectance = True
     flags = FLAGS
@@ -213,7 +221,7 @@ class EnmapProduct(Product):
                 grid, first = found, file.label
                 self._nodata = NODATA if nodata is None else int(nodata)
             grid.require_same(found, f"{file.label} (against {first})")
-        return grid
+        return require_place(grid, first)
 
     def _read(self, layer: str, window: Window, places: Sequence[int]) -> np.ndarray:
         """The stored numbers of bands by their places from 1, (bands, rows, columns)."""
@@ -336,6 +344,7 @@ class EnmapProduct(Product):
         self._container.close()
 
 
+@names_its_product
 def open_product(path: str | Path, bands: Sequence[str] | None = None) -> EnmapProduct:
     """Open an EnMAP Level-2A product: a folder, a .zip, a .tar or a .tar.gz.
 
@@ -405,6 +414,7 @@ def _read_names(container: Container, layers: dict[str, str]) -> _Told:
 
 def _read_metadata(container: Container, layers: dict[str, str]) -> _Told:
     metadata = _open_metadata(container, layers[METADATA])
+    sun = "specific/sunElevationAngle/center"
     stem = metadata.find("metadata/name") or PurePosixPath(layers[METADATA]).name
     return _Told(
         source=metadata.name,
@@ -412,7 +422,10 @@ def _read_metadata(container: Container, layers: dict[str, str]) -> _Told:
         collection=metadata.text("base/revision"),
         synthetic="gossan" in (metadata.find("metadata/comment") or "").lower(),
         acquired=_acquired(metadata),
-        sun_elevation_deg=metadata.number("specific/sunElevationAngle/center"),
+        # Surface reflectance is made of daylight.
+        sun_elevation_deg=require_within(
+            metadata.number(sun), (0.0, 90.0), metadata.name, sun, "degrees"
+        ),
         bands=_list_bands(metadata),
         metadata=metadata,
     )
@@ -434,11 +447,7 @@ def _open_metadata(container: Container, name: str) -> XmlMetadata:
 def _acquired(metadata: XmlMetadata) -> str:
     path = "base/temporalCoverage/startTime"
     text = metadata.text(path)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{metadata.name}: {path} = {text} is no time") from error
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    moment = read_moment(text, metadata.name, path)
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
@@ -465,10 +474,8 @@ def _list_bands(metadata: XmlMetadata) -> tuple[_Band, ...]:
                 f"{metadata.name}: band {place} has centre {band.centre_nm:g} and width "
                 f"{band.fwhm_nm:g}, which are no wavelengths of EnMAP in nm"
             )
-        if band.gain <= 0:
-            raise InputError(
-                f"{metadata.name}: GainOfBand of band {place} = {band.gain:g}; it must be above 0"
-            )
+        require_within(band.gain, near(GAIN), metadata.name, f"GainOfBand of band {place}")
+        require_within(band.offset, _OFFSETS, metadata.name, f"OffsetOfBand of band {place}")
         bands.append(band)
     # One run of ascending wavelengths, or VNIR and SWIR one after the other.
     if sum(later.centre_nm <= band.centre_nm for band, later in pairwise(bands)) > 1:

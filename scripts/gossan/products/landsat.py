@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,14 @@ from rasterio.windows import Window
 from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.products.containers import Container, Folder, Rules, Tar
+from gossan.products.plausible import (
+    names_its_product,
+    near,
+    read_moment,
+    require_elevation,
+    require_place,
+    require_within,
+)
 from gossan.products.product import FLAGS, Product
 from gossan.raster import BandTable, Datasets, Grid
 
@@ -97,6 +104,10 @@ CORNERS_NOTE = (
 )
 # Told by a note where it matters.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
+# Gain and offset that the formats have for numbers of the top of the atmosphere and the surface.
+_GAINS = {"L1": 2e-5, "L2": 2.75e-5}
+_OFFSETS = (-0.5, 0.0)
 
 # A real MTL has about 20 kB; more than this is not one.
 MTL_MAX_BYTES = 1 << 20
@@ -187,7 +198,7 @@ def parse_mtl(text: str, name: str) -> dict[str, Any]:
             value = value[1:-1]
         if key == "GROUP":
             group: dict[str, Any] = {}
-            stack[-1][1][value] = group
+            _put(stack[-1][1], value, group, name, number)
             stack.append((value, group))
         elif key == "END_GROUP":
             if stack[-1][0] != value:
@@ -196,8 +207,18 @@ def parse_mtl(text: str, name: str) -> dict[str, Any]:
                 )
             stack.pop()
         else:
-            stack[-1][1][key] = value
+            _put(stack[-1][1], key, value, name, number)
     raise InputError(f"{name}: stops before its END line; the file is cut short")
+
+
+def _put(group: dict[str, Any], key: str, value: Any, name: str, number: int) -> None:
+    """Add a key to a group; InputError where the group tells something else of it already."""
+    if group.get(key, value) != value:
+        raise InputError(
+            f"{name}: line {number} tells {key} for the second time, and otherwise; get the file "
+            "again"
+        )
+    group[key] = value
 
 
 class _Metadata:
@@ -319,6 +340,8 @@ class LandsatProduct(Product):
     the scene's centre, `bands` those asked for, or those of B1-B7 that are there.
     """
 
+    scaled_by = "REFLECTANCE_MULT_BAND and REFLECTANCE_ADD_BAND in the MTL"
+
     def __init__(self, container: Container, bands: Sequence[str] | None = None):
         """Read the metadata and check all files; raises InputError as `open_product` says."""
         metadata = _read_metadata(container)
@@ -344,7 +367,9 @@ class LandsatProduct(Product):
         self.product_id = metadata.text(layout.product, "LANDSAT_PRODUCT_ID")
         self.synthetic = "gossan" in metadata.text(layout.product, "ORIGIN").lower()
         self.acquired = _acquired(metadata)
-        self.sun_elevation_deg = metadata.number("IMAGE_ATTRIBUTES", "SUN_ELEVATION")
+        self.sun_elevation_deg = require_elevation(
+            metadata.number("IMAGE_ATTRIBUTES", "SUN_ELEVATION"), metadata.name, "SUN_ELEVATION"
+        )
         self.surface_reflectance = self.level.startswith("L2")
         files = _Names(container, metadata, lasrc).choose(bands, self.product_id)
         names = tuple(role for role in files if role in BANDS)
@@ -373,7 +398,7 @@ class LandsatProduct(Product):
             return _place_by_corners(metadata, label, width, height)
 
         try:
-            self.grid = self._files.check(place)
+            self.grid = require_place(self._files.check(place), metadata.name)
             self.notes = (
                 *self._describe_absent(BANDS if bands is None else names, layout),
                 *((CORNERS_NOTE,) if placed else ()),
@@ -469,6 +494,7 @@ class LandsatProduct(Product):
         self._container.close()
 
 
+@names_its_product
 def open_product(path: str | Path, bands: Sequence[str] | None = None) -> LandsatProduct:
     """Open a Landsat 8 or 9 product: a folder, a .tar or a .tar.gz.
 
@@ -531,12 +557,9 @@ def _acquired(metadata: _Metadata) -> str:
     """Acquisition time of the scene's centre; the MTL's seventh decimal is cut (100 ns)."""
     scene = metadata.layout.scene
     stamp = "T".join(metadata.text(scene, key) for key in ("DATE_ACQUIRED", "SCENE_CENTER_TIME"))
-    try:
-        moment = datetime.fromisoformat(stamp)
-    except ValueError as error:
-        raise InputError(
-            f"{metadata.name}: DATE_ACQUIRED and SCENE_CENTER_TIME make no time: {stamp}"
-        ) from error
+    mission = metadata.text(scene, "SPACECRAFT_ID").replace("_", " ").title()
+    keys = "DATE_ACQUIRED with SCENE_CENTER_TIME"
+    moment = read_moment(stamp, metadata.name, keys, mission)
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
@@ -553,8 +576,13 @@ def _calibration(
             )
         divisor = math.sin(math.radians(sun_elevation_deg))
     group = metadata.layout.rescaling[level]
-    gains = [metadata.number(group, f"REFLECTANCE_MULT_BAND_{name[1:]}") for name in bands]
-    offsets = [metadata.number(group, f"REFLECTANCE_ADD_BAND_{name[1:]}") for name in bands]
+
+    def read(key: str, limits: tuple[float, float]) -> list[float]:
+        keys = [f"{key}_{name[1:]}" for name in bands]
+        return [require_within(metadata.number(group, k), limits, metadata.name, k) for k in keys]
+
+    gains = read("REFLECTANCE_MULT_BAND", near(_GAINS[level[:2]]))
+    offsets = read("REFLECTANCE_ADD_BAND", _OFFSETS)
     return tuple(gain / divisor for gain in gains), tuple(o / divisor for o in offsets)
 
 
@@ -578,6 +606,7 @@ class _Names:
                 f"{', '.join(BANDS)}"
             )
         names = {role: self._band(role) for role in (BANDS if bands is None else bands)}
+        self._require_one_each(names)
         found = {role: name for role, name in names.items() if name in self.container.names}
         absent = [role for role in names if role not in found]
         if absent and (bands is not None or not found):
@@ -589,6 +618,17 @@ class _Names:
         return found | {
             role: name for role, name in quality.items() if name in self.container.names
         }
+
+    def _require_one_each(self, names: Mapping[str, str]) -> None:
+        """InputError where one file is named for two bands."""
+        first: dict[str, str] = {}
+        for band, name in names.items():
+            other = first.setdefault(name, band)
+            if other != band:
+                raise InputError(
+                    f"{self.metadata.name}: names {name} for {other} and for {band}; get the "
+                    "product's own metadata again"
+                )
 
     def _band(self, band: str) -> str:
         if self.lasrc:

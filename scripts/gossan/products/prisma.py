@@ -13,7 +13,6 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -25,6 +24,13 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from gossan.errors import InputError
+from gossan.products.plausible import (
+    names_its_product,
+    read_moment,
+    require_azimuth,
+    require_place,
+    require_within,
+)
 from gossan.products.product import FLAGS, Product
 from gossan.raster import BandTable, Grid
 
@@ -41,6 +47,9 @@ _TOLD_FLAGS = ("fill", "saturation")
 
 # Wavelengths (nm) that a band of either detector may have.
 _RANGE_NM = (300.0, 2700.0)
+# The least and the most reflectance that the numbers of a cube may stand for.
+_LEAST_REFLECTANCE, _MOST_REFLECTANCE = (-1.0, 0.5), (0.05, 5.0)
+_WIDEST_NM = 50.0
 # Corners are read as true within this many metres: some writers hold them in single precision.
 _CORNER_TOLERANCE_M = 1.5
 # Rows, spread over the scene, in which bands without any number are looked for.
@@ -147,6 +156,7 @@ class PrismaProduct(Product):
 
     spacecraft = "PRISMA"
     sensor = "PRISMA HYC"
+    scaled_by = "the attributes L2ScaleVnirMax and L2ScaleSwirMax"
     level = "L2D"
     surface_reflectance = True
     absent_flags = tuple(flag for flag in FLAGS if flag not in _TOLD_FLAGS)
@@ -175,11 +185,16 @@ class PrismaProduct(Product):
         self.collection = attributes.find_text("Processor_Version") or ""
         self.synthetic = "gossan" in (attributes.find_text("Processor_Name") or "").lower()
         self.acquired = _acquired(attributes)
-        zenith = attributes.number("Sun_zenith_angle")
+        zenith = require_within(
+            attributes.number("Sun_zenith_angle"), (0, 90), self._name, "Sun_zenith_angle"
+        )
         self.sun_elevation_deg = 90.0 - zenith
         azimuth = attributes.find_text("Sun_azimuth_angle")
-        self.sun_azimuth_deg = float(azimuth) if azimuth else None
-        self.grid = _read_grid(attributes, shapes.pop())
+        self.sun_azimuth_deg = None
+        if azimuth:
+            key = "Sun_azimuth_angle"
+            self.sun_azimuth_deg = require_azimuth(attributes.number(key), self._name, key)
+        self.grid = require_place(_read_grid(attributes, shapes.pop()), self._name)
         # Where any of these has a number, a pixel was seen.
         self._seen_by = tuple(detectors)
         notes: list[str] = []
@@ -333,6 +348,7 @@ class PrismaProduct(Product):
             self._file.close()
 
 
+@names_its_product
 def open_product(path: str | Path, bands: Sequence[str] | None = None) -> PrismaProduct:
     """Open a PRISMA Level-2D .he5 file, or the one in a folder.
 
@@ -418,7 +434,13 @@ def _detector(file: h5py.File, attributes: _Attributes, detector: str) -> _Detec
         )
     if errors.shape != cube.shape or errors.dtype.kind not in "iu":
         raise InputError(f"{name}: {errors.name} does not go with the cube; get the product again")
-    least, most = (attributes.number(f"L2Scale{detector}{limit}") for limit in ("Min", "Max"))
+    least, most = (
+        require_within(attributes.number(key), limits, name, key)
+        for key, limits in (
+            (f"L2Scale{detector}Min", _LEAST_REFLECTANCE),
+            (f"L2Scale{detector}Max", _MOST_REFLECTANCE),
+        )
+    )
     if not most > least:
         raise InputError(
             f"{name}: L2Scale{detector}Max = {most:g} is not above L2Scale{detector}Min = {least:g}"
@@ -457,6 +479,7 @@ def _check_wavelengths(name: str, detector: str, centre: np.ndarray, fwhm: np.nd
         )
     if not (np.isfinite(fwhm) & (fwhm > 0)).all():
         raise InputError(f"{name}: List_Fwhm_{detector} has a used band without a width")
+    require_within(fwhm.max(), (0, _WIDEST_NM), name, f"List_Fwhm_{detector}", "nm")
 
 
 def _without_overlap(detectors: Sequence[_Detector], notes: list[str]) -> list[_Detector]:
@@ -479,13 +502,7 @@ def _without_overlap(detectors: Sequence[_Detector], notes: list[str]) -> list[_
 
 def _acquired(attributes: _Attributes) -> str:
     text = attributes.text("Product_StartTime")
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            f"{attributes.name}: attribute Product_StartTime = {text} is no time"
-        ) from error
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    moment = read_moment(text, attributes.name, "attribute Product_StartTime", "PRISMA")
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
@@ -494,7 +511,7 @@ def _read_grid(attributes: _Attributes, shape: tuple[int, int]) -> Grid:
     height, width = shape
     code = attributes.number("Epsg_Code")
     try:
-        crs = CRS.from_epsg(int(code))
+        crs = CRS.from_epsg(int(require_within(code, (1, 1e6), attributes.name, "Epsg_Code")))
     except CRSError as error:
         raise InputError(f"{attributes.name}: attribute Epsg_Code = {code:g} is unknown") from error
     if not crs.is_projected:

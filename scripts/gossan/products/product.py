@@ -35,7 +35,9 @@ class Product(ABC):
     or else reflectance at the top of the atmosphere; `flags` that may be asked for, and
     `absent_flags`, those of them that are never set; `notes` on the reading; `grid`; `bands`.
     Where nothing is known, text is empty and the sun's elevation and `surface_reflectance` are
-    None. Numbers of bands without wavelengths are not reflectance, but any.
+    None. Numbers of bands without wavelengths are not reflectance, but any. `path` is what it was
+    opened by, for messages, and `scaled_by` names the metadata that made its reflectance of stored
+    numbers; empty where a user may have scaled them himself.
 
     Use it as a context manager, or call `close`.
     """
@@ -54,6 +56,8 @@ class Product(ABC):
     notes: tuple[str, ...]
     grid: Grid
     bands: BandTable
+    path: str = ""
+    scaled_by: str = ""
 
     @abstractmethod
     def read_reflectance(self, window: Window) -> np.ndarray:

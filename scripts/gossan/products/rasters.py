@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from rasterio.windows import Window
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
+from gossan.products.plausible import names_its_product
 from gossan.products.product import FLAGS, Product
 from gossan.raster import (
     BandTable,
@@ -376,8 +377,8 @@ def _read_number(text: str) -> float | None:
 def _read_time(text: str) -> str:
     """Text that is ISO 8601; empty for other text."""
     try:
-        datetime.fromisoformat(text)
-    except ValueError:
+        datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         return ""
     return text
 
@@ -432,6 +433,7 @@ def _spacing(path: Path, centres_um: Sequence[float]) -> list[float]:
     return [round(float(value), 9) for value in nearest]
 
 
+@names_its_product
 def open_product(
     path: str | Path,
     bands: Sequence[str] | None = None,

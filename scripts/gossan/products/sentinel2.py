@@ -22,6 +22,7 @@ from affine import Affine
 from rasterio.windows import Window
 
 from gossan.errors import InputError
+from gossan.products.plausible import names_its_product, require_moment, require_place
 from gossan.products.product import Product
 from gossan.products.raster_files import RasterFile, Rasters
 from gossan.products.sentinel2_files import Description, describe_safe, is_safe
@@ -101,6 +102,7 @@ class Sentinel2Product(Product):
     level = "L2A"
     surface_reflectance = True
     flags = FLAGS
+    scaled_by = "quantification (scale) and offset in the metadata"
     absent_flags = ("dilated_cloud",)
 
     def __init__(
@@ -120,6 +122,7 @@ class Sentinel2Product(Product):
         self.sensor = f"{description.spacecraft} MSI"
         self.collection = description.baseline
         self.tile = description.tile
+        require_moment(description.acquired, self._name, "its time", "Sentinel-2")
         self.acquired = (
             description.acquired.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
         )
@@ -169,6 +172,14 @@ class Sentinel2Product(Product):
                 "get the product again"
             )
         needed = ["SCL", *bands, *(["QA60"] if "QA60" in description.files else [])]
+        first: dict[str, str] = {}
+        for name in needed:
+            other = first.setdefault(description.files[name].path, name)
+            if other != name:
+                raise InputError(
+                    f"{self._name}: names {description.files[name].label} for {other} and for "
+                    f"{name}; get the product's own metadata again"
+                )
         return {name: description.files[name] for name in needed}
 
     def _common_grid(self, resolution_m: int) -> Grid:
@@ -199,7 +210,7 @@ class Sentinel2Product(Product):
             if grid is None:
                 grid, first = placed, file.label
             grid.require_same(placed, f"{file.label} (against {first})")
-        return grid
+        return require_place(grid, first)
 
     def _resampling_notes(self, resolution_m: int) -> tuple[str, ...]:
         finer = [b for b in self.bands.names if self._files[b].pixel_m < resolution_m]
@@ -335,6 +346,7 @@ def _qa60_flags(flags: Sequence[str], parts: np.ndarray) -> np.ndarray:
 # ---- opening ------------------------------------------------------------------------------------
 
 
+@names_its_product
 def open_product(
     path: str | Path, bands: Sequence[str] = BANDS, resolution_m: int = 10
 ) -> Sentinel2Product:
@@ -355,6 +367,7 @@ def open_product(
     return dates[0]
 
 
+@names_its_product
 def open_dates(
     path: str | Path, bands: Sequence[str] = BANDS, resolution_m: int = 10
 ) -> list[Sentinel2Product]:

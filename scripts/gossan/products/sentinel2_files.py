@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from gossan.errors import InputError
 from gossan.products.containers import Container, Folder, Rules, Zip
+from gossan.products.plausible import near, read_moment, require_azimuth, require_within
 from gossan.products.raster_files import RasterFile
 from gossan.products.xml_metadata import XML_MAX_BYTES, XmlMetadata
 
@@ -29,6 +30,9 @@ NATIVE_M = {
 # Since this processing baseline numbers carry an offset, which is -1000 in all bands (Sentinel-2
 # Products Specification Document, issue 14.9). Baselines from 99 are a user's own Sen2Cor runs.
 OFFSET_SINCE, OFFSET, OWN_RUNS_SINCE = 4.0, -1000.0, 99.0
+# What the format has for reflectance, no data and saturation; an offset may be near its own.
+QUANTIFICATION, NODATA, SATURATED = 10_000.0, 0, 65535
+OFFSETS = (4 * OFFSET, 0.0)
 
 METADATA_FILE = "MTD_MSIL2A.xml"
 _LEVEL1_FILE = "MTD_MSIL1C.xml"
@@ -113,7 +117,7 @@ def describe_safe(path: Path) -> Description:
     tile = _TILE.search(told) or _TILE.search(product_id)
     if tile is None:
         raise InputError(f"{granule.name}: TILE_ID names no tile (as T23LLF)")
-    baseline = metadata.text(".//PROCESSING_BASELINE")
+    baseline, sun = metadata.text(".//PROCESSING_BASELINE"), ".//Mean_Sun_Angle"
     calibrations, notes = _calibrate(metadata, baseline)
     files, more_notes = _find_images(container, tile_files[0].parent)
     return Description(
@@ -123,11 +127,16 @@ def describe_safe(path: Path) -> Description:
         baseline=baseline,
         tile=tile[1],
         acquired=_moment(metadata),
-        sun_elevation_deg=90.0 - granule.number(".//Mean_Sun_Angle/ZENITH_ANGLE"),
-        sun_azimuth_deg=granule.number(".//Mean_Sun_Angle/AZIMUTH_ANGLE"),
+        sun_elevation_deg=90.0
+        - require_within(
+            granule.number(f"{sun}/ZENITH_ANGLE"), (0.0, 90.0), granule.name, "ZENITH_ANGLE"
+        ),
+        sun_azimuth_deg=require_azimuth(
+            granule.number(f"{sun}/AZIMUTH_ANGLE"), granule.name, "AZIMUTH_ANGLE"
+        ),
         calibrations=calibrations,
-        nodata=_special_value(metadata, "NODATA", 0),
-        saturated=_special_value(metadata, "SATURATED", 65535),
+        nodata=_special_value(metadata, "NODATA", NODATA),
+        saturated=_special_value(metadata, "SATURATED", SATURATED),
         files=files,
         synthetic=any("gossan" in text.lower() for text in metadata.root.itertext()),
         notes=(*notes, *more_notes),
@@ -161,11 +170,7 @@ def _read_metadata(container: Container, place: PurePosixPath) -> XmlMetadata:
 
 def _moment(metadata: XmlMetadata) -> datetime:
     text = metadata.text(".//PRODUCT_START_TIME")
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{metadata.name}: PRODUCT_START_TIME = {text} is no time") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return read_moment(text, metadata.name, "PRODUCT_START_TIME")
 
 
 def _calibrate(
@@ -174,8 +179,7 @@ def _calibrate(
     """Calibration of each band and a note, from the quantification value and the offsets."""
     key = "BOA_QUANTIFICATION_VALUE"
     quantification = metadata.as_number(key, metadata.first(f".//{key}", f".//L2A_{key}"))
-    if quantification <= 0:
-        raise InputError(f"{metadata.name}: {key} = {quantification:g}; it must be above 0")
+    require_within(quantification, near(QUANTIFICATION), metadata.name, key)
     told = metadata.root.findall(".//BOA_ADD_OFFSET")
     since = metadata.as_number("PROCESSING_BASELINE", baseline)
     if not told:
@@ -185,9 +189,14 @@ def _calibrate(
                 "get the product's own metadata again"
             )
         return {band: Calibration(quantification, 0.0) for band in BAND_IDS}, ()
-    offsets = {
-        entry.get("band_id"): metadata.as_number("BOA_ADD_OFFSET", entry.text) for entry in told
-    }
+    offsets: dict[str | None, float] = {}
+    for entry in told:
+        band, offset = entry.get("band_id"), metadata.as_number("BOA_ADD_OFFSET", entry.text)
+        require_within(offset, OFFSETS, metadata.name, "BOA_ADD_OFFSET")
+        if offsets.setdefault(band, offset) != offset:
+            raise InputError(
+                f"{metadata.name}: tells two BOA_ADD_OFFSET of band_id {band}; get it again"
+            )
     return {
         band: Calibration(quantification, offsets[str(number)])
         for number, band in enumerate(BAND_IDS)
@@ -201,10 +210,12 @@ def _offset_note(offsets: Sequence[float]) -> str:
 
 
 def _special_value(metadata: XmlMetadata, name: str, default: int) -> int:
+    """The number of pixels without data, or of saturated ones, which the format has fixed."""
     for entry in metadata.root.iter("Special_Values"):
         if (entry.findtext("SPECIAL_VALUE_TEXT") or "").strip().upper() == name:
-            text = entry.findtext("SPECIAL_VALUE_INDEX")
-            return int(metadata.as_number(f"SPECIAL_VALUE_INDEX of {name}", text))
+            key = f"SPECIAL_VALUE_INDEX of {name}"
+            told = metadata.as_number(key, entry.findtext("SPECIAL_VALUE_INDEX"))
+            return int(require_within(told, (default, default), metadata.name, key))
     return default
 
 

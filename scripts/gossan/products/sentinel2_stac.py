@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from gossan.errors import InputError
+from gossan.products.plausible import near, require_within
 from gossan.products.raster_files import (
     CONNECT_TIMEOUT_S,
     REMOTE_ATTEMPTS,
@@ -28,6 +29,8 @@ from gossan.products.sentinel2_files import (
     NATIVE_M,
     OFFSET,
     OFFSET_SINCE,
+    OFFSETS,
+    QUANTIFICATION,
     Calibration,
     Description,
     best_pixel,
@@ -233,6 +236,9 @@ def describe_item(item: pystac.Item) -> Description:
     elevation = told.get("view:sun_elevation")
     if elevation is None:
         elevation = 90.0 - _number(told.get("s2:mean_solar_zenith"), name, "view:sun_elevation")
+    sun = require_within(
+        _number(elevation, name, "view:sun_elevation"), (0.0, 90.0), name, "view:sun_elevation"
+    )
     azimuth = _first(told, "view:sun_azimuth", "s2:mean_solar_azimuth")
     return Description(
         name=name,
@@ -241,7 +247,7 @@ def describe_item(item: pystac.Item) -> Description:
         baseline=baseline,
         tile=tile[1],
         acquired=moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC),
-        sun_elevation_deg=_number(elevation, name, "view:sun_elevation"),
+        sun_elevation_deg=sun,
         sun_azimuth_deg=None if azimuth is None else _number(azimuth, name, "view:sun_azimuth"),
         calibrations=calibrations,
         nodata=0,
@@ -330,14 +336,19 @@ def _calibrate(
             continue
         scale, offset = _raster_scale(asset)
         scale = _number(1e-4 if scale is None else scale, name, f"scale of {band}")
-        if scale <= 0:
-            raise InputError(f"{name}: scale of {band} = {scale:g}; it must be above 0")
+        require_within(scale, near(1 / QUANTIFICATION), name, f"scale of {band}")
         # Tables give 0.0001, and a quantification is a whole number.
         quantification = round(1 / scale, 6)
         if applied is True:
             number, source = 0.0, "0: the catalogue has applied it"
         elif offset is not None:
             number = round(_number(offset, name, f"offset of {band}") * quantification, 6)
+            require_within(
+                number / quantification * QUANTIFICATION,
+                OFFSETS,
+                name,
+                f"offset of {band} x {QUANTIFICATION:g}",
+            )
             source = f"{number:g}: told by the assets"
         else:
             if not baseline:

@@ -11,7 +11,7 @@ from affine import Affine
 from rasterio.features import geometry_mask
 from rasterio.windows import Window
 
-from gossan.errors import InputError
+from gossan.errors import InputError, decoding
 from gossan.raster import BandTable, Grid
 from gossan.vectors import EDGE_PIECES
 
@@ -40,7 +40,8 @@ class Subset:
 
     def read_reflectance(self, window: Window) -> np.ndarray:
         """Reflectance of a window, (bands, rows, columns) float32, NaN where there is none."""
-        values = self.product.read_reflectance(self._place(window))
+        with decoding(self.product.path or self.product.product_id):
+            values = self.product.read_reflectance(self._place(window))
         if self.positions != tuple(range(len(values))):
             values = values[list(self.positions)]
         if self.inside is not None:
@@ -49,7 +50,8 @@ class Subset:
 
     def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
         """Quality flags of a window, (flags, rows, columns) bool."""
-        return self.product.read_flags(self._place(window), flags)
+        with decoding(self.product.path or self.product.product_id):
+            return self.product.read_flags(self._place(window), flags)
 
     def with_bands(self, names: Sequence[str]) -> "Subset":
         """The same ground in other bands of the product; InputError for an unknown one."""

@@ -27,6 +27,13 @@ from scipy.sparse import csr_matrix
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
+from gossan.products.plausible import (
+    names_its_product,
+    read_moment,
+    require_azimuth,
+    require_place,
+    require_within,
+)
 from gossan.products.product import FLAGS, Product
 from gossan.raster import BandTable, Datasets, Grid
 
@@ -71,6 +78,12 @@ NODATA = 0
 # The detectors count to 11 bits in the VNIR and to 14 in the SWIR, whatever the files hold.
 MOST_NUMBER = {**dict.fromkeys(VNIR, 2047), **dict.fromkeys(SWIR, 16383)}
 
+# Radiance (W m-2 sr-1) of one number, and width (µm): real ones lie at 0.003 to 0.02 and 0.04 to
+# 0.12, where the gain of a band may have been set otherwise.
+_LIMITS = {"absCalFactor": (1e-4, 0.5), "effectiveBandwidth": (0.01, 0.5)}
+# An image may be of another size than its IMD tells by what digits round away, in pixels.
+_TELLS_SAME = 0.01
+
 _TOLD_FLAGS = ("fill", "saturation")
 
 # A real IMD has some 10 kB.
@@ -109,7 +122,7 @@ def parse_imd(text: str, name: str) -> dict[str, Any]:
         if key == "BEGIN_GROUP":
             group: dict[str, Any] = {}
             value = value.rstrip("; ")
-            stack[-1][1][value] = group
+            _put(stack[-1][1], value, group, name, number)
             stack.append((value, group))
         elif key == "END_GROUP":
             if stack[-1][0] != value.rstrip("; "):
@@ -118,11 +131,21 @@ def parse_imd(text: str, name: str) -> dict[str, Any]:
                 )
             stack.pop()
         elif value.endswith(";"):
-            stack[-1][1][key] = value.rstrip("; ").strip('"')
+            _put(stack[-1][1], key, value.rstrip("; ").strip('"'), name, number)
         else:
             # Lists go on over several lines, until the semicolon.
             pending = line
     raise InputError(f"{name}: stops before its END line; the file is cut short")
+
+
+def _put(group: dict[str, Any], key: str, value: Any, name: str, number: int) -> None:
+    """Add a key to a group; InputError where the group has one, a band's for instance."""
+    if key in group:
+        raise InputError(
+            f"{name}: line {number} tells {key} for the second time; get the delivery's own IMD "
+            "file"
+        )
+    group[key] = value
 
 
 class _Imd:
@@ -196,11 +219,7 @@ class _Imd:
         )
         key = next((key for key in keys if self.find(*key)), keys[0])
         text = self.text(*key)
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise InputError(f"{self.name}: {'/'.join(key)} = {text} is no time") from error
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return read_moment(text, self.name, "/".join(key), "WorldView-3")
 
     @property
     def sun_elevation_deg(self) -> float:
@@ -265,6 +284,7 @@ class _Image:
                 with self._datasets.borrow(path) as dataset:
                     grids.append(self._check(path, dataset))
             self.grid, self._tiles = _join(paths, grids)
+            self._require_described(paths[0])
         except BaseException:
             self.close()
             raise
@@ -273,6 +293,27 @@ class _Image:
     def pixel(self) -> float:
         """Length of a pixel's side, in units of the reference system."""
         return self.grid.transform.a
+
+    def _require_described(self, path: Path) -> None:
+        """InputError for an image that is not the one that its IMD describes.
+
+        A part of it that somebody cut is: of the same pixels, and no larger.
+        """
+        spacing = ("MAP_PROJECTED_PRODUCT", "colSpacing")
+        if self.imd.find(*spacing) is not None:
+            told = self.imd.number(*spacing)
+            if abs(told - self.pixel) > _TELLS_SAME * self.pixel:
+                raise InputError(
+                    f"{path}: has pixels of {self.pixel:g}, but {self.imd.path.name} tells "
+                    f"{told:g} ({'/'.join(spacing)}); get the image that goes with it"
+                )
+        for key, side in (("numColumns", self.grid.width), ("numRows", self.grid.height)):
+            if self.imd.find(key) is not None and side > self.imd.number(key):
+                raise InputError(
+                    f"{path}: has {self.grid.width} columns and {self.grid.height} rows, but "
+                    f"{self.imd.path.name} tells {key} = {self.imd.text(key)}; get the image that "
+                    "goes with it"
+                )
 
     def _check(self, path: Path, dataset: rasterio.DatasetReader) -> Grid:
         if dataset.count != len(self.bands):
@@ -390,6 +431,7 @@ class WorldView3Product(Product):
 
     spacecraft = "WorldView-3"
     sensor = "WorldView-3"
+    scaled_by = "absCalFactor, effectiveBandwidth and meanSunEl in the IMD"
     surface_reflectance = False
     absent_flags = tuple(flag for flag in FLAGS if flag not in _TOLD_FLAGS)
 
@@ -404,12 +446,16 @@ class WorldView3Product(Product):
         self.acquired = first.acquired.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
         self.sun_elevation_deg = first.sun_elevation_deg
         azimuth = first.find("IMAGE_1", "meanSunAz")
-        self.sun_azimuth_deg = None if azimuth is None else first.number("IMAGE_1", "meanSunAz")
+        self.sun_azimuth_deg = None
+        if azimuth is not None:
+            self.sun_azimuth_deg = require_azimuth(
+                first.number("IMAGE_1", "meanSunAz"), first.name, "IMAGE_1/meanSunAz"
+            )
         self.synthetic = any(
             "gossan" in (image.imd.find("imageDescriptor") or "").lower() for image in images
         )
         coarsest = max(images, key=lambda image: (image.pixel, image.bands[0] in SWIR))
-        self.grid = coarsest.grid
+        self.grid = require_place(coarsest.grid, coarsest.imd.name)
         for image in images:
             if image.grid.crs != self.grid.crs:
                 raise InputError(
@@ -450,9 +496,7 @@ class WorldView3Product(Product):
     def _positive(self, band: str, key: str) -> float:
         imd = self._sources[band].imd
         value = imd.number(f"BAND_{band}", key)
-        if value <= 0:
-            raise InputError(f"{imd.name}: BAND_{band}/{key} = {value:g} is not above 0")
-        return value
+        return require_within(value, _LIMITS[key], imd.name, f"BAND_{band}/{key}")
 
     def _resampling_notes(self, coarsest: _Image) -> list[str]:
         notes = []
@@ -585,6 +629,7 @@ def _spread(values: np.ndarray, down: csr_matrix, across: csr_matrix) -> np.ndar
 # ---- opening ------------------------------------------------------------------------------------
 
 
+@names_its_product
 def open_product(path: str | Path, bands: Sequence[str] | None = None) -> WorldView3Product:
     """Open a delivery: a folder that holds the IMD and GeoTIFF of a VNIR image, a SWIR image, or
     both, anywhere below it; or one IMD.

@@ -31,6 +31,8 @@ class Date:
     product_id: str = "S2A_20240719"
     grid: Grid = GRID
     bands: BandTable = BANDS
+    path: str = ""
+    scaled_by: str = ""
 
     def read_reflectance(self, window):
         return self.values[(slice(None), *window.toslices())].copy()

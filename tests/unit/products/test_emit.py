@@ -368,8 +368,8 @@ BAND = "sensor_band_parameters"
         (attribute("geotransform", np.full(6, np.nan)), "geotransform is not 6 numbers"),
         (without_attribute("spatial_ref"), "attribute spatial_ref is missing"),
         (attribute("spatial_ref", np.bytes_("here")), "spatial_ref is missing or no reference"),
-        (without_attribute("time_coverage_start"), "time_coverage_start is no time: .missing"),
-        (attribute("time_coverage_end", np.bytes_("noon")), "time_coverage_end is no time: noon"),
+        (without_attribute("time_coverage_start"), "time_coverage_start = .missing. is no time"),
+        (attribute("time_coverage_end", np.bytes_("noon")), "time_coverage_end = noon is no time"),
         (
             element("location/glt_x", (1, 1), 5),
             "glt_x points at 5, but the swath has x from 1 to 4",

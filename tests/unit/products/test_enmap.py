@@ -120,12 +120,12 @@ def test_nodata_is_known_where_the_image_does_not_tell_it(tmp_path, image):
 
 
 def test_each_band_has_its_own_gain_and_offset(own, image):
-    gains, offsets = [f"{n}e-4" for n in range(1, 7)], [f"0.{n}" for n in range(6)]
+    gains, offsets = [f"{n / 2}e-4" for n in range(1, 7)], [f"0.{n}" for n in range(6)]
     rewrite(own, gains=gains, offsets=offsets)
     with open_product(own) as found:
         read = found.read_reflectance(WHOLE)
-    np.testing.assert_allclose(read[3], image[3] * 4e-4 + 0.3, rtol=1e-6)
-    np.testing.assert_allclose(read[4], image[5] * 6e-4 + 0.5, rtol=1e-6)
+    np.testing.assert_allclose(read[3], image[3] * 2e-4 + 0.3, rtol=1e-6)
+    np.testing.assert_allclose(read[4], image[5] * 3e-4 + 0.5, rtol=1e-6)
 
 
 def test_golden_order_of_the_detectors(own, image):
@@ -564,7 +564,10 @@ def test_metadata_that_are_too_large(own, monkeypatch):
         ({"centres": ("x", *CENTRES_NM[1:])}, "wavelengthCenterOfBand of band 1 = x"),
         ({"centres": (0.66, *CENTRES_NM[1:])}, "band 1 has centre 0.66 and width 7.6"),
         ({"widths": (*WIDTHS_NM[:5], 0)}, "band 6 has centre 2208.12 and width 0"),
-        ({"gains": ["1e-4"] * 5 + ["0"]}, "GainOfBand of band 6 = 0; it must be above 0"),
+        (
+            {"gains": ["1e-4"] * 5 + ["0"]},
+            "GainOfBand of band 6 = 0 lies outside of 2.5e-05",
+        ),
         ({"offsets": ["0"] * 5 + ["inf"]}, "OffsetOfBand of band 6 = inf is not a number"),
         ({"centres": CENTRES_NM[::-1]}, "ascends neither over all bands nor in each detector"),
         ({"statistics": {1: ("", "0")}}, "mean of bandStatistics 1 =  is not a number"),

@@ -350,7 +350,7 @@ def test_a_zip_with_a_damaged_image_is_refused(tmp_path, small):
     start = member.header_offset + 30 + len(member.filename)
     content[start : start + member.file_size] = bytes(member.file_size)
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"_B04_10m\.jp2: cannot be opened; the file is damaged"):
+    with pytest.raises(InputError, match=r"member '.*_B04_10m\.jp2' is damaged"):
         open_product(path, ["B04"])
 
 
@@ -406,7 +406,7 @@ def test_level_1_is_refused(tmp_path, small):
         ({"PRODUCT_START_TIME": "yesterday"}, "PRODUCT_START_TIME = yesterday is no time"),
         ({"SPACECRAFT_NAME": "Sentinel-3A"}, "spacecraft Sentinel-3A is unknown"),
         ({"BOA_QUANTIFICATION_VALUE": None}, "BOA_QUANTIFICATION_VALUE is missing"),
-        ({"BOA_QUANTIFICATION_VALUE": "0"}, "must be above 0"),
+        ({"BOA_QUANTIFICATION_VALUE": "0"}, "VALUE = 0 lies outside of 2500 to 40000"),
         ({"BOA_QUANTIFICATION_VALUE": "many"}, "= many is not a number"),
         ({"PROCESSING_BASELINE": "newest"}, "PROCESSING_BASELINE = newest is not a number"),
         ({"offsets": {}}, r"BOA_ADD_OFFSET is missing, but baseline 05\.11 has offsets"),

@@ -338,9 +338,9 @@ def test_a_missing_asset_is_named(remote, server, tmp_path):
 
 
 def test_keys_in_addresses_are_not_shown(tmp_path, server):
-    bands = {"red": server.url("gone.tif?sig=SECRET"), "scl": server.url("gone.tif?sig=SECRET")}
+    bands = {"red": server.url("gone.tif?sig=SECRET"), "scl": server.url("gone_scl.tif?sig=SECRET")}
     write_json(tmp_path / "item.json", item(bands))
-    with pytest.raises(InputError, match=r"gone\.tif: cannot be opened") as caught:
+    with pytest.raises(InputError, match=r"gone\w*\.tif: cannot be opened") as caught:
         open_product(server.url("item.json?key=SECRET"), ["B04"])
     assert "SECRET" not in str(caught.value)
     assert any("sig=SECRET" in path for _, path, _, _ in server.log)
@@ -489,7 +489,10 @@ def test_bad_items_are_named(tmp_path, properties, match):
     [
         ({"red": {"href": "s3://bucket/B04.tif"}}, "is no .tif or .jp2 on disk or behind http"),
         ({"red": {"href": "http://127.0.0.1/B04.vrt"}}, "is no .tif or .jp2"),
-        ({"red": {"raster:bands": [raster(scale=0)]}}, "scale of B04 = 0; it must be above 0"),
+        (
+            {"red": {"raster:bands": [raster(scale=0)]}},
+            "scale of B04 = 0 lies outside",
+        ),
         ({"red": {"raster:bands": [raster(scale="x")]}}, "scale of B04 = x is no number"),
     ],
 )
