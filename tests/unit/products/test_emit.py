@@ -396,7 +396,7 @@ BAND = "sensor_band_parameters"
             element(f"{BAND}/wavelengths", slice(None), np.array(products.WAVELENGTHS_NM) / 1000),
             "are no nanometres",
         ),
-        (element(f"{BAND}/fwhm", 0, 0), "least FWHM of 0 are no nanometres"),
+        (element(f"{BAND}/fwhm", 0, 0), "least FWHM of 0 and a largest of"),
         (element(f"{BAND}/good_wavelengths", slice(None), 0), "calls every band bad"),
         (external, "reflectance points to another file"),
         (soft_external, "glt_x points to another file"),

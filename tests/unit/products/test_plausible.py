@@ -180,7 +180,7 @@ def test_sentinel2_sun(tmp_path, zenith):
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"SOLARDIRECTION": "(122.5, 300.0)"}, "sun's elevation of 300 degrees is no daylight"),
+        ({"SOLARDIRECTION": "(122.5, 300.0)"}, "sun's elevation of 300 degrees is no"),
         ({"SOLARDIRECTION": "(99999, 30.0)"}, "sun's azimuth = 99999 lies outside of"),
         ({"date": "19600721"}, "ASTER was launched on 1999"),
         ({"first": (600_000.0, 9e8)}, "lie nowhere on the Earth"),
