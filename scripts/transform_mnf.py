@@ -6,14 +6,21 @@ from functools import reduce
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from rasterio.windows import Window
 from threadpoolctl import threadpool_limits
 
 from gossan.errors import InputError
 from gossan.legend import write_continuous_style
 from gossan.library.readers import References, write_references
-from gossan.raster import Layer, RasterInfo, decode, iter_blocks, map_blocks, read_info
+from gossan.raster import (
+    Layer,
+    RasterInfo,
+    decode,
+    iter_blocks,
+    map_blocks,
+    open_raster,
+    read_info,
+)
 from gossan.tables import write_table
 from gossan.transforms.noise_fraction import (
     SceneSums,
@@ -211,7 +218,7 @@ def write_endmembers(
     """Write spectra and places of the pixels that `corners` indexes."""
     titles = tuple(f"endmember-{number}" for number in range(1, len(corners) + 1))
     rows, columns = np.divmod(pixels.place[corners], info.grid.width)
-    with rasterio.open(arguments.cube) as dataset:
+    with open_raster(arguments.cube) as dataset:
         spectra = [
             decode(dataset.read(window=Window(column, row, 1, 1)), info)[:, 0, 0]
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True)

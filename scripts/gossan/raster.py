@@ -6,6 +6,7 @@ Memory is set by the block size and the number of threads, never by the scene.
 import logging
 import math
 import os
+import re
 import sys
 import threading
 from collections import deque
@@ -39,6 +40,9 @@ TIFF_TILE_STEP_PX = 16
 # Blocks that must see far around themselves are not cut smaller than this by their memory:
 # below it, nearly all that is read would be surroundings.
 LEAST_BLOCK_WITH_HALO_PX = 64
+
+# What a raster of the user's may be. A VRT or a description of a service points elsewhere.
+RASTER_DRIVERS = ("GTiff", "ENVI", "AAIGrid")
 
 # What a pool of datasets calls its files by.
 Key = TypeVar("Key")
@@ -184,14 +188,85 @@ def read_info(path: str | Path) -> RasterInfo:
         return _info(Path(path), dataset)
 
 
+def open_raster(path: str | Path, driver: str = "") -> rasterio.DatasetReader:
+    """Open a raster of the user's in this format of RASTER_DRIVERS, "" for what its content is.
+
+    Any other format of GDAL's could point anywhere. `path` is a file on disk, or, as a text, what
+    we have named for GDAL in an archive or behind an address (/vsi…), beside which no other file is
+    looked at. Raises RasterioError for a file of another format, and InputError for one that names
+    another file or holds several images.
+    """
+    if isinstance(path, str) and path.startswith("/vsi"):
+        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+            dataset = rasterio.open(path, driver=driver)
+    else:
+        file = Path(path).absolute()
+        _require_plain_sides(file)
+        # A Path is nothing but a file for rasterio, and no scheme of GDAL's where it is absolute.
+        dataset = rasterio.open(file, driver=driver or _driver_of(file))
+    try:
+        for domain in _POINTERS:
+            named = [key for key in _POINTERS[domain] if key in dataset.tags(ns=domain)]
+            if named:
+                raise InputError(
+                    f"{path}: names another file ({domain}, {named[0]}); write it again with "
+                    "gdal_translate"
+                )
+        if dataset.subdatasets:
+            raise InputError(
+                f"{path}: holds {len(dataset.subdatasets)} images; separate them with "
+                f"gdal_translate, as {dataset.subdatasets[0]}, and name one"
+            )
+    except BaseException:
+        dataset.close()
+        raise
+    return dataset
+
+
+# Overviews, masks and places of pixels that stand in other files, which GDAL opens in any format.
+_POINTERS = {"OVERVIEWS": ("OVERVIEW_FILE", "MASK_FILE"), "GEOLOCATION": ("X_DATASET", "Y_DATASET")}
+
+
+def _driver_of(file: Path) -> str:
+    """Which of RASTER_DRIVERS a file is by its first bytes; an ENVI image has none of its own."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(64)
+    except OSError:
+        return "GTiff"  # GDAL tells what is wrong with it
+    if start[:2] in (b"II", b"MM"):
+        return "GTiff"
+    return "AAIGrid" if re.match(rb"\s*(n(cols|rows)|[xy]ll)", start, re.IGNORECASE) else "ENVI"
+
+
+def _require_plain_sides(path: Path) -> None:
+    """Refuse overviews and masks beside a raster that are no images, but point elsewhere."""
+    for start in {path.name, path.stem}:
+        for side in (path.with_name(start + end) for end in (".ovr", ".OVR", ".msk", ".MSK")):
+            if side.is_file() and side != path:
+                try:
+                    open_raster(side, "GTiff").close()
+                except RasterioError as error:
+                    raise InputError(
+                        f"{side}: is no GeoTIFF, though it would be read with {path.name}; "
+                        "remove it"
+                    ) from error
+        for side in (path.with_name(start + end) for end in (".aux", ".AUX")):
+            if side.is_file() and b"VRTDataset" in side.read_bytes()[:4096]:
+                raise InputError(f"{side}: points elsewhere; remove it")
+
+
 def _open(path: Path) -> rasterio.DatasetReader:
     place = newest(path)
     if not place.exists():
         raise InputError(f"{path}: no such raster file; check the path")
     try:
-        return rasterio.open(place)
+        return open_raster(place)
     except RasterioError as error:
-        raise InputError(f"{path}: not a readable raster ({error}); replace the file") from error
+        raise InputError(
+            f"{path}: not a readable raster (GeoTIFF, ENVI or ASCII grid: {error}); replace the "
+            "file, or convert it with gdal_translate"
+        ) from error
 
 
 def verify_raster(path: str | Path, indexes: Sequence[int] | None = None) -> None:

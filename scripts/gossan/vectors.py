@@ -1,4 +1,4 @@
-"""Vector files on the grid of a map: any format that OGR reads, checked and reprojected."""
+"""Vector files on the grid of a map, checked and reprojected."""
 
 import errno
 import os
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.raster import Grid
+from gossan.vector_files import read_vector
 
 if TYPE_CHECKING:
     import geopandas
@@ -39,17 +40,9 @@ def read_features(
     one of the `attributes` or features, for geometries of another kind, and for features of which
     none lies over the grid.
     """
-    import geopandas
     import shapely
-    from pyogrio.errors import DataLayerError, DataSourceError
 
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file of {what}; correct the path")
-    try:
-        features = geopandas.read_file(path)
-    except (DataLayerError, DataSourceError) as error:
-        raise InputError(f"{path}: not a vector file that GDAL reads; give {what}") from error
+    features, _ = read_vector(path, what)
     if "geometry" not in features.columns or features.empty:
         raise InputError(f"{path}: holds no features; give {what}")
     for name in attributes:

@@ -153,11 +153,11 @@ def fault(folder, out, *flags, **options):
 
 
 def test_unusable_ground_truth_is_refused(folder, tmp_path):
-    assert "no such ground truth" in fault(folder, tmp_path, truth="gone.gpkg")
+    assert "no such file of polygons" in fault(folder, tmp_path, truth="gone.gpkg")
     (folder / "text.gpkg").write_text("nothing")
     assert "text.gpkg: not a vector file" in fault(folder, tmp_path, truth="text.gpkg")
     write_raster(folder / "raster.tif", zone_codes(), nodata=255)
-    assert "is a raster" in fault(folder, tmp_path, truth="raster.tif")
+    assert "not a vector file" in fault(folder, tmp_path, truth="raster.tif")
     far = {"phyllic": [(5000, 5010, 5000, 5010)], "propylitic": [(5020, 5030, 5000, 5010)]}
     write_zones(folder / "far.gpkg", zones=far)
     assert "does not overlap" in fault(folder, tmp_path, truth="far.gpkg")

@@ -208,7 +208,7 @@ def test_references_that_cannot_tell_are_named(folder):
 def test_raster_ground_truth_needs_its_classes(folder):
     done = compare(folder, "--truth", folder / "truth.tif", truth=None)
     assert done.returncode == 1
-    assert "truth.tif: is a raster; give polygons" in done.stderr
+    assert "truth.tif: not a vector file that can be read; give polygons" in done.stderr
 
 
 def test_polygons_name_their_zones_themselves(folder):

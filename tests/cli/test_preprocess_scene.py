@@ -454,7 +454,7 @@ def test_bands_and_quality_that_are_not_there_are_noted(tmp_path):
     [
         (("--window", 60, 0, 20, 20), "window 60 0 20 20: reaches outside of the scene"),
         (("--bands", "B1", "B99"), "band B99 is unknown in"),
-        (("--polygon", "nowhere.gpkg"), "nowhere.gpkg: no such polygon file"),
+        (("--polygon", "nowhere.gpkg"), "nowhere.gpkg: no such file of polygons"),
         (("--atmosphere", "iarr"), "clip would cut half"),
         (("--ndvi-max", 3), "ndvi-max 3 is no NDVI"),
         (("--ndvi-max", -1), "mask every pixel"),

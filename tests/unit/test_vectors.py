@@ -50,7 +50,7 @@ def test_unusable_files_are_refused_by_name(tmp_path):
     (tmp_path / "text.gpkg").write_text("nothing")
     assert "text.gpkg: not a vector file" in fault(tmp_path / "text.gpkg")
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
-    assert "table.csv: holds no features" in fault(tmp_path / "table.csv")
+    assert "table.csv: not a vector file" in fault(tmp_path / "table.csv")
     path = write_shapes(tmp_path / "points.gpkg", [pixel_point(1, 1)], name=["a"])
     assert "points.gpkg: holds Point; claims are Polygon or" in fault(path)
     assert "lack the attribute 'substance' (they have: name)" in fault(path, POINTS, ("substance",))

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
@@ -18,7 +17,8 @@ from rasterio.windows import transform as window_transform
 from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.legend import MapClass
-from gossan.raster import Grid, is_synthetic, verify_raster
+from gossan.raster import RASTER_DRIVERS, Grid, is_synthetic, open_raster, verify_raster
+from gossan.vector_files import is_vector, read_vector
 
 NO_TRUTH = -1
 """Value of a pixel that nothing is known of."""
@@ -52,7 +52,7 @@ def open_truth(
 ) -> Truth:
     """Open a class raster in global codes, or a vector file with class names.
 
-    The vector file (any format that OGR reads) holds points or polygons with the attribute
+    The vector file (as `read_vector` reads it) holds points or polygons with the attribute
     `class`: names or labels of `classes`, or what counts as other ground: "other" and the names
     and labels of `others`. Features without a class are left out.
 
@@ -60,18 +60,22 @@ def open_truth(
     does not overlap the grid, or names classes that are neither.
     """
     path = Path(path)
+    if is_vector(path):
+        return _open_vector(path, grid, classes, others)
     if not path.exists():
         raise InputError(f"{path}: no such ground truth; correct the path or leave it out")
-    try:
-        with rasterio.open(path):
-            pass
-    except RasterioIOError:
-        return _open_vector(path, grid, classes, others)
     return _open_raster(path, grid)
 
 
 def _open_raster(path: Path, grid: Grid) -> Truth:
-    with rasterio.open(path) as source:
+    try:
+        opened = open_raster(path)
+    except RasterioError as error:
+        raise InputError(
+            f"{path}: neither a raster ({', '.join(RASTER_DRIVERS)}) nor, by its ending, a vector "
+            f"file that can be read ({error})"
+        ) from error
+    with opened as source:
         if source.count != 1 or not np.issubdtype(np.dtype(source.dtypes[0]), np.integer):
             raise InputError(
                 f"{path}: a raster of ground truth has one band of whole-number class codes, this "
@@ -87,7 +91,7 @@ def _open_raster(path: Path, grid: Grid) -> Truth:
         verify_raster(path)
 
     def read_same(window: Window) -> np.ndarray:
-        with rasterio.open(path) as source:
+        with open_raster(path) as source:
             return _mark_nodata(read_verified(source, window=window), nodata)
 
     # Outside the truth the warper fills with nodata, so one must be declared: 255 is no class.
@@ -95,7 +99,7 @@ def _open_raster(path: Path, grid: Grid) -> Truth:
 
     def read_warped(window: Window) -> np.ndarray:
         with (
-            rasterio.open(path) as source,
+            open_raster(path) as source,
             WarpedVRT(
                 source,
                 crs=grid.crs,
@@ -136,14 +140,9 @@ def _mark_nodata(codes: np.ndarray, nodata: float | None) -> np.ndarray:
 def _open_vector(
     path: Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass]
 ) -> Truth:
-    import geopandas
-    from pyogrio.errors import DataLayerError, DataSourceError
     from shapely.geometry import box
 
-    try:
-        features = geopandas.read_file(path)
-    except (DataLayerError, DataSourceError) as error:
-        raise InputError(f"{path}: neither a raster nor a vector file that GDAL reads") from error
+    features, layer = read_vector(path, "ground truth")
     if CLASS_ATTRIBUTE not in features.columns:
         raise InputError(
             f"{path}: the truth lacks the attribute '{CLASS_ATTRIBUTE}' "
@@ -158,7 +157,8 @@ def _open_vector(
         raise InputError(f"{path}: the truth holds no feature with a class")
     kind = _geometry_kind(path, set(features.geometry.geom_type))
     codes = _codes_of(path, features[CLASS_ATTRIBUTE], classes, others)
-    note = "reprojected to the map's coordinate system; " if features.crs != grid.crs else ""
+    note = f"layer {layer}; " if layer else ""
+    note += "reprojected to the map's coordinate system; " if features.crs != grid.crs else ""
     if unnamed.any():
         note += f"{unnamed.sum()} features without a class are left out; "
     features = features.to_crs(grid.crs)

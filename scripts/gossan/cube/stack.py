@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
@@ -23,7 +22,16 @@ from rasterio.windows import Window
 from gossan.checksums import read_verified
 from gossan.cube.bands import SENSORS, StackBands, sensor_bits
 from gossan.errors import InputError
-from gossan.raster import BLOCK_BYTES, BandTable, Datasets, Grid, RasterInfo, decode, read_info
+from gossan.raster import (
+    BLOCK_BYTES,
+    BandTable,
+    Datasets,
+    Grid,
+    RasterInfo,
+    decode,
+    open_raster,
+    read_info,
+)
 
 # The sensor whose bands may be any numbers.
 RASTERS = "rasters"
@@ -302,7 +310,7 @@ class SensorStack:
             for sensor in self.sensors
         }
         self._lock = threading.Lock()
-        self._datasets = Datasets(rasterio.open)
+        self._datasets = Datasets(open_raster)
         self.combinations = np.zeros(1 << len(SENSORS), np.int64)
 
     @property

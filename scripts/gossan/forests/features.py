@@ -36,6 +36,7 @@ from gossan.raster import (
     bound_gdal_cache,
     decode,
     grow_window,
+    open_raster,
     read_info,
     split_blocks,
     verify_raster,
@@ -345,13 +346,13 @@ class Stack:
     def _open(self, place: int) -> rasterio.DatasetReader | WarpedVRT:
         """The file at a place among all, seen on the cube's grid."""
         if place < len(self._cube):
-            return rasterio.open(self._cube[place].path)
+            return open_raster(self._cube[place].path)
         info, method = self._extras[place - len(self._cube)], self._methods[place - len(self._cube)]
         if method is None:
-            return rasterio.open(info.path)
+            return open_raster(info.path)
         # It holds the file that it warps, which is closed with it.
         return WarpedVRT(
-            rasterio.open(info.path),
+            open_raster(info.path),
             crs=self.grid.crs,
             transform=self.grid.transform,
             width=self.grid.width,

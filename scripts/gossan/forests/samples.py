@@ -15,6 +15,7 @@ from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import Grid, iter_blocks
 from gossan.sampling import pixel_priorities, smallest_of_each
 from gossan.tables import read_table
+from gossan.vector_files import read_vector
 
 SPLITS = ("train", "test")
 
@@ -263,15 +264,7 @@ def _read_csv(path: Path, label: str) -> tuple[np.ndarray, np.ndarray, list[str]
 def _read_vector(
     path: Path, grid: Grid, label: str
 ) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
-    import geopandas
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    if not path.exists():
-        raise InputError(f"{path}: no such samples; make them first")
-    try:
-        points = geopandas.read_file(path)
-    except (DataLayerError, DataSourceError) as error:
-        raise InputError(f"{path}: no vector file that GDAL reads; give points") from error
+    points, _ = read_vector(path, "samples")
     if label not in points.columns:
         raise InputError(
             f"{path}: lacks the attribute {label} (it has: "

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -26,6 +25,7 @@ from gossan.raster import (
     bound_gdal_cache,
     decode,
     is_synthetic,
+    open_raster,
     read_info,
     verify_raster,
 )
@@ -262,7 +262,7 @@ def _windows(
     """
     bound_gdal_cache()
     verify_raster(info.path, indexes)
-    with rasterio.open(info.path) as dataset:
+    with open_raster(info.path) as dataset:
         for row, column in zip(rows, columns, strict=True):
             try:
                 yield dataset.read(indexes, window=Window(int(column), int(row), size_px, size_px))

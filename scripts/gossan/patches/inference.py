@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -28,7 +27,7 @@ from gossan.networks.headers import (
 )
 from gossan.networks.onnx_session import read_network_file
 from gossan.patches.cutting import colour_table, fill_gaps
-from gossan.raster import BandTable, Grid, RasterInfo, decode
+from gossan.raster import BandTable, Grid, RasterInfo, decode, open_raster
 
 INPUT_PX = 150
 FORMAT = "gossan-network-2"
@@ -252,7 +251,7 @@ def read_bands(info: RasterInfo, places: Sequence[int]) -> Callable[[Window], np
 
     def read(window: Window) -> np.ndarray:
         try:
-            with rasterio.open(info.path) as dataset:
+            with open_raster(info.path) as dataset:
                 return read_verified(dataset, indexes, window)
         except RasterioError as error:
             raise InputError(

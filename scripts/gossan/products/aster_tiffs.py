@@ -34,7 +34,7 @@ from gossan.products.aster_files import (
     to_number,
 )
 from gossan.products.xml_metadata import XML_MAX_BYTES, parse_xml
-from gossan.raster import Datasets, Grid
+from gossan.raster import Datasets, Grid, open_raster
 
 _TIFF_NAME = re.compile(r"[-._](VNIR|SWIR|TIR)(?:[-._]([^.]*))?\.tiff?$", re.IGNORECASE)
 _BAND_TAIL = re.compile(r"B?0?(\d{1,2}[NB]?)$", re.IGNORECASE)
@@ -158,7 +158,7 @@ def _is_metadata(name: str) -> bool:
 def _open(path: Path) -> rasterio.DatasetReader:
     try:
         # Only GeoTIFF: a file of another format under this name could point anywhere.
-        return rasterio.open(path, driver="GTiff")
+        return open_raster(path, "GTiff")
     except RasterioError as error:
         raise InputError(
             f"{path}: cannot be opened as GeoTIFF; it is damaged or cut short, get it again"

@@ -41,7 +41,12 @@ from gossan.products.plausible import (
     require_within,
 )
 from gossan.products.product import FLAGS, Product
-from gossan.raster import BandTable, Datasets, Grid
+from gossan.raster import (
+    BandTable,
+    Datasets,
+    Grid,
+    open_raster,
+)
 
 BAND_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
 BANDS = tuple(f"B{number}" for number in BAND_NUMBERS)
@@ -275,8 +280,7 @@ class _Files:
 
     def _open(self, role: str) -> rasterio.DatasetReader:
         try:
-            # Only GeoTIFF: a file of another format under this name could point anywhere.
-            return rasterio.open(self._paths[role], driver="GTiff")
+            return open_raster(self._paths[role], "GTiff")
         except RasterioError as error:
             raise InputError(
                 f"{self._labels[role]}: cannot be opened as GeoTIFF; the file is damaged or "

@@ -7,13 +7,16 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
-from gossan.raster import Datasets, Grid
+from gossan.raster import (
+    Datasets,
+    Grid,
+    open_raster,
+)
 
 # Bounds file descriptors however many dates are open; readers at work come on top.
 MOST_IDLE_FILES = 192
@@ -40,8 +43,7 @@ class Rasters(Datasets[RasterFile]):
 
     def __init__(self, most_idle: int = MOST_IDLE_FILES):
         """No file is open yet."""
-        # Only the format that is due: a file of another one could point anywhere.
-        super().__init__(lambda file: rasterio.open(file.path, driver=file.driver), most_idle)
+        super().__init__(lambda file: open_raster(file.path, file.driver), most_idle)
 
     def describe(self, file: RasterFile) -> tuple[Grid, int]:
         """Grid and count of bands; InputError if it is no raster of whole numbers on a map."""

@@ -32,6 +32,7 @@ from gossan.raster import (
     decode,
     find_bands,
     is_synthetic,
+    open_raster,
     read_info,
 )
 from gossan.units import MICROMETRES, read_unit, to_micrometres, widths_to_micrometres
@@ -284,8 +285,7 @@ def _open(path: Path) -> rasterio.DatasetReader:
     with path.open("rb") as file:
         is_tiff = file.read(2) in (b"II", b"MM")
     try:
-        # Only these formats: others (VRT) may point anywhere.
-        return rasterio.open(path, driver="GTiff" if is_tiff else "ENVI")
+        return open_raster(path, "GTiff" if is_tiff else "ENVI")
     except RasterioError as error:
         if is_tiff:
             raise InputError(

@@ -303,13 +303,15 @@ def _locate(asset: pystac.Asset, pixel_m: int, label: str) -> RasterFile:
     href = asset.get_absolute_href() or asset.href
     driver = DRIVERS.get(PurePosixPath(unquote(urlsplit(href).path)).suffix.lower())
     remote = bool(re.match(r"https?://", href, re.IGNORECASE))
-    if driver is None or (not remote and re.match(r"[a-z][a-z0-9+.-]+://", href, re.IGNORECASE)):
+    # What begins with /vsi is one of GDAL's own file systems, some of which call servers.
+    elsewhere = re.match(r"[a-z][a-z0-9+.-]+://|/*vsi", href, re.IGNORECASE)
+    if driver is None or (not remote and elsewhere):
         raise InputError(
             f"{label} ({_shown(href)}) is no .tif or .jp2 on disk or behind http; use a catalogue "
             "that has them, or download the date"
         )
     if not remote:
-        return RasterFile(href, href, pixel_m, driver)
+        return RasterFile(str(Path(href).absolute()), href, pixel_m, driver)
     # Options in the path, so that no setting of the whole process is touched. GDAL asks again when
     # a server is busy, and looks for no files beside this one.
     options = (

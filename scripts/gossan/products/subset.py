@@ -13,6 +13,7 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError, decoding
 from gossan.raster import BandTable, Grid
+from gossan.vector_files import read_vector
 from gossan.vectors import EDGE_PIECES
 
 if TYPE_CHECKING:
@@ -180,16 +181,7 @@ def _check_window(product: "Product", window: Sequence[int]) -> Window:
 
 def _read_polygons(path: Path, grid: Grid) -> np.ndarray:
     """The polygons of a vector file in the grid's reference system."""
-    # geopandas costs half a second, which only polygons are worth.
-    import geopandas
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    if not path.exists():
-        raise InputError(f"{path}: no such polygon file; correct the path")
-    try:
-        features = geopandas.read_file(path)
-    except (DataLayerError, DataSourceError) as error:
-        raise InputError(f"{path}: not a vector file that GDAL reads; give polygons") from error
+    features, _ = read_vector(path, "polygons")
     if "geometry" not in features.columns or features.empty:
         raise InputError(f"{path}: holds no polygon; draw one around the area")
     if features.crs is None:

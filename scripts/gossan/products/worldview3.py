@@ -35,7 +35,12 @@ from gossan.products.plausible import (
     require_within,
 )
 from gossan.products.product import FLAGS, Product
-from gossan.raster import BandTable, Datasets, Grid
+from gossan.raster import (
+    BandTable,
+    Datasets,
+    Grid,
+    open_raster,
+)
 
 VNIR = ("C", "B", "G", "Y", "R", "RE", "N", "N2")
 SWIR = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8")
@@ -364,8 +369,7 @@ class _Image:
 
 def _open_tiff(path: Path) -> rasterio.DatasetReader:
     try:
-        # Only GeoTIFF: a file of another format under this name could point anywhere.
-        return rasterio.open(path, driver="GTiff")
+        return open_raster(path, "GTiff")
     except RasterioError as error:
         raise InputError(
             f"{path}: cannot be opened as GeoTIFF; the file is damaged or cut short, get it again"

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
+from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
@@ -41,6 +41,7 @@ from gossan.raster import (
     decode,
     is_synthetic,
     iter_blocks,
+    open_raster,
     read_info,
     verify_raster,
 )
@@ -567,13 +568,13 @@ def read_spectra(cube: str | Path, row: np.ndarray, column: np.ndarray) -> np.nd
     ):
         raise InputError(f"{cube}: samples lie outside of it; draw them from this cube")
     verify_raster(info.path)
-    with rasterio.open(info.path) as dataset:
+    with open_raster(info.path) as dataset:
         # In the order of the file, so that a tile in GDAL's cache serves all its pixels.
         for place in np.lexsort((column, row)):
             window = Window(int(column[place]), int(row[place]), 1, 1)
             try:
                 stored = dataset.read(window=window)
-            except rasterio.errors.RasterioError as error:
+            except RasterioError as error:
                 raise InputError(
                     f"{cube}: broken or truncated near row {row[place]}; make it again"
                 ) from error

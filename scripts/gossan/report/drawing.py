@@ -15,7 +15,6 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np
-import rasterio
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_rgb
@@ -27,7 +26,13 @@ from rasterio.enums import Resampling
 
 from gossan.files import staged
 from gossan.legend import MapClass
-from gossan.raster import BandTable, Grid, read_info
+from gossan.raster import (
+    BandTable,
+    Grid,
+    open_raster,
+    read_info,
+)
+from gossan.vector_files import read_vector
 
 WIDTH_IN = 10.0
 DPI = 144
@@ -115,7 +120,7 @@ def read_small(
     step = max(1.0, max(info.grid.shape) / LONGEST_SIDE_PX)
     rows, columns = (max(1, round(side / step)) for side in info.grid.shape)
     places = list(range(len(info.bands.names)) if bands is None else bands)
-    with rasterio.open(path) as dataset:
+    with open_raster(path) as dataset:
         stored = dataset.read(
             [place + 1 for place in places],
             out_shape=(len(places), rows, columns),
@@ -203,16 +208,15 @@ def read_shapes(
     grid: Grid,
     attribute: str | None = None,
     values: Sequence[str] = (),
-    layer: str | None = None,
+    layer: str = "",
 ) -> Shapes:
     """The outlines and points of a vector file for a map of `grid`.
 
     With an `attribute`, only of features whose attribute is one of `values`, in whatever case.
     """
-    import geopandas
     import shapely
 
-    features = geopandas.read_file(path, **({} if layer is None else {"layer": layer}))
+    features, _ = read_vector(path, "features", layer=layer)
     if attribute is not None:
         wanted = {value.strip().casefold() for value in values}
         features = features[features[attribute].astype(str).str.strip().str.casefold().isin(wanted)]
@@ -232,10 +236,9 @@ def read_shapes(
 
 def read_classed_points(path: str | Path, grid: Grid, attribute: str) -> dict[str, np.ndarray]:
     """Points of a vector file by the value of an attribute, each (n, 2) in units of the map."""
-    import geopandas
     import shapely
 
-    features = geopandas.read_file(path).to_crs(grid.crs)
+    features = read_vector(path, "points")[0].to_crs(grid.crs)
     scale = kilometres(grid) or 1.0
     xy = shapely.get_coordinates(features.geometry.to_numpy()) * scale
     names = features[attribute].astype(str).to_numpy()

@@ -46,6 +46,7 @@ from gossan.report.drawing import (
     styled,
     swatch,
 )
+from gossan.vector_files import read_vector
 from gossan.zones.confidence import CONFIDENCE
 from gossan.zones.zone_labels import METHOD_LABELS, method_label
 
@@ -63,9 +64,7 @@ def read_outlines(path: str | Path, grid: Grid, zone: str) -> list[np.ndarray]:
 
     `path` is a vector file with the attribute `class`; holes have outlines of their own.
     """
-    import geopandas
-
-    features = geopandas.read_file(path)
+    features, _ = read_vector(path, "zones")
     named = features[CLASS_ATTRIBUTE].astype(str).str.casefold() == zone.casefold()
     shapes = features[named].to_crs(grid.crs).geometry.explode(index_parts=False)
     scale = kilometres(grid) or 1.0

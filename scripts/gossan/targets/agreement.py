@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import rasterio
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
@@ -25,7 +24,7 @@ from gossan.errors import InputError
 from gossan.legend import NODATA, read_classes
 from gossan.prospects.potential import HIGH as HIGH_POTENTIAL
 from gossan.prospects.potential import MEDIUM as MEDIUM_POTENTIAL
-from gossan.raster import Grid, read_info, verify_raster
+from gossan.raster import Grid, open_raster, read_info, verify_raster
 from gossan.zones.confidence import HIGH, MEDIUM
 
 CLASSES, CONFIDENCE, POTENTIAL_MAP = "classes", "confidence", "potential"
@@ -160,7 +159,7 @@ class CodesOnGrid:
     def read(self, window: Window) -> np.ndarray:
         """Codes of a window of the grid, (bands, rows, columns) uint8."""
         try:
-            with rasterio.open(self.info.path) as source:
+            with open_raster(self.info.path) as source:
                 if not self.resampled:
                     return read_verified(source, window=window)
                 with WarpedVRT(

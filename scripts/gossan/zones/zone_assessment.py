@@ -27,6 +27,7 @@ from gossan.accuracy.truth import (
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import Grid, is_synthetic, iter_blocks, read_info
+from gossan.vector_files import read_vector
 from gossan.zones.confidence import HIGH, MEDIUM
 
 OUTSIDE = ("other", "untested")
@@ -97,7 +98,7 @@ class ZoneTruth:
 
 
 def open_zones(path: str | Path, grid: Grid, outside: str = "other") -> ZoneTruth:
-    """Open a vector file of zones (any format that OGR reads) on a grid, reprojected if need be.
+    """Open a vector file of zones on a grid, reprojected if need be.
 
     Its attribute `class` names the zones; "other" names ground that is no zone. A pixel belongs
     to the polygon that its centre lies in; pixels that two classes claim are left out. `outside`
@@ -152,24 +153,7 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], bool | None]:
     "other" is left out. The attribute `source` of simulated ground truth says so; None where the
     file has no such attribute.
     """
-    import pyogrio
-    import rasterio
-    from pyogrio.errors import DataLayerError, DataSourceError
-    from rasterio.errors import RasterioIOError
-
-    if not path.exists():
-        raise InputError(f"{path}: no such ground truth; correct the path or leave it out")
-    try:
-        with rasterio.open(path) as source:
-            bands = source.count
-    except RasterioIOError:
-        bands = 0
-    if bands:
-        raise InputError(f"{path}: is a raster; give polygons of the zones as a vector file")
-    try:
-        features = pyogrio.read_dataframe(path, read_geometry=False)
-    except (DataLayerError, DataSourceError) as error:
-        raise InputError(f"{path}: not a vector file that GDAL reads; give polygons") from error
+    features, _ = read_vector(path, "polygons of the zones", geometry=False)
     if CLASS_ATTRIBUTE not in features.columns:
         raise InputError(
             f"{path}: the truth lacks the attribute '{CLASS_ATTRIBUTE}' "

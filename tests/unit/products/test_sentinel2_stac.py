@@ -489,6 +489,7 @@ def test_bad_items_are_named(tmp_path, properties, match):
     [
         ({"red": {"href": "s3://bucket/B04.tif"}}, "is no .tif or .jp2 on disk or behind http"),
         ({"red": {"href": "http://127.0.0.1/B04.vrt"}}, "is no .tif or .jp2"),
+        ({"red": {"href": "/vsicurl/http://127.0.0.1/B04.tif"}}, "is no .tif or .jp2"),
         (
             {"red": {"raster:bands": [raster(scale=0)]}},
             "scale of B04 = 0 lies outside",

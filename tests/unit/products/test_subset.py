@@ -172,7 +172,7 @@ def test_bad_polygons_are_refused(tmp_path, shapes, crs, words):
 
 
 def test_files_that_hold_no_polygon_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"nothing\.gpkg: no such polygon file"):
+    with pytest.raises(InputError, match=r"nothing\.gpkg: no such file of polygons"):
         select_part(PRODUCT, polygon=tmp_path / "nothing.gpkg")
     text = tmp_path / "words.gpkg"
     text.write_text("no polygon")
@@ -180,7 +180,7 @@ def test_files_that_hold_no_polygon_are_refused(tmp_path):
         select_part(PRODUCT, polygon=text)
     table = tmp_path / "table.csv"
     table.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match=r"table\.csv: holds no polygon"):
+    with pytest.raises(InputError, match=r"table\.csv: not a vector file"):
         select_part(PRODUCT, polygon=table)
 
 

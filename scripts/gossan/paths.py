@@ -1,0 +1,27 @@
+"""What the paths of a user's files mean."""
+
+from pathlib import Path, PurePosixPath
+
+LAYER = "|layername="
+"""What stands between a file of several layers and the one that is asked for, as QGIS writes it."""
+
+_LITTER = ("__macosx", "thumbs.db", "desktop.ini")
+
+
+def is_companion(path: str | Path) -> bool:
+    """Whether a file is none of the user's: left by macOS or Windows beside every file or folder.
+
+    `._NAME`, `__MACOSX/…`, `.DS_Store` and other hidden names, `Thumbs.db`, `desktop.ini`. A path
+    is that from the top of its folder or archive; no part of it may be such a name.
+    """
+    parts = PurePosixPath(str(path).replace("\\", "/")).parts
+    return any(
+        (part.startswith(".") and part not in (".", "..")) or part.casefold() in _LITTER
+        for part in parts
+    )
+
+
+def split_layer(path: str | Path) -> tuple[Path, str]:
+    """The file of a path as `file.gpkg|layername=final`, and its layer; "" where none is named."""
+    file, _, layer = str(path).partition(LAYER)
+    return Path(file), layer
