@@ -29,8 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--bands",
         nargs="+",
+        action="extend",
         metavar="BAND",
-        default=list(BANDS),
         help=f"bands to use, in this order, of {' '.join(ALL_BANDS)} (default: {' '.join(BANDS)})",
     )
     add(
@@ -76,14 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Open the dates, write the composite, its looks and its record."""
     check_index(arguments.ndvi_max)
-    read = list(arguments.bands)
+    bands = arguments.bands or list(BANDS)
+    read = list(bands)
     if arguments.ndvi_max is not None:
         read += [band for band in PLANTS if band not in read]
     dates = open_dates(arguments.product, read, arguments.resolution_m)
     try:
-        part = select_part(
-            choose_model(dates), arguments.bands, arguments.window, arguments.polygon
-        )
+        part = select_part(choose_model(dates), bands, arguments.window, arguments.polygon)
         cut = arguments.window or arguments.polygon
         record = make_composite(
             part,

@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--substances",
         nargs="*",
+        action="extend",
         default=[],
         metavar="NAME",
         help="draw claims and occurrences of these substances only (default: all)",

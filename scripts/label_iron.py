@@ -106,7 +106,7 @@ def parse_limits(pairs: list[str]) -> dict[str, float]:
 
     limits = {}
     for pair in pairs:
-        name, _, number = pair.partition("=")
+        name, _, number = pair.rpartition("=")
         try:
             limits[name] = float(number)
         except ValueError as error:

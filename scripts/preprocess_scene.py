@@ -44,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     bands.add_argument(
         "--bands",
         nargs="+",
+        action="extend",
         metavar="BAND",
         help="bands of the product to use, in this order (default: all)",
     )

@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--substances",
         nargs="+",
+        action="extend",
         metavar="NAME",
         help="count claims and occurrences of these substances only, in whatever case "
         "(default: all)",

@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> None:
         if faults:
             raise InputError(f"{arguments.own}: {'; '.join(faults)}")
     known = {item.name: item for item in classes}
-    angles = dict(pair.split("=", 1) for pair in arguments.max_angle_rad_of)
+    angles = dict(pair.rsplit("=", 1) for pair in arguments.max_angle_rad_of)
     for name in [*(arguments.references or []), *angles]:
         if name not in known:
             raise InputError(f"{arguments.minerals}: has no class {name!r}; correct its name")

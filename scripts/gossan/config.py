@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from gossan.delimited import UTF_16, plain_text
 from gossan.errors import InputError
 from gossan.legend import GROUPS, MapClass, merge_classes, read_own_classes
 from gossan.schema import nearest
@@ -219,7 +220,8 @@ def _head(path: Path, files: int) -> str:
     holds_many = files == 1 or path.suffix.lower() in (".csv", ".hdr")
     size = _HEAD_BYTES if holds_many else _TITLE_BYTES
     with path.open("rb") as stream:
-        return stream.read(size).decode("utf-8", errors="replace")
+        data = stream.read(size)
+    return data.decode("utf-16" if data.startswith(UTF_16) else "utf-8", errors="replace")
 
 
 def _is_in(text: str | None, mineral: MapClass) -> bool:
@@ -228,7 +230,7 @@ def _is_in(text: str | None, mineral: MapClass) -> bool:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.lower().replace("_", " ").split())
+    return plain_text(text.lower().replace("_", " "))
 
 
 def _files_named(settings: Mapping) -> list[tuple[str, str]]:

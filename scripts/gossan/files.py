@@ -10,6 +10,7 @@ import secrets
 import shutil
 import time
 import tokenize
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -212,6 +213,17 @@ def _working(path: str | Path) -> Iterator[_Work]:
         raise fault from error
 
 
+def named_path(text: str) -> str:
+    """The path that a user's text names, in a form that no command line takes for a flag.
+
+    A name may be composed Unicode on one disk and decomposed on another; that of the file that is
+    there is taken. A path that begins with a hyphen is told as a whole one.
+    """
+    forms = [text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))]
+    path = next((form for form in forms if os.path.exists(form)), text)  # noqa: PTH110
+    return os.path.abspath(path) if path.startswith("-") else path  # noqa: PTH100
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
     with staged(path) as temporary:
@@ -227,7 +239,7 @@ def read_json(path: str | Path) -> dict:
     """The object in a JSON file; InputError when it is missing or holds none."""
     path = Path(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; make it first") from error
     except ValueError as error:

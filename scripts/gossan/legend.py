@@ -1,6 +1,5 @@
 """Class tables, and the styles that go beside a raster: QGIS .qml and GDAL .aux.xml."""
 
-import csv
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from gossan.delimited import read_delimited
 from gossan.errors import InputError
 from gossan.files import staged, write_text
 
@@ -60,19 +60,11 @@ def read_classes(path: str | Path) -> list[MapClass]:
     file or column, an empty table, a code outside 1-254, a code or name given twice, a bad colour,
     or an unknown group.
     """
-    path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            missing = {"code", "name", "label", "colour"} - set(reader.fieldnames or ())
-            if missing:
-                raise InputError(
-                    f"{path}: lacks the column {', '.join(sorted(missing))}; add it to the header"
-                )
-            classes = [_parse_class(row, f"{path}, line {reader.line_num}") for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{path}: {reason}; give a class table in CSV") from error
+    table = read_delimited(path, ("code", "name", "label", "colour"))
+    classes = [
+        _parse_class(row, f"{path}, line {line}")
+        for row, line in zip(table.rows, table.lines, strict=True)
+    ]
     if not classes:
         raise InputError(f"{path}: holds no class; add at least one row")
     for key in ("code", "name"):
@@ -85,8 +77,8 @@ def read_classes(path: str | Path) -> list[MapClass]:
     return classes
 
 
-def _parse_class(row: dict[str, str | None], where: str) -> MapClass:
-    text = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
+def _parse_class(row: dict[str, str], where: str) -> MapClass:
+    text = {key: str(value) for key, value in row.items()}
     if not re.fullmatch(r"[0-9]+", text["code"]):
         raise InputError(f"{where}: code {text['code']!r} is not a whole number; use 1 to 254")
     code = int(text["code"])
@@ -134,27 +126,13 @@ def read_own_classes(path: str | Path) -> list[dict[str, str]]:
     Raises InputError for a file that cannot be read, for a column of another name, and for a row
     with more cells than columns.
     """
-    path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            rows = []
-            for row in reader:
-                if None in row:
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: more cells than columns; put a text that "
-                        "holds a comma in quotes"
-                    )
-                rows.append({key: (value or "").strip() for key, value in row.items()})
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{path}: {reason}; give a class table in CSV") from error
-    columns = list(reader.fieldnames or ())
+    table = read_delimited(path)
+    columns = table.columns
     unknown = [name for name in columns if name not in OWN_COLUMNS]
     if "name" not in columns or unknown:
         what = f"has the column {', '.join(unknown)}" if unknown else "lacks the column name"
         raise InputError(f"{path}: {what}; its columns may be {', '.join(OWN_COLUMNS)}")
-    return rows
+    return table.rows
 
 
 def merge_classes(

@@ -1,6 +1,5 @@
 """The table of scenes, and the plan: which methods of a study run on which sensors of a scene."""
 
-import csv
 import glob
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gossan.config import METHODS, has_grades, has_potential, methods_of
+from gossan.delimited import read_delimited
 from gossan.errors import InputError
+from gossan.files import named_path
 from gossan.schema import nearest, schema_faults
 
 TWIN = "twin"
@@ -52,30 +53,21 @@ def read_scenes(path: str | Path, schema: Mapping) -> tuple[list[dict[str, str]]
 
     Lines that start with `#` are comments. Errors: InputError when the file cannot be read.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"scenes: cannot read {path}; give a tab-separated table ({error})"
-        ) from error
-    lines = {
-        number: line
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.startswith("#")
-    }
-    table = csv.DictReader(lines.values(), delimiter="\t", quoting=csv.QUOTE_NONE)
     columns = list(schema["properties"])
-    if list(table.fieldnames or []) != columns:
+    try:
+        table = read_delimited(path, clean=str.strip)
+    except InputError as error:
+        raise InputError(f"scenes: cannot read {path}; give a table ({error})") from error
+    if table.columns not in (columns, columns[:-1]):
         return [], [f"{path}: the first line must be these columns with tabs between: {columns}"]
     rows, faults = [], []
-    for number, row in zip(list(lines)[1:], table, strict=True):
+    for number, row in zip(table.lines, table.rows, strict=True):
         place = f"{path}, line {number}"
-        if row.get("truth") is None:
-            row["truth"] = ""  # editors strip the tab before an empty last column
-        if None in row or None in row.values():
+        if not row["sensor"]:
             faults.append(f"{place}: has not {len(columns)} columns; separate them with tabs")
             continue
-        row = {key: value.strip() for key, value in row.items()}
+        row = {name: row.get(name, "") for name in columns}
+        row["product"] = named_path(row["product"])
         faults += schema_faults(row, schema, f"{place}, ")
         faults += [f"{place}, {fault}" for fault in _row_faults(row)]
         faults += [f"{place}, {fault}" for fault in _repetition_faults(row, rows)]
@@ -118,10 +110,13 @@ def truths_of(text: str) -> dict[str, str]:
 
 
 def _truth_parts(text: str) -> Iterator[tuple[str, str]]:
+    if text and Path(named_path(text)).exists():  # whatever semicolons and colons it holds
+        yield "", named_path(text)
+        return
     for part in filter(None, (part.strip() for part in text.split(";"))):
         method, colon, path = part.partition(":")
         is_of_method = colon and method in METHODS
-        yield (method, path.strip()) if is_of_method else ("", part)
+        yield (method, named_path(path.strip())) if is_of_method else ("", named_path(part))
 
 
 def _row_faults(row: Mapping[str, str]) -> Iterator[str]:

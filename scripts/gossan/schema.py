@@ -1,11 +1,19 @@
 """Closed JSON Schemas: defaults filled in, and faults told in a user's words."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+
+PATH, PLACE = "path", "place"
+"""The `format` of a text that names a file or folder of the user's, or a place of results."""
+# What Snakemake replaces in a path: a wildcard, or one of its words for places.
+_PATTERN = re.compile(r"\{\s*[.\w]+\s*(,[^}]*)?\}|<[a-z][a-z0-9_]*>")
 
 
 def resolve(schema: Mapping, root: Mapping) -> dict:
@@ -42,12 +50,76 @@ def fill_defaults(value: Mapping, schema: Mapping, root: Mapping | None = None) 
     return filled
 
 
+def leaves(
+    value: Any, schema: Mapping, root: Mapping | None = None, place: str = ""
+) -> Iterator[tuple[str, Any, dict]]:
+    """(key, value, its own schema) of each text, number or other single value, in order.
+
+    The items of a list have its key. What the schema does not know is passed over.
+    """
+    root = schema if root is None else root
+    part = resolve(schema, root)
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            inner = part.get("properties", {}).get(key, part.get("additionalProperties"))
+            if isinstance(inner, Mapping):
+                yield from leaves(item, inner, root, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item, part.get("items", {}), root, place)
+    else:
+        yield place, value, part
+
+
+def change_leaves(
+    value: Any, schema: Mapping, change: Callable[[Any, Mapping], Any], root: Mapping | None = None
+) -> Any:
+    """A copy of `value` with `change(leaf, its own schema)` in place of each of its leaves."""
+    root = schema if root is None else root
+    part = resolve(schema, root)
+    if isinstance(value, Mapping):
+        inner = {key: part.get("properties", {}).get(key) for key in value}
+        others = part.get("additionalProperties")
+        others = others if isinstance(others, Mapping) else {}
+        return {
+            key: change_leaves(item, inner[key] or others, change, root)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [change_leaves(item, part.get("items", {}), change, root) for item in value]
+    return change(value, part)
+
+
 def schema_faults(value: Mapping, schema: Mapping, place: str = "") -> list[str]:
     """One line per fault of `value` against a closed JSON Schema, each with key and fix."""
     found = Draft202012Validator(schema).iter_errors(value)
     # As texts, for a key that YAML takes for a number does not compare with others.
     errors = sorted(found, key=lambda error: [str(part) for part in error.path])
-    return [line for error in errors for line in _explain(error, place)]
+    faults = [line for error in errors for line in _explain(error, place)]
+    for key, leaf, part in leaves(value, schema):
+        faults += [f"{place}{key}: {fault}" for fault in _leaf_faults(leaf, part)]
+    return faults
+
+
+def _leaf_faults(leaf: Any, schema: Mapping) -> Iterator[str]:
+    """What no schema says of a number or a text: that it is finite, that a line can hold it."""
+    if isinstance(leaf, float) and not math.isfinite(leaf):
+        yield f"{leaf} is no finite number; give one"
+    if not isinstance(leaf, str):
+        return
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in leaf):
+        yield f"{leaf!r} holds a character that no line of text has; leave it out"
+    if schema.get("format") in (PATH, PLACE) and (found := replaced(leaf)):
+        yield (
+            f"{leaf}: Snakemake puts something else in place of {found} in a path; rename the "
+            "file or folder"
+        )
+
+
+def replaced(path: str) -> str:
+    """The first part of a path that Snakemake takes for a wildcard or a word for a place, or ""."""
+    found = _PATTERN.search(path)
+    return found[0] if found else ""
 
 
 def _explain(error: ValidationError, place: str) -> list[str]:
@@ -65,6 +137,8 @@ def _explain(error: ValidationError, place: str) -> list[str]:
         choices = error.validator_value
         hint = nearest(error.instance, choices) or f"; choose from {', '.join(map(str, choices))}"
         return [f"{where}: {error.instance!r} is not allowed{hint}"]
+    if error.validator == "pattern" and error.schema.get("format") == PLACE:
+        return [f"{where}: {error.instance!r} begins with a hyphen, as flags do; name another"]
     if error.validator == "pattern":
         return [
             f"{where}: {error.instance!r} may hold only letters, digits and hyphens, and no hyphen "

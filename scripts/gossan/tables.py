@@ -7,24 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from gossan.delimited import read_delimited
 from gossan.errors import InputError
 from gossan.files import write_text
 
 
 def read_table(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file that must have `columns`; InputError when it lacks one."""
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such table; make it first") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file; give a CSV table") from error
-    table = csv.DictReader(line for line in lines if line.strip() and not line.startswith("#"))
-    missing = [name for name in columns if name not in (table.fieldnames or [])]
-    if missing:
-        raise InputError(f"{path}: lacks the column {', '.join(missing)}; make the table again")
-    return list(table)
+    """Rows of a table that must have `columns`; InputError as of `delimited.read_delimited`."""
+    return read_delimited(path, columns).rows
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:

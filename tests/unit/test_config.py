@@ -190,7 +190,10 @@ def test_a_mineral_of_the_users_own_is_known(faults_of, tmp_path):
         ("zunyite,300,#123456", "code 300 is reserved or too large"),
         ("alunite,,red", "colour 'red' is not of the form"),
         ("alunite,,\nalunite,,", "'alunite' stands twice"),
-        ("zunyite,200,#123456,wet", ", line 2: more cells than columns; put a text"),
+        (
+            "zunyite,200,#123456,wet",
+            " line 2: 4 columns where the header has 3",
+        ),
     ],
 )
 def test_a_wrong_class_table_is_told(faults_of, tmp_path, rows, expected):

@@ -66,7 +66,7 @@ def test_optional_columns_and_order(tmp_path):
     ("text", "message"),
     [
         ("code,name,label\n1,a,A\n", "lacks the column colour"),
-        ("", "lacks the column code, colour, label, name"),
+        ("", "lacks the column code, name, label, colour"),
         (HEADER, "holds no class"),
         (HEADER + "1,a,A,,#000000,,\n1,b,B,,#000000,,\n", "code 1 stands twice"),
         (HEADER + "1,a,A,,#000000,,\n2,a,B,,#000000,,\n", "name a stands twice"),
@@ -92,11 +92,11 @@ def test_faults_are_named(tmp_path, text, message):
 
 
 def test_missing_and_binary_tables_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"none\.csv: No such file"):
+    with pytest.raises(InputError, match=r"none\.csv: no such table"):
         read_classes(tmp_path / "none.csv")
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"\xff\xfe\x00code")
-    with pytest.raises(InputError, match=r"binary\.csv: not UTF-8"):
+    with pytest.raises(InputError, match=r"binary\.csv: not a text file"):
         read_classes(binary)
 
 

@@ -85,7 +85,7 @@ def test_a_good_table_has_no_fault(table):
         ("a\tmine\tlandsatt\ttwin\t", "sensor: 'landsatt' is not allowed; did you mean"),
         ("a\tmine\tlandsat\tnowhere.tar\t", "product: nowhere.tar does not exist"),
         ("a\tmine\tlandsat\ttwin\tnowhere.gpkg", "truth: nowhere.gpkg does not exist"),
-        ("a\tmine\tlandsat", "has not 5 columns"),
+        ("a\tmine", "has not 5 columns"),
         ("a mine landsat twin twin", "has not 5 columns"),
         ("a\tmine\tlandsat\t\t", "product"),
         ("a\tmine\tlandsat\ttwin:porphyri\t", "no simulated ground is called 'porphyri'; did you"),

@@ -92,7 +92,9 @@ def beside(*finders):
             found = finder(wildcards)
             named += [found] if isinstance(found, str) else found
         given = [path for path in named if not path.startswith("<results>")]
-        return list(dict.fromkeys(file for path in given for file in PLAN.belongings(path)))
+        files = dict.fromkeys(file for path in given for file in PLAN.belongings(path))
+        # Of a name with what Snakemake replaces in a path nothing can be told.
+        return [file for file in files if not SCHEMA.replaced(file)]
 
     return find
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import unicodedata
 
 from snakemake.exceptions import WorkflowError
 
@@ -17,7 +18,7 @@ def check_inputs(given):
     schema = json.loads(Path(source("workflow/schemas/config.schema.json")).read_text())
     row_schema = json.loads(Path(source("workflow/schemas/scenes.schema.json")).read_text())
     faults = [fault for path in workflow.configfiles for fault in CONFIG.repeated_keys(path)]
-    settings = SCHEMA.fill_defaults(given, schema)
+    settings = SCHEMA.change_leaves(SCHEMA.fill_defaults(given, schema), schema, tell)
     faults += SCHEMA.schema_faults(settings, schema)
     # A fault in one study does not keep back those of the others.
     studies = SCHEMA.sound_part(settings, schema, "studies")
@@ -34,6 +35,15 @@ def check_inputs(given):
         listing = "\n".join(f"  {fault}" for fault in faults)
         raise WorkflowError(f"Correct the configuration ({len(faults)} to mend):\n{listing}")
     return settings, scenes
+
+
+def tell(leaf, part):
+    """A value of the settings as it is told to tools: of a path, that of the file that is there."""
+    if not isinstance(leaf, str):
+        return leaf
+    if part.get("format") == SCHEMA.PATH:
+        return WRITING.named_path(leaf)
+    return unicodedata.normalize("NFC", leaf).strip()
 
 
 def read_table(settings, row_schema):
@@ -60,15 +70,20 @@ def unknown_studies(rows, settings):
 def flags(**values):
     """Command-line flags of these names, each with its value or values, quoted for the shell.
 
-    What is None, false or empty gives no flag, what is true the flag alone.
+    What is None, false or empty gives no flag, what is true the flag alone. A value that begins
+    with a hyphen would be taken for a flag; told as `--flag=value` it is none, and of several such
+    values each brings the flag with it.
     """
     parts = []
     for name, value in values.items():
+        flag = f"--{name.replace('_', '-')}"
         items = list(value) if isinstance(value, (list, tuple)) else [value]
         told = [item for item in items if item is not None and item is not False and item != ""]
-        if told:
-            parts.append(f"--{name.replace('_', '-')}")
-            parts += [shlex.quote(str(item)) for item in told if item is not True]
+        words = [shlex.quote(str(item)) for item in told if item is not True]
+        if len(words) == 1 or any(str(item).startswith("-") for item in told):
+            parts += [f"{flag}={word}" for word in words]
+        elif told:
+            parts += [flag, *words]
     return " ".join(parts)
 
 

@@ -7,7 +7,6 @@ a network that saw none of them. The spectral angle to the nearest record stands
 thresholds chosen by leaving out one record at a time.
 """
 
-import csv
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +32,7 @@ from gossan.files import DAMAGED_ARCHIVE
 from gossan.legend import MapClass
 from gossan.library.spectrum import Spectrum
 from gossan.raster import BandTable
+from gossan.tables import read_table
 
 ARRAYS = ("wavelength_um", "reflectance", "title", "mineral")
 PANCHROMATIC_UM = (0.8, 0.15)
@@ -101,16 +101,15 @@ def read_sensors(path: str | Path, sensors: Sequence[str]) -> StackBands:
     found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in sensors}
     own = {INSTRUMENTS[name].table_name: name for name in sensors}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                sensor = own.get(row["sensor"])
-                if sensor is None:
-                    continue
-                centre, width = float(row["centre_nm"]) / 1000, float(row["fwhm_nm"]) / 1000
-                below, wider = PANCHROMATIC_UM
-                if centre <= CHANNELS_UM[-1] and not (centre < below and width > wider):
-                    found[sensor].append((centre, width, row["band"]))
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        for row in read_table(path, ("sensor", "band", "centre_nm", "fwhm_nm")):
+            sensor = own.get(row["sensor"])
+            if sensor is None:
+                continue
+            centre, width = float(row["centre_nm"]) / 1000, float(row["fwhm_nm"]) / 1000
+            below, wider = PANCHROMATIC_UM
+            if centre <= CHANNELS_UM[-1] and not (centre < below and width > wider):
+                found[sensor].append((centre, width, row["band"]))
+    except ValueError as error:
         raise InputError(
             f"{path}: no table of sensors; give a CSV with sensor, band, centre_nm and fwhm_nm"
         ) from error

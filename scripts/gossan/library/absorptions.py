@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gossan.delimited import read_delimited
 from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.library.spectrum import Spectrum
@@ -348,22 +349,10 @@ def write_models(path: str | Path, models: list[AbsorptionModel]) -> None:
 def read_models(path: str | Path) -> list[AbsorptionModel]:
     """Read a table of models, in its order. InputError names the file, line and fault."""
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file; give an analytic library table") from error
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; check the path") from error
-    reader = csv.DictReader(text.splitlines())
-    missing = set(TABLE_COLUMNS) - set(reader.fieldnames or ())
-    if missing:
-        raise InputError(
-            f"{path}: column {sorted(missing)[0]!r} is missing; an analytic library table has "
-            f"{','.join(TABLE_COLUMNS)}"
-        )
+    table = read_delimited(path, TABLE_COLUMNS)
     rows: dict[str, dict[str, list]] = {}
-    for row in reader:
-        where = f"{path} line {reader.line_num}"
+    for line, row in zip(table.lines, table.rows, strict=True):
+        where = f"{path} line {line}"
         if row["origin"] not in ORIGINS:
             raise InputError(f"{where}: origin {row['origin']!r}; use one of {', '.join(ORIGINS)}")
         wanted = {

@@ -4,7 +4,6 @@ Whatever the format, a spectrum comes out as reflectance (fraction) over ascendi
 with NaN where the library's makers deleted a channel.
 """
 
-import csv
 import difflib
 import logging
 import math
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gossan.delimited import UTF_16, Table, decode, header_of, read_delimited
 from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.library import absorptions
@@ -273,10 +273,9 @@ def _read_file(path: Path, known: WavelengthFiles, alone: bool = False) -> list[
         r"^\s*y units\s*:", text[:4000], re.IGNORECASE | re.MULTILINE
     ):
         return [read_ecostress(path, text)]
-    columns = _csv_header(text)
-    if set(absorptions.TABLE_COLUMNS) <= set(columns):
+    if set(absorptions.TABLE_COLUMNS) <= set(header_of(text, absorptions.TABLE_COLUMNS)):
         return read_analytic(path)
-    if _wavelength_column(columns):
+    if _wavelength_column(header_of(text)):
         return read_csv(path)
     return None
 
@@ -288,6 +287,8 @@ def _read_text(path: Path) -> str:
         raise InputError(f"{path}: {error.strerror}; check the file") from error
     if not data.strip():
         raise InputError(f"{path}: the file is empty; download it again or remove it")
+    if data.startswith(UTF_16):
+        return decode(data, path)
     if b"\0" in data:
         raise InputError(f"{path}: {UNREADABLE}")
     try:
@@ -636,45 +637,20 @@ def read_ecostress(path: Path, text: str) -> Spectrum:
 # --- plain CSV ---------------------------------------------------------------------------------
 
 
-def _csv_header(text: str) -> list[str]:
-    for line in text.splitlines():
-        if line.strip() and not line.startswith("#"):
-            return [column.strip() for column in next(csv.reader([line]))]
-    return []
-
-
-def _csv_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a CSV, without comment lines; InputError names a line of wrong width."""
-    columns: list[str] = []
-    rows = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        row = [item.strip() for item in next(csv.reader([line]))]
-        if not columns:
-            columns = row
-            continue
-        if len(row) != len(columns):
-            raise InputError(
-                f"{path} line {number}: {len(row)} columns where the header has {len(columns)}; "
-                "repair the line"
-            )
-        rows.append(row)
-    if not rows:
+def _csv_rows(path: Path) -> Table:
+    """A table of spectra; InputError names a line of wrong width, and a table without rows."""
+    table = read_delimited(path, whole=True)
+    if not table.rows:
         raise InputError(f"{path}: a header without rows; write the spectra below it")
-    doubled = sorted({column for column in columns if columns.count(column) > 1})
-    if doubled:
-        raise InputError(f"{path}: column {doubled[0]!r} stands twice; rename one of them")
-    return columns, rows
+    return table
 
 
-def _csv_column(path: Path, columns: list[str], rows: list[list[str]], name: str) -> np.ndarray:
+def _csv_column(table: Table, name: str) -> np.ndarray:
     """One numeric column; an empty cell is NaN."""
-    index = columns.index(name)
     try:
-        return np.array([float(row[index] or "nan") for row in rows])
+        return np.array([float(row[name] or "nan") for row in table.rows])
     except ValueError as error:
-        raise InputError(f"{path}: column {name!r}: {error}; repair the cell") from error
+        raise InputError(f"{table.path}: column {name!r}: {error}; repair the cell") from error
 
 
 def _wavelength_column(columns: Sequence[str]) -> tuple[str, str] | None:
@@ -694,8 +670,8 @@ def read_csv(path: Path) -> list[Spectrum]:
     (nm)", `wavenumber_cm-1`. A single column called `reflectance` takes the file's name.
     """
     path = Path(path)
-    columns, rows = _csv_rows(path)
-    found = _wavelength_column(columns)
+    table = _csv_rows(path)
+    found = _wavelength_column(table.columns)
     if found is None:
         raise InputError(f"{path}: no column wavelength_um; name the wavelength column so")
     column, unit = found
@@ -703,17 +679,15 @@ def read_csv(path: Path) -> list[Spectrum]:
         raise InputError(
             f"{path}: column {column!r} tells no unit; call it wavelength_um or wavelength_nm"
         )
-    names = [name for name in columns if name != column and not BAND_COLUMN.match(name)]
+    names = [name for name in table.columns if name != column and not BAND_COLUMN.match(name)]
     if not names:
         raise InputError(f"{path}: no column of reflectance beside {column}; add one")
-    wavelength = to_micrometres(
-        _csv_column(path, columns, rows, column), unit, f"{path}: column {column!r}"
-    )
+    wavelength = to_micrometres(_csv_column(table, column), unit, f"{path}: column {column!r}")
     return [
         _make_spectrum(
             path.stem if names == ["reflectance"] else name,
             wavelength,
-            _csv_column(path, columns, rows, name),
+            _csv_column(table, name),
             path,
             unit=unit,
         )
@@ -751,22 +725,22 @@ def read_references(path: str | Path) -> References:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file; make it with resample_library.py")
-    columns, rows = _csv_rows(path)
+    table = _csv_rows(path)
     for name in ("band", "wavelength_um", "fwhm_um"):
-        if name not in columns:
+        if name not in table.columns:
             raise InputError(f"{path}: no column {name}; make it with resample_library.py")
-    spectra = [name for name in columns if name not in ("band", "wavelength_um", "fwhm_um")]
+    spectra = [name for name in table.columns if name not in ("band", "wavelength_um", "fwhm_um")]
     if not spectra:
         raise InputError(f"{path}: no column of reflectance; make it with resample_library.py")
-    reflectance = np.stack([_csv_column(path, columns, rows, name) for name in spectra])
+    reflectance = np.stack([_csv_column(table, name) for name in spectra])
     if not np.all(np.isfinite(reflectance)):
         name = spectra[int(np.argwhere(~np.isfinite(reflectance))[0, 0])]
         raise InputError(f"{path}: {name!r} has a band without reflectance; resample it again")
     return References(
         names=tuple(_class_of(name, spectra) for name in spectra),
-        band=tuple(row[columns.index("band")] for row in rows),
-        wavelength_um=_csv_column(path, columns, rows, "wavelength_um"),
-        fwhm_um=_csv_column(path, columns, rows, "fwhm_um"),
+        band=tuple(row["band"] for row in table.rows),
+        wavelength_um=_csv_column(table, "wavelength_um"),
+        fwhm_um=_csv_column(table, "fwhm_um"),
         reflectance=reflectance,
     )
 

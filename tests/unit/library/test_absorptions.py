@@ -107,7 +107,7 @@ def test_residual_of_identical_spectra_is_zero_and_scale_does_not_turn_it():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("name,origin", "nome,origin", "column 'name'"),
+        ("name,origin", "nome,origin", "column name"),
         ("made_up,fitted,domain", "made_up,guessed,domain", "line 2.*guessed"),
         ("absorption,0.9", "emission,0.9", "line 5.*emission"),
         ("absorption,0.9", "absorption,", "line 5"),
