@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, scratch: Path) -> int:
     """The campaign in a scratch folder."""
     started = time.monotonic()
     base = (arguments.base or scratch / "base").resolve()
-    sound = jobs.prepare(base)
+    sound = jobs.prepare(base, arguments.workers)
     forks.preload(sorted({job.tool for job in sound}))
     import snakemake.cli  # noqa: F401
 

@@ -6,6 +6,7 @@ lies as a sound run left it.
 
 import hashlib
 import json
+import multiprocessing
 import os
 import pickle
 import re
@@ -13,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +153,7 @@ def lay_out(job: Job, base: Path, box: Path, copy: bool = False) -> None:
             (box / word).mkdir(parents=True, exist_ok=True)
 
 
-def run_job(job: Job, base: Path, box: Path, limit_s: float = 900) -> forks.Ran:
+def run_job(job: Job, base: Path, box: Path, limit_s: float = 900) -> tuple[Job, forks.Ran]:
     """Run a job soundly in a box, note what it wrote, and add that to the base."""
     box.mkdir(parents=True)
     lay_out(job, base, box)
@@ -172,10 +174,11 @@ def run_job(job: Job, base: Path, box: Path, limit_s: float = 900) -> forks.Ran:
             (base / name).unlink(missing_ok=True)
             os.link(box / name, base / name)
     shutil.rmtree(box)
-    return ran
+    box.with_suffix(".log").unlink(missing_ok=True)
+    return job, ran
 
 
-def prepare(base: Path) -> list[Job]:
+def prepare(base: Path, workers: int = 2) -> list[Job]:
     """All jobs, with their sound results below `base`; made once per folder."""
     ready = base / "jobs.pickle"
     if ready.exists():
@@ -183,7 +186,7 @@ def prepare(base: Path) -> list[Job]:
     base.mkdir(parents=True, exist_ok=True)
     jobs = [*workflow_jobs(base), *by_hand(), *product_jobs(base)]
     forks.preload(sorted({job.tool for job in jobs}))
-    done = run_all(jobs, base)
+    done = run_all(jobs, base, workers)
     ready.write_bytes(pickle.dumps(done))
     return done
 
@@ -290,26 +293,29 @@ def product_jobs(base: Path) -> list[Job]:
     return found
 
 
-def run_all(jobs: Sequence[Job], base: Path) -> list[Job]:
+def run_all(jobs: Sequence[Job], base: Path, workers: int = 2) -> list[Job]:
     """Run all jobs soundly, each once what it reads is there."""
-    waiting, done = list(jobs), []
-    while waiting:
-        later = []
-        for job in waiting:
-            ran = None
-            if is_ready(job, waiting):
-                ran = run_job(job, base, base.parent / f"{base.name}.box{len(done)}")
-            if ran is None or ran.code:
-                later.append((job, ran))
-            else:
-                done.append(job)
-        if len(later) == len(waiting):
-            told = "\n".join(
-                f"{job.tool} {shlex.join(job.words)}\n{ran.said[-800:] if ran else 'waits'}"
-                for job, ran in later
-            )
-            sys.exit(f"error: {len(later)} sound runs do not end well:\n{told}")
-        waiting = [job for job, _ in later]
+    waiting, running, done, failed = list(jobs), [], [], []
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        while waiting or running:
+            for job in list(waiting):
+                if len(running) < workers and is_ready(job, [*waiting, *(j for j, _ in running)]):
+                    waiting.remove(job)
+                    box = base.parent / f"{base.name}.box{len(waiting)}"
+                    running.append((job, pool.apply_async(run_job, (job, base, box))))
+            if not running:
+                break
+            time.sleep(0.01)
+            for pair in list(running):
+                if pair[1].ready():
+                    running.remove(pair)
+                    job, ran = pair[1].get()
+                    (done if ran.code == 0 else failed).append(job if ran.code == 0 else (job, ran))
+    if failed or waiting:
+        told = "\n".join(
+            f"{job.tool} {shlex.join(job.words)}\n{ran.said[-800:]}" for job, ran in failed
+        )
+        sys.exit(f"error: sound runs do not end well ({len(waiting)} wait):\n{told}")
     return done
 
 
