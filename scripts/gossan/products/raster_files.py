@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from rasterio.errors import RasterioError
@@ -29,13 +31,18 @@ CONNECT_TIMEOUT_S = 15
 
 @dataclass(frozen=True)
 class RasterFile:
-    """One raster: its path for GDAL, its name for messages, its pixel (m), and where it lies."""
+    """One raster: its path for GDAL, its name for messages, its pixel (m), and where it lies.
+
+    `checksum` is (algorithm of hashlib, digest in hexadecimal digits) where the product tells one
+    of a file on disk.
+    """
 
     path: str
     label: str
     pixel_m: int
     driver: str
     remote: bool = False
+    checksum: tuple[str, str] | None = None
 
 
 class Rasters(Datasets[RasterFile]):
@@ -46,7 +53,12 @@ class Rasters(Datasets[RasterFile]):
         super().__init__(lambda file: open_raster(file.path, file.driver), most_idle)
 
     def describe(self, file: RasterFile) -> tuple[Grid, int]:
-        """Grid and count of bands; InputError if it is no raster of whole numbers on a map."""
+        """Grid and count of bands; InputError if it is no raster of whole numbers on a map.
+
+        So it is for a file that is not the one that its product's checksum was made of.
+        """
+        if file.checksum is not None:
+            require_checksum(Path(file.path), file.checksum)
         for attempt in _attempts(file):
             try:
                 with self.borrow(file) as dataset:
@@ -75,6 +87,21 @@ class Rasters(Datasets[RasterFile]):
                 what = f"cannot be read at row {window.row_off}, column {window.col_off}"
                 _fail_or_wait(file, attempt, what, error)
         raise AssertionError("the last attempt returns or raises")
+
+
+def require_checksum(path: Path, checksum: tuple[str, str]) -> None:
+    """Raise InputError unless a file's content has the digest that its product tells.
+
+    `checksum` as of `RasterFile`.
+    """
+    algorithm, expected = checksum
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
+    if found != expected.lower():
+        raise InputError(
+            f"{path}: is not the file that the product was made with, as its checksum "
+            f"({algorithm}) tells; get it again"
+        )
 
 
 def _attempts(file: RasterFile) -> range:

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from gossan.errors import InputError
 from gossan.products.containers import Container, Folder, Rules, Zip
 from gossan.products.plausible import near, read_moment, require_azimuth, require_within
-from gossan.products.raster_files import RasterFile
-from gossan.products.xml_metadata import XML_MAX_BYTES, XmlMetadata
+from gossan.products.raster_files import RasterFile, require_checksum
+from gossan.products.xml_metadata import XML_MAX_BYTES, XmlMetadata, parse_xml
 
 # Bands in the order of the metadata's band_id, 0 to 12, and their native pixels (m).
 BAND_IDS = (*(f"B{n:02d}" for n in range(1, 9)), "B8A", *(f"B{n:02d}" for n in range(9, 13)))
@@ -34,7 +34,9 @@ OFFSET_SINCE, OFFSET, OWN_RUNS_SINCE = 4.0, -1000.0, 99.0
 QUANTIFICATION, NODATA, SATURATED = 10_000.0, 0, 65535
 OFFSETS = (4 * OFFSET, 0.0)
 
-METADATA_FILE = "MTD_MSIL2A.xml"
+METADATA_FILE, MANIFEST_FILE = "MTD_MSIL2A.xml", "manifest.safe"
+# As manifests call their checksums, SHA3-256 since processing baseline 04.00 and MD5 before.
+_ALGORITHMS = {"MD5": "md5", "SHA3-256": "sha3_256"}
 _LEVEL1_FILE = "MTD_MSIL1C.xml"
 _IMAGE = re.compile(r"(?:^|.*_)(B\d\d|B8A|SCL)_(10|20|60)m\.jp2$")
 _CLOUDS = re.compile(r"(MSK_CLASSI_B00|.*QA60.*)\.jp2$")
@@ -100,7 +102,8 @@ def describe_safe(path: Path) -> Description:
     on whose metadata tell no offset.
     """
     container, root = _open_safe(path)
-    metadata = _read_metadata(container, root / METADATA_FILE)
+    checksums = _read_checksums(container, root)
+    metadata = _read_metadata(container, root / METADATA_FILE, checksums)
     level = metadata.text(".//PROCESSING_LEVEL")
     # "Level-2Ap" is what the pilot of 2017 called it.
     if level.upper() not in ("LEVEL-2A", "LEVEL-2AP"):
@@ -111,7 +114,7 @@ def describe_safe(path: Path) -> Description:
         raise InputError(
             f"{path}: holds {len(tile_files) or 'no'} GRANULE/*/MTD_TL.xml; one granule is due"
         )
-    granule = _read_metadata(container, tile_files[0])
+    granule = _read_metadata(container, tile_files[0], checksums)
     product_id = metadata.first(".//PRODUCT_URI", ".//PRODUCT_URI_2A").removesuffix(".SAFE")
     told = granule.find(".//TILE_ID") or granule.find(".//TILE_ID_2A") or ""
     tile = _TILE.search(told) or _TILE.search(product_id)
@@ -119,7 +122,7 @@ def describe_safe(path: Path) -> Description:
         raise InputError(f"{granule.name}: TILE_ID names no tile (as T23LLF)")
     baseline, sun = metadata.text(".//PROCESSING_BASELINE"), ".//Mean_Sun_Angle"
     calibrations, notes = _calibrate(metadata, baseline)
-    files, more_notes = _find_images(container, tile_files[0].parent)
+    files, more_notes = _find_images(container, tile_files[0].parent, checksums)
     return Description(
         name=str(path),
         product_id=product_id,
@@ -157,7 +160,30 @@ def _open_safe(path: Path) -> tuple[Container, PurePosixPath]:
     return container, roots.pop()
 
 
-def _read_metadata(container: Container, place: PurePosixPath) -> XmlMetadata:
+def _read_checksums(container: Container, root: PurePosixPath) -> dict[str, tuple[str, str]]:
+    """File of a SAFE folder -> algorithm and digest that its manifest tells; {} without one.
+
+    In a .zip the archive's own checksums tell of damage, and are compared as its files are found.
+    """
+    name = (root / MANIFEST_FILE).as_posix()
+    if name not in container.names or not isinstance(container, Folder):
+        return {}
+    manifest = parse_xml(container.read_metadata(name), container.label(name))
+    found = {}
+    for entry in manifest.iter("byteStream"):
+        place, told = entry.find("fileLocation"), entry.find("checksum")
+        if place is None or told is None:
+            continue
+        algorithm = _ALGORITHMS.get(told.get("checksumName", "").upper())
+        if algorithm and told.text:
+            path = root / PurePosixPath(place.get("href", ""))
+            found[path.as_posix()] = (algorithm, told.text.strip())
+    return found
+
+
+def _read_metadata(
+    container: Container, place: PurePosixPath, checksums: Mapping[str, tuple[str, str]]
+) -> XmlMetadata:
     name = place.as_posix()
     if name not in container.names:
         level1 = place.with_name(_LEVEL1_FILE).as_posix() in container.names
@@ -165,6 +191,8 @@ def _read_metadata(container: Container, place: PurePosixPath) -> XmlMetadata:
         raise InputError(
             f"{container.path}: has no {name}; {found}name a Sentinel-2 Level-2A .SAFE or .zip"
         )
+    if name in checksums:
+        require_checksum(container.path / name, checksums[name])
     return XmlMetadata(container.read_metadata(name), container.label(name))
 
 
@@ -220,7 +248,7 @@ def _special_value(metadata: XmlMetadata, name: str, default: int) -> int:
 
 
 def _find_images(
-    container: Container, folder: PurePosixPath
+    container: Container, folder: PurePosixPath, checksums: Mapping[str, tuple[str, str]]
 ) -> tuple[dict[str, RasterFile], tuple[str, ...]]:
     """The rasters of the one granule, those of native resolution before resampled copies."""
     found: dict[str, dict[int, str]] = {}
@@ -240,7 +268,13 @@ def _find_images(
     names = {band: found[band][pixel_m] for band, pixel_m in best.items() if pixel_m is not None}
     paths = container.locate(list(names.values()))
     files = {
-        band: RasterFile(paths[name], container.label(name), best[band], "JP2OpenJPEG")
+        band: RasterFile(
+            paths[name],
+            container.label(name),
+            best[band],
+            "JP2OpenJPEG",
+            checksum=checksums.get(name),
+        )
         for band, name in names.items()
     }
     return files, coarse_notes(files)

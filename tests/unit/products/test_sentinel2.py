@@ -1,7 +1,9 @@
 """Reading Sentinel-2 Level-2A dates from SAFE folders and .zip files."""
 
+import hashlib
 import json
 import re
+import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -566,3 +568,41 @@ def test_no_date_is_refused(tmp_path):
     (tmp_path / "b.SAFE").mkdir()
     with pytest.raises(InputError, match=r"b\.SAFE: has no MTD_MSIL2A\.xml"):
         open_dates(tmp_path)
+
+
+def add_manifest(safe, algorithm="SHA3-256"):
+    """A manifest.safe with the checksum of every file."""
+    digest = {"SHA3-256": hashlib.sha3_256, "MD5": hashlib.md5}[algorithm]
+    entries = "".join(
+        f'<byteStream><fileLocation href="./{path.relative_to(safe).as_posix()}"/>'
+        f'<checksum checksumName="{algorithm}">{digest(path.read_bytes()).hexdigest().upper()}'
+        "</checksum></byteStream>"
+        for path in safe.rglob("*")
+        if path.is_file()
+    )
+    (safe / "manifest.safe").write_text(f"<a>{entries}</a>")
+
+
+@pytest.mark.parametrize("algorithm", ["SHA3-256", "MD5"])
+def test_images_that_are_exchanged_differ_from_the_checksums_of_the_manifest(tmp_path, algorithm):
+    wanted = ("B02", "B03", "B04", "SCL")
+    safe = write_safe(tmp_path, {k: v for k, v in numbers().items() if k in wanted})
+    add_manifest(safe, algorithm)
+    with open_product(safe, ["B02", "B03"]) as product:
+        assert product.bands.names == ("B02", "B03")
+    (one,), (other,) = (list(safe.rglob(f"*_{band}_10m.jp2")) for band in ("B03", "B04"))
+    shutil.copy(other, one)
+    with pytest.raises(InputError, match=r"_B03_10m\.jp2: is not the file that the product was"):
+        open_product(safe, ["B02", "B03"])
+    # Nobody looks at an image that nobody asks for.
+    with open_product(safe, ["B02"]) as product:
+        assert product.bands.names == ("B02",)
+
+
+def test_metadata_that_somebody_changed_differ_from_the_manifest(tmp_path, small):
+    safe = write_safe(tmp_path, small)
+    add_manifest(safe)
+    metadata = safe / "MTD_MSIL2A.xml"
+    metadata.write_text(metadata.read_text().replace("10000", "20000"))
+    with pytest.raises(InputError, match=r"MTD_MSIL2A\.xml: is not the file"):
+        open_product(safe)

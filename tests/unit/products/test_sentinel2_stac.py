@@ -1,5 +1,6 @@
 """Reading Sentinel-2 dates from STAC, on disk and from a server with byte ranges."""
 
+import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -510,3 +511,20 @@ def test_an_item_without_scene_classification_is_refused(tmp_path):
     path = write_json(tmp_path / "item.json", item(hrefs(), platform=None))
     with pytest.raises(InputError, match=r"spacecraft \(none\) is unknown"):
         open_product(path, ["B04"])
+
+
+def test_an_asset_that_is_not_the_one_of_the_item_is_refused(tmp_path):
+    """The checksum of STAC's file extension is a multihash: code, length and digest."""
+    scl = np.full((24, 24), 5, np.uint8)
+    red = np.full((48, 48), 3000, np.uint16)
+    write_cogs(tmp_path, {"B04": red, "SCL": scl})
+    told = item({"red": "B04.tif", "scl": "SCL.tif"})
+    digest = hashlib.sha256((tmp_path / "B04.tif").read_bytes()).hexdigest()
+    told["assets"]["red"]["file:checksum"] = f"1220{digest}"
+    write_json(tmp_path / "item.json", told)
+    with open_product(tmp_path / "item.json", ["B04"]) as product:
+        assert product.bands.names == ("B04",)
+    with (tmp_path / "B04.tif").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(InputError, match=r"B04\.tif: is not the file that the product was made"):
+        open_product(tmp_path / "item.json", ["B04"])
