@@ -8,6 +8,7 @@ import yaml
 from gossan.delimited import UTF_16, plain_text
 from gossan.errors import InputError
 from gossan.legend import GROUPS, MapClass, merge_classes, read_own_classes
+from gossan.paths import find_beside, list_files
 from gossan.schema import nearest
 
 ANALYTIC = "analytic"
@@ -203,17 +204,16 @@ def _names_in(source: str) -> str | None:
     path = Path(source)
     if source == ANALYTIC or not path.exists():
         return None
-    found = path.rglob("*") if path.is_dir() else [path]
-    files = sorted(item for item in found if item.is_file())
+    files = list_files(path, "**/*") if path.is_dir() else [path]
     texts = (part for item in files for part in (item.name, _head(_named_by(item), len(files))))
     return _plain(" ".join(texts))
 
 
 def _named_by(path: Path) -> Path:
     """The file that tells the names of an ENVI library's spectra: its header."""
-    headers = (path.with_suffix(".hdr"), path.with_name(f"{path.name}.hdr"))
-    is_library = path.suffix.lower() == ".sli"
-    return next((header for header in headers if is_library and header.exists()), path)
+    if path.suffix.lower() != ".sli":
+        return path
+    return find_beside(path, f"{path.stem}.hdr", f"{path.name}.hdr") or path
 
 
 def _head(path: Path, files: int) -> str:

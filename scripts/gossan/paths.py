@@ -25,3 +25,24 @@ def split_layer(path: str | Path) -> tuple[Path, str]:
     """The file of a path as `file.gpkg|layername=final`, and its layer; "" where none is named."""
     file, _, layer = str(path).partition(LAYER)
     return Path(file), layer
+
+
+def list_files(folder: Path, pattern: str = "*") -> list[Path]:
+    """The user's own files of a folder that match a glob pattern, sorted by their paths."""
+    return sorted(
+        item
+        for item in folder.glob(pattern)
+        if item.is_file() and not is_companion(item.relative_to(folder))
+    )
+
+
+def find_beside(path: Path, *names: str) -> Path | None:
+    """The first of these files in the folder of `path` that is there, in capitals or without.
+
+    Where several differ in their capitals alone, the one that is written as asked for.
+    """
+    for name in names:
+        if (path.parent / name).is_file():
+            return path.parent / name
+    there = {item.name.casefold(): item for item in reversed(list_files(path.parent))}
+    return next((there[name.casefold()] for name in names if name.casefold() in there), None)

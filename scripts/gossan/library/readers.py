@@ -19,6 +19,7 @@ from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.library import absorptions
 from gossan.library.spectrum import Spectrum
+from gossan.paths import find_beside, list_files
 from gossan.units import MICROMETRES, read_unit, to_micrometres
 
 logger = logging.getLogger(__name__)
@@ -100,8 +101,7 @@ def read_library(path: str | Path) -> list[Spectrum]:
     """
     path = Path(path)
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
-        files = [p for p in files if not p.name.startswith(".")]
+        files = [p for p in list_files(path, "**/*") if p.suffix.lower() in SUFFIXES]
         known: WavelengthFiles = {}
         spectra, faults = [], []
         for file in files:
@@ -512,17 +512,12 @@ def _envi_wavelengths_um(
 
 
 def _header_of(path: Path) -> Path | None:
-    for candidate in (path.with_suffix(".hdr"), path.with_name(path.name + ".hdr")):
-        if candidate.exists():
-            return candidate
-    return None
+    return find_beside(path, f"{path.stem}.hdr", f"{path.name}.hdr")
 
 
 def _data_of(path: Path) -> Path | None:
-    for candidate in (path.with_suffix(".sli"), path.with_suffix(""), path.with_suffix(".SLI")):
-        if candidate.suffix.lower() == ".sli" and candidate.exists():
-            return candidate
-    return None
+    # Beside `lib.hdr` stands `lib.sli`, as it does beside `lib.sli.hdr`.
+    return find_beside(path, f"{path.stem.removesuffix('.sli').removesuffix('.SLI')}.sli")
 
 
 def _envi_header(path: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from gossan.errors import InputError
+from gossan.paths import list_files
 from gossan.products.aster_files import (
     PIXEL_M,
     TELESCOPE_OF,
@@ -359,11 +360,11 @@ def open_product(path: str | Path, bands: Sequence[str] = BANDS) -> AsterProduct
     if not path.exists():
         raise InputError(f"{path}: does not exist; name an AST_L1T .hdf file or product folder")
     if path.is_dir():
-        found = sorted(
+        found = [
             entry
-            for entry in path.iterdir()
+            for entry in list_files(path)
             if entry.suffix.lower() == ".hdf" and not entry.stem.upper().endswith("_BR")
-        )
+        ]
         if len(found) > 1:
             raise InputError(f"{path}: holds {len(found)} .hdf files; name the one to read")
         path = found[0] if found else path

@@ -24,6 +24,7 @@ from rasterio.windows import Window
 from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.files import read_json
+from gossan.paths import list_files
 from gossan.products.aster_files import (
     PIXEL_M,
     TELESCOPE_OF,
@@ -56,11 +57,7 @@ class TiffFolder:
     def __init__(self, path: Path):
         """Open and check the files; raises InputError naming file and key."""
         self.path = path
-        names = sorted(
-            entry.name
-            for entry in path.iterdir()
-            if entry.is_file() and not entry.name.startswith(".")
-        )
+        names = [entry.name for entry in list_files(path)]
         # Band -> its file and its place there (from 1).
         self._places: dict[str, tuple[Path, int]] = {}
         for name in names:

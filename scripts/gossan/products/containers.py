@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from gossan.errors import InputError
 from gossan.files import scratch
+from gossan.paths import is_companion, list_files
 
 # Products have tens of files; the largest, 224 bands of int16, has about 1 GB unpacked.
 MOST_MEMBERS, MOST_BYTES = 1000, 4 << 30
@@ -71,6 +72,13 @@ class Container(ABC):
         """The file's name for messages."""
         return str(self.path / name)
 
+    def find(self, name: str) -> str:
+        """The file as it is called here, in capitals or without; "" where there is none."""
+        if name in self.names:
+            return name
+        wanted = name.casefold()
+        return next((other for other in self.names if other.casefold() == wanted), "")
+
     def read_metadata(self, name: str) -> bytes:
         """The first bytes of a metadata file, one more than it may have."""
         with self._open(name) as file:
@@ -101,10 +109,8 @@ class Folder(Container):
     def __init__(self, path: Path, rules: Rules, *patterns: str):
         """List the files below `path` that match any of the glob patterns."""
         super().__init__(path, rules)
-        found = [entry for pattern in patterns for entry in path.glob(pattern)]
-        self.names = sorted(
-            entry.relative_to(path).as_posix() for entry in found if entry.is_file()
-        )
+        found = {entry for pattern in patterns for entry in list_files(path, pattern)}
+        self.names = sorted(entry.relative_to(path).as_posix() for entry in found)
 
     def _open(self, name: str) -> AbstractContextManager[BinaryIO]:
         return (self.path / name).open("rb")
@@ -181,7 +187,7 @@ class Zip(_Archive):
     def _list(self, archive: zipfile.ZipFile) -> None:
         for member in archive.infolist():
             name = self._place(member.filename)
-            if member.is_dir():
+            if member.is_dir() or is_companion(member.filename):
                 continue
             self._add(name, member, member.file_size, stat.S_ISLNK(member.external_attr >> 16))
             if member.flag_bits & 1 or member.compress_type not in (
@@ -251,7 +257,7 @@ class Tar(_Archive):
     def _list(self, archive: tarfile.TarFile) -> None:
         for member in archive:
             name = self._place(member.name)
-            if member.isdir():
+            if member.isdir() or is_companion(member.name):
                 continue
             self._add(name, member, member.size, not member.isreg() or member.issparse())
             if not self._compressed and member.offset_data + member.size > self.path.stat().st_size:

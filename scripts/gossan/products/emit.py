@@ -25,6 +25,7 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from gossan.errors import InputError
+from gossan.paths import find_beside, list_files
 from gossan.products.plausible import (
     names_its_product,
     near,
@@ -490,8 +491,8 @@ def find_mask(path: str | Path) -> Path | None:
     001, too. Of several the newest is taken.
     """
     path = Path(path)
-    own = mask_path(path)
-    if own.exists():
+    own = find_beside(path, mask_path(path).name)
+    if own is not None:
         return own
     versioned = re.fullmatch(r"(.*EMIT_L2A_RFL_)\d{3}(_.+)", path.name)
     if versioned is None:
@@ -499,7 +500,7 @@ def find_mask(path: str | Path) -> Path | None:
     start, end = versioned[1].replace("RFL", "MASK"), versioned[2]
     others = [
         entry
-        for entry in path.parent.iterdir()
+        for entry in list_files(path.parent)
         if entry.name.startswith(start)
         and entry.name.endswith(end)
         and re.fullmatch(r"\d{3}", entry.name[len(start) : -len(end)])

@@ -71,7 +71,7 @@ def read_name(image: str) -> ProductName | None:
 def _layer(name: str) -> str | None:
     """Which layer of a product a file is (METADATA, SPECTRAL_IMAGE, …), by its name; or None."""
     file = PurePosixPath(name).name
-    match = None if file.startswith(".") else _NAME.fullmatch(file)
+    match = _NAME.fullmatch(file)
     return (match["xml"] or match["tif"]).upper() if match else None
 
 

@@ -611,7 +611,7 @@ class _Names:
             )
         names = {role: self._band(role) for role in (BANDS if bands is None else bands)}
         self._require_one_each(names)
-        found = {role: name for role, name in names.items() if name in self.container.names}
+        found = self._there(names)
         absent = [role for role in names if role not in found]
         if absent and (bands is not None or not found):
             raise InputError(
@@ -619,9 +619,12 @@ class _Names:
                 f"{self._explain(absent[0])}; get the whole product or leave the band out"
             )
         quality = {"quality": self._quality(), "saturation": self._saturation()}
-        return found | {
-            role: name for role, name in quality.items() if name in self.container.names
-        }
+        return found | self._there(quality)
+
+    def _there(self, names: Mapping[str, str]) -> dict[str, str]:
+        """Those of the files, by role, that the product has, as it calls them."""
+        found = {role: self.container.find(name) for role, name in names.items()}
+        return {role: name for role, name in found.items() if name}
 
     def _require_one_each(self, names: Mapping[str, str]) -> None:
         """InputError where one file is named for two bands."""

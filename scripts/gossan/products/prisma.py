@@ -24,6 +24,7 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from gossan.errors import InputError
+from gossan.paths import list_files
 from gossan.products.plausible import (
     names_its_product,
     read_moment,
@@ -364,7 +365,7 @@ def open_product(path: str | Path, bands: Sequence[str] | None = None) -> Prisma
     if not path.exists():
         raise InputError(f"{path}: does not exist; name a PRISMA L2D .he5 file")
     if path.is_dir():
-        found = sorted(entry for entry in path.iterdir() if entry.suffix.lower() == ".he5")
+        found = [entry for entry in list_files(path) if entry.suffix.lower() == ".he5"]
         if len(found) != 1:
             raise InputError(
                 f"{path}: holds {len(found) or 'no'} .he5 file{'s' * (len(found) != 1)}; name the "

@@ -23,6 +23,7 @@ from rasterio.windows import Window
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
+from gossan.paths import list_files
 from gossan.products.plausible import names_its_product
 from gossan.products.product import FLAGS, Product
 from gossan.raster import (
@@ -52,6 +53,7 @@ _OPTICAL_UM = (0.1, 100.0)
 # Reflectance of ground hardly exceeds 1; numbers of another unit are far above.
 _MOST_REFLECTANCE = 2.0
 _SAMPLE_PX = 64
+_TIFF_ENDINGS = (".tif", ".tiff")
 # GDAL appends the wavelength to an ENVI band's name.
 _APPENDED = re.compile(r"\s*\(?[\d.]+\s+(?:nanometers|micrometers)\)?$", re.IGNORECASE)
 
@@ -157,9 +159,10 @@ class RastersProduct(Product):
             if len({band.name for band in chosen}) < len(chosen):
                 raise InputError(f"{path}: has bands of the same name; give each its own")
         else:
-            paths = sorted(path.glob("*.tif"))
+            paths = [file for file in list_files(path) if file.suffix.lower() in _TIFF_ENDINGS]
             if bands is not None:
-                paths = [path / f"{band}.tif" for band in bands]
+                there = {file.stem: file for file in reversed(paths)}
+                paths = [there.get(band, path / f"{band}.tif") for band in bands]
             if not paths:
                 raise InputError(
                     f"{path}: holds no .tif; give a folder of GeoTIFFs with one band each, called "

@@ -22,6 +22,7 @@ from affine import Affine
 from rasterio.windows import Window
 
 from gossan.errors import InputError
+from gossan.paths import is_companion
 from gossan.products.plausible import names_its_product, require_moment, require_place
 from gossan.products.product import Product
 from gossan.products.raster_files import RasterFile, Rasters
@@ -412,7 +413,7 @@ def _describe_all(path: str | Path) -> list[Description]:
     if is_safe(path):
         return [describe_safe(path)]
     entries = sorted(path.iterdir()) if path.is_dir() else []
-    found = [entry for entry in entries if not entry.name.startswith(".") and is_safe(entry)]
+    found = [entry for entry in entries if not is_companion(entry.name) and is_safe(entry)]
     if not found:
         raise InputError(
             f"{path}: holds no Sentinel-2 date; .SAFE folders, .zip files or a STAC .json are due"

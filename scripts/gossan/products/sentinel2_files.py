@@ -38,8 +38,8 @@ METADATA_FILE, MANIFEST_FILE = "MTD_MSIL2A.xml", "manifest.safe"
 # As manifests call their checksums, SHA3-256 since processing baseline 04.00 and MD5 before.
 _ALGORITHMS = {"MD5": "md5", "SHA3-256": "sha3_256"}
 _LEVEL1_FILE = "MTD_MSIL1C.xml"
-_IMAGE = re.compile(r"(?:^|.*_)(B\d\d|B8A|SCL)_(10|20|60)m\.jp2$")
-_CLOUDS = re.compile(r"(MSK_CLASSI_B00|.*QA60.*)\.jp2$")
+_IMAGE = re.compile(r"(?:^|.*_)(B\d\d|B8A|SCL)_(10|20|60)m\.jp2$", re.IGNORECASE)
+_CLOUDS = re.compile(r"(MSK_CLASSI_B00|.*QA60.*)\.jp2$", re.IGNORECASE)
 _TILE = re.compile(r"_T(\d{2}[A-Z]{3})(?:_|\b)")
 
 _RULES = Rules(
@@ -259,7 +259,9 @@ def _find_images(
         image = _IMAGE.match(place.name) if "IMG_DATA" in place.parts else None
         clouds = _CLOUDS.match(place.name) if "QI_DATA" in place.parts else None
         if image or clouds:
-            band, pixel_m = (image[1], int(image[2])) if image else ("QA60", NATIVE_M["QA60"])
+            band, pixel_m = (
+                (image[1].upper(), int(image[2])) if image else ("QA60", NATIVE_M["QA60"])
+            )
             if found.setdefault(band, {}).setdefault(pixel_m, name) != name and image:
                 raise InputError(
                     f"{container.path}: holds two images of {band} at {pixel_m} m; keep one"

@@ -27,6 +27,7 @@ from scipy.sparse import csr_matrix
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
+from gossan.paths import list_files
 from gossan.products.plausible import (
     names_its_product,
     read_moment,
@@ -380,7 +381,7 @@ def _tiffs(imd: Path) -> list[Path]:
     """The GeoTIFFs of an IMD: of its name, but for the tile's ("..._R1C2-...")."""
     found = [
         entry
-        for entry in sorted(imd.parent.iterdir())
+        for entry in list_files(imd.parent)
         if entry.suffix.lower() in (".tif", ".tiff")
         and re.sub(r"_R\d+C\d+", "", entry.stem, flags=re.IGNORECASE).lower() == imd.stem.lower()
     ]
@@ -648,8 +649,8 @@ def open_product(path: str | Path, bands: Sequence[str] | None = None) -> WorldV
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: does not exist; name the folder of a WorldView-3 delivery")
-    entries = sorted(path.rglob("*")) if path.is_dir() else [path]
-    found = [entry for entry in entries if entry.suffix.upper() == ".IMD" and entry.is_file()]
+    entries = list_files(path, "**/*") if path.is_dir() else [path]
+    found = [entry for entry in entries if entry.suffix.upper() == ".IMD"]
     if not found:
         raise InputError(f"{path}: holds no .IMD file; a WorldView-3 delivery has one per image")
     imds = [_Imd(entry) for entry in found]
