@@ -9,7 +9,7 @@ from gossan.cube.preprocessing import Recipe, make_cube
 from gossan.library.readers import read_library
 from gossan.products.product import Product
 from gossan.products.readers import READERS, open_product
-from gossan.products.subset import describe_part, nearest_bands, select_part
+from gossan.products.subset import describe_part, nearest_bands, select_part, without_empty_bands
 from gossan.transforms.vegetation import check_index
 from toolkit import add_blocks, add_part, run
 
@@ -140,6 +140,9 @@ def main(arguments: argparse.Namespace) -> None:
     product, names, notes = open_chosen(arguments)
     with product:
         part = select_part(product, names, arguments.window, arguments.polygon)
+        part, empty = without_empty_bands(part, named=names is not None)
+        if empty:
+            notes.append(f"bands {', '.join(empty)}: no valid number in any pixel, left out")
         cut = arguments.window or arguments.polygon or names
         record = make_cube(
             part,

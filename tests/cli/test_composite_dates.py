@@ -308,3 +308,32 @@ def test_plants_of_the_median_are_left_out_also_where_the_cube_lacks_their_bands
         "share_of_observed": plants.sum() / 864,
     }
     assert record["pixels"]["valid"] == ((count > 0) & ~plants).sum()
+
+
+@pytest.mark.parametrize("tool", ["composite_dates", "preprocess_scene"])
+def test_an_offset_that_was_applied_before_is_doubted(tmp_path, tool):
+    """Numbers of dark ground, harmonised already, and a catalogue that denies it."""
+    images = products.numbers()
+    told = {"earthsearch__boa_offset_applied": False}
+    for name, lowest in (("doubted", 100), ("plain", 1200)):
+        folder = tmp_path / name
+        dark = {
+            band: values if band == "SCL" else values - 1200 + lowest
+            for band, values in images.items()
+        }
+        products.write_cogs(folder, dark)
+        item = products.item({band: f"./{band}.tif" for band in dark}, **told)
+        (folder / "item.json").write_text(json.dumps(item))
+        output = folder / "out"
+        given = arguments(folder, output)
+        given = [folder / "item.json" if one == folder / "dates" else one for one in given]
+        if tool == "preprocess_scene":
+            given = [*given, "--atmosphere", "none"]
+            for flag in ("--looks", "--resolution-m"):
+                place = given.index(flag)
+                del given[place : place + 2]
+        done = run_tool(tool, *given)
+        assert done.returncode == 0, done.stderr
+        record = (output / "cube.json").read_text()
+        assert ("of the clear looks are below -0.05" in record) == (name == "doubted")
+        assert ("boa_offset_applied" in record) == (name == "doubted")

@@ -281,3 +281,35 @@ def test_the_real_mosaic_of_enmap_is_read_with_its_scale(tmp_path, shared_data):
     np.testing.assert_allclose(
         values[0], np.where(stored == -32768, np.nan, stored * 1e-4), atol=1e-9
     )
+
+
+def test_a_band_without_any_valid_number_does_not_blank_the_scene(tmp_path):
+    values = spectral(tmp_path / "scene.tif")
+    with rasterio.open(tmp_path / "scene.tif", "r+") as dataset:
+        dataset.write(np.full((40, 50), -32768, "int16"), 3)
+    done = preprocess(tmp_path, tmp_path / "scene.tif")
+    assert done.returncode == 0, done.stderr
+    info, cube, record = read(tmp_path)
+    assert info.bands.names == ("R1", "R2", "R4", "R5")
+    np.testing.assert_allclose(cube, values[[0, 1, 3, 4]], atol=1e-6)
+    assert "bands R3: no valid number in any pixel, left out" in record["notes"]
+    refused = preprocess(tmp_path, tmp_path / "scene.tif", "--bands", "R1", "R3")
+    assert refused.returncode == 1
+    assert "band R3 has no valid number in this part" in refused.stderr
+
+
+def test_pixels_that_lack_some_bands_are_told(tmp_path):
+    """As water of EnMAP, which has no reflectance in the short-wave infrared."""
+    spectral(tmp_path / "scene.tif")
+    with rasterio.open(tmp_path / "scene.tif", "r+") as dataset:
+        stored = dataset.read()
+        stored[3:, 20:30, :] = -32768
+        dataset.write(stored)
+    done = preprocess(tmp_path, tmp_path / "scene.tif")
+    assert done.returncode == 0, done.stderr
+    _, cube, record = read(tmp_path)
+    assert np.isnan(cube[:, 20:30]).all()
+    assert record["pixels"]["observed"] == 1970 - 500
+    (note,) = [note for note in record["notes"] if "some bands only" in note]
+    assert note.startswith("500 pixels (25.4% of those seen)")
+    assert "2 of 5 bands lack the most (R4, R5)" in note

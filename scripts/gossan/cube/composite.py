@@ -68,13 +68,15 @@ class Tally:
 
     `total` pixels; those `observed` (with data in all bands) and `kept` (also clear) on at least
     one date, and `vegetated` ones of the latter, which are left out; `looks` (dates + 1,)
-    pixels by their count of clear looks, inside the polygon; by date, looks `seen` (with data) and
-    `clear`; and `flagged` (flags,), the looks under each flag.
+    pixels by their count of clear looks, inside the polygon; by date, looks `seen` (with data),
+    `clear`, and those of the latter that are `below` zero by half of the date's offset or more in
+    any band; and `flagged` (flags,), the looks under each flag.
     """
 
     looks: np.ndarray
     seen: np.ndarray
     clear: np.ndarray
+    below: np.ndarray
     flagged: np.ndarray
     total: int = 0
     observed: int = 0
@@ -137,8 +139,7 @@ class Composite:
         self._plausible = [ReflectanceMeter(self._bands) for _ in dates]
         self.tally = Tally(
             np.zeros(len(dates) + 1, np.int64),
-            np.zeros(len(dates), np.int64),
-            np.zeros(len(dates), np.int64),
+            *(np.zeros(len(dates), np.int64) for _ in range(3)),
             np.zeros(len(self._mask), np.int64),
         )
 
@@ -159,7 +160,7 @@ class Composite:
         inside = np.ones(shape, bool) if self._inside is None else self._inside(window)
         looks = np.zeros(shape, np.uint16)
         observed = np.zeros(shape, bool)
-        seen, clear = (np.zeros(len(self._parts), np.int64) for _ in range(2))
+        seen, clear, below = (np.zeros(len(self._parts), np.int64) for _ in range(3))
         flagged = np.zeros(len(self._mask), np.int64)
         with _Shelf(self._folder, len(self._parts), bands, pixels) as shelf:
             for place, part in enumerate(self._parts):
@@ -173,6 +174,10 @@ class Composite:
                 looks += kept
                 observed |= data
                 seen[place], clear[place] = data.sum(), kept.sum()
+                if part.product.offset < 0:
+                    # NaN, where nothing is clear, is below nothing.
+                    low = values[: self._bands] < part.product.offset / 2
+                    below[place] = np.count_nonzero(low.any(axis=0))
                 flagged += (flags[1:] & data).sum(axis=(1, 2))
             counts = looks.ravel()
             median = np.empty((bands, pixels), np.float32)
@@ -191,6 +196,7 @@ class Composite:
             tally.looks += histogram
             tally.seen += seen
             tally.clear += clear
+            tally.below += below
             tally.flagged += flagged
             if tally.total == self._grid.width * self._grid.height:
                 # Now, not after the files have been written: they shall not exist then.

@@ -16,6 +16,7 @@ from gossan.cube.composite import LOOKS_NODATA, Composite
 from gossan.cube.cube import Cube, Pixels, Record, describe_masked
 from gossan.cube.masks import VEGETATION, select_plants
 from gossan.cube.normalisation import clip_reflectance
+from gossan.cube.plausibility import note_offset
 from gossan.cube.stage_quality import StageMeter, describe_quality
 from gossan.maps import Ramp, write_maps
 
@@ -151,8 +152,10 @@ def make_notes(dates: Sequence[Product], model: Product, mask: Sequence[str]) ->
 def describe_dates(dates: Sequence[Product], work: Composite, common: Sequence[str]) -> list[dict]:
     """Each date, the share of its looks with data that are clear, and what only it notes."""
     described = []
-    for date, seen, clear in zip(dates, work.tally.seen, work.tally.clear, strict=True):
+    tally = work.tally
+    for date, seen, clear, below in zip(dates, tally.seen, tally.clear, tally.below, strict=True):
         own = [note for note in date.notes if note not in common]
+        own += note_offset(date.offset, int(below), int(clear))
         described.append(
             {
                 "product_id": date.product_id,

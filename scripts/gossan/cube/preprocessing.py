@@ -23,7 +23,7 @@ from gossan.cube.corrections import Collect, Correction, Merge, Scene
 from gossan.cube.cube import Cube, Pixels, Record, describe_masked
 from gossan.cube.masks import VEGETATION, note_absent, select_plants
 from gossan.cube.normalisation import NORMALISATIONS, check_normalisation
-from gossan.cube.plausibility import ReflectanceMeter
+from gossan.cube.plausibility import ReflectanceMeter, note_offset, note_partial
 from gossan.cube.stage_quality import StageMeter, describe_quality
 from gossan.errors import InputError
 from gossan.raster import Layer, iter_blocks, map_blocks
@@ -56,12 +56,19 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Counts:
-    """Pixels of the grid, with data in all bands, under each flag, and left after masking."""
+    """Pixels of the grid, with data in all bands, under each flag, and left after masking.
+
+    `partial` are those with data in some of the bands only, `lacking` how many of them each band
+    lacks; `below` those left that lie below zero by half of the product's offset in any band.
+    """
 
     total: int
     observed: int
     flagged: tuple[int, ...]
     valid: int
+    partial: int
+    lacking: tuple[int, ...]
+    below: int
 
     def __add__(self, other: Counts) -> Counts:
         """The counts of two blocks together."""
@@ -70,6 +77,9 @@ class Counts:
             self.observed + other.observed,
             tuple(a + b for a, b in zip(self.flagged, other.flagged, strict=True)),
             self.valid + other.valid,
+            self.partial + other.partial,
+            tuple(a + b for a, b in zip(self.lacking, other.lacking, strict=True)),
+            self.below + other.below,
         )
 
 
@@ -118,6 +128,12 @@ class Preprocessing:
         observed = np.isfinite(reflectance).all(axis=0) & ~flags[0]
         return observed, observed & ~flags[1:].any(axis=0)
 
+    def _count_below(self, reflectance: np.ndarray, kept: np.ndarray) -> int:
+        offset = self.part.product.offset
+        if offset >= 0:
+            return 0
+        return int(((reflectance < offset / 2).any(axis=0) & kept).sum())
+
     def _next_stage(self, corrections: Sequence[Correction]) -> StageMeter | None:
         """A new meter when the stage that these corrections end with has none yet."""
         if len(self.stages) > len(corrections) or not self.part.bands.centre_um:
@@ -139,11 +155,16 @@ class Preprocessing:
 
         def look(reflectance: np.ndarray, flags: np.ndarray) -> tuple[Counts, Any]:
             observed, kept = self._observe(reflectance, flags)
+            lacks = ~np.isfinite(reflectance)
+            partial = ~observed & ~flags[0] & ~lacks.all(axis=0)
             counts = Counts(
                 observed.size,
                 int(observed.sum()),
                 tuple(int((flag & observed).sum()) for flag in flags[1:]),
                 int(kept.sum()),
+                int(partial.sum()),
+                tuple(np.count_nonzero(lacks[:, partial], axis=1).tolist()),
+                self._count_below(reflectance, kept),
             )
             if self.counts is None:
                 self.plausible.add(reflectance, observed)
@@ -298,5 +319,12 @@ def make_cube(
             **how,
         },
         found=work.describe(),
-        notes=[*planned, *notes, *product.notes, *note_absent(product, work.flags)],
+        notes=[
+            *planned,
+            *notes,
+            *product.notes,
+            *note_absent(product, work.flags),
+            *note_offset(product.offset, counts.below, counts.valid),
+            *note_partial(counts.partial, counts.observed, counts.lacking, part.bands.names),
+        ],
     )

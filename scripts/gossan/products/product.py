@@ -32,7 +32,8 @@ class Product(ABC):
 
     Attributes: `product_id`; `spacecraft`; `sensor`; `collection`; `level`; `acquired` (ISO 8601,
     UTC); `sun_elevation_deg`; `synthetic` (written by gossan's simulator); `surface_reflectance`,
-    or else reflectance at the top of the atmosphere; `flags` that may be asked for, and
+    or else reflectance at the top of the atmosphere; `offset`, the reflectance that was added to
+    all numbers by what the metadata say (a negative one); `flags` that may be asked for, and
     `absent_flags`, those of them that are never set; `notes` on the reading; `grid`; `bands`.
     Where nothing is known, text is empty and the sun's elevation and `surface_reflectance` are
     None. Numbers of bands without wavelengths are not reflectance, but any. `path` is what it was
@@ -51,6 +52,7 @@ class Product(ABC):
     sun_elevation_deg: float | None
     synthetic: bool
     surface_reflectance: bool | None
+    offset: float = 0.0
     flags: tuple[str, ...] = FLAGS
     absent_flags: tuple[str, ...]
     notes: tuple[str, ...]

@@ -138,6 +138,7 @@ class Sentinel2Product(Product):
             )
         self._files = self._require_files(description, bands)
         self.calibrations = {band: description.calibrations[band] for band in bands}
+        self.offset = min(c.offset / c.quantification for c in self.calibrations.values())
         self.bands = band_table(self.spacecraft, bands, self._name)
         try:
             self.grid = self._common_grid(resolution_m)

@@ -12,7 +12,7 @@ from rasterio.features import geometry_mask
 from rasterio.windows import Window
 
 from gossan.errors import InputError, decoding
-from gossan.raster import BandTable, Grid
+from gossan.raster import BLOCK_BYTES, BandTable, Grid
 from gossan.vector_files import read_vector
 from gossan.vectors import EDGE_PIECES
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gossan.products.product import Product
 
 SMALLEST_PX = 8
+# Windows on a lattice of so many a side, of so many pixels, in which bands are first looked at.
+_LOOKS, _LOOK_PX = 3, 64
 # A centre that is asked for may lie this far (µm) from a band that is narrower.
 LEAST_REACH_UM = 0.06
 
@@ -104,6 +106,58 @@ def select_part(
     if polygon is not None:
         inside = _inside(shapes, part)
     return Subset(product, part, _table(product, positions), place, positions, inside)
+
+
+def without_empty_bands(part: Subset, named: bool) -> tuple[Subset, tuple[str, ...]]:
+    """The part without the bands that have no number in any of its pixels, and their names.
+
+    Such bands, all fill or all invalid by the product's own quality, would make every pixel
+    nodata. InputError where the bands were `named` by the user. A part without any number is left
+    as it is.
+    """
+    names = part.bands.names
+    empty = _find_empty(part)
+    if not empty or len(empty) == len(names):
+        return part, ()
+    if named:
+        raise InputError(
+            f"{part.product.product_id}: band {', '.join(empty)} has no valid number in this part "
+            "of the scene, so that every pixel would be nodata; leave it out of the bands"
+        )
+    return part.with_bands([name for name in names if name not in empty]), tuple(empty)
+
+
+def _find_empty(part: Subset) -> list[str]:
+    """Bands without a number; small windows clear nearly all before the whole is looked through."""
+    names = np.array(part.bands.names)
+    empty = np.ones(len(names), bool)
+    for window in (*_look_windows(part.grid), *_strips(part.grid, len(part.product.bands.names))):
+        empty[empty] = ~np.isfinite(part.read_reflectance(window)[empty]).any(axis=(1, 2))
+        if not empty.any():
+            break
+    return names[empty].tolist()
+
+
+def _look_windows(grid: Grid) -> list[Window]:
+    """Windows over the grid, the middle one first."""
+    spans = []
+    for side in (grid.height, grid.width):
+        size = min(side, _LOOK_PX)
+        spans.append([(place * (side - size) // (_LOOKS - 1), size) for place in range(_LOOKS)])
+    windows = [
+        Window(column, row, width, height) for row, height in spans[0] for column, width in spans[1]
+    ]
+    middle = windows.pop(len(windows) // 2)
+    return [middle, *windows]
+
+
+def _strips(grid: Grid, bands: int) -> list[Window]:
+    """Windows of full width that cover the grid."""
+    step = max(1, BLOCK_BYTES // (4 * grid.width * max(1, bands)))
+    return [
+        Window(0, row, grid.width, min(step, grid.height - row))
+        for row in range(0, grid.height, step)
+    ]
 
 
 def nearest_bands(

@@ -33,6 +33,7 @@ class Date:
     bands: BandTable = BANDS
     path: str = ""
     scaled_by: str = ""
+    offset: float = 0.0
 
     def read_reflectance(self, window):
         return self.values[(slice(None), *window.toslices())].copy()

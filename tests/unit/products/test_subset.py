@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from shapely.geometry import LineString, Polygon, box
 
 from gossan.errors import InputError
-from gossan.products.subset import nearest_bands, select_part
+from gossan.products.subset import nearest_bands, select_part, without_empty_bands
 from gossan.raster import BandTable, Grid
 
 WEST, NORTH, PIXEL = 500_000.0, 3_600_000.0, 30.0
@@ -212,3 +212,51 @@ def test_centres_without_a_band_are_told_and_two_bands_are_needed():
         nearest_bands(ASTER, (1.2,))
     with pytest.raises(InputError, match="bands a b have no wavelengths"):
         nearest_bands(BandTable(("a", "b")), (1.2,))
+
+
+def with_gaps(band: int, last: tuple[int, int] | None):
+    """The product, one band of which has a number in its `last` pixel only, or in none."""
+    numbers = NUMBERS.copy()
+    numbers[band] = np.nan
+    if last is not None:
+        numbers[(band, *last)] = 0.5
+    return SimpleNamespace(
+        product_id="PRODUCT",
+        path="",
+        grid=GRID,
+        bands=BANDS,
+        read_reflectance=lambda window: cut(numbers, window),
+    )
+
+
+def test_a_band_without_any_number_leaves_the_part():
+    part, empty = without_empty_bands(select_part(with_gaps(1, None)), named=False)
+    assert empty == ("3N",)
+    assert part.bands.names == ("1", "4")
+    np.testing.assert_array_equal(whole(part), NUMBERS[[0, 2]])
+
+
+def test_a_band_with_one_number_stays():
+    for place in ((49, 59), (0, 0), (13, 31)):
+        part, empty = without_empty_bands(select_part(with_gaps(0, place)), named=False)
+        assert (part.bands, empty) == (BANDS, ())
+
+
+def test_a_named_band_without_any_number_is_refused():
+    part = select_part(with_gaps(2, None), ["1", "4"])
+    with pytest.raises(InputError, match=r"PRODUCT: band 4 has no valid number in this part"):
+        without_empty_bands(part, named=True)
+
+
+def test_what_is_empty_depends_on_the_part_alone(tmp_path):
+    product = with_gaps(1, (49, 59))
+    part = select_part(product, window=(0, 0, 30, 30))
+    assert without_empty_bands(part, named=False)[1] == ("3N",)
+    nothing = SimpleNamespace(
+        product_id="PRODUCT",
+        path="",
+        grid=GRID,
+        bands=BANDS,
+        read_reflectance=lambda window: np.full((3, window.height, window.width), np.nan),
+    )
+    assert without_empty_bands(select_part(nothing), named=False)[1] == ()
