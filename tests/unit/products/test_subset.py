@@ -30,6 +30,7 @@ def cut(values: np.ndarray, window: Window) -> np.ndarray:
 
 PRODUCT = SimpleNamespace(
     product_id="PRODUCT",
+    path="",
     grid=GRID,
     bands=BANDS,
     read_reflectance=lambda window: cut(NUMBERS, window),
