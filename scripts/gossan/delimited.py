@@ -29,6 +29,14 @@ _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 _COLOUR = re.compile(r"\s*#[0-9A-Fa-f]{6}\s*([,;\t]|$)")
 
 
+MOST_LETTERS = 120
+"""Letters of a name or label at most."""
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+# Persian and Indian scripts are written with them.
+_JOINERS = "\u200c\u200d"
+_MARKUP = re.compile(r"<[A-Za-z/!?]|&#?\w+;")
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows of a table, each a text by column, with the lines of the file that they end on."""
@@ -45,6 +53,24 @@ def plain_text(text: object) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).translate(_UNSEEN)
     return " ".join(text.split())
+
+
+def label_fault(text: str) -> str:
+    """What a name or label holds that none needs, or "": it goes into styles, tables and pages.
+
+    Markup and signs that no line shows break or deceive what shows them, and a spreadsheet runs
+    what begins as a formula.
+    """
+    if len(text) > MOST_LETTERS:
+        return f"is {len(text)} letters long; use {MOST_LETTERS} at most"
+    hidden = [letter for letter in text if unicodedata.category(letter) in _HIDDEN]
+    if any(letter not in _JOINERS for letter in hidden):
+        return "holds a control character or a sign that turns the direction of writing"
+    if _MARKUP.search(text):
+        return "holds markup; write words"
+    if text[:1] in ("=", "+", "-", "@"):
+        return f"begins with {text[0]}, as formulas and flags do; begin with a letter or digit"
+    return ""
 
 
 def read_text(path: str | Path) -> str:

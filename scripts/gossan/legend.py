@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from gossan.delimited import read_delimited
+from gossan.delimited import label_fault, read_delimited
 from gossan.errors import InputError
 from gossan.files import staged, write_text
 
@@ -89,6 +89,9 @@ def _parse_class(row: dict[str, str], where: str) -> MapClass:
         )
     if not text["name"]:
         raise InputError(f"{where}: name is empty; name the class")
+    for key in ("name", "label", "kind"):
+        if fault := label_fault(text.get(key, "")):
+            raise InputError(f"{where}: {key} {text[key][:40]!r} {fault}")
     if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text["colour"]):
         raise InputError(f"{where}: colour {text['colour']!r} is not of the form #RRGGBB")
     group = text.get("group", "")

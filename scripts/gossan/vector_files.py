@@ -12,12 +12,13 @@ import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.etree.ElementTree import ParseError
 
+from gossan.delimited import plain_text
 from gossan.errors import InputError
 from gossan.files import DAMAGED_ARCHIVE
 from gossan.paths import is_companion, split_layer
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 ARCHIVES = (".zip", ".kmz")
 # An archive of layers is unpacked while it is read.
 MOST_MEMBERS, MOST_BYTES = 1000, 2 << 30
+# Degrees; longitudes may count from 0 to 360, and roundings lie beyond the poles.
+MOST_LONGITUDE, MOST_LATITUDE = 360.0, 90.001
 _GEOJSON_TYPES = {
     "FeatureCollection",
     "Feature",
@@ -59,11 +62,12 @@ def read_vector(
 
     `what` says in messages what the features are due to be. The layer is the one that the path
     names (`file.gpkg|layername=final`), else `layer`, else the only one that holds geometries.
-    Without `geometry` only attributes are read. A .zip or .kmz is read as the files in it.
+    Without `geometry` only attributes are read. A .zip or .kmz is read as the files in it. Names
+    and texts of attributes come as of `plain_text`.
 
     Raises InputError for a missing or unreadable file, for another format, for content that points
-    to other files or to the network, for a layer that the file lacks, and for several layers of
-    which none is named.
+    to other files or to the network, for a layer that the file lacks, for several layers of
+    which none is named, and for coordinates that are told as degrees and are none.
     """
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
@@ -87,7 +91,52 @@ def read_vector(
             raise InputError(
                 f"{path}: not a vector file that can be read; give {what} ({_formats()})"
             ) from error
+    features = _with_plain_texts(features, part)
+    if geometry:
+        _require_degrees(features, path)
     return features, found if several or named else ""
+
+
+def _with_plain_texts(features: "geopandas.GeoDataFrame", part: Path) -> "geopandas.GeoDataFrame":
+    """Features whose attributes and texts look alike only if they are alike."""
+    # GDAL takes a Shapefile that does not tell its encoding for Latin-1.
+    untold = part.suffix.lower() == ".shp" and not any(
+        part.with_suffix(ending).exists() for ending in (".cpg", ".CPG")
+    )
+
+    def told(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if untold and not value.isascii():
+            with suppress(UnicodeError):  # then it is Latin-1
+                value = value.encode("latin-1").decode("utf-8")
+        return plain_text(value)
+
+    features = features.rename(columns=told)
+    for name in features.columns:
+        if name != "geometry" and any(isinstance(value, str) for value in features[name]):
+            features[name] = features[name].map(told)
+    return features
+
+
+def _require_degrees(features: "geopandas.GeoDataFrame", path: str | Path) -> None:
+    """Refuse coordinates in a system of degrees that are beyond the globe."""
+    crs = getattr(features, "crs", None)
+    if crs is None or not crs.is_geographic or features.empty:
+        return
+    west, south, east, north = features.total_bounds
+    if max(-west, east) <= MOST_LONGITUDE and max(-south, north) <= MOST_LATITUDE:
+        return
+    swapped = max(-south, north) <= MOST_LONGITUDE and max(-west, east) <= MOST_LATITUDE
+    why = (
+        "latitude stands first; exchange the two"
+        if swapped
+        else "assign the coordinate system that they are in (GeoJSON that names none is in degrees)"
+    )
+    raise InputError(
+        f"{path}: its coordinates, {west:g} to {east:g} and {south:g} to {north:g}, are no "
+        f"longitudes and latitudes, which {crs.name} has; {why}"
+    )
 
 
 def _formats() -> str:

@@ -203,3 +203,37 @@ def test_the_group_of_a_row_is_kept_filled_in_and_checked():
     assert [item.group for item in merged] == ["2um", "1um", "2um"]
     _, faults = merge_classes(known, [{"name": "a", "group": "swir"}])
     assert faults == ["a: group 'swir' is not known; write 1um (iron), 2um (OH, CO3) or nothing"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<b>pyrite</b>", "holds markup"),
+        ("a &lt;b", "holds markup"),
+        ("=cmd|'/c calc'!A1", "begins with =, as formulas"),
+        ("+1", "begins with +"),
+        ("-a", "begins with -"),
+        ("@SUM(A1)", "begins with @"),
+        ("pyrite\u202eetirap", "turns the direction"),
+        ("py\x1brite", "control character"),
+        ("a" * 100_000, "is 100000 letters long; use 120"),
+    ],
+)
+@pytest.mark.parametrize("column", ["name", "label"])
+def test_what_no_label_needs_is_refused_at_the_door(tmp_path, column, text, message):
+    cells = {"name": "a", "label": "A", column: '"' + text + '"'}
+    path = write_table(
+        tmp_path, f"code,name,label,colour\n1,{cells['name']},{cells['label']},#123456\n"
+    )
+    with pytest.raises(InputError) as caught:
+        read_classes(path)
+    assert f"line 2: {column} " in str(caught.value)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_labels_of_any_script_are_fine(tmp_path):
+    labels = ["Filito São João", "کانی\u200cها", "Sand & gravel < 2 mm", "d'or {x} 100 %"]
+    rows = "".join(f"{n},m{n},{text},#12345{n}\n" for n, text in enumerate(labels, start=1))
+    found = read_classes(write_table(tmp_path, f"code,name,label,colour\n{rows}"))
+    assert [item.label for item in found] == labels

@@ -9,13 +9,14 @@ import numpy as np
 
 from gossan.accuracy.blocks import SpatialBlocks
 from gossan.accuracy.truth import Truth
+from gossan.delimited import plain_text
 from gossan.errors import InputError
 from gossan.forests.plans import SHARES
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import Grid, iter_blocks
 from gossan.sampling import pixel_priorities, smallest_of_each
 from gossan.tables import read_table
-from gossan.vector_files import read_vector
+from gossan.vector_files import MOST_LONGITUDE, read_vector
 
 SPLITS = ("train", "test")
 
@@ -94,6 +95,7 @@ def read_samples(
 
 
 def _read_points(path: Path, grid: Grid, classes: Sequence[MapClass], label: str) -> Samples:
+    label = plain_text(label)
     x, y, labels, splits = (
         _read_csv(path, label) if path.suffix.lower() == ".csv" else _read_vector(path, grid, label)
     )
@@ -136,7 +138,16 @@ def _read_points(path: Path, grid: Grid, classes: Sequence[MapClass], label: str
         notes.append(f"{path.name}: {disputed.sum()} pixels hold points of two classes; left out")
     first = first[~disputed]
     if not len(first):
-        raise InputError(f"{path}: no labelled point lies on the cube; check both places")
+        as_degrees = grid.crs is not None and not grid.crs.is_geographic
+        as_degrees = as_degrees and max(abs(x).max(), abs(y).max()) <= MOST_LONGITUDE
+        raise InputError(
+            f"{path}: no labelled point lies on the cube; "
+            + (
+                f"x and y look like degrees, and are due in the cube's {grid.crs}"
+                if as_degrees
+                else "check both places"
+            )
+        )
     return Samples(rows, columns, codes, is_test).take(first, *notes)
 
 
@@ -258,7 +269,7 @@ def _read_csv(path: Path, label: str) -> tuple[np.ndarray, np.ndarray, list[str]
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: a coordinate is no number ({error}); correct it") from error
     splits = [row["split"] for row in rows] if "split" in rows[0] else ["train"] * len(rows)
-    return x, y, [(row[label] or "").strip() for row in rows], splits
+    return x, y, [row[label] for row in rows], splits
 
 
 def _read_vector(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gossan.delimited import UTF_16, Table, decode, header_of, read_delimited
+from gossan.delimited import UTF_16, Table, decode, header_of, label_fault, read_delimited
 from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.library import absorptions
@@ -677,6 +677,9 @@ def read_csv(path: Path) -> list[Spectrum]:
     names = [name for name in table.columns if name != column and not BAND_COLUMN.match(name)]
     if not names:
         raise InputError(f"{path}: no column of reflectance beside {column}; add one")
+    for name in names:
+        if fault := label_fault(name):
+            raise InputError(f"{path}: the column {name[:40]!r} {fault}")
     wavelength = to_micrometres(_csv_column(table, column), unit, f"{path}: column {column!r}")
     return [
         _make_spectrum(

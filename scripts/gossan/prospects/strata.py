@@ -32,6 +32,7 @@ from rasterio.windows import transform as window_transform
 
 from gossan.accuracy.blocks import SpatialBlocks, require_least
 from gossan.accuracy.truth import open_truth
+from gossan.delimited import label_fault
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.raster import (
@@ -299,6 +300,9 @@ def read_mines(path: str | Path, grid: Grid) -> list[Mine]:
     if NAME_ATTRIBUTE in features.columns:
         own = [str(name).strip() for name in features[NAME_ATTRIBUTE].fillna("")]
         names = [name or mineral for name, mineral in zip(own, minerals, strict=True)]
+    for name in names:
+        if fault := label_fault(name):
+            raise InputError(f"{path}: the name {name[:40]!r} of a mine {fault}")
     extent = shapely.box(*grid.bounds)
     mines = []
     for name, mineral, shape in zip(names, minerals, features.geometry, strict=True):
