@@ -17,8 +17,9 @@ from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from gossan.accuracy.blocks import Bootstrap, estimate
-from gossan.accuracy.scores import score_confusion
+from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.intervals import Kind, estimate
+from gossan.accuracy.scores import score_confusion, weigh_blocks
 from gossan.accuracy.truth import NO_TRUTH, Truth, open_truth
 from gossan.errors import InputError
 from gossan.files import write_json
@@ -106,9 +107,13 @@ def _blocked_scores(
     counts = count_test(ground, test, classes)
     point = score_confusion(counts.sum(axis=0))
     draws = score_confusion(options.bootstrap.resample(counts))
+    weights = weigh_blocks(counts)
     told = {}
     for name in ("kappa", "macro_f1"):
-        value = estimate(float(getattr(point, name)), getattr(draws, name), len(counts))
+        kind = Kind.AGREEMENT if name == "kappa" else Kind.SHARE
+        value = estimate(
+            float(getattr(point, name)), getattr(draws, name), getattr(weights, name), kind
+        )
         told[f"blocked_{name}"] = value["value"]
         told |= {f"blocked_{name}_{end}": value[end] for end in ("low", "high")}
     return told | {

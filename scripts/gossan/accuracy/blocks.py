@@ -1,9 +1,9 @@
-"""Spatial blocks: where a pixel's block is, bootstraps of whole blocks, and their intervals.
+"""Spatial blocks: where a pixel's block is, and bootstraps of whole blocks.
 
 Neighbouring pixels are alike, so they are no independent tests. Every interval of this program
-therefore redraws whole square blocks of the scene (Efron 1979, Annals of Statistics 7, 1-26;
-blocks as in Hall 1985, Stochastic Processes and their Applications 20, 231-246), and it does so
-here and nowhere else.
+(`intervals`) therefore redraws whole square blocks of the scene (Efron 1979, Annals of Statistics
+7, 1-26; blocks as in Hall 1985, Stochastic Processes and their Applications 20, 231-246), and it
+does so here and nowhere else.
 """
 
 from collections.abc import Iterator
@@ -17,17 +17,8 @@ from gossan.errors import InputError
 MINIMUM_BLOCKS = 5
 """Fewest spatial blocks that a value must rest on before an interval is stated.
 
-Resampling fewer blocks repeats the same few numbers, and the interval looks far too narrow.
+The spread among fewer blocks says too little of that among all.
 """
-
-PERCENTILES = (2.5, 97.5)
-"""The ends of an interval among the bootstrap samples: 95 % lie between them."""
-
-INTERVAL_RULE = (
-    "2.5th to 97.5th percentile of a bootstrap that redraws whole spatial blocks; null where fewer "
-    "than five blocks carry the value. Undefined values are null."
-)
-"""How an interval is to be read; written into every record."""
 
 KEPT_DRAWS = 16_000_000
 """Draws up to this many are kept, because one scene's maps all need the same: 32 MB of them."""
@@ -202,36 +193,6 @@ def _draw(n: int, replicates: int, seed: int) -> Iterator[tuple[int, np.ndarray]
     for start in range(0, replicates, step):
         size = min(step, replicates - start)
         yield start, generator.multinomial(n, np.full(n, 1 / n), size=size)
-
-
-# ---- the interval ----------------------------------------------------------------------------
-
-
-def interval(samples: np.ndarray, carried_by: int | np.ndarray) -> np.ndarray:
-    """The 95 % interval of values from their bootstrap samples: low and high, (2, ...) float64.
-
-    `samples` (replicates, ...) may hold NaN or infinity where a sample leaves a value undefined;
-    these are left out. `carried_by`, one number or (...), is how many spatial blocks each value
-    rests on. NaN where fewer than MINIMUM_BLOCKS do, or where no sample defines the value.
-    """
-    samples = np.asarray(samples, np.float64)
-    carried = np.broadcast_to(carried_by, samples.shape[1:])
-    ends = np.full((2, *samples.shape[1:]), np.nan)
-    for place in np.ndindex(samples.shape[1:]):
-        defined = samples[(slice(None), *place)]
-        defined = defined[np.isfinite(defined)]
-        if carried[place] >= MINIMUM_BLOCKS and len(defined):
-            ends[(slice(None), *place)] = np.percentile(defined, PERCENTILES)
-    return ends
-
-
-def estimate(value: float, samples: np.ndarray, carried_by: int) -> dict[str, float | None]:
-    """One value with its interval, as records hold it: `value`, `low` and `high`.
-
-    `samples` (replicates,) and `carried_by` as for `interval`. None where undefined.
-    """
-    low, high = interval(samples, carried_by)
-    return {"value": rounded(value), "low": rounded(low), "high": rounded(high)}
 
 
 def rounded(value: float) -> float | None:

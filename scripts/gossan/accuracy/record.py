@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gossan.accuracy.blocks import INTERVAL_RULE, Bootstrap
+from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.intervals import INTERVAL_RULE
 from gossan.accuracy.scores import assess_blocks
 from gossan.legend import MapClass
 
@@ -33,8 +34,9 @@ RULES: Mapping[str, str] = {
     "interval": INTERVAL_RULE,
     "stratified": (
         "Area-weighted estimators and standard errors of Olofsson et al. (2014); the population "
-        "is the clear map pixels that have ground truth. A standard error of 0 means that no "
-        "sampled pixel disagreed, not that none does."
+        "is the clear map pixels that have ground truth. 95 % t intervals on the logit scale. A "
+        "standard error of 0 means that no sampled pixel disagreed, not that none does: there the "
+        "interval is that of exact (Clopper-Pearson) limits."
     ),
 }
 """How the numbers of a record are to be read; written into each record."""

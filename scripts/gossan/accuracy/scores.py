@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gossan.accuracy.blocks import MINIMUM_BLOCKS, BlockWindow, estimate, resample, rounded
+from gossan.accuracy.blocks import MINIMUM_BLOCKS, BlockWindow, resample, rounded
+from gossan.accuracy.intervals import Kind, estimate, from_error, within
 from gossan.sampling import smallest_of_each
 
 EXCLUDED = -1
 """Index of a pixel that is not tested."""
-
-Z_95 = 1.959963984540054
 
 
 def encode_classes(values: np.ndarray, codes: Sequence[int], excluded: np.ndarray) -> np.ndarray:
@@ -105,6 +104,49 @@ def score_confusion(confusion: np.ndarray) -> Scores:
     )
 
 
+@dataclass(frozen=True)
+class BlockWeights:
+    """What each block weighs in the scores of n blocks: the pixels of their denominators.
+
+    `overall`, `kappa` and `macro_f1` (n,); `precision`, `recall` and `f1` (n, K). `fewest` is how
+    many blocks hold the class of the truth that the fewest hold; where they are too few for an
+    interval, no block weighs anything in `macro_f1`, because a sample without them is a mean over
+    other classes.
+    """
+
+    overall: np.ndarray
+    kappa: np.ndarray
+    macro_f1: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    fewest: int
+
+
+def weigh_blocks(blocks: np.ndarray) -> BlockWeights:
+    """The weights of confusion counts (n, K, K) per block in the scores of their sum.
+
+    Kappa is 1 - disagreement / disagreement by chance, so a pixel of a class counts for as much as
+    chance would get it wrong. Each class of the truth counts alike in macro-F1.
+    """
+    blocks = np.asarray(blocks, np.float64)
+    in_truth, in_map = blocks.sum(axis=2), blocks.sum(axis=1)
+    either = in_truth + in_map
+    of_chance = _ratio(in_map.sum(axis=0), blocks.sum())
+    present = in_truth.any(axis=0)
+    fewest = int((in_truth > 0).sum(axis=0)[present].min(initial=len(blocks)))
+    shares = either[:, present] / either[:, present].sum(axis=0)
+    return BlockWeights(
+        overall=in_truth.sum(axis=1),
+        kappa=(in_truth * (1 - np.nan_to_num(of_chance))).sum(axis=1),
+        macro_f1=shares.sum(axis=1) * (fewest >= MINIMUM_BLOCKS),
+        precision=in_map,
+        recall=in_truth,
+        f1=either,
+        fewest=fewest,
+    )
+
+
 def assess_blocks(
     blocks: np.ndarray,
     labels: Sequence[dict],
@@ -117,7 +159,7 @@ def assess_blocks(
     `blocks` (n, K, K) are counts per spatial block, `labels` K dictionaries that identify the
     classes and are repeated in the answer. `column_weights` (K,) weighs the pixels of each map
     class, for a sample that was stratified by map class. Undefined values and intervals
-    (`blocks.interval`) are None; macro-F1 rests on the blocks of the class of the truth that
+    (`intervals.interval`) are None; macro-F1 rests on the blocks of the class of the truth that
     has the fewest. Blocks without pixels are dropped.
     """
     classes = len(labels)
@@ -127,35 +169,30 @@ def assess_blocks(
     spread = None
     if len(blocks) >= MINIMUM_BLOCKS:
         spread = score_confusion(resample(blocks, replicates, seed) * weights)
-    row_blocks = (blocks.sum(axis=2) > 0).sum(axis=0)
-    column_blocks = (blocks.sum(axis=1) > 0).sum(axis=0)
-    either_blocks = ((blocks.sum(axis=2) + blocks.sum(axis=1)) > 0).sum(axis=0)
-    # A sample without a block of some class is a mean over the others: with few such blocks the
-    # spread would be that of different means.
-    fewest = row_blocks[row_blocks > 0].min(initial=len(blocks))
+    weighed = weigh_blocks(blocks * weights)
 
-    def value(name: str, carried_by: int, place: int | None = None) -> dict:
+    def value(name: str, place: int | None = None, n_blocks: int | None = None) -> dict:
         pick = (lambda array: array) if place is None else (lambda array: array[..., place])
         samples = np.empty(0) if spread is None else pick(getattr(spread, name))
-        return {
-            **estimate(pick(getattr(point, name)), samples, carried_by),
-            "n_blocks": int(carried_by),
-        }
+        own = pick(getattr(weighed, name))
+        kind = Kind.AGREEMENT if name == "kappa" else Kind.SHARE
+        told = estimate(pick(getattr(point, name)), samples, own, kind)
+        return {**told, "n_blocks": int((own > 0).sum()) if n_blocks is None else n_blocks}
 
     return {
         "n": int(blocks.sum()),
         "n_blocks": len(blocks),
-        "overall_accuracy": value("overall", len(blocks)),
-        "kappa": value("kappa", len(blocks)),
-        "macro_f1": value("macro_f1", fewest),
+        "overall_accuracy": value("overall"),
+        "kappa": value("kappa", n_blocks=len(blocks)),
+        "macro_f1": value("macro_f1", n_blocks=weighed.fewest),
         "classes": [
             {
                 **label,
                 "n_reference": int(blocks[:, place, :].sum()),
                 "n_map": int(blocks[:, :, place].sum()),
-                "precision": value("precision", column_blocks[place], place),
-                "recall": value("recall", row_blocks[place], place),
-                "f1": value("f1", either_blocks[place], place),
+                "precision": value("precision", place),
+                "recall": value("recall", place),
+                "f1": value("f1", place),
             }
             for place, label in enumerate(labels)
         ],
@@ -167,6 +204,8 @@ class StratifiedEstimates:
     """Area-weighted accuracies and class areas with their standard errors; NaN = undefined.
 
     `users`, `producers` and `areas`, and their standard errors, have one value per class.
+    `sampled` and `of_truth` count the sampled pixels by class of the map and of the truth; `trials`
+    is how many of equal weight all of them are worth.
     """
 
     overall: float
@@ -177,6 +216,9 @@ class StratifiedEstimates:
     producers_se: np.ndarray
     areas: np.ndarray
     areas_se: np.ndarray
+    sampled: np.ndarray
+    of_truth: np.ndarray
+    trials: float
 
 
 def estimate_stratified(sample: np.ndarray, mapped_areas: np.ndarray) -> StratifiedEstimates:
@@ -217,6 +259,9 @@ def estimate_stratified(sample: np.ndarray, mapped_areas: np.ndarray) -> Stratif
         producers_se=np.sqrt(producers_variance),
         areas=area_share * mapped.sum(),
         areas_se=np.sqrt(area_variance) * mapped.sum(),
+        sampled=sampled,
+        of_truth=by_map.sum(axis=0),
+        trials=float(1 / _ratio(weight**2, sampled)[covered].sum()) if covered.any() else 0.0,
     )
 
 
@@ -282,40 +327,47 @@ def describe_stratified(
 
     `estimates` are in pixels; `mapped_pixels` and `sampled` (K,) count the population and the
     sample of each map class. Areas in square kilometres are None without `pixel_area_m2`
-    (a geographic coordinate system). Intervals are value ± 1.96 standard errors.
+    (a geographic coordinate system). Intervals are those of `intervals.from_error`; an area in
+    which nothing disagreed may be off by what so small a sample can miss.
     """
     population = int(np.sum(mapped_pixels))
     to_km2 = None if pixel_area_m2 is None else pixel_area_m2 / 1e6
 
-    def with_error(value: float, error: float, upper: float | None = 1.0) -> dict:
-        low, high = value - Z_95 * error, value + Z_95 * error
-        return {
-            "value": rounded(value),
-            "standard_error": rounded(error),
-            "low": rounded(max(low, 0.0) if np.isfinite(low) else low),
-            "high": rounded(min(high, upper) if upper is not None and np.isfinite(high) else high),
-        }
+    def told(value: float, error: float, ends: Iterable[float], unit: float = 1.0) -> dict:
+        keys, numbers = ("value", "standard_error", "low", "high"), (value, error, *ends)
+        return {key: rounded(number * unit) for key, number in zip(keys, numbers, strict=True)}
+
+    def share(value: float, error: float, trials: float) -> dict:
+        return told(value, error, from_error(value, error, trials))
 
     def classes() -> Iterable[dict]:
         for place, label in enumerate(labels):
-            area, error = estimates.areas[place], estimates.areas_se[place]
+            area = estimates.areas[place] / population
+            error = estimates.areas_se[place] / population
+            ends = from_error(area, error, estimates.trials)
+            if error == 0:
+                ends = within(area, estimates.trials)
             yield {
                 **label,
                 "mapped_pixels": int(mapped_pixels[place]),
                 "sampled_pixels": int(sampled[place]),
-                "users_accuracy": with_error(estimates.users[place], estimates.users_se[place]),
-                "producers_accuracy": with_error(
-                    estimates.producers[place], estimates.producers_se[place]
+                "users_accuracy": share(
+                    estimates.users[place], estimates.users_se[place], estimates.sampled[place]
                 ),
-                "area_share": with_error(area / population, error / population),
+                "producers_accuracy": share(
+                    estimates.producers[place],
+                    estimates.producers_se[place],
+                    estimates.of_truth[place],
+                ),
+                "area_share": told(area, error, ends),
                 "area_km2": None
                 if to_km2 is None
-                else with_error(area * to_km2, error * to_km2, None),
+                else told(area, error, ends, population * to_km2),
             }
 
     return {
         "population_pixels": population,
-        "overall_accuracy": with_error(estimates.overall, estimates.overall_se),
+        "overall_accuracy": share(estimates.overall, estimates.overall_se, estimates.trials),
         "classes": list(classes()),
     }
 

@@ -7,7 +7,8 @@ zone has a higher value than one of the rest, ties counting half (Hanley and McN
 
 import numpy as np
 
-from gossan.accuracy.blocks import MINIMUM_BLOCKS, interval, resample
+from gossan.accuracy.blocks import MINIMUM_BLOCKS, resample
+from gossan.accuracy.intervals import effective_blocks, interval
 
 
 def rank_area(zone: np.ndarray, rest: np.ndarray) -> np.ndarray:
@@ -25,18 +26,19 @@ def rank_area(zone: np.ndarray, rest: np.ndarray) -> np.ndarray:
 def rank_interval(
     zone: np.ndarray, rest: np.ndarray, area: float, replicates: int, seed: int
 ) -> tuple[float, float]:
-    """95 % interval of `area` by a bootstrap of whole spatial blocks.
+    """95 % interval of `area` (`intervals.interval`), by a bootstrap of whole spatial blocks.
 
     `zone` and `rest` (blocks, values) are counts per block in coarse steps of value; the small
-    amount by which the steps change the area is taken out of the interval. (NaN, NaN) where fewer
-    than MINIMUM_BLOCKS blocks hold pixels of the zone, or of the rest.
+    amount by which the steps change the area is taken out of the samples. It rests on the zone or
+    the rest, whichever has fewer blocks. (NaN, NaN) where fewer than MINIMUM_BLOCKS blocks hold
+    pixels of the zone, or of the rest.
     """
     used = (zone.sum(axis=1) + rest.sum(axis=1)) > 0
     zone, rest = zone[used], rest[used]
-    carried_by = min(int((side.sum(axis=1) > 0).sum()) for side in (zone, rest))
-    if carried_by < MINIMUM_BLOCKS:
+    sides = [np.asarray(side.sum(axis=1), np.float64) for side in (zone, rest)]
+    if min((side > 0).sum() for side in sides) < MINIMUM_BLOCKS:
         return np.nan, np.nan
     samples = rank_area(resample(zone, replicates, seed), resample(rest, replicates, seed))
-    samples = samples - rank_area(zone.sum(axis=0), rest.sum(axis=0)) + area
-    low, high = np.clip(interval(samples, carried_by), 0, 1)
+    samples = np.clip(samples - rank_area(zone.sum(axis=0), rest.sum(axis=0)) + area, 0, 1)
+    low, high = interval(area, samples, min(sides, key=lambda side: float(effective_blocks(side))))
     return float(low), float(high)

@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.accuracy.blocks import Bootstrap, gather, interval, require_least, resample
+from gossan.accuracy.blocks import (
+    MINIMUM_BLOCKS,
+    Bootstrap,
+    gather,
+    require_least,
+    resample,
+)
+from gossan.accuracy.intervals import interval
 from gossan.accuracy.record import TruthSource, class_labels, make_record
 from gossan.accuracy.scores import EXCLUDED, count_pixels, encode_classes
 from gossan.accuracy.truth import CONFLICT, NO_TRUTH, Truth
@@ -379,7 +386,7 @@ def rate(
 
     One mineral against all the rest. What was not measured is not scored: rows without any score
     are left out, and a mineral is unrated where it has no limit or none of its pixels was measured.
-    Intervals are those of `gossan.accuracy.blocks`. Macro-F1 is the plain mean over the minerals
+    Intervals are those of `gossan.accuracy.intervals`. Macro-F1 is the plain mean over the minerals
     that the truth has, undefined where one of them is unrated; it rests on the blocks of the
     mineral that has the fewest.
     """
@@ -400,19 +407,16 @@ def rate(
     )
     value = _rates(counts.sum(axis=0))
     drawn = _rates(np.moveaxis(resample(counts, replicates, seed), 1, 0))
-    there = (counts[:, 2] > 0).sum(axis=0)
+    there = counts[:, 2].any(axis=0)
+    either = counts[:, 1] + counts[:, 2]
     # A sample without a block of some mineral is a mean over the others: with few such blocks the
     # spread would be that of different means.
-    fewest = there[there > 0].min(initial=len(counts))
-    carried = (
-        (counts[:, 1] > 0).sum(axis=0),
-        there,
-        ((counts[:, 1] + counts[:, 2]) > 0).sum(axis=0),
-        fewest,
-    )
+    fewest = (counts[:, 2] > 0).sum(axis=0)[there].min(initial=len(counts))
+    all_alike = (either[:, there] / either[:, there].sum(axis=0)).sum(axis=1)
+    weights = (counts[:, 1], counts[:, 2], either, all_alike * (fewest >= MINIMUM_BLOCKS))
     *rates, macro = (
-        np.concatenate([own[None], interval(samples, blocks)])
-        for own, samples, blocks in zip(value, drawn, carried, strict=True)
+        np.concatenate([np.asarray(own)[None], interval(own, samples, weighed)])
+        for own, samples, weighed in zip(value, drawn, weights, strict=True)
     )
     for own in rates:
         own[:, unrated] = np.nan

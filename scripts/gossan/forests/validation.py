@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gossan.accuracy.blocks import estimate
+from gossan.accuracy.intervals import Kind, estimate
 from gossan.accuracy.record import RULES as MAP_RULES
 from gossan.accuracy.record import TruthSource, class_labels, make_record
-from gossan.accuracy.scores import count_pixels, encode_classes, score_confusion
+from gossan.accuracy.scores import count_pixels, encode_classes, score_confusion, weigh_blocks
 from gossan.forests.choice import INNER_POINTS, INNER_TREES, Answer, choose_plans, teach
 from gossan.forests.exercises import (
     BLOCKED,
@@ -210,7 +210,7 @@ def compare_tests(
     """One row per test: scores with intervals, and the gain over the protocol's first plan.
 
     The gain's interval redraws the same blocks for both (a paired bootstrap); "" where none
-    can be stated (`blocks.interval`). `plans` are those of the folds.
+    can be stated (`intervals.interval`). `plans` are those of the folds.
     """
     rows = []
     for test in tests:
@@ -219,25 +219,27 @@ def compare_tests(
         counts = [count_test(ground, item, classes) for item in (test, first)]
         points = [score_confusion(part.sum(axis=0)) for part in counts]
         draws = [score_confusion(options.bootstrap.resample(part)) for part in counts]
-        blocks = len(counts[0])
-        of_class = (counts[0].sum(axis=2) > 0).sum(axis=0)
-        # As in assess_blocks, macro-F1 rests on the blocks of the class that has the fewest.
-        carried = {"macro_f1": int(of_class[of_class > 0].min())}
+        weights = weigh_blocks(counts[0])
         row: dict[str, object] = {
             "protocol": test.protocol,
             "plan": test.name,
             "plans": " ".join(plan.name for plan in test.plans),
             "n": int(counts[0].sum()),
-            "n_blocks": blocks,
+            "n_blocks": len(counts[0]),
             "n_train": round(float(np.mean(test.trained)), 1),
         }
         fields = zip(SCORES, ("overall", "kappa", "macro_f1"), strict=True)
         for name, field in fields:
             own, base = (float(getattr(point, field)) for point in points)
             spread = getattr(draws[0], field)
-            gain = spread - getattr(draws[1], field)
-            for title, value, values in ((name, own, spread), (f"gain_{name}", own - base, gain)):
-                told = estimate(value, values, carried.get(name, blocks))
+            # The first plan has no gain over itself, so none that could be uncertain.
+            gain = np.empty(0) if test is first else spread - getattr(draws[1], field)
+            kind = Kind.AGREEMENT if field == "kappa" else Kind.SHARE
+            for title, value, values, scale in (
+                (name, own, spread, kind),
+                (f"gain_{name}", own - base, gain, Kind.DIFFERENCE),
+            ):
+                told = estimate(value, values, getattr(weights, field), scale)
                 for end, number in zip(("", "_low", "_high"), told.values(), strict=True):
                     row[f"{title}{end}"] = "" if number is None else number
         rows.append(row)

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from gossan.accuracy.blocks import INTERVAL_RULE, Bootstrap
+from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.intervals import INTERVAL_RULE
 from gossan.accuracy.record import TruthSource, make_record
 from gossan.accuracy.scores import count_pixels, score_confusion
 from gossan.errors import InputError

@@ -437,8 +437,10 @@ def reading_notes(record: Mapping) -> list[str]:
     if has_intervals(record):
         notes.append(
             "Intervals: the tested pixels are cut into square blocks, whole blocks are drawn "
-            f"again with replacement {record['bootstrap']:,} times, and the interval holds the "
-            "middle 95 % of the results. Blocks are drawn because neighbouring pixels are alike. "
+            f"again with replacement {record['bootstrap']:,} times, and the interval is a 95 % t "
+            "interval on the logit scale with the spread of the results, the wider the fewer the "
+            "blocks. Where nothing disagreed it holds what so few blocks can miss. Blocks are "
+            "drawn because neighbouring pixels are alike. "
             f"A value that rests on fewer than {MINIMUM_BLOCKS} blocks has no interval."
         )
     if record["stratified"]:

@@ -95,15 +95,10 @@ def claims_row(scene: TargetScene, sites: str) -> Mapping[str, str] | None:
 
 
 def _interval(row: Mapping[str, str], name: str) -> str:
-    if _without_width(row, name):
+    if not row.get(f"{name}_low"):
         return ""
     low, high = (100 * float(row[f"{name}_{end}"]) for end in ("low", "high"))
     return f", 95 % interval {low:.1f} to {high:.1f}"
-
-
-def _without_width(row: Mapping[str, str], name: str) -> bool:
-    """Whether an interval is not known, or says nothing, as all sites agree in every sample."""
-    return not row.get(f"{name}_low") or row[f"{name}_low"] == row[f"{name}_high"]
 
 
 def _context(scene: TargetScene, claims_note: str) -> dict:
@@ -125,8 +120,8 @@ def _context(scene: TargetScene, claims_note: str) -> dict:
                 "potential": row["potential"],
                 "area": percent(row["area_share"]),
                 "found": f"{int(row['found']):,} of {int(row['n']):,}",
-                "share": _site_value(row, "share"),
-                "ratio": _site_value(row, "ratio"),
+                "share": value_of(row, "share"),
+                "ratio": value_of(row, "ratio"),
                 "touching": percent(row["touching_share"]),
             }
             for row in scene.overlay
@@ -160,11 +155,6 @@ def _cards(scene: TargetScene) -> list[dict]:
     note = f"n = {int(row['n']):,}, on {float(row['area_share']):.1%} of the area"
     share = percent(row["share"])
     return [{"name": "Claims on medium or high potential", "text": share, "note": note}]
-
-
-def _site_value(row: Mapping[str, str], name: str) -> dict[str, float | None]:
-    value = value_of(row, name)
-    return {**value, "low": None, "high": None} if _without_width(row, name) else value
 
 
 def describe_curves(curves: Sequence[Mapping]) -> str:

@@ -15,7 +15,8 @@ from rasterio.windows import Window
 from rasterio.windows import bounds as window_bounds
 from rasterio.windows import transform as window_transform
 
-from gossan.accuracy.blocks import MINIMUM_BLOCKS, Bootstrap, block_cells, gather, interval
+from gossan.accuracy.blocks import MINIMUM_BLOCKS, Bootstrap, block_cells, gather
+from gossan.accuracy.intervals import interval
 from gossan.errors import InputError
 from gossan.legend import NODATA
 from gossan.prospects.potential import HIGH, MEDIUM, POTENTIAL
@@ -244,7 +245,7 @@ def resample_means(
     if len(sums) < MINIMUM_BLOCKS:
         return None
     samples = bootstrap.resample(sums)
-    low, high = interval(samples[:, :-1] / samples[:, -1:], len(sums))
+    low, high = interval(values.mean(axis=0), samples[:, :-1] / samples[:, -1:], sums[:, -1])
     return low, high
 
 

@@ -16,16 +16,15 @@ import numpy as np
 from rasterio.windows import Window
 
 from gossan.accuracy.blocks import (
-    INTERVAL_RULE,
     BlockWindow,
     Bootstrap,
     SpatialBlocks,
-    estimate,
     require_least,
     rounded,
 )
+from gossan.accuracy.intervals import INTERVAL_RULE, Kind, effective_blocks, estimate
 from gossan.accuracy.record import unassessed_record
-from gossan.accuracy.scores import Scores, score_confusion
+from gossan.accuracy.scores import Scores, score_confusion, weigh_blocks
 from gossan.accuracy.truth import CONFLICT
 from gossan.errors import InputError
 from gossan.library.readers import References, read_references
@@ -836,19 +835,20 @@ class _Comparison:
 
     def _describe_method(self, name: str) -> dict:
         blocks = self.confusion[name]
-        carried = count_carrying(blocks)
+        weights = weigh_blocks(blocks)
         point = score_confusion(blocks.sum(axis=0))
         spread = self._samples(name)
 
-        def value(pick: Callable, kind: str = "all") -> dict:
-            return estimate(pick(point), pick(spread), carried[kind])
+        def value(name: str, place: int | None = None, kind: Kind = Kind.SHARE) -> dict:
+            own = (getattr(part, name) for part in (point, spread, weights))
+            return estimate(*(part if place is None else part[..., place] for part in own), kind)
 
         total = blocks.sum(axis=0)
         average = None
         if name == "score" or name == "SAM" or name in self.ratios:
             counts, samples = self._curve(name)
             average = estimate(
-                average_precision(counts), average_precision(samples), carried["recall"]
+                average_precision(counts), average_precision(samples), weights.recall[:, 1]
             )
         return {
             "method": name,
@@ -858,11 +858,11 @@ class _Comparison:
             "n_reference": int(total[1].sum()),
             "found": int(total[:, 1].sum()),
             "right": int(total[1, 1]),
-            "precision": value(lambda scores: scores.precision[..., 1], "precision"),
-            "recall": value(lambda scores: scores.recall[..., 1], "recall"),
-            "f1": value(lambda scores: scores.f1[..., 1], "f1"),
-            "kappa": value(lambda scores: scores.kappa),
-            "overall_accuracy": value(lambda scores: scores.overall),
+            "precision": value("precision", 1),
+            "recall": value("recall", 1),
+            "f1": value("f1", 1),
+            "kappa": value("kappa", kind=Kind.AGREEMENT),
+            "overall_accuracy": value("overall"),
             "average_precision": average,
         }
 
@@ -870,13 +870,21 @@ class _Comparison:
         """The score's F1 beside another method's, from the same redrawn blocks."""
         samples = [self._samples(name).f1[:, 1] for name in ("score", other)]
         theirs = self._f1(self.confusion[other])
-        n_blocks = min(count_carrying(self.confusion[name])["f1"] for name in ("score", other))
+        # The pair rests on the blocks of the one that has fewer of them.
+        weights = min(
+            (weigh_blocks(self.confusion[name]).f1[:, 1] for name in ("score", other)),
+            key=lambda own: float(effective_blocks(own)),
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = samples[0] / samples[1]
         return {
             "other": other,
-            "f1_ratio": estimate(f1 / theirs if theirs > 0 else math.nan, ratios, n_blocks),
-            "f1_difference": estimate(f1 - theirs, samples[0] - samples[1], n_blocks),
+            "f1_ratio": estimate(
+                f1 / theirs if theirs > 0 else math.nan, ratios, weights, Kind.RATIO
+            ),
+            "f1_difference": estimate(
+                f1 - theirs, samples[0] - samples[1], weights, Kind.DIFFERENCE
+            ),
         }
 
     def curve_rows(self) -> list[dict]:
@@ -888,8 +896,7 @@ class _Comparison:
             total, samples = self._curve(name)
             curve, spread = sweep_thresholds(total), sweep_thresholds(samples)
             of_blocks = sweep_thresholds(self.counts[name])
-            finding = (of_blocks.found > 0).sum(axis=0)
-            holding = int(np.isfinite(of_blocks.recall[:, 0]).sum())
+            holding = self.counts[name][..., 1].sum(axis=-1)
             for place, edge in enumerate(self.plan.edges[name]):
                 rows.append(
                     self._row(
@@ -900,12 +907,12 @@ class _Comparison:
                         int(curve.found[place]),
                         int(curve.right[place]),
                         [spread.precision[:, place], spread.recall[:, place]],
-                        (int(finding[place]), holding),
+                        (of_blocks.found[:, place], holding),
                     )
                 )
         for name, blocks in self.confusion.items():
             total = blocks.sum(axis=0)
-            spread, carried = self._samples(name), count_carrying(blocks)
+            spread, weights = self._samples(name), weigh_blocks(blocks)
             rows.append(
                 self._row(
                     name,
@@ -915,7 +922,7 @@ class _Comparison:
                     int(total[:, 1].sum()),
                     int(total[1, 1]),
                     [spread.precision[:, 1], spread.recall[:, 1]],
-                    (carried["precision"], carried["recall"]),
+                    (weights.precision[:, 1], weights.recall[:, 1]),
                 )
             )
         return rows
@@ -929,11 +936,11 @@ class _Comparison:
         found: int,
         right: int,
         spread: Sequence[np.ndarray],
-        carried: Sequence[int],
+        weights: Sequence[np.ndarray],
     ) -> dict:
         inside = int(total[..., 1].sum()) if kind == "curve" else int(total[1].sum())
-        precision = estimate(right / found if found else math.nan, spread[0], carried[0])
-        recall = estimate(right / inside, spread[1], carried[1])
+        precision = estimate(right / found if found else math.nan, spread[0], weights[0])
+        recall = estimate(right / inside, spread[1], weights[1])
         return {
             "zone": self.plan.zone,
             "method": name,
@@ -985,20 +992,6 @@ class _Comparison:
             for name, (title, part) in named.items()
             if name in self.confusion
         }
-
-
-def count_carrying(blocks: np.ndarray) -> dict[str, int]:
-    """How many of the blocks (n, 2, 2) carry the zone's precision, recall and F1, and all scores.
-
-    Rows of a block's matrix are the truth, columns the map, as in `accuracy.assess_blocks`.
-    """
-    holds, found = blocks[:, 1].any(axis=1), blocks[:, :, 1].any(axis=1)
-    return {
-        "precision": int(found.sum()),
-        "recall": int(holds.sum()),
-        "f1": int((holds | found).sum()),
-        "all": int(blocks.any(axis=(1, 2)).sum()),
-    }
 
 
 def cut_counts(counts: np.ndarray, steps: np.ndarray) -> np.ndarray:

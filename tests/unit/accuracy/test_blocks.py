@@ -7,15 +7,11 @@ from hypothesis import strategies as st
 
 from gossan.accuracy import blocks as module
 from gossan.accuracy.blocks import (
-    MINIMUM_BLOCKS,
     Bootstrap,
     SpatialBlocks,
     draw_blocks,
-    estimate,
     gather,
-    interval,
     resample,
-    rounded,
 )
 from gossan.errors import InputError
 
@@ -120,31 +116,3 @@ def test_draws_that_are_kept_are_those_that_would_be_drawn_again(monkeypatch):
     monkeypatch.setattr(module, "_DRAWN_AT_ONCE", 700)
     assert len(list(draw_blocks(40, 150, 3))) > 2
     np.testing.assert_array_equal(resample(counts, 150, 3), kept)
-
-
-def test_an_interval_holds_the_middle_95_percent_of_the_samples():
-    samples = np.arange(101.0)
-    assert interval(samples, MINIMUM_BLOCKS).tolist() == [2.5, 97.5]
-    stacked = interval(np.stack([samples, 2 * samples], axis=1), np.array([5, 6]))
-    np.testing.assert_array_equal(stacked, [[2.5, 5], [97.5, 195]])
-
-
-def test_fewer_than_five_blocks_state_no_interval():
-    samples = np.stack([np.arange(101.0)] * 2, axis=1)
-    ends = interval(samples, np.array([MINIMUM_BLOCKS - 1, MINIMUM_BLOCKS]))
-    assert np.isnan(ends[:, 0]).all()
-    assert ends[:, 1].tolist() == [2.5, 97.5]
-
-
-def test_samples_that_leave_a_value_undefined_are_left_out():
-    samples = np.r_[np.arange(101.0), np.nan, np.inf, -np.inf]
-    assert interval(samples, 9).tolist() == [2.5, 97.5]
-    assert np.isnan(interval(np.full(100, np.nan), 9)).all()
-    assert np.isnan(interval(np.empty(0), 9)).all()
-
-
-def test_an_estimate_is_a_value_with_its_interval_in_six_decimals():
-    samples = np.arange(101.0) / 3
-    assert estimate(2 / 3, samples, 9) == {"value": 0.666667, "low": 0.833333, "high": 32.5}
-    assert estimate(np.nan, samples, 4) == {"value": None, "low": None, "high": None}
-    assert rounded(np.inf) is None

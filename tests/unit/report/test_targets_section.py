@@ -49,8 +49,7 @@ def test_claims_stand_beside_their_area_and_the_paper():
     assert "3 of 15 claims (20.0%, 95 % interval 5.0 to 40.0)" in told
     assert "73.3% touch it; it covers 4.6% of the mapped area" in told
     assert "53.07% of 3,491 claims" in told
-    # All samples agree on none: an interval without width would look like certainty.
-    none = [overlay("0", "0.0", "0.0", "0.0")]
+    none = [overlay("0", "0.0", "", "")]
     told = describe_claims(scene(none), CLAIMS)
     assert "0 of 15 claims (0.0%) lie" in told
     assert describe_claims(scene([]), CLAIMS) == ""

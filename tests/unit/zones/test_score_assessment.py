@@ -3,7 +3,7 @@ import numpy as np
 from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.scores import assess_blocks
 from gossan.zones.alteration_score import PROBABILITY_EDGES, Model, ZoneModels
-from gossan.zones.score_assessment import Options, _Comparison, _ZonePlan, count_carrying
+from gossan.zones.score_assessment import Options, _Comparison, _ZonePlan
 
 OPTIONS = Options(bootstrap=Bootstrap(32, 200, 42), folds=2, buffer_px=8, per_class=600, threads=1)
 
@@ -47,9 +47,3 @@ def test_intervals_are_given_where_the_accuracy_record_gives_them():
         for name in ("precision", "recall", "f1"):
             own = record["classes"][1][name]
             assert (score[name]["low"], score[name]["high"]) == (own["low"], own["high"])
-
-
-def test_blocks_carry_what_they_hold():
-    blocks = np.zeros((4, 2, 2), int)
-    blocks[0, 0, 0] = blocks[1, 1, 0] = blocks[2, 0, 1] = 5
-    assert count_carrying(blocks) == {"precision": 1, "recall": 1, "f1": 2, "all": 3}
