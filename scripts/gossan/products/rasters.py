@@ -195,6 +195,8 @@ class RastersProduct(Product):
             names = _names(dataset, header, own)
         info = read_info(path)
         factor = _read_number(header.get("reflectance_scale_factor", ""))
+        if factor is not None and factor <= 0:
+            raise InputError(f"{path}: reflectance scale factor = {factor:g}; it is above 0")
         if factor and info.scale == 1.0:
             info = replace(info, scale=1.0 / factor)
         if self._scale is not None:

@@ -145,7 +145,8 @@ class Sentinel2Product(Product):
         except InputError:
             self.close()
             raise
-        self.notes = (*description.notes, *self._resampling_notes(resolution_m))
+        untold = () if "SCL" in self._files else ("no SCL: no flag but fill is told",)
+        self.notes = (*description.notes, *untold, *self._resampling_notes(resolution_m))
 
     def _require_files(
         self, description: Description, bands: Sequence[str]
@@ -155,11 +156,6 @@ class Sentinel2Product(Product):
             raise InputError(
                 f"{self._name}: no reflectance of band {', '.join(unknown) or '(none named)'}; "
                 f"choose from {', '.join(ALL_BANDS)}"
-            )
-        if "SCL" not in description.files:
-            raise InputError(
-                f"{self._name}: has no scene classification (SCL), without which clouds cannot be "
-                "told; get the whole Level-2A product or leave this date out"
             )
         missing = [band for band in bands if band not in description.files]
         if missing:
@@ -173,7 +169,7 @@ class Sentinel2Product(Product):
                 f"{self._name}: the metadata tell no BOA_ADD_OFFSET of band {', '.join(untold)}; "
                 "get the product again"
             )
-        needed = ["SCL", *bands, *(["QA60"] if "QA60" in description.files else [])]
+        needed = [name for name in ("SCL", *bands, "QA60") if name in description.files]
         first: dict[str, str] = {}
         for name in needed:
             other = first.setdefault(description.files[name].path, name)
@@ -263,17 +259,21 @@ class Sentinel2Product(Product):
         By the classes of the SCL (20 m, see SCL_CLASSES); `qa60_cloud` and `qa60_cirrus` by the
         Level-1C cloud mask (60 m), a QA60 band or MSK_CLASSI. On a finer grid pixels are repeated;
         on a coarser one a flag is set where any pixel below has it, but `fill` where all have.
-        `dilated_cloud` is never set. Raises InputError for an unknown flag, and for one of QA60
-        where the product has neither file.
+        Without SCL `fill` is where the first band has no data. `dilated_cloud` is never set. Raises
+        InputError for an unknown flag, and for one whose file the product does not have.
         """
         self.require_flags(flags)
         layers = np.zeros((len(flags), window.height, window.width), dtype=bool)
-        by_scl = [flag for flag in flags if flag in SCL_CLASSES]
+        by_scl = [flag for flag in flags if flag in SCL_CLASSES and "SCL" in self._files]
         if by_scl:
             found = self._on_grid("SCL", window, partial(_scl_flags, by_scl))
             for layer, flag in zip(layers, flags, strict=True):
-                if flag in SCL_CLASSES:
+                if flag in by_scl:
                     layer[:] = found[by_scl.index(flag)]
+        elif "fill" in flags:
+            layers[list(flags).index("fill")] = np.isnan(
+                self.read_band(self.bands.names[0], window)
+            )
         by_qa60 = [flag for flag in flags if flag in QA60_BITS]
         if by_qa60:
             found = self._on_grid("QA60", window, partial(_qa60_flags, by_qa60))
@@ -286,6 +286,11 @@ class Sentinel2Product(Product):
         """Raise InputError for a flag that is unknown or that this product cannot tell."""
         super().require_flags(flags)
         for flag in flags:
+            if flag in SCL_CLASSES and flag != "fill" and "SCL" not in self._files:
+                raise InputError(
+                    f"{self._name}: has no scene classification (SCL), without which {flag} cannot "
+                    "be told; get the whole Level-2A product, leave this date out or mask nothing"
+                )
             if flag in QA60_BITS and "QA60" not in self._files:
                 raise InputError(
                     f"{self._name}: has neither QA60 nor MSK_CLASSI_B00.jp2; leave {flag} out of "
@@ -358,8 +363,8 @@ def open_product(
 
     Raises InputError, naming file, element or key, for: no such file or product; several dates;
     Level-1C; a damaged or unsafe .zip; XML with entities; missing metadata; an offset that
-    should be told and is not; an unknown spacecraft; a date without SCL; missing bands; images
-    that do not lie on each other; a server that does not answer.
+    should be told and is not; an unknown spacecraft; missing bands; images that do not lie on each
+    other; a server that does not answer.
     """
     dates = open_dates(path, bands, resolution_m)
     if len(dates) > 1:

@@ -371,10 +371,20 @@ def test_a_zip_of_two_products_or_none_is_refused(tmp_path, small):
 # ---- bad input of one date ----------------------------------------------------------------------
 
 
-def test_a_date_without_scene_classification_is_refused(tmp_path, small):
+def test_scene_classification_is_due_where_its_flags_are_asked_for(tmp_path, small):
     del small["SCL"]
-    with pytest.raises(InputError, match=r"has no scene classification \(SCL\)"):
-        open_product(write_safe(tmp_path, small), ["B04"])
+    small["B04"][:2, :3] = 0
+    with open_product(write_safe(tmp_path, small), ["B04"]) as product:
+        window = Window(0, 0, product.grid.width, product.grid.height)
+        assert "no SCL: no flag but fill is told" in product.notes
+        values = product.read_reflectance(window)
+        (fill,) = product.read_flags(window, ["fill"])
+        np.testing.assert_array_equal(fill, np.isnan(values[0]))
+        assert fill.sum() == 6
+        with pytest.raises(
+            InputError, match=r"no scene classification \(SCL\), without which cloud"
+        ):
+            product.read_flags(window, ["fill", "cloud"])
 
 
 def test_missing_bands_are_named(safe, tmp_path, small):
@@ -551,8 +561,8 @@ def test_one_look_in_two_processings_is_refused(tmp_path, small):
 def test_one_bad_date_of_many_is_named(tmp_path, small):
     for day in ("20240719", "20240729"):
         write_safe(tmp_path, small, day=day)
-    next(tmp_path.glob("*20240729*/GRANULE/*/IMG_DATA/R20m/*_SCL_20m.jp2")).unlink()
-    with pytest.raises(InputError, match=r"20240729T131249.*has no scene classification"):
+    next(tmp_path.glob("*20240729*/GRANULE/*/IMG_DATA/R10m/*_B04_10m.jp2")).unlink()
+    with pytest.raises(InputError, match=r"20240729T131249.*has no image of band B04"):
         open_dates(tmp_path, ["B04"])
 
 

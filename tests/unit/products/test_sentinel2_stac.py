@@ -503,11 +503,13 @@ def test_bad_assets_are_named(assets, match):
         described(assets=assets)
 
 
-def test_an_item_without_scene_classification_is_refused(tmp_path):
+def test_an_item_without_scene_classification_tells_no_cloud(tmp_path):
     write_cogs(tmp_path, numbers(5, bands=("B04",)))
     path = write_json(tmp_path / "item.json", item(hrefs(bands=("B04",))))
-    with pytest.raises(InputError, match="has no scene classification"):
-        open_product(path, ["B04"])
+    with open_product(path, ["B04"]) as product:
+        product.require_flags(["fill"])
+        with pytest.raises(InputError, match="has no scene classification"):
+            product.require_flags(["cloud"])
     path = write_json(tmp_path / "item.json", item(hrefs(), platform=None))
     with pytest.raises(InputError, match=r"spacecraft \(none\) is unknown"):
         open_product(path, ["B04"])
