@@ -621,9 +621,9 @@ class _Names:
         quality = {"quality": self._quality(), "saturation": self._saturation()}
         return found | self._there(quality)
 
-    def _there(self, names: Mapping[str, str]) -> dict[str, str]:
+    def _there(self, names: Mapping[str, str | None]) -> dict[str, str]:
         """Those of the files, by role, that the product has, as it calls them."""
-        found = {role: self.container.find(name) for role, name in names.items()}
+        found = {role: self.container.find(name) for role, name in names.items() if name}
         return {role: name for role, name in found.items() if name}
 
     def _require_one_each(self, names: Mapping[str, str]) -> None:
