@@ -8,7 +8,7 @@ import yaml
 from gossan.delimited import UTF_16, plain_text
 from gossan.errors import InputError
 from gossan.legend import GROUPS, MapClass, merge_classes, read_own_classes
-from gossan.paths import find_beside, list_files
+from gossan.paths import find_beside, is_there, list_files
 from gossan.schema import nearest
 
 ANALYTIC = "analytic"
@@ -82,7 +82,7 @@ def config_faults(config: Mapping, known: Sequence[MapClass], papers: Iterable[s
 def _study_faults(settings: Mapping, known: Sequence[MapClass], papers: list[str]) -> Iterator[str]:
     if settings["paper"] and settings["paper"] not in papers:
         yield f"paper: {settings['paper']!r} is not known{nearest(settings['paper'], papers)}"
-    absent = [(key, path) for key, path in _files_named(settings) if not Path(path).exists()]
+    absent = [(key, path) for key, path in _files_named(settings) if not is_there(path)]
     yield from (f"{key}: {path} does not exist; correct the path" for key, path in absent)
     classes = list(known)
     if settings["classes"] and "classes" not in dict(absent):

@@ -10,7 +10,6 @@ import secrets
 import shutil
 import time
 import tokenize
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -211,17 +210,6 @@ def _working(path: str | Path) -> Iterator[_Work]:
         if fault is None:
             raise
         raise fault from error
-
-
-def named_path(text: str) -> str:
-    """The path that a user's text names, in a form that no command line takes for a flag.
-
-    A name may be composed Unicode on one disk and decomposed on another; that of the file that is
-    there is taken. A path that begins with a hyphen is told as a whole one.
-    """
-    forms = [text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))]
-    path = next((form for form in forms if os.path.exists(form)), text)  # noqa: PTH110
-    return os.path.abspath(path) if path.startswith("-") else path  # noqa: PTH100
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -1,5 +1,7 @@
-"""What the paths of a user's files mean."""
+"""What the paths of a user's files mean, and what belongs to a file."""
 
+import os
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 LAYER = "|layername="
@@ -46,3 +48,21 @@ def find_beside(path: Path, *names: str) -> Path | None:
             return path.parent / name
     there = {item.name.casefold(): item for item in reversed(list_files(path.parent))}
     return next((there[name.casefold()] for name in names if name.casefold() in there), None)
+
+
+def named_path(text: str) -> str:
+    """The path that a user's text names, in a form that no command line takes for a flag.
+
+    A name may be composed Unicode on one disk and decomposed on another; that of the file that is
+    there is taken. A path that begins with a hyphen is told as a whole one. A layer stays with its
+    file.
+    """
+    file, bar, layer = text.partition(LAYER)
+    forms = [file, *(unicodedata.normalize(form, file) for form in ("NFC", "NFD"))]
+    path = next((form for form in forms if os.path.exists(form)), file)  # noqa: PTH110
+    return (os.path.abspath(path) if path.startswith("-") else path) + bar + layer  # noqa: PTH100
+
+
+def is_there(text: str | Path) -> bool:
+    """Whether the file of a path is there, of which a layer may be named."""
+    return split_layer(text)[0].exists()

@@ -1,15 +1,17 @@
 """The table of scenes, and the plan: which methods of a study run on which sensors of a scene."""
 
-import glob
+import json
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from gossan.config import METHODS, has_grades, has_potential, methods_of
 from gossan.delimited import read_delimited
 from gossan.errors import InputError
-from gossan.files import named_path
+from gossan.paths import is_there, list_files, named_path, split_layer
 from gossan.schema import nearest, schema_faults
 
 TWIN = "twin"
@@ -40,9 +42,20 @@ TWIN_PRODUCTS = {
 }
 SURVEYS = ("mines", "ore_points", "geology", "claims", "occurrences")
 TWIN_RASTERS = ("dem.tif", "magnetics.tif")
-# Endings, in place of a file's own or after it, of what is read with a shapefile, with an ENVI
-# image or library, and with any raster.
-_BESIDE = (".dbf", ".shx", ".prj", ".cpg", ".hdr", ".HDR", ".aux.xml", ".tfw", ".wld", ".msk")
+# Endings, in place of a file's own or after it, of what is read with a shapefile or a table of
+# MapInfo, with an ENVI image or library, with any raster, and with a GeoPackage.
+_BESIDE = {
+    ".shp": (".dbf", ".shx", ".prj", ".cpg"),
+    ".tab": (".dat", ".map", ".id", ".ind"),
+    ".mif": (".mid",),
+    ".gpkg": ("-wal",),
+}
+_BESIDE_RASTERS = (
+    *(".hdr", ".sli", ".prj", ".aux.xml", ".aux", ".tfw", ".tifw", ".wld", ".ovr", ".msk"),
+)
+# Records of USGS spectra are text; their wavelengths lie in a folder as far up as this.
+_USGS, _LEVELS_UP = (".txt", ".asc"), 4
+_STAC_MAX_BYTES = 16 << 20
 # Bands are sought as far from a wavelength as this (µm); see preprocess_scene --centres-um.
 _REACH_UM = 0.06
 _LEAST_ZONE_BANDS = 2
@@ -87,21 +100,87 @@ def ground_of(product: str) -> str:
 def belongings(path: str | Path) -> list[str]:
     """What is read with a file or folder that a user names, as far as it is there, in order.
 
-    All files of a folder; header, attributes and reference system beside a file; EMIT's mask.
+    All of the user's files of a folder; beside a file its header, attributes, reference system,
+    overviews and journal, in whatever capitals; EMIT's mask; the tiles of an image of WorldView-3;
+    the wavelengths of USGS spectra; what a STAC item or catalogue on disk names.
     """
-    path = Path(path)
-    if path.is_dir():
-        inside = path.rglob("*")
-        return sorted(str(item) for item in inside if item.is_file() and item.name[0] != ".")
-    names = {f"{start}{ending}" for start in (path.stem, path.name) for ending in _BESIDE}
-    if path.suffix == ".nc":
-        names |= {path.name.replace("RFL", "MASK"), f"{path.stem}_MASK.nc"}
-    beside = {path.parent / name for name in names - {path.name}}
-    if "RFL_" in path.name:
-        # A mask may be of another version than its reflectance.
-        pattern = re.sub(r"RFL_\d{3}_", "MASK_[0-9][0-9][0-9]_", glob.escape(path.name))
-        beside |= set(path.parent.glob(pattern)) - {path}
-    return sorted(str(item) for item in beside if item.is_file())
+    file, _ = split_layer(path)
+    if file.is_dir():
+        found = {*list_files(file, "**/*"), *_wavelengths(file.parents[: _LEVELS_UP - 1])}
+    else:
+        is_part = _partner_of(file)
+        names = os.listdir(file.parent) if file.parent.is_dir() else ()  # noqa: PTH208
+        found = {file.parent / name for name in names if is_part(name.casefold())}
+        if file.suffix.lower() in _USGS:
+            found |= set(_wavelengths(file.parents[:_LEVELS_UP]))
+        if file.suffix.lower() in (".json", ".geojson"):
+            found |= _stac_files(file)
+    return sorted(str(item) for item in found - {file} if item.is_file())
+
+
+def _partner_of(file: Path) -> Callable[[str], bool]:
+    """Whether a file of that name, in small letters, in the same folder is read with this one."""
+    name, stem, ending = (text.casefold() for text in (file.name, file.stem, file.suffix))
+    endings = _BESIDE.get(ending, _BESIDE_RASTERS)
+    names = {f"{start}{other}" for start in (stem, name) for other in endings}
+    if ending == ".hdr":
+        names.add(stem)  # `lib.sli` of `lib.sli.hdr`
+
+    def is_part(other: str) -> bool:
+        if ending == ".nc":
+            # A mask may be of another version than its reflectance.
+            mask = re.sub(r"mask_\d{3}_", "mask_", other)
+            due = re.sub(r"rfl_\d{3}_", "rfl_", name).replace("rfl", "mask")
+            return mask == due or other == f"{stem}_mask.nc"
+        if ending == ".imd":
+            return re.sub(r"_r\d+c\d+", "", other).rpartition(".")[0] == stem
+        return other in names
+
+    return is_part
+
+
+def _wavelengths(folders: Iterable[Path]) -> list[Path]:
+    """Files of wavelengths of USGS spectra, which may lie above them."""
+    return [file for folder in folders for file in folder.glob("*[Ww]avelengths*.txt")]
+
+
+def _stac_files(path: Path) -> set[Path]:
+    """Files on disk that a STAC item, or all items of a static catalogue, name."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        document = _read_stac(file)
+        for item in document.get("features") or [document]:
+            assets = item.get("assets") if isinstance(item, dict) else None
+            for asset in (assets or {}).values() if isinstance(assets, dict) else ():
+                found |= _placed(file, asset)
+        links = document.get("links")
+        for link in links if isinstance(links, list) else ():
+            if isinstance(link, dict) and link.get("rel") in ("child", "item", "items"):
+                new = _placed(file, link) - found
+                waiting += new
+                found |= new
+    return found
+
+
+def _read_stac(file: Path) -> Mapping[str, Any]:
+    """A document that names other files; {} for what is none, or is too large for it."""
+    try:
+        content = file.read_bytes() if file.stat().st_size <= _STAC_MAX_BYTES else b""
+        document = json.loads(content) if b'"assets"' in content or b'"links"' in content else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _placed(file: Path, entry: Any) -> set[Path]:
+    """The file on disk that an asset or a link of a document names, if it is there."""
+    href = entry.get("href") if isinstance(entry, dict) else None
+    if not isinstance(href, str) or "://" in href or "\0" in href:
+        return set()
+    place = Path(os.path.normpath(file.parent / unquote(href)))
+    return {place} if place.is_file() else set()
 
 
 def truths_of(text: str) -> dict[str, str]:
@@ -144,7 +223,7 @@ def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
             yield f"truth: names no file for {method}; name one, or leave {method} out"
         elif path == TWIN and not ground:
             yield f"truth: `{TWIN}` goes only with product `{TWIN}:GROUND`"
-        elif path != TWIN and not Path(path).exists():
+        elif path != TWIN and not is_there(path):
             yield f"truth: {path} does not exist; correct the path"
 
 

@@ -14,7 +14,8 @@ def area_of(wildcards):
 
 def polygon_of(wildcards):
     """The vector file of the area to use, or an empty list."""
-    return settings_of(wildcards)["cube"]["polygon"] or []
+    polygon = settings_of(wildcards)["cube"]["polygon"]
+    return given(polygon) if polygon else []
 
 
 def cube_of(wildcards):

@@ -76,7 +76,7 @@ def collection_files(wildcards):
     if "matrix" in collection_of(wildcards):
         place = f"<results>/studies/{wildcards.study}/embedding/pixels/{wildcards.collection}"
         return f"{place}/spectra.csv"
-    return collection_of(wildcards)["files"]
+    return [given(path) for path in collection_of(wildcards)["files"]]
 
 
 def first_scene(wildcards):

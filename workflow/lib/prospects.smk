@@ -16,15 +16,26 @@ TRUTH_RASTERS = (".tif", ".tiff")
 def points_of(wildcards):
     """The labelled points that forests learn from: given, drawn from a truth, or sampled."""
     folder = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/samples"
-    given = section("prospects", "points", "train")(wildcards)
-    if given.lower().endswith(TRUTH_RASTERS):
+    named = section("prospects", "points", "train")(wildcards)
+    if named.lower().endswith(TRUTH_RASTERS):
         return f"{folder}/points.csv"
-    return given or f"{folder}/samples.gpkg"
+    return given(named) if named else f"{folder}/samples.gpkg"
+
+
+def train_truth(wildcards):
+    """The raster that labelled points are drawn from."""
+    return given(section("prospects", "points", "train")(wildcards))
 
 
 def test_points_of(wildcards):
     """The labelled points that forests are tested on, or an empty list."""
-    return section("prospects", "points", "test")(wildcards) or []
+    named = section("prospects", "points", "test")(wildcards)
+    return given(named) if named else []
+
+
+def told_points(wildcards, input, name, key):
+    """Labelled points with the layer to read, as the key of `prospects.points` tells it."""
+    return as_named(input.get(name), section("prospects", "points", key)(wildcards))
 
 
 def cover_classes(wildcards):

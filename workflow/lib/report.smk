@@ -85,7 +85,7 @@ def prospect_flags(wildcards, input):
         "untested": not holds("trained", "prospects")(wildcards),
         "targets": Path(targets[0]).parent if targets else None,
         "substances": settings.get("targets", {}).get("substances"),
-        **{name: input.get(name) for name in surveys},
+        **told_surveys(wildcards, input, *surveys),
     }
 
 

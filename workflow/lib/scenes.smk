@@ -67,7 +67,22 @@ def product_of(wildcards):
     product = SCENES[wildcards.scene]["sensors"][wildcards.sensor]
     if PLAN.ground_of(product):
         return in_twin(wildcards, PLAN.TWIN_PRODUCTS[wildcards.sensor])
-    return product
+    return given(product)
+
+
+def given(path):
+    """A path of the user's as an input: the file of a layer; a folder by what belongs to it.
+
+    The date of a folder tells no more than that something was laid into it or taken out, which may
+    be none of the user's.
+    """
+    file = path.partition(PATHS.LAYER)[0]
+    return ancient(file) if os.path.isdir(file) else file
+
+
+def as_named(path, text):
+    """The path of an input, with the layer that the user's text names in it."""
+    return f"{path}{''.join(text.partition(PATHS.LAYER)[1:])}" if path else path
 
 
 def truth_for(method):
@@ -77,7 +92,7 @@ def truth_for(method):
         scene = SCENES[wildcards.scene]
         path = PLAN.truth_of(scene, method)
         simulated = scene["truths"].get(method, scene["truths"].get("")) == PLAN.TWIN
-        return in_twin(wildcards, path) if path and simulated else path or []
+        return in_twin(wildcards, path) if path and simulated else given(path) if path else []
 
     return find
 
@@ -115,7 +130,8 @@ def libraries_for(method):
     def find(wildcards):
         named = CONFIG.libraries_of(settings_of(wildcards), method)
         return [
-            static("analytic_library.csv") if name == CONFIG.ANALYTIC else name for name in named
+            static("analytic_library.csv") if name == CONFIG.ANALYTIC else given(name)
+            for name in named
         ]
 
     return find
@@ -134,8 +150,24 @@ def survey_of(name):
     def find(wildcards):
         named = settings_of(wildcards).get("prospects", {}).get(name)
         if named or SCENES[wildcards.scene]["ground"] != "iron":
-            return named or []
+            return given(named) if named else []
         return in_twin(wildcards, f"{name}.gpkg")
+
+    return find
+
+
+def told_surveys(wildcards, input, *names):
+    """Those vector files of `prospects` that there are, by name, with the layers to read."""
+    section = settings_of(wildcards).get("prospects", {})
+    return {name: as_named(input.get(name), section.get(name) or "") for name in names}
+
+
+def told_truth(method):
+    """A function of the wildcards and the input: the truth with the layer to read, if there is one."""
+
+    def find(wildcards, input):
+        text = PLAN.truth_of(SCENES[wildcards.scene], method)
+        return as_named(input.get("truth"), text)
 
     return find
 

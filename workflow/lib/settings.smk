@@ -42,7 +42,7 @@ def tell(leaf, part):
     if not isinstance(leaf, str):
         return leaf
     if part.get("format") == SCHEMA.PATH:
-        return WRITING.named_path(leaf)
+        return PATHS.named_path(leaf)
     return unicodedata.normalize("NFC", leaf).strip()
 
 

@@ -20,9 +20,9 @@ def zone_flags(wildcards):
     return " ".join(flags(zone=zone) for zone in names_of_zones(wildcards))
 
 
-def truth_flag(wildcards, input):
-    """The truth as a flag, where there is one."""
-    return flags(truth=input.get("truth"))
+def truth_flag(method):
+    """A function of the wildcards and the input: the truth as a flag, where there is one."""
+    return lambda wildcards, input: flags(truth=told_truth(method)(wildcards, input))
 
 
 def reader_for_zones(wildcards):

@@ -27,7 +27,7 @@ rule assess_minerals:
         told=lambda wildcards: flags(
             method=CONFIG.MATCH_TITLES[section("minerals")(wildcards)["match"]]
         ),
-        truth=truth_flag,
+        truth=truth_flag("minerals"),
         accuracy=flags(**SETTINGS["accuracy"]),
     message:
         "Assessing the mineral map of {wildcards.sensor} of {wildcards.scene}"
@@ -61,7 +61,7 @@ use rule assess_minerals as assess_mineral_group with:
             group=wildcards.group,
             method=MAP_METHODS[wildcards.map].format(group=wildcards.group),
         ),
-        truth=truth_flag,
+        truth=truth_flag("minerals"),
         accuracy=flags(**SETTINGS["accuracy"]),
     message:
         "Assessing the {wildcards.map} map at {wildcards.group} of {wildcards.scene}"
@@ -87,7 +87,7 @@ use rule assess_minerals as assess_iron with:
             method="Random forest of seven iron grades",
             split="learned from the SAM map of grades; this reference trained nothing",
         ),
-        truth=truth_flag,
+        truth=lambda wildcards, input: flags(truth=input.truth),
         accuracy=flags(**SETTINGS["accuracy"]),
     message:
         "Assessing the iron grades of {wildcards.scene}"

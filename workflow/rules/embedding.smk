@@ -120,7 +120,8 @@ rule assess_detectors:
     params:
         digest=digest("assess_detectors"),
         more=lambda wildcards, input: flags(
-            **{name: input.get(name) for name in ("truth", "unmasked", "filler")}
+            truth=told_truth("embedding")(wildcards, input),
+            **{name: input.get(name) for name in ("unmasked", "filler")},
         ),
         detection=lambda wildcards: flags(
             **section("embedding", "detection")(wildcards),

@@ -28,14 +28,17 @@ rule sample_strata:
         mem_mb=1500,
     params:
         digest=digest("sample_strata"),
-        truth=truth_flag,
+        truth=truth_flag("prospects"),
+        surveys=lambda wildcards, input: flags(
+            **told_surveys(wildcards, input, "mines", "ore_points")
+        ),
         strata=lambda wildcards: flags(**section("prospects", "strata")(wildcards)),
         seed=SETTINGS["accuracy"]["seed"],
     message:
         "Sampling strata around the mines of {wildcards.scene}"
     shell:
-        "python {input.script:q} --cube {input.cube:q} --mines {input.mines:q}"
-        " --ore-points {input.ore_points:q} {params.truth} --classes {input.classes:q}"
+        "python {input.script:q} --cube {input.cube:q} {params.surveys}"
+        " {params.truth} --classes {input.classes:q}"
         " {params.strata} --seed {params.seed} --samples {output.samples:q}"
         " --table {output.table:q} --threads {threads}"
         " 2> {log:q}"
@@ -45,7 +48,8 @@ rule sample_truth:
     input:
         **code("sample_truth"),
         cube="<cube>",
-        truth=section("prospects", "points", "train"),
+        truth=train_truth,
+        beside=beside(train_truth),
         classes=cover_classes,
     output:
         "<prospects>/samples/points.csv",
@@ -104,7 +108,7 @@ rule label_iron:
         mem_mb=block_memory(900, 200),
     params:
         digest=digest("label_iron"),
-        geology=lambda wildcards, input: flags(geology=input.get("geology")),
+        geology=lambda wildcards, input: flags(**told_surveys(wildcards, input, "geology")),
         labels=lambda wildcards: flags(
             max_angle_rad=[
                 f"{name}={angle}"
@@ -156,7 +160,11 @@ rule validate_forest:
         mem_mb=3000,
     params:
         digest=digest("validate_forest"),
-        more=lambda wildcards, input: flags(extra=list(input.rasters), test=input.get("test")),
+        more=lambda wildcards, input: flags(
+            samples=told_points(wildcards, input, "samples", "train"),
+            extra=list(input.rasters),
+            test=told_points(wildcards, input, "test", "test"),
+        ),
         validation=lambda wildcards: flags(
             label=section("prospects", "points", "label")(wildcards),
             spatial_block_px=section("prospects", "strata", "spatial_block_px")(wildcards),
@@ -168,7 +176,7 @@ rule validate_forest:
     message:
         "Testing forests of {wildcards.scene} on random and on blocked splits"
     shell:
-        "python {input.script:q} --cube {input.cube:q} --samples {input.samples:q} {params.more}"
+        "python {input.script:q} --cube {input.cube:q} {params.more}"
         " --classes {input.classes:q} --plans {input.plans:q} --scene {wildcards.scene}"
         " {params.validation} --explain {params.explain}"
         " --table {output.table:q} --record-dir {output.records:q}"
@@ -202,7 +210,11 @@ rule train_forest:
         digest=digest("train_forest"),
         labels=lambda wildcards, input: flags(
             extra=list(input.rasters),
-            **{"label_map" if wildcards.target == "iron" else "samples": input.labels},
+            **(
+                {"label_map": input.labels}
+                if wildcards.target == "iron"
+                else {"samples": told_points(wildcards, input, "labels", "train")}
+            ),
             label=section("prospects", "points", "label")(wildcards),
             per_class=section("prospects", "forest", "per_class")(wildcards),
         ),
@@ -292,7 +304,7 @@ rule map_potential:
         mem_mb=block_memory(500, 100),
     params:
         digest=digest("map_potential"),
-        geology=lambda wildcards, input: flags(geology=input.get("geology")),
+        geology=lambda wildcards, input: flags(**told_surveys(wildcards, input, "geology")),
         potential=section("prospects", "potential"),
         block_px=SETTINGS["block_px"],
     message:

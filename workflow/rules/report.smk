@@ -125,7 +125,7 @@ use rule draw_minerals as draw_zones with:
         digest=digest("draw_zones"),
         folder=folder_drawn,
         more=lambda wildcards, input: flags(
-            truth=input.get("truth"), scored=holds("scored", "zones")(wildcards)
+            truth=told_truth("zones")(wildcards, input), scored=holds("scored", "zones")(wildcards)
         ),
     message:
         "Drawing the alteration zones of {wildcards.scene}"
@@ -225,7 +225,7 @@ use rule draw_minerals as draw_embedding with:
         folder=folder_drawn,
         more=lambda wildcards, input: flags(
             classes=input.classes,
-            truth=input.get("truth"),
+            truth=told_truth("embedding")(wildcards, input),
             networks=trained_embeddings(wildcards),
             **paper_of(wildcards, input),
         ),

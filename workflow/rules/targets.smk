@@ -68,9 +68,8 @@ rule rank_targets:
     params:
         digest=digest("rank_targets"),
         more=lambda wildcards, input: flags(
-            **{
-                name: input.get(name) for name in ("uncertainty", "claims", "occurrences", "mines")
-            },
+            uncertainty=input.get("uncertainty"),
+            **told_surveys(wildcards, input, "claims", "occurrences", "mines"),
             substances=section("targets", "substances")(wildcards),
         ),
         ranking=lambda wildcards: flags(

@@ -132,7 +132,7 @@ rule compare_wavelets:
     params:
         digest=digest("compare_wavelets"),
         wavelet=lambda wildcards: wavelet_flags(wildcards, "compare"),
-        truth=truth_flag,
+        truth=truth_flag("zones"),
         zones=zone_flags,
         spatial=SPATIAL,
     message:
@@ -196,7 +196,7 @@ rule assess_zones:
     params:
         digest=digest("assess_zones"),
         outside=section("zones", "outside"),
-        truth=truth_flag,
+        truth=truth_flag("zones"),
         spatial=SPATIAL,
     message:
         "Assessing the confidence maps of {wildcards.sensor} of {wildcards.scene}"
@@ -242,7 +242,9 @@ rule score_alteration:
         maps=lambda wildcards, output: [
             f"{output.maps}/{zone}.tif" for zone in names_of_zones(wildcards)
         ],
-        truth=lambda wildcards, input: flags(truth=input.get("truth"), model=input.get("model")),
+        truth=lambda wildcards, input: flags(
+            truth=told_truth("zones")(wildcards, input), model=input.get("model")
+        ),
         minerals=lambda wildcards: " ".join(
             flags(minerals=[zone, *own["minerals"]])
             for zone, own in section("zones", "alteration")(wildcards).items()
