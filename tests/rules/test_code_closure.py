@@ -165,8 +165,8 @@ WIDEST = {
     "map_spectral_angles": 18,
     "map_embedding": 22,
     "classify_patches": 17,
-    "rank_targets": 17,
-    "collect_accuracy": 12,
+    "rank_targets": 18,
+    "collect_accuracy": 13,
     "render_index": 12,
 }
 
