@@ -55,6 +55,10 @@ WAVELENGTH_COLUMN = re.compile(
     r"(wave[ _]?lengths?|wave[ _]?numbers?)(?:[\s_]*[(\[]\s*|[\s_/]+|$)(.*?)\s*[)\]]?$",
     re.IGNORECASE,
 )
+# In brackets, or after "reflectance" alone: a mixture may be called "Alunite 50%".
+PERCENT = re.compile(
+    r"(?<=\S)\s*[(\[]\s*(%|percent)\s*[)\]]$|(?<=^reflectance)[\s_]+(%|percent)$", re.IGNORECASE
+)
 BAND_COLUMN = re.compile(r"(band|fwhm(_\w+)?)$")
 WAVELENGTH_FILE = re.compile(r"wavelengths[_ ]+([A-Za-z]+\d*)", re.IGNORECASE)
 USGS_UNIT = re.compile(
@@ -662,7 +666,8 @@ def read_csv(path: Path) -> list[Spectrum]:
     """Read a plain CSV: `wavelength_um`, then a column per spectrum; empty or nan = deleted.
 
     The first column may be of another unit, which its name tells: `wavelength_nm`, "Wavelength
-    (nm)", `wavenumber_cm-1`. A single column called `reflectance` takes the file's name.
+    (nm)", `wavenumber_cm-1`. Columns that end in "(%)" are in percent. A single column called
+    `reflectance` takes the file's name.
     """
     path = Path(path)
     table = _csv_rows(path)
@@ -681,11 +686,12 @@ def read_csv(path: Path) -> list[Spectrum]:
         if fault := label_fault(name):
             raise InputError(f"{path}: the column {name[:40]!r} {fault}")
     wavelength = to_micrometres(_csv_column(table, column), unit, f"{path}: column {column!r}")
+    plain = {name: PERCENT.sub("", name) for name in names}
     return [
         _make_spectrum(
-            path.stem if names == ["reflectance"] else name,
+            path.stem if list(plain.values()) == ["reflectance"] else plain[name],
             wavelength,
-            _csv_column(table, name),
+            _csv_column(table, name) / (1.0 if plain[name] == name else 100.0),
             path,
             unit=unit,
         )

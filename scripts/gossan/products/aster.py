@@ -218,8 +218,8 @@ class AsterProduct(Product):
             )
         if gain == "OFF":
             raise InputError(
-                f"{metadata.name}: tells that band {band} was off (GAIN OFF), as in a granule of "
-                "thermal bands only; choose another scene, or leave the band out"
+                f"{metadata.name}: tells that band {band} was off (GAIN OFF), as in granules of "
+                "the night or of thermal bands only; choose another scene, or leave the band out"
             )
         # "LOW" is the VNIR's one low gain.
         known = "LO1" if gain == "LOW" and TELESCOPE_OF[band] == "VNIR" else gain

@@ -193,6 +193,7 @@ class RastersProduct(Product):
             spectral = [dataset.tags(band, ns="IMAGERY") for band in dataset.indexes]
             own = [dataset.tags(band) for band in dataset.indexes]
             names = _names(dataset, header, own)
+            percent = {unit.strip().lower() for unit in dataset.units if unit} & {"%", "percent"}
         info = read_info(path)
         factor = _read_number(header.get("reflectance_scale_factor", ""))
         if factor is not None and factor <= 0:
@@ -224,6 +225,10 @@ class RastersProduct(Product):
                 )
             bad = tags.get("bbl", bads[place]).strip() == "0"
             bands.append(_Band(name, info, place + 1, centre_um, fwhm_um, bad))
+        if percent and (not told or all(band.centre_um for band in bands)):
+            # What is told in percent is so after the file's own scale.
+            info = replace(info, scale=info.scale / 100, offset=info.offset / 100)
+            bands = [replace(band, info=info) for band in bands]
         return bands
 
     def _require_reflectance(self) -> None:

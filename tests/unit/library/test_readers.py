@@ -404,6 +404,19 @@ def test_the_unit_of_a_csv_column_is_converted(tmp_path, column, numbers):
     np.testing.assert_allclose(spectrum.reflectance, RAMP)
 
 
+def test_columns_in_percent_become_fractions(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("wavelength_um,dark (%),Alunite 50%\n0.5,1.5,0.4\n0.6,1.2,0.5\n")
+    dark, mixture = read_library(path)
+    assert (dark.name, mixture.name) == ("dark", "Alunite 50%")
+    np.testing.assert_allclose(dark.reflectance, [0.015, 0.012])
+    np.testing.assert_allclose(mixture.reflectance, [0.4, 0.5])
+    path.write_text("wavelength_um,reflectance_percent\n0.5,1.5\n0.6,1.2\n")
+    (only,) = read_library(path)
+    assert only.name == "own"
+    np.testing.assert_allclose(only.reflectance, [0.015, 0.012])
+
+
 def test_csv_of_one_reflectance_takes_the_files_name(tmp_path):
     (tmp_path / "sulfide.none.s08a.csv").write_text("wavelength_um,reflectance\n0.5,0.1\n0.6,0.2\n")
     (spectrum,) = read_library(tmp_path)

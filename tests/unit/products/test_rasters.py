@@ -130,6 +130,20 @@ def test_a_unit_that_is_none_or_cannot_be_is_refused(tmp_path, unit, told):
         open_product(path)
 
 
+def test_reflectance_in_percent_becomes_a_fraction_and_other_numbers_stay(tmp_path):
+    write_raster(tmp_path / "dark.tif", np.full((10, 12), 1.5, "float32"))
+    with rasterio.open(tmp_path / "dark.tif", "r+") as dataset:
+        dataset.units = ["%"]
+    with open_product(tmp_path / "dark.tif") as product:
+        assert product.read_reflectance(WHOLE).max() == 1.5
+    with open_product(tmp_path / "dark.tif", None, (0.5,), (0.1,)) as product:
+        np.testing.assert_allclose(product.read_reflectance(WHOLE), 0.015, rtol=1e-6)
+    with rasterio.open(tmp_path / "dark.tif", "r+") as dataset:
+        dataset.update_tags(1, wavelength="500", wavelength_units="nm", fwhm="20")
+    with open_product(tmp_path / "dark.tif") as product:
+        np.testing.assert_allclose(product.read_reflectance(WHOLE), 0.015, rtol=1e-6)
+
+
 def test_the_number_of_a_band_is_no_wavelength(tmp_path):
     path, values = write_envi(tmp_path, "wavelength units = Index\nwavelength = {1, 2, 3}\n")
     with open_product(path) as product:
