@@ -6,6 +6,7 @@ first bytes agree, and nothing in it points elsewhere. A file of several layers 
 layer, as QGIS writes it: `survey.gpkg|layername=final`.
 """
 
+import errno
 import json
 import re
 import sqlite3
@@ -20,8 +21,8 @@ from xml.etree.ElementTree import ParseError
 
 from gossan.delimited import plain_text
 from gossan.errors import InputError
-from gossan.files import DAMAGED_ARCHIVE
-from gossan.paths import is_companion, split_layer
+from gossan.files import DAMAGED_ARCHIVE, scratch
+from gossan.paths import find_beside, is_companion, split_layer
 
 if TYPE_CHECKING:
     import geopandas
@@ -91,7 +92,7 @@ def read_vector(
             raise InputError(
                 f"{path}: not a vector file that can be read; give {what} ({_formats()})"
             ) from error
-    features = _with_plain_texts(features, part)
+        features = _with_plain_texts(features, part)
     if geometry:
         _require_degrees(features, path)
     return features, found if several or named else ""
@@ -100,9 +101,7 @@ def read_vector(
 def _with_plain_texts(features: "geopandas.GeoDataFrame", part: Path) -> "geopandas.GeoDataFrame":
     """Features whose attributes and texts look alike only if they are alike."""
     # GDAL takes a Shapefile that does not tell its encoding for Latin-1.
-    untold = part.suffix.lower() == ".shp" and not any(
-        part.with_suffix(ending).exists() for ending in (".cpg", ".CPG")
-    )
+    untold = part.suffix.lower() == ".shp" and find_beside(part, f"{part.stem}.cpg") is None
 
     def told(value: object) -> object:
         if not isinstance(value, str):
@@ -147,7 +146,7 @@ def _vector_parts(file: Path, stack: ExitStack, what: str) -> list[Path]:
     """The checked vector files that a path stands for: itself, or those in an archive."""
     ending = file.suffix.lower()
     if ending in ARCHIVES:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gossan-")))
+        folder = stack.enter_context(scratch(Path(tempfile.gettempdir()) / "gossan"))
         _unpack(file, folder, what)
         parts = [item for item in sorted(folder.rglob("*")) if item.suffix.lower() in _CHECKS]
         parts = [item for item in parts if not is_companion(item.relative_to(folder))]
@@ -214,6 +213,8 @@ def _unpack(archive: Path, folder: Path, what: str) -> None:
                 # `extract` drops what leads out of the folder, and writes links as plain files.
                 opened.extract(item, folder)
     except (*DAMAGED_ARCHIVE, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # of the disk, not of the archive
         raise InputError(f"{archive}: is not a whole .zip; get it again or unpack it") from error
 
 

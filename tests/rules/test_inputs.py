@@ -94,6 +94,42 @@ def test_what_is_none_of_the_users_runs_nothing(project):
     assert reruns(folder, sensors) == set()
 
 
+def test_the_layer_that_a_table_or_a_setting_names_reaches_the_tools(tmp_path):
+    folder = copy_project(tmp_path / "project")
+    for name in ("scene/B1.TIF", "area.gpkg", "g.gpkg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+
+    def named(layer, file="g.gpkg"):
+        return f"{file}|layername={layer}"
+
+    truths = f"minerals:{named('a')}; zones:{named('b 2')}; prospects:{named('c')}"
+    (folder / "own.tsv").write_text(
+        f"scene\tstudy\tsensor\tproduct\ttruth\na\tmine\tlandsat\tscene\t{truths}\n"
+    )
+    surveys = {name: named(name) for name in ("mines", "ore_points", "geology", "claims")}
+    study = {
+        "cube": {"polygon": named("licence", "area.gpkg")},
+        **{"minerals": {"references": ["alunite", "kaolinite"]}, "zones": {}},
+        "prospects": surveys,
+        "targets": {"substances": ["iron"]},
+    }
+    points = {"train": named("train"), "test": named("test")}
+    second = {"prospects": {"points": points}}
+    studies = {"mine": study, "points": second}
+    (folder / "own.tsv").open("a").write("b\tpoints\tlandsat\tscene\t\n")
+    (folder / "own.json").write_text(json.dumps({"scenes": "own.tsv", "studies": studies}))
+    told = ("--cores", "1", "--dry-run", "--printshellcmds", "--configfile", "own.json")
+    run = snakemake(folder, *told)
+    assert run.returncode == 0, run.stdout
+    for flag, value in (
+        *(("polygon", named("licence", "area.gpkg")), ("samples", named("train"))),
+        *(("test", named("test")), ("truth", named("a")), ("truth", named("b 2"))),
+        *(("truth", named("c")), *((name.replace("_", "-"), surveys[name]) for name in surveys)),
+    ):
+        assert re.search(rf"--{flag}[= ]'{re.escape(value)}'", run.stdout), (flag, value)
+
+
 def test_every_rule_that_reads_what_the_user_names_reads_what_belongs_to_it(root):
     finders = (
         "product_of",
