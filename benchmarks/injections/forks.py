@@ -16,8 +16,9 @@ HEAVY = (
     *("scipy.optimize", "scipy.spatial", "scipy.interpolate", "scipy.special", "scipy.sparse"),
     *("pywt", "pyhdf.SD", "matplotlib.figure", "matplotlib.backends.backend_agg", "jinja2"),
     *("sklearn.ensemble", "sklearn.svm", "sklearn.linear_model", "pystac", "onnx", "onnxruntime"),
-    *("keras", "tensorflow", "jsonschema", "pyogrio", "shap"),
+    *("jsonschema", "pyogrio"),
 )
+LEARNING = ("keras", "tensorflow", "shap")
 MOST_SECONDS = 120
 """A run that has not ended by then hangs."""
 
@@ -34,7 +35,8 @@ class Ran:
 def preload(tools: Sequence[str]) -> None:
     """Import the tools and what they import on demand."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    for name in (*HEAVY, *tools):
+    learns = any(name.startswith(("train", "validate", "assess_spectra")) for name in tools)
+    for name in (*HEAVY, *(LEARNING if learns else ()), *tools):
         try:
             importlib.import_module(name)
         except ImportError:

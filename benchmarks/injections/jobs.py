@@ -106,9 +106,14 @@ def paths_of(words: Iterable[str], base: Path) -> list[str]:
     """Those words that are files or folders of the base."""
     return [
         word
-        for word in dict.fromkeys(words)
+        for word in dict.fromkeys(map(value_of, words))
         if word and not word.startswith(("-", "/")) and (base / word).exists()
     ]
+
+
+def value_of(word: str) -> str:
+    """What a word says, without the flag that may be joined to it."""
+    return word.partition("=")[2] if re.match(r"--[\w-]+=", word) else word
 
 
 def inputs_of(job: Job, base: Path) -> dict[str, list[str]]:
@@ -239,7 +244,7 @@ def read_command(text: str, base: Path) -> Job | None:
         words = words[: words.index("2>")]
     if words[0] != "python":
         sys.exit(f"error: no command of a tool: {text[:300]}")
-    words = [re.sub(r"^.*/(?=(resources/static|workflow/schemas)/)", "", word) for word in words]
+    words = [re.sub(r"/[^=]*/(?=(resources/static|workflow/schemas)/)", "", word) for word in words]
     return Job(Path(words[1]).stem, words[2:])
 
 
@@ -266,17 +271,6 @@ def by_hand() -> list[Job]:
                 *("--samples", "made/samples.csv", "--threads", "1"),
             ],
         ),
-        Job(
-            "assess_spectra",
-            [
-                *("--training", "one.npz", "--test", "two.npz", "--classes", "few.csv"),
-                *("--sensors", "sensors.csv", "--instruments", "sentinel2", "--folds", "2"),
-                *("--masking", "1", "--epochs", "1", "--triplets", "64", "--hidden", "8"),
-                *("--embedding", "4", "--networks", "1", "--seed", "1", "--threads", "1"),
-                *("--mining", "random", "--margin", "0.3", "--bootstrap", "20"),
-                *("--table", "made/trial.csv", "--record", "made/trial.json"),
-            ],
-        ),
     ]
 
 
@@ -301,7 +295,7 @@ def run_all(jobs: Sequence[Job], base: Path, workers: int = 2) -> list[Job]:
             for job in list(waiting):
                 if len(running) < workers and is_ready(job, [*waiting, *(j for j, _ in running)]):
                     waiting.remove(job)
-                    box = base.parent / f"{base.name}.box{len(waiting)}"
+                    box = base.parent / f"{base.name}-box{len(waiting)}"
                     running.append((job, pool.apply_async(run_job, (job, base, box))))
             if not running:
                 break
@@ -324,7 +318,7 @@ def is_ready(job: Job, waiting: Sequence[Job]) -> bool:
     others = [name for other in waiting if other is not job for name in other.makes]
     if job.tool.startswith("render"):
         return not others or all(other.tool.startswith("render") for other in waiting)
-    named = [word for word in job.words if word.startswith("results/")]
+    named = [word for word in map(value_of, job.words) if word.startswith("results/")]
     return not any(
         name == word or name.startswith(f"{word}/") or word.startswith(f"{name}/")
         for name in others

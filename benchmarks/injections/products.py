@@ -156,7 +156,8 @@ def worldview3(top: Path) -> Iterator[tuple]:
 
     folder = fresh(top / "order")
     for image in ("MUL", "SWIR"):
-        helper.write_image(folder, image)
+        factors = dict.fromkeys(helper.MEMBERS[image], 0.002 if image == "MUL" else 0.0002)
+        helper.write_image(folder, image, text=helper.imd_text(helper.MEMBERS[image], factors))
     yield "worldview3", folder, "--mask", "saturation"
 
 
