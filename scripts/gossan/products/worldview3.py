@@ -86,7 +86,7 @@ MOST_NUMBER = {**dict.fromkeys(VNIR, 2047), **dict.fromkeys(SWIR, 16383)}
 
 # Radiance (W m-2 sr-1) of one number, and width (µm): real ones lie at 0.003 to 0.02 and 0.04 to
 # 0.12, where the gain of a band may have been set otherwise.
-_LIMITS = {"absCalFactor": (1e-4, 0.5), "effectiveBandwidth": (0.01, 0.5)}
+_LIMITS = {"absCalFactor": (1e-5, 0.5), "effectiveBandwidth": (0.01, 0.5)}
 # An image may be of another size than its IMD tells by what digits round away, in pixels.
 _TELLS_SAME = 0.01
 
