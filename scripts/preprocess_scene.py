@@ -140,7 +140,7 @@ def main(arguments: argparse.Namespace) -> None:
     product, names, notes = open_chosen(arguments)
     with product:
         part = select_part(product, names, arguments.window, arguments.polygon)
-        part, empty = without_empty_bands(part, named=names is not None)
+        part, empty = without_empty_bands(part, named=arguments.bands is not None)
         if empty:
             notes.append(f"bands {', '.join(empty)}: no valid number in any pixel, left out")
         cut = arguments.window or arguments.polygon or names

@@ -293,6 +293,9 @@ def test_a_band_without_any_valid_number_does_not_blank_the_scene(tmp_path):
     assert info.bands.names == ("R1", "R2", "R4", "R5")
     np.testing.assert_allclose(cube, values[[0, 1, 3, 4]], atol=1e-6)
     assert "bands R3: no valid number in any pixel, left out" in record["notes"]
+    near = preprocess(tmp_path, tmp_path / "scene.tif", "--centres-um", "0.56", "0.66", "0.86")
+    assert near.returncode == 0, near.stderr
+    assert read(tmp_path)[0].bands.names == ("R1", "R2")
     refused = preprocess(tmp_path, tmp_path / "scene.tif", "--bands", "R1", "R3")
     assert refused.returncode == 1
     assert "band R3 has no valid number in this part" in refused.stderr

@@ -358,7 +358,7 @@ def _calibrate(
         require_within(scale, near(1 / QUANTIFICATION), name, f"scale of {band}")
         # Tables give 0.0001, and a quantification is a whole number.
         quantification = round(1 / scale, 6)
-        if applied is True:
+        if str(applied).lower() == "true":
             number, source = 0.0, "0: the catalogue has applied it"
         elif offset is not None:
             number = round(_number(offset, name, f"offset of {band}") * quantification, 6)

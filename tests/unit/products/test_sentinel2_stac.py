@@ -408,6 +408,7 @@ def raster(scale: float | None = 1e-4, offset: float | None = -0.1) -> dict:
     [
         # Earth Search: applied, whatever the assets repeat of the product's metadata.
         ({"raster:bands": [raster()]}, {"earthsearch__boa_offset_applied": True}, 0, "applied"),
+        ({}, {"earthsearch__boa_offset_applied": "true"}, 0, "applied"),
         ({"raster:bands": [raster()]}, {"earthsearch__boa_offset_applied": False}, -1000, "assets"),
         ({"raster:bands": [raster(offset=0)]}, {}, 0, "assets"),
         # STAC 1.1, as the Copernicus Data Space.
