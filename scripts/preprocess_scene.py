@@ -89,8 +89,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--ndvi-max",
         type=float,
-        help="pixels of a higher NDVI become nodata (default: none do); pixels without an NDVI, "
-        "black in both of its bands, stay",
+        help="pixels of a higher NDVI after the atmospheric correction become nodata (default: "
+        "none do); pixels without an NDVI, black in both of its bands, stay",
     )
     add(
         "--normalisation",

@@ -342,17 +342,21 @@ def _numbers(path: Path, items: Sequence[dict[str, str]], key: str) -> tuple[flo
 
 
 def split_blocks(
-    grid: Grid, block_px: int = 512, tile: tuple[int, int] | None = None
+    grid: Grid,
+    block_px: int = 512,
+    tile: tuple[int, int] | None = None,
+    multiple: int = 1,
 ) -> list[Window]:
     """Cut a grid into windows of about `block_px` x `block_px` pixels, row by row.
 
     `tile` is the (rows, columns) in which the file is stored: windows are whole tiles, so none is
     decoded twice; files stored in strips (tiles as wide as the grid) are cut into full-width
-    windows of about the same area.
+    windows of about the same area. Rows and columns at which windows start are multiples of
+    `multiple`.
     """
-    rows = columns = max(1, block_px)
+    rows = columns = max(1, block_px // multiple) * multiple
     if tile is not None:
-        tile_rows, tile_columns = tile
+        tile_rows, tile_columns = (math.lcm(side, multiple) for side in tile)
         if tile_columns >= grid.width and grid.width > columns:
             columns = grid.width
             rows = max(1, block_px**2 // grid.width)
@@ -520,6 +524,7 @@ def iter_blocks(
     scaled: bool = True,
     halo: int | None = None,
     align: int = 1,
+    multiple: int = 1,
     progress: str | None = None,
 ) -> Iterator[tuple[Window, object]]:
     """Yield (window, function(*arrays)) for every block, in block order.
@@ -535,11 +540,13 @@ def iter_blocks(
     block within the arrays. The window that is yielded is the block itself.
 
     At most 2 * `threads` blocks are in flight. A block of many bands is made smaller than
-    `block_px`, so that it stays within 64 MiB or one storage tile of its file.
+    `block_px`, so that it stays within 64 MiB or one storage tile of its file. Blocks start at
+    multiples of `multiple`, whatever their size, for a function that takes pixels in pairs or
+    cells.
 
     Raises InputError for a missing, broken or truncated file and for files on different grids.
     """
-    plan = _plan(sources, grid, block_px, halo, align)
+    plan = _plan(sources, grid, block_px, halo, align, multiple=multiple)
     return _run(function, sources, plan, threads, scaled, progress)
 
 
@@ -561,6 +568,7 @@ def _plan(
     halo: int | None,
     align: int,
     written: int = 1,
+    multiple: int = 1,
 ) -> _Plan:
     """Open and compare the sources; `written` is bytes per pixel that the function returns."""
     bound_gdal_cache()
@@ -582,7 +590,7 @@ def _plan(
     if heaviest is not None:
         with _open(heaviest.path) as dataset:
             tile = dataset.block_shapes[0]
-    return _Plan(infos, grid, split_blocks(grid, block_px, tile), halo, align)
+    return _Plan(infos, grid, split_blocks(grid, block_px, tile, multiple), halo, align)
 
 
 def _bytes_per_pixel(info: RasterInfo) -> int:
@@ -658,6 +666,7 @@ def map_blocks(
     scaled: bool = True,
     halo: int | None = None,
     align: int = 1,
+    multiple: int = 1,
     progress: str | None = None,
 ) -> None:
     """Write what `function` makes of each block as one cloud-optimised GeoTIFF per layer.
@@ -671,7 +680,7 @@ def map_blocks(
     Raises InputError as `iter_blocks` does, ValueError for a result that does not fit a layer.
     """
     written = sum(layer.bytes_per_pixel for layer in layers)
-    plan = _plan(sources, grid, block_px, halo, align, written)
+    plan = _plan(sources, grid, block_px, halo, align, written, multiple)
     with ExitStack() as stack:
         finals = [stack.enter_context(staged(layer.path)) for layer in layers]
         # Beside the final file, so on its disk, as GDAL's own temporaries are.

@@ -484,6 +484,51 @@ def test_vegetation_is_masked_also_where_the_cube_lacks_its_bands(tmp_path):
     assert record["ndvi_max"] == 0.2
 
 
+def vegetation(values: np.ndarray) -> np.ndarray:
+    return (values[4] - values[3]) / (values[4] + values[3])
+
+
+@pytest.mark.parametrize("bands", [(), ("--bands", "B6", "B7")])
+def test_vegetation_is_told_from_corrected_reflectance(tmp_path, bands):
+    product = products.write_product(tmp_path, varied())
+    plain, *_ = preprocess(product, tmp_path / "plain")
+    haze = ("--atmosphere", "dos1")
+    whole, *_ = preprocess(product, tmp_path / "whole", *haze)
+    values, record, _ = preprocess(product, tmp_path / "out", *haze, *bands, "--ndvi-max", 0.2)
+    plants = vegetation(whole) > 0.2
+    # Haze hides the contrast of red and infrared, so the product's own numbers show fewer plants.
+    assert plants.sum() > (vegetation(plain) > 0.2).sum() + 50
+    # Rounding to stored numbers may change a pixel on the edge.
+    assert (np.isnan(values[0]) != plants).sum() <= 2
+    assert record["masked"]["vegetation"]["pixels"] == np.isnan(values[0]).sum()
+    assert record["pixels"]["valid"] == np.isfinite(values[0]).sum()
+    left = ~np.isnan(values[0])
+    own, *_ = preprocess(product, tmp_path / "own", *haze, *bands)
+    np.testing.assert_allclose(values[:, left], own[:, left], atol=1e-4)
+
+
+def test_ratios_to_the_scenes_mean_are_of_what_vegetation_leaves(tmp_path):
+    product = products.write_product(tmp_path, varied())
+    more = ("--atmosphere", "dos1", "iarr", "--normalisation", "none", "--ndvi-max", 0.2)
+    values, record, _ = preprocess(product, tmp_path / "out", *more)
+    whole, *_ = preprocess(product, tmp_path / "whole", "--atmosphere", "dos1")
+    assert (np.isnan(values[0]) != (vegetation(whole) > 0.2)).sum() <= 2
+    assert np.nanmean(values, axis=(1, 2)) == pytest.approx(np.ones(7), abs=1e-3)
+    assert record["masked"]["vegetation"]["pixels"] > 100
+
+
+@pytest.mark.parametrize("side", [17, 19])
+@pytest.mark.parametrize("bytes_per_band", [1, 2, 4])
+def test_noise_does_not_depend_on_how_memory_cuts_the_blocks(
+    tmp_path, monkeypatch, side, bytes_per_band
+):
+    product = products.write_product(tmp_path, varied())
+    _, whole, _ = preprocess(product, tmp_path / "whole")
+    monkeypatch.setattr("gossan.raster.BLOCK_BYTES", side**2 * 7 * bytes_per_band)
+    _, cut, _ = preprocess(product, tmp_path / "cut")
+    assert cut == whole
+
+
 def test_constant_band_is_named(tmp_path):
     stored = scene()
     stored[2] = 9000

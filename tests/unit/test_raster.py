@@ -90,6 +90,14 @@ def test_blocks_cover_each_pixel_once_in_row_major_order(width, height, block_px
     assert windows == sorted(windows, key=lambda window: (window.row_off, window.col_off))
 
 
+@pytest.mark.parametrize(("block_px", "tile"), [(33, None), (1, None), (40, (5, 7)), (9, (3, 70))])
+def test_blocks_start_at_multiples_of_what_a_function_takes_at_once(block_px, tile):
+    grid = make_grid(70, 61)
+    windows = split_blocks(grid, block_px, tile, multiple=2)
+    assert all(window.col_off % 2 == window.row_off % 2 == 0 for window in windows)
+    assert sum(window.width * window.height for window in windows) == 70 * 61
+
+
 def test_blocks_are_whole_tiles():
     windows = split_blocks(make_grid(2000, 2000), 512, (256, 256))
     assert {window.col_off % 512 for window in windows} == {0}

@@ -25,7 +25,8 @@ RULES: Mapping[str, str] = {
     ),
     "study_classes": (
         "scores_study_classes counts only pixels of the truth of the study's classes; a pixel of "
-        "them that the map leaves unclassified is a miss."
+        "them that the map leaves unclassified is a miss. Null where the study has one class: its "
+        "pixels alone say no more than its recall."
     ),
     "macro_f1": (
         "The plain mean of F1 over the classes present in the truth, 'other' included where "
@@ -98,7 +99,9 @@ def make_record(
         return assess_blocks(counts, labels, bootstrap.replicates, bootstrap.seed, map_weights)
 
     scores = study = assess(weighed)
-    if weighed[:, 0].any():
+    if len(labels) == 2:
+        study = None
+    elif weighed[:, 0].any():
         study_blocks = weighed.copy()
         study_blocks[:, 0] = 0
         study = assess(study_blocks)
@@ -129,7 +132,7 @@ def make_record(
             "counts": blocks.sum(axis=0).tolist(),
         },
         "scores": scores,
-        "scores_study_classes": {**study, "classes": study["classes"][1:]},
+        "scores_study_classes": study and {**study, "classes": study["classes"][1:]},
         "stratified": stratified,
     }
 

@@ -81,9 +81,11 @@ def score_confusion(confusion: np.ndarray) -> Scores:
 
     Overall accuracy is the share of the diagonal; kappa follows Cohen (1960). Precision is
     undefined for a class that is never mapped, recall for one that the truth lacks, F1 for
-    one that both lack. F1 of a class of the truth that is never mapped is 0, because every
-    pixel of it is missed. Macro-F1 is the plain mean of F1 over the classes present in the
-    truth; a class that only the map has lowers others' precision but is not averaged.
+    one that both lack. Where the truth holds one class alone there is nothing to take it for:
+    its precision could only be 1 and kappa only 0, so both are undefined. F1 of a class of the
+    truth that is never mapped is 0, because every pixel of it is missed. Macro-F1 is the plain
+    mean of F1 over the classes present in the truth; a class that only the map has lowers
+    others' precision but is not averaged.
     """
     confusion = np.asarray(confusion, dtype=np.float64)
     total = confusion.sum(axis=(-2, -1))
@@ -94,11 +96,12 @@ def score_confusion(confusion: np.ndarray) -> Scores:
     chance = _ratio((in_truth * in_map).sum(axis=-1), total**2)
     f1 = _ratio(2 * right, in_truth + in_map)
     present = in_truth > 0
+    alone = present.sum(axis=-1) == 1
     return Scores(
         overall=overall,
-        kappa=_ratio(overall - chance, 1 - chance),
+        kappa=np.where(alone, np.nan, _ratio(overall - chance, 1 - chance)),
         macro_f1=_ratio(np.where(present, f1, 0).sum(axis=-1), present.sum(axis=-1)),
-        precision=_ratio(right, in_map),
+        precision=np.where(alone[..., None] & present, np.nan, _ratio(right, in_map)),
         recall=_ratio(right, in_truth),
         f1=f1,
     )

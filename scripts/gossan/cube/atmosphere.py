@@ -101,6 +101,12 @@ def is_relative(methods: Sequence[str]) -> bool:
     return bool(told and told[-1])
 
 
+def count_absolute(methods: Sequence[str]) -> int:
+    """How many of a sequence of methods come before the first that makes ratios of reflectance."""
+    makes_ratios = [METHODS[name].relative is True for name in methods]
+    return makes_ratios.index(True) if True in makes_ratios else len(methods)
+
+
 def solve_corrections(
     methods: Sequence[str], scene: Scene, survey: SurveyAfter
 ) -> list[Correction]:

@@ -110,8 +110,9 @@ def make_composite(
         [looks],
         beside=[cube.layer(cube_path)],
         grid=part.grid,
+        block_px=block_px,
         # The noise is that of pixels in pairs, which no block may divide.
-        block_px=block_px + block_px % 2,
+        multiple=2,
         threads=threads,
         progress="composite",
     )

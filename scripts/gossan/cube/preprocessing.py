@@ -1,20 +1,24 @@
 """A product becomes a cube: passes over it for statistics, then one that writes.
 
-The product is calibrated by its reader; here it is corrected, masked and normalised, block by
-block. Numbers without wavelengths are no reflectance: they are only masked.
+The product is calibrated by its reader; here it is masked by its flags, corrected and normalised,
+block by block. Plants are told from the reflectance that the corrections leave, before a method
+makes ratios of it; what such a method and the normalisation learn of the scene is without them.
+Numbers without wavelengths are no reflectance: they are only masked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gossan.cube.atmosphere import (
+    METHODS,
     apply_corrections,
+    count_absolute,
     is_relative,
     plan_methods,
     solve_corrections,
@@ -43,8 +47,8 @@ _STAGE = {True: "surface", False: "toa", None: "given"}
 class Recipe:
     """How a cube is made: corrections by name, flags that become nodata, the last step's name.
 
-    Pixels of an NDVI above `ndvi_max` (None: none) become nodata too. `library` are the spectra
-    that corrections may need.
+    Pixels of an NDVI above `ndvi_max` (None: none) after the corrections become nodata too.
+    `library` are the spectra that corrections may need.
     """
 
     atmosphere: Sequence[str]
@@ -101,26 +105,62 @@ class Preprocessing:
         self.part = part
         self.plants = plants
         self.ndvi_max = recipe.ndvi_max
+        # How many corrections come before the index, and those of the plants' bands alone.
+        self.before_index = 0
+        self.of_plants: list[Correction] = []
         self.flags = tuple(dict.fromkeys(recipe.mask))
         self.mask = self.flags if plants is None else (*self.flags, VEGETATION)
         self.sources = [part.read_reflectance, self._read_flags]
+        self.places: list[int] | None = None
+        if plants is not None:
+            names = part.bands.names
+            if all(name in names for name in plants.bands.names):
+                self.places = [names.index(name) for name in plants.bands.names]
+            else:
+                self.sources.append(plants.read_reflectance)
         self.counts: Counts | None = None
         self.plausible = ReflectanceMeter(len(part.bands.names))
         self.stages: list[tuple[str, StageMeter]] = []
         self.result = StageMeter(part.bands)
         self.options = {
             "grid": part.grid,
+            "block_px": block_px,
             # Statistics take pixels in pairs and in cells of four, which no block may divide.
-            "block_px": block_px + block_px % 2,
+            "multiple": 2,
             "threads": threads,
         }
 
     def _read_flags(self, window: Window) -> np.ndarray:
-        flags = self.part.read_flags(window, ("fill", *self.flags))
-        if self.plants is None:
-            return flags
-        index = vegetation_index(*self.plants.read_reflectance(window))
-        return np.concatenate([flags, (index > self.ndvi_max)[np.newaxis]])
+        return self.part.read_flags(window, ("fill", *self.flags))
+
+    def _find_plants(self, values: np.ndarray, plants: Sequence[np.ndarray]) -> np.ndarray:
+        """Where plants are in a block, bool, by corrected values of the part or of `plants`."""
+        bands = (
+            apply_corrections(plants[0], self.of_plants)
+            if self.places is None
+            else values[self.places]
+        )
+        return vegetation_index(*bands) > self.ndvi_max
+
+    def _correct(
+        self,
+        reflectance: np.ndarray,
+        kept: np.ndarray,
+        corrections: Sequence[Correction],
+        plants: Sequence[np.ndarray],
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
+        """Corrected values, the pixels with data that are left, those of them that are still
+        valid (a method may make some nodata), and where plants are.
+
+        The last is empty where no index is asked for, or too few corrections are known for it.
+        """
+        green: list[np.ndarray] = []
+        values = apply_corrections(reflectance, corrections[: self.before_index])
+        if self.plants is not None and len(corrections) >= self.before_index:
+            green.append(self._find_plants(values, plants))
+            kept = kept & ~green[0]
+        values = apply_corrections(values, corrections[self.before_index :])
+        return values, kept, kept & np.isfinite(values).all(axis=0), green
 
     @staticmethod
     def _observe(reflectance: np.ndarray, flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,26 +193,29 @@ class Preprocessing:
         """
         meter = self._next_stage(corrections)
 
-        def look(reflectance: np.ndarray, flags: np.ndarray) -> tuple[Counts, Any]:
+        def look(
+            reflectance: np.ndarray, flags: np.ndarray, *plants: np.ndarray
+        ) -> tuple[Counts, Any]:
             observed, kept = self._observe(reflectance, flags)
             lacks = ~np.isfinite(reflectance)
             partial = ~observed & ~flags[0] & ~lacks.all(axis=0)
+            if self.counts is None:
+                self.plausible.add(reflectance, observed)
+            given = reflectance.copy()
+            reflectance[:, ~observed] = np.nan
+            values, kept, valid, green = self._correct(reflectance, kept, corrections, plants)
             counts = Counts(
                 observed.size,
                 int(observed.sum()),
-                tuple(int((flag & observed).sum()) for flag in flags[1:]),
+                tuple(int((flag & observed).sum()) for flag in (*flags[1:], *green)),
                 int(kept.sum()),
                 int(partial.sum()),
                 tuple(np.count_nonzero(lacks[:, partial], axis=1).tolist()),
-                self._count_below(reflectance, kept),
+                self._count_below(given, kept),
             )
-            if self.counts is None:
-                self.plausible.add(reflectance, observed)
-            reflectance[:, ~observed] = np.nan
-            values, kept = apply_kept(reflectance, kept, corrections)
             if meter is not None:
-                meter.add(values, kept)
-            return counts, collect(values, kept)
+                meter.add(values, valid)
+            return counts, collect(values, valid)
 
         label = f"statistics after {corrections[-1].method if corrections else 'calibration'}"
         blocks = iter_blocks(look, self.sources, progress=label, **self.options)
@@ -188,13 +231,31 @@ class Preprocessing:
         self, methods: Sequence[str], normalisation: str, scene: Scene
     ) -> tuple[list[Correction], Correction]:
         """Solve all corrections and the normalisation, with the passes that they need."""
+        self.before_index = count_absolute(methods)
+        self._solve_plants(methods[: self.before_index], scene)
         corrections = solve_corrections(methods, scene, self.survey)
         normalise = NORMALISATIONS[normalisation](
             scene, lambda collect, merge: self.survey(corrections, collect, merge)
         )
-        if self.counts is None:
-            self.survey([], lambda values, kept: None, lambda one, other: None)
+        # The index needs a pass of its own where none was made after the corrections.
+        if self.counts is None or len(self.counts.flagged) < len(self.mask):
+            self.survey(corrections, lambda values, kept: None, lambda one, other: None)
         return corrections, normalise
+
+    def _solve_plants(self, methods: Sequence[str], scene: Scene) -> None:
+        """Correct red and near infrared apart where the part lacks one of them."""
+        if self.plants is None or self.places is not None or not methods:
+            return
+        bands = self.plants.bands
+        needy = [name for name in methods if METHODS[name].least_bands > len(bands.names)]
+        if needy:
+            raise InputError(
+                f"ndvi_max: {needy[0]} corrects no two bands alone; add {' and '.join(bands.names)}"
+                " to the bands, or leave ndvi_max out"
+            )
+        options = {key: self.options[key] for key in ("block_px", "threads")}
+        alone = Preprocessing(self.plants, None, Recipe((), self.flags, "none"), **options)
+        self.of_plants, _ = alone.solve(methods, "none", replace(scene, bands=bands))
 
     def _require_pixels(self) -> None:
         name = self.part.product.product_id
@@ -215,10 +276,9 @@ class Preprocessing:
         meter = self._next_stage(corrections)
         spectral = bool(self.part.bands.centre_um)
 
-        def make(reflectance: np.ndarray, flags: np.ndarray) -> np.ndarray:
-            values, kept = apply_kept(
-                reflectance, self._observe(reflectance, flags)[1], corrections
-            )
+        def make(reflectance: np.ndarray, flags: np.ndarray, *plants: np.ndarray) -> np.ndarray:
+            observed = self._observe(reflectance, flags)[1]
+            values, _, kept, _ = self._correct(reflectance, observed, corrections, plants)
             if meter is not None:
                 meter.add(values, kept)
             values = normalise.apply(values)
@@ -235,14 +295,6 @@ class Preprocessing:
         if not self.stages:
             return {}
         return describe_quality(self.stages, self.result)
-
-
-def apply_kept(
-    reflectance: np.ndarray, kept: np.ndarray, corrections: Sequence[Correction]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Corrected values, and the pixels that are still valid: a method may make some nodata."""
-    values = apply_corrections(reflectance, corrections)
-    return values, kept & np.isfinite(values).all(axis=0)
 
 
 def describe_atmosphere(product: Product, corrections: Sequence[Correction]) -> str:

@@ -68,9 +68,15 @@ def leading_tests(tests: Sequence[ForestTest]) -> list[ForestTest]:
     return [test for plan in wanted for test in tests if test.plan == plan]
 
 
+def study_classes(record: Mapping) -> list[Mapping]:
+    """Scores of the study's classes: among themselves, or of the one that there is."""
+    study = record["scores_study_classes"]
+    return record["scores"]["classes"][1:] if study is None else study["classes"]
+
+
 def class_names(record: Mapping) -> list[str]:
     """Names of the classes that a record's map and truth can hold, other ground left out."""
-    return [item["name"] for item in record["scores_study_classes"]["classes"]]
+    return [item["name"] for item in study_classes(record)]
 
 
 def other_tests(tests: Sequence[ForestTest], records: Sequence[Mapping]) -> list[Mapping]:

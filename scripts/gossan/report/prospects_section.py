@@ -21,6 +21,7 @@ from gossan.prospects.prospect_tests import (
     other_tests,
     published_test,
     split_name,
+    study_classes,
     title_of,
 )
 from gossan.report.doubts import describe_doubts
@@ -314,7 +315,7 @@ def describe_published(published: Mapping | None, tests: Sequence[ForestTest]) -
 def describe_label_set(record: Mapping, forest: Mapping | None) -> str:
     """Which set of labels a test is of, and whether the map's forest was trained on another."""
     tested = class_names(record)
-    labels = [item["label"] for item in record["scores_study_classes"]["classes"]]
+    labels = [item["label"] for item in study_classes(record)]
     text = (
         f"These scores are of the {len(tested)} classes of the labelled points: "
         f"{join_words(labels)}."
@@ -438,8 +439,7 @@ def compare_scores(scene: ProspectScene, published: Mapping | None) -> dict:
             },
         )
     titles = SCORES | {
-        item["name"]: f"F1, {item['label']}"
-        for item in leading[0].record["scores_study_classes"]["classes"]
+        item["name"]: f"F1, {item['label']}" for item in study_classes(leading[0].record)
     }
     rows = [
         {"title": title, "values": [own.get(name) for own in scores]}
@@ -450,7 +450,7 @@ def compare_scores(scene: ProspectScene, published: Mapping | None) -> dict:
 
 def _scores_of(record: Mapping) -> dict[str, Mapping]:
     scores = record["scores"]
-    classes = record["scores_study_classes"]["classes"]
+    classes = study_classes(record)
     return {name: scores[name] for name in SCORES} | {item["name"]: item["f1"] for item in classes}
 
 

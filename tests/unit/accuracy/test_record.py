@@ -30,7 +30,7 @@ def block_counts(n=12, seed=0):
     return generator.integers(0, 9, (n, 3, 3)) + 20 * np.eye(3, dtype=int)
 
 
-def record(blocks=None, **changes):
+def record(blocks=None, labels=LABELS, **changes):
     given = {
         "scene": "tiny",
         "method": "Spectral Angle Mapper",
@@ -39,7 +39,7 @@ def record(blocks=None, **changes):
         "split": "none",
         "bootstrap": Bootstrap(8, 200, 3),
     }
-    return make_record(block_counts() if blocks is None else blocks, LABELS, **given | changes)
+    return make_record(block_counts() if blocks is None else blocks, labels, **given | changes)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,19 @@ def test_without_other_ground_both_scores_are_the_same():
     made = record(blocks)
     assert made["scores_study_classes"]["overall_accuracy"] == made["scores"]["overall_accuracy"]
     assert made["scores_study_classes"]["classes"] == made["scores"]["classes"][1:]
+
+
+def test_scores_among_the_studys_classes_need_two_of_them(check):
+    blocks = block_counts()
+    two = blocks[:, :2, :2]
+    made = record(two, labels=LABELS[:2])
+    assert made["scores_study_classes"] is None
+    assert made["scores"]["kappa"]["value"] is not None
+    # A truth that shows one class alone.
+    blocks[:, [0, 2]] = 0
+    study = record(blocks)["scores_study_classes"]
+    assert study["kappa"]["value"] is study["classes"][0]["precision"]["value"] is None
+    assert study["classes"][0]["recall"]["value"] > 0
 
 
 def test_the_counts_given_are_not_changed():
