@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rasterio.warp import transform_geom
-
 from gossan.errors import InputError
+from gossan.outlines import cut_at_180, degrees_of, outline
 from gossan.raster import Grid, RasterInfo, read_info
 
 MEDIA_TYPES = {
@@ -102,16 +101,18 @@ def _moment(id: str, acquired: str | datetime) -> datetime:
 
 
 def _footprint(grid: Grid) -> tuple[dict | None, list[float] | None]:
-    """Outline and bounding box in degrees."""
+    """Outline and bounding box in degrees (RFC 7946)."""
     if grid.crs is None:
         return None, None
-    corners = [(0, 0), (0, grid.height), (grid.width, grid.height), (grid.width, 0), (0, 0)]
-    ring = [grid.place(*corner) for corner in corners]
-    outline = {"type": "Polygon", "coordinates": [ring]}
-    lonlat = transform_geom(grid.crs, "EPSG:4326", outline)["coordinates"][0]
-    rounded = [[round(x, 7), round(y, 7)] for x, y in lonlat]
-    xs, ys = zip(*rounded, strict=True)
-    return {"type": "Polygon", "coordinates": [rounded]}, [min(xs), min(ys), max(xs), max(ys)]
+    parts = cut_at_180(degrees_of(outline(grid), grid.crs))
+    rings = [[[round(x, 7), round(y, 7)] for x, y in part.exterior.coords] for part in parts]
+    # Across 180° the western part comes first, and the west is the larger number (section 5.2).
+    west, east = parts[0].bounds[0], parts[-1].bounds[2]
+    south, north = (pick(y for ring in rings for _, y in ring) for pick in (min, max))
+    bounds = [round(west, 7), south, round(east, 7), north]
+    if len(rings) == 1:
+        return {"type": "Polygon", "coordinates": rings}, bounds
+    return {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}, bounds
 
 
 def _projection(grid: Grid) -> dict[str, object]:

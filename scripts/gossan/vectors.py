@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gossan.errors import InputError
 from gossan.files import staged
+from gossan.outlines import outline, reproject
 from gossan.raster import Grid
 from gossan.vector_files import read_vector
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     import geopandas
     import pandas
 
-# Edges of a polygon are cut into this many pieces and more before they are reprojected: what is
-# straight in one system is bent in another.
-EDGE_PIECES = 100
 # GeoPackage stamps its tables; a fixed moment keeps the same inputs at the same bytes.
 NO_DATE = "2000-01-01T00:00:00.000Z"
 POINTS = ("Point", "MultiPoint")
@@ -61,16 +59,8 @@ def read_features(
             f"{path}: holds {', '.join(odd) or 'no geometry'}; {what} are "
             f"{' or '.join(kinds)} features"
         )
-    if features.crs != grid.crs:
-        west, south, east, north = features.total_bounds
-        longest = max(east - west, north - south) / EDGE_PIECES
-        if longest > 0:
-            features.geometry = features.geometry.segmentize(longest)
-        features = features.to_crs(grid.crs)
-    west, south, east, north = grid.bounds
-    if not shapely.intersects(
-        features.geometry.to_numpy(), shapely.box(west, south, east, north)
-    ).any():
+    features = reproject(features, grid.crs)
+    if not shapely.intersects(features.geometry.to_numpy(), outline(grid)).any():
         raise InputError(f"{path}: none of the {what} lies over the map; check both places")
     return features
 

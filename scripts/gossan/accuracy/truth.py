@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
-from rasterio.windows import bounds as window_bounds
 from rasterio.windows import transform as window_transform
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
-from gossan.legend import MapClass
+from gossan.legend import NODATA, MapClass
+from gossan.outlines import outline, outline_on, reproject
 from gossan.raster import RASTER_DRIVERS, Grid, is_synthetic, open_raster, verify_raster
 from gossan.vector_files import is_vector, read_vector
 
@@ -83,19 +83,17 @@ def _open_raster(path: Path, grid: Grid) -> Truth:
             )
         if source.crs is None:
             raise InputError(f"{path}: the ground truth has no coordinate system; assign one")
-        _require_overlap(path, source.bounds, source.crs, grid)
+        if not outline_on(Grid.of(source), grid, path).intersects(outline(grid)):
+            raise InputError(f"{path}: the truth does not overlap the map; check both places")
         tags = source.tags()
         same = Grid.of(source) == grid
-        nodata = source.nodata
+        nodata = _nodata_of(source)
     if not same:
         verify_raster(path)
 
     def read_same(window: Window) -> np.ndarray:
         with open_raster(path) as source:
             return _mark_nodata(read_verified(source, window=window), nodata)
-
-    # Outside the truth the warper fills with nodata, so one must be declared: 255 is no class.
-    fill = 255 if nodata is None else nodata
 
     def read_warped(window: Window) -> np.ndarray:
         with (
@@ -107,10 +105,13 @@ def _open_raster(path: Path, grid: Grid) -> Truth:
                 width=grid.width,
                 height=grid.height,
                 resampling=Resampling.nearest,
-                nodata=fill,
+                src_nodata=nodata,
+                add_alpha=True,
             ) as warped,
         ):
-            return _mark_nodata(warped.read(window=window), fill)
+            codes, known = warped.read(window=window)
+            # Beside the raster no number tells that nothing is known.
+            return np.where(known == 0, NO_TRUTH, _mark_nodata(codes, nodata))[None]
 
     def guarded(window: Window) -> np.ndarray:
         try:
@@ -130,7 +131,17 @@ def _open_raster(path: Path, grid: Grid) -> Truth:
     )
 
 
-def _mark_nodata(codes: np.ndarray, nodata: float | None) -> np.ndarray:
+def _nodata_of(source: rasterio.DatasetReader) -> int | None:
+    """The code of unknown ground: the one that is told, else 255, which is no class's.
+
+    None where pixels cannot hold it, such as -9999 told of bytes: then all ground is known.
+    """
+    limits = np.iinfo(source.dtypes[0])
+    code = NODATA if source.nodata is None else source.nodata
+    return int(code) if limits.min <= code <= limits.max and code == np.floor(code) else None
+
+
+def _mark_nodata(codes: np.ndarray, nodata: int | None) -> np.ndarray:
     marked = codes.astype(np.int32)
     if nodata is not None:
         marked[codes == nodata] = NO_TRUTH
@@ -140,7 +151,7 @@ def _mark_nodata(codes: np.ndarray, nodata: float | None) -> np.ndarray:
 def _open_vector(
     path: Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass]
 ) -> Truth:
-    from shapely.geometry import box
+    import shapely
 
     features, layer = read_vector(path, "ground truth")
     if CLASS_ATTRIBUTE not in features.columns:
@@ -161,15 +172,16 @@ def _open_vector(
     note += "reprojected to the map's coordinate system; " if features.crs != grid.crs else ""
     if unnamed.any():
         note += f"{unnamed.sum()} features without a class are left out; "
-    features = features.to_crs(grid.crs)
-    _require_overlap(path, features.total_bounds, grid.crs, grid)
+    features = reproject(features, grid.crs)
     geometries = features.geometry.to_numpy()
+    if not shapely.intersects(geometries, outline(grid)).any():
+        raise InputError(f"{path}: the truth does not overlap the map; check both places")
     index = features.sindex
 
     def read(window: Window) -> np.ndarray:
         shape = (int(window.height), int(window.width))
         transform = window_transform(window, grid.transform)
-        near = np.sort(index.query(box(*window_bounds(window, grid.transform))))
+        near = np.sort(index.query(outline(grid, window)))
         burnt = np.full(shape, NO_TRUTH, dtype=np.int32)
         for code in np.unique(codes[near]):
             inside = rasterize(
@@ -222,13 +234,3 @@ def _codes_of(
             "'other'"
         )
     return np.array([known[name.casefold()] for name in asked], dtype=np.int32)
-
-
-def _require_overlap(path: Path, bounds: Sequence[float], crs: object, grid: Grid) -> None:
-    left, bottom, right, top = (
-        bounds if crs == grid.crs else transform_bounds(crs, grid.crs, *bounds)
-    )
-    west, south, east, north = grid.bounds
-    # Points on one spot make bounds without an area, so touching counts as overlap here.
-    if left > east or right < west or bottom > north or top < south:
-        raise InputError(f"{path}: the truth does not overlap the map; check both places")

@@ -22,6 +22,7 @@ from rasterio.windows import Window
 from gossan.checksums import read_verified
 from gossan.cube.bands import SENSORS, StackBands, sensor_bits
 from gossan.errors import InputError
+from gossan.outlines import degrees_of, outline, wrap_degrees
 from gossan.raster import (
     BLOCK_BYTES,
     BandTable,
@@ -122,14 +123,11 @@ def _lattice(grids: Mapping[str, Grid], pixel_m: float) -> tuple[CRS, float, flo
             math.isclose(size * metres, pixel_m, rel_tol=_SIZE_TOLERANCE) for size in (a, -e)
         ):
             return grid.crs, *grid.place(0, 0)
-    boxes = [
-        transform_bounds(grid.crs, CRS.from_epsg(4326), *grid.bounds) for grid in grids.values()
-    ]
-    west, south, east, north = (
-        pick(values)
-        for pick, values in zip((min, min, max, max), zip(*boxes, strict=True), strict=True)
-    )
-    lon, lat = (west + east) / 2, (south + north) / 2
+    edges = [degrees_of(outline(grid), grid.crs) for grid in grids.values()]
+    lons, lats = np.concatenate([np.asarray(edge.exterior.coords) for edge in edges]).T
+    lons = wrap_degrees(lons, lons[0])
+    lon = float(wrap_degrees((lons.min() + lons.max()) / 2, 0.0))
+    lat = (lats.min() + lats.max()) / 2
     if not _UTM_SOUTH_LIMIT <= lat <= _UTM_NORTH_LIMIT:
         raise InputError(f"the cubes lie at latitude {lat:.1f}°, where there is no UTM zone")
     zone = min(60, math.floor((lon + 180) / 6) + 1)
@@ -206,13 +204,24 @@ def _look_up(
         np.arange(target.width) + place[0], np.arange(target.height) + place[1]
     )
     xs, ys = target.place(columns.ravel(), rows.ravel())
-    if source.crs != target.crs:
-        xs, ys = (np.asarray(v) for v in transform_points(target.crs, source.crs, xs, ys))
-    column, row = (np.floor(v).astype(np.int64) for v in ~source.transform @ (xs, ys))
+    places = _places_in(source, target.crs, xs, ys)
+    column, row = (np.floor(v).astype(np.int64) for v in places)
     inside = (column >= 0) & (column < source.width) & (row >= 0) & (row < source.height)
     out = np.full((values.shape[0], columns.size), np.nan, np.float32)
     out[:, inside] = values[:, row[inside], column[inside]]
     return out.reshape(-1, *target.shape)
+
+
+def _places_in(
+    source: Grid, crs: CRS, xs: np.ndarray, ys: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows of a grid, in fractions, at places of a reference system."""
+    if source.crs != crs:
+        xs, ys = transform_points(crs, source.crs, xs, ys)
+        if source.crs.is_geographic:
+            # A grid in degrees goes on across 180°, where longitudes start again.
+            xs = wrap_degrees(xs, source.place(source.width / 2, source.height / 2)[0])
+    return ~source.transform @ (np.asarray(xs), np.asarray(ys))
 
 
 def _parallel(source: Grid, target: Grid) -> tuple["_Overlap", "_Overlap"] | None:
@@ -430,12 +439,8 @@ def _reach(source: Grid, target: Grid) -> Window:
     columns = target.width * np.concatenate([along, one, along, zero])
     rows = target.height * np.concatenate([zero, along, one, along])
     xs, ys = target.place(columns, rows)
-    if source.crs != target.crs:
-        xs, ys = transform_points(target.crs, source.crs, xs, ys)
-    inverse = ~source.transform
-    places = inverse @ (np.asarray(xs), np.asarray(ys))
     spans = []
-    for values in places:
+    for values in _places_in(source, target.crs, xs, ys):
         first = math.floor(values.min()) - 2
         spans.append((first, math.ceil(values.max()) + 2 - first))
     (column, width), (row, height) = spans

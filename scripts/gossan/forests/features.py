@@ -22,11 +22,11 @@ import rasterio
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
+from gossan.outlines import outline, outline_on
 from gossan.raster import (
     BLOCK_BYTES,
     LEAST_BLOCK_WITH_HALO_PX,
@@ -371,27 +371,13 @@ class Stack:
             pass
         else:
             return None
-        if info.grid.crs is None or self.grid.crs is None:
-            raise InputError(
-                f"{info.path}: it or the cube has no coordinate system; assign one, so that it "
-                "can be resampled"
-            )
-        try:
-            west, south, east, north = transform_bounds(
-                info.grid.crs, self.grid.crs, *info.grid.bounds
-            )
-        except RasterioError as error:
-            raise InputError(
-                f"{info.path}: cannot be brought into the cube's coordinate system ({error}); "
-                "reproject it"
-            ) from error
-        left, bottom, right, top = self.grid.bounds
-        if west >= right or east <= left or south >= top or north <= bottom:
+        edge, wanted = outline_on(info.grid, self.grid, info.path), outline(self.grid)
+        if not edge.intersection(wanted).area:
             raise InputError(f"{info.path}: does not overlap the cube; leave it out")
-        own = math.sqrt((east - west) * (north - south) / (info.grid.width * info.grid.height))
+        own = math.sqrt(edge.area / (info.grid.width * info.grid.height))
         cube = math.sqrt(abs(self.grid.transform.determinant))
         method = Resampling.average if own < 0.75 * cube else Resampling.bilinear
-        partly = west > left or east < right or south > bottom or north < top
+        partly = not edge.covers(wanted)
         self.notes.append(
             f"{info.path.name}: resampled from pixels of about {own:g} to {cube:g} by "
             f"{'the mean of its pixels' if method is Resampling.average else 'bilinear weights'}"

@@ -12,9 +12,9 @@ from rasterio.features import geometry_mask
 from rasterio.windows import Window
 
 from gossan.errors import InputError, decoding
+from gossan.outlines import reproject
 from gossan.raster import BLOCK_BYTES, BandTable, Grid
 from gossan.vector_files import read_vector
-from gossan.vectors import EDGE_PIECES
 
 if TYPE_CHECKING:
     from gossan.products.product import Product
@@ -248,11 +248,7 @@ def _read_polygons(path: Path, grid: Grid) -> np.ndarray:
         raise InputError(
             f"{path}: holds {', '.join(sorted(types)) or 'no geometry'}; give polygons only"
         )
-    if features.crs != grid.crs:
-        west, south, east, north = shapes.total_bounds
-        longest = max(east - west, north - south) / EDGE_PIECES
-        shapes = shapes.segmentize(longest).to_crs(grid.crs)
-    return shapes.to_numpy()
+    return reproject(shapes.to_frame("geometry"), grid.crs).geometry.to_numpy()
 
 
 def _window_around(path: Path, shapes: np.ndarray, grid: Grid) -> Window:

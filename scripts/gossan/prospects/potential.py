@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from rasterio.features import rasterize
 from rasterio.windows import Window
-from rasterio.windows import bounds as window_bounds
 from rasterio.windows import transform as window_transform
 
 from gossan.errors import InputError
 from gossan.legend import NODATA, MapClass
+from gossan.outlines import outline
 from gossan.raster import Grid
 from gossan.vectors import POLYGONS, read_features
 
@@ -127,7 +127,7 @@ def open_hosts(path: str | Path, grid: Grid) -> Callable[[Window], np.ndarray]:
             "write yes or no"
         )
     shapes = features.geometry[said == "yes"].to_numpy()
-    if not shapely.intersects(shapes, shapely.box(*grid.bounds)).any():
+    if not shapely.intersects(shapes, outline(grid)).any():
         raise InputError(
             f"{path}: no unit over the map has {HOST_ATTRIBUTE} = yes; mark the iron-hosting units"
         )
@@ -135,7 +135,7 @@ def open_hosts(path: str | Path, grid: Grid) -> Callable[[Window], np.ndarray]:
 
     def read(window: Window) -> np.ndarray:
         size = (int(window.height), int(window.width))
-        near = np.sort(index.query(shapely.box(*window_bounds(window, grid.transform))))
+        near = np.sort(index.query(outline(grid, window)))
         if not near.size:
             return np.zeros(size, bool)
         burnt = rasterize(

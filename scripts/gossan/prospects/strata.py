@@ -35,6 +35,7 @@ from gossan.accuracy.truth import open_truth
 from gossan.delimited import label_fault
 from gossan.errors import InputError
 from gossan.legend import MapClass
+from gossan.outlines import outline
 from gossan.raster import (
     BandTable,
     Grid,
@@ -303,7 +304,7 @@ def read_mines(path: str | Path, grid: Grid) -> list[Mine]:
     for name in names:
         if fault := label_fault(name):
             raise InputError(f"{path}: the name {name[:40]!r} of a mine {fault}")
-    extent = shapely.box(*grid.bounds)
+    extent = outline(grid)
     mines = []
     for name, mineral, shape in zip(names, minerals, features.geometry, strict=True):
         if name in [mine.name for mine in mines]:
@@ -696,7 +697,8 @@ class _Spacing:
 
     def __init__(self, grid: Grid, distance_m: float):
         metres = grid.crs.linear_units_factor[1]
-        self._size = np.array([abs(grid.transform.e), abs(grid.transform.a)]) * metres
+        a, b, _, d, e, _ = grid.transform[:6]
+        self._size = np.array([math.hypot(b, e), math.hypot(a, d)]) * metres
         self._square = distance_m**2
         self._taken = np.empty((0, 2))
 

@@ -26,12 +26,8 @@ from rasterio.enums import Resampling
 
 from gossan.files import staged
 from gossan.legend import MapClass
-from gossan.raster import (
-    BandTable,
-    Grid,
-    open_raster,
-    read_info,
-)
+from gossan.outlines import reproject
+from gossan.raster import BandTable, Grid, open_raster, read_info
 from gossan.vector_files import read_vector
 
 WIDTH_IN = 10.0
@@ -220,17 +216,16 @@ def read_shapes(
     if attribute is not None:
         wanted = {value.strip().casefold() for value in values}
         features = features[features[attribute].astype(str).str.strip().str.casefold().isin(wanted)]
-    scale = kilometres(grid) or 1.0
-    parts = shapely.get_parts(features.to_crs(grid.crs).geometry.dropna().to_numpy())
+    parts = shapely.get_parts(reproject(features, grid.crs).geometry.dropna().to_numpy())
     polygons = [part for part in parts if part.geom_type == "Polygon"]
     points = [part for part in parts if part.geom_type == "Point"]
     return Shapes(
         [
-            np.asarray(ring.coords)[:, :2] * scale
+            on_axes(grid, np.asarray(ring.coords)[:, :2])
             for shape in polygons
             for ring in (shape.exterior, *shape.interiors)
         ],
-        shapely.get_coordinates(points).reshape(-1, 2) * scale,
+        on_axes(grid, shapely.get_coordinates(points).reshape(-1, 2)),
     )
 
 
@@ -239,8 +234,7 @@ def read_classed_points(path: str | Path, grid: Grid, attribute: str) -> dict[st
     import shapely
 
     features = read_vector(path, "points")[0].to_crs(grid.crs)
-    scale = kilometres(grid) or 1.0
-    xy = shapely.get_coordinates(features.geometry.to_numpy()) * scale
+    xy = on_axes(grid, shapely.get_coordinates(features.geometry.to_numpy()))
     names = features[attribute].astype(str).to_numpy()
     return {name: xy[names == name] for name in sorted(set(names))}
 
@@ -492,6 +486,13 @@ def extent(grid: Grid) -> tuple[float, float, float, float]:
     west, south, east, north = grid.bounds
     scale = kilometres(grid) or 1.0
     return west * scale, east * scale, south * scale, north * scale
+
+
+def on_axes(grid: Grid, places: np.ndarray) -> np.ndarray:
+    """Places (n, 2) of the grid's reference system as a map shows them: pixels if it is turned."""
+    if not _is_upright(grid):
+        return np.transpose(~grid.transform @ (places[:, 0], places[:, 1]))
+    return places * (kilometres(grid) or 1.0)
 
 
 def frame_map(axis: Axes, grid: Grid) -> None:

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gossan.accuracy.truth import CLASS_ATTRIBUTE
 from gossan.legend import MapClass
+from gossan.outlines import reproject
 from gossan.raster import Grid
 from gossan.report.drawing import (
     BLUE,
@@ -32,12 +33,12 @@ from gossan.report.drawing import (
     draw_interval,
     draw_message,
     hide,
-    kilometres,
     list_axes,
     map_panels,
     mark_synthetic,
     nodata_swatch,
     note_choice,
+    on_axes,
     paint,
     percentiles,
     plain_axes,
@@ -66,10 +67,9 @@ def read_outlines(path: str | Path, grid: Grid, zone: str) -> list[np.ndarray]:
     """
     features, _ = read_vector(path, "zones")
     named = features[CLASS_ATTRIBUTE].astype(str).str.casefold() == zone.casefold()
-    shapes = features[named].to_crs(grid.crs).geometry.explode(index_parts=False)
-    scale = kilometres(grid) or 1.0
+    shapes = reproject(features[named], grid.crs).geometry.explode(index_parts=False)
     return [
-        np.asarray(ring.coords)[:, :2] * scale
+        on_axes(grid, np.asarray(ring.coords)[:, :2])
         for shape in shapes
         if shape is not None and shape.geom_type == "Polygon"
         for ring in (shape.exterior, *shape.interiors)

@@ -15,13 +15,13 @@ from typing import Self
 import numpy as np
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from gossan.checksums import read_verified
 from gossan.cube.stack import pixel_size_m, stack_grid
 from gossan.errors import InputError
 from gossan.legend import NODATA, read_classes
+from gossan.outlines import outline, outline_on
 from gossan.prospects.potential import HIGH as HIGH_POTENTIAL
 from gossan.prospects.potential import MEDIUM as MEDIUM_POTENTIAL
 from gossan.raster import Grid, open_raster, read_info, verify_raster
@@ -142,19 +142,9 @@ class CodesOnGrid:
             verify_raster(path)
 
     def _require_overlap(self) -> None:
-        path, own = self.info.path, self.info.grid
-        if own.crs is None or self.grid.crs is None:
-            raise InputError(f"{path}: it or the first map has no coordinate system; assign one")
-        try:
-            west, south, east, north = transform_bounds(own.crs, self.grid.crs, *own.bounds)
-        except RasterioError as error:
-            raise InputError(
-                f"{path}: cannot be brought into the first map's coordinate system ({error}); "
-                "reproject it"
-            ) from error
-        left, bottom, right, top = self.grid.bounds
-        if west >= right or east <= left or south >= top or north <= bottom:
-            raise InputError(f"{path}: does not overlap the first map; leave it out")
+        edge = outline_on(self.info.grid, self.grid, self.info.path)
+        if not edge.intersection(outline(self.grid)).area:
+            raise InputError(f"{self.info.path}: does not overlap the first map; leave it out")
 
     def read(self, window: Window) -> np.ndarray:
         """Codes of a window of the grid, (bands, rows, columns) uint8."""

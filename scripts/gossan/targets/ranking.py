@@ -19,6 +19,7 @@ from scipy import ndimage
 from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.legend import NODATA
+from gossan.outlines import cut_at_180, degrees_of
 from gossan.prospects.potential import HIGH, POTENTIAL
 from gossan.raster import Grid, iter_blocks, read_info
 from gossan.targets.sites import MapCounts, Sites, SiteTally, count_steps, tally_block
@@ -420,16 +421,18 @@ def write_kml(path: str | Path, targets: "geopandas.GeoDataFrame", title: str) -
     ET.SubElement(
         ET.SubElement(style, "PolyStyle"), "color"
     ).text = f"59{blue:02x}{green:02x}{red:02x}"
-    shapes = targets.geometry.to_crs("EPSG:4326")
     rows = targets.drop(columns="geometry").to_dict("records")
-    for row, shape in zip(rows, shapes, strict=True):
-        _add_placemark(document, row, shape)
+    for row, shape in zip(rows, targets.geometry, strict=True):
+        polygons = [cut_at_180(degrees_of(part, targets.crs)) for part in shape.geoms]
+        _add_placemark(document, row, [part for parts in polygons for part in parts])
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
     write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
 
 
-def _add_placemark(document: ET.Element, row: Mapping[str, object], shape: object) -> None:
+def _add_placemark(
+    document: ET.Element, row: Mapping[str, object], polygons: Sequence[object]
+) -> None:
     place = ET.SubElement(document, "Placemark", id=f"target-{row['rank']}")
     ET.SubElement(place, "name").text = str(row["rank"])
     notes = [f"Score {row['score']:.3f}, {row['area_ha']:,.2f} ha"]
@@ -443,7 +446,7 @@ def _add_placemark(document: ET.Element, row: Mapping[str, object], shape: objec
     parts = ET.SubElement(place, "MultiGeometry")
     point = ET.SubElement(parts, "Point")
     ET.SubElement(point, "coordinates").text = _degrees([(row["lon"], row["lat"])])
-    for polygon in shape.geoms:
+    for polygon in polygons:
         part = ET.SubElement(parts, "Polygon")
         for tag, ring in (
             ("outerBoundaryIs", polygon.exterior),

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from rasterio.features import geometry_mask
 from rasterio.windows import Window
-from rasterio.windows import bounds as window_bounds
 from rasterio.windows import transform as window_transform
 
 from gossan.accuracy.blocks import MINIMUM_BLOCKS, Bootstrap, block_cells, gather
 from gossan.accuracy.intervals import interval
 from gossan.errors import InputError
 from gossan.legend import NODATA
+from gossan.outlines import outline
 from gossan.prospects.potential import HIGH, MEDIUM, POTENTIAL
 from gossan.raster import Grid
 from gossan.vectors import POINTS, POLYGONS, read_features
@@ -112,7 +112,7 @@ def read_sites(
                 f"(there are: {', '.join(sorted(set(said))[:12])})"
             )
     shapes = features.geometry.to_numpy()
-    if not shapely.intersects(shapes, shapely.box(*grid.bounds)).any():
+    if not shapely.intersects(shapes, outline(grid)).any():
         raise InputError(f"{path}: none of the chosen {name} lies over the map; check both places")
     stand_ins = shapely.get_coordinates(shapely.point_on_surface(shapes))
     column, row = ~grid.transform @ (stand_ins[:, 0], stand_ins[:, 1])
@@ -174,7 +174,7 @@ def tally_block(
     """
     import shapely
 
-    here = shapely.box(*window_bounds(window, grid.transform))
+    here = outline(grid, window)
     near = np.flatnonzero(shapely.intersects(sites.shapes, here))
     codes = np.where(potential == NODATA, 0, potential)
     tally = SiteTally.empty(len(near))

@@ -1,0 +1,108 @@
+"""Outlines of grids, whichever way these are turned, and shapes in other reference systems."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.warp import transform as transform_points
+from rasterio.windows import Window
+
+from gossan.errors import InputError
+from gossan.raster import Grid
+
+if TYPE_CHECKING:
+    import geopandas
+    import shapely
+
+# What is straight in one system is bent in another: before they are reprojected, edges are cut
+# into pieces of this part of the extent of all.
+EDGE_PIECES = 100
+DEGREES = CRS.from_epsg(4326)
+
+
+def outline(grid: Grid, window: Window | None = None) -> "shapely.Polygon":
+    """The outer edge of a grid, or of a window of it, in the grid's reference system."""
+    import shapely
+
+    if window is None:
+        window = Window(0, 0, grid.width, grid.height)
+    left, top = window.col_off, window.row_off
+    right, bottom = left + window.width, top + window.height
+    corners = ((left, top), (left, bottom), (right, bottom), (right, top))
+    return shapely.Polygon([grid.place(*corner) for corner in corners])
+
+
+def outline_on(source: Grid, grid: Grid, what: object) -> "shapely.Polygon":
+    """The outer edge of a grid in the reference system of another; `what` names its file.
+
+    Raises InputError where one has no reference system or the edge cannot be brought there.
+    """
+    import shapely
+
+    if source.crs is None or grid.crs is None:
+        raise InputError(f"{what}: it or what it goes with has no coordinate system; assign one")
+    edge = outline(source)
+    if source.crs == grid.crs:
+        return edge
+    edge = shapely.segmentize(edge, edge.length / (4 * EDGE_PIECES))
+    try:
+        places = transform_points(source.crs, grid.crs, *shapely.get_coordinates(edge).T)
+    except RasterioError as error:
+        raise InputError(
+            f"{what}: cannot be brought into the other coordinate system ({error}); reproject it"
+        ) from error
+    if not np.isfinite(places).all():
+        raise InputError(
+            f"{what}: cannot be brought into the other coordinate system; reproject it"
+        )
+    return shapely.make_valid(shapely.set_coordinates(edge, np.transpose(places)))
+
+
+def reproject(features: "geopandas.GeoDataFrame", crs: CRS) -> "geopandas.GeoDataFrame":
+    """Features in another reference system, straight edges bent as they are there."""
+    if features.crs == crs:
+        return features
+    west, south, east, north = features.total_bounds
+    longest = max(east - west, north - south) / EDGE_PIECES
+    if longest > 0:
+        features = features.copy()
+        features.geometry = features.geometry.segmentize(longest)
+    return features.to_crs(crs)
+
+
+def wrap_degrees(longitude: np.ndarray, about: float) -> np.ndarray:
+    """Longitudes within half a turn of another one, so that they go on across 180°."""
+    return about + (np.asarray(longitude, float) - about + 180) % 360 - 180
+
+
+def degrees_of(shape: "shapely.Geometry", crs: CRS) -> "shapely.Geometry":
+    """A shape in degrees of WGS 84, longitudes going on across 180° where it lies there."""
+    import shapely
+
+    xs, ys = shapely.get_coordinates(shape).T
+    longitude, latitude = transform_points(crs, DEGREES, xs, ys)
+    longitude = wrap_degrees(longitude, longitude[0])
+    return shapely.set_coordinates(shape, np.transpose([longitude, latitude]))
+
+
+def cut_at_180(shape: "shapely.Polygon") -> "list[shapely.Polygon]":
+    """A polygon of `degrees_of` with longitudes from -180 to 180: cut where it lies across 180°.
+
+    Parts from west to east, outlines counter-clockwise, as RFC 7946 wants them (section 3.1).
+    """
+    import shapely
+    from shapely.geometry.polygon import orient
+
+    west, _, east, _ = shape.bounds
+    if west >= -180 and east <= 180:
+        return [orient(shape)]
+    parts = []
+    for turn in (-360, 0, 360):
+        inside = shapely.intersection(shape, shapely.box(turn - 180, -90, turn + 180, 90))
+        parts += [
+            shapely.transform(part, lambda places, turn=turn: places - [turn, 0])
+            for part in shapely.get_parts(inside)
+            if part.geom_type == "Polygon" and part.area
+        ]
+    return [orient(part) for part in parts]
