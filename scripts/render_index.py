@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gossan.files import read_json, write_text
 from gossan.report.index import render_index
-from gossan.report.layout import relative_link
+from gossan.report.layout import read_style, read_template, relative_link
 from toolkit import find_paper, run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
@@ -54,8 +54,8 @@ def main(arguments: argparse.Namespace) -> None:
             }
         )
     page = render_index(
-        arguments.template.read_text(encoding="utf-8"),
-        arguments.style.read_text(encoding="utf-8"),
+        read_template(arguments.template, uses=("style", "studies")),
+        read_style(arguments.style),
         studies,
     )
     write_text(arguments.output, page)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gossan.errors import InputError
 from gossan.files import read_json, write_text
+from gossan.report.layout import read_style, read_template
 from gossan.report.page import METHOD_TITLES, records_of, render_page
 from gossan.report.study import (
     ANSWERS,
@@ -64,14 +65,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def read_templates(arguments: argparse.Namespace) -> dict[str, str]:
-    """Texts of the templates by name; InputError for one of an unknown method."""
+    """Texts of the templates by name; InputError for one of an unknown method or another kind."""
     paths = {name: STATIC / f"{name}.html.j2" for name in METHOD_TITLES}
     for name, path in arguments.templates:
         if name not in paths:
             raise InputError(f"--template: {name} is none of {', '.join(paths)}")
         paths[name] = Path(path)
-    paths["base"] = arguments.base
-    return {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
+    texts = {name: read_template(path, macros=("contents", "body")) for name, path in paths.items()}
+    return {**texts, "base": read_template(arguments.base, uses=("style", "study", "sections"))}
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -86,7 +87,7 @@ def main(arguments: argparse.Namespace) -> None:
     paper = find_paper((settings.get("settings") or {}).get("paper", ""), arguments.published)
     residuals = read_table(arguments.residuals, ["name", "record", "rms", "angle_rad"])
     templates = read_templates(arguments)
-    style = arguments.style.read_text(encoding="utf-8")
+    style = read_style(arguments.style)
     table = read_results(arguments.table)
     sources = list_sources(settings, arguments.results, paper, residuals)
     for source in sources:

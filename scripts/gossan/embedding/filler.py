@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from gossan.cube.bands import HYPERSPECTRAL, StackBands
 from gossan.embedding.model import BATCH, are_sound, parse_bands
+from gossan.kernels import kernel
 from gossan.networks.headers import Shapes, header_text, open_network, parse_header
 from gossan.networks.onnx_session import read_network_file
 
@@ -108,7 +108,7 @@ class Lines:
         return drawn
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _draw(spectra, code, low, high, share, drawn):
     for row in range(len(spectra)):
         own = code[row]

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 
 from gossan.cube.bands import SENSORS, StackBands, sensors_present
 from gossan.embedding.model import BATCH
 from gossan.errors import InputError
 from gossan.files import read_json
+from gossan.kernels import kernel
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import RasterInfo
 
@@ -269,7 +269,7 @@ class Mapper:
         )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _has_other_gaps(stored, nodata, present):
     """Whether values (bands, n) are nodata anywhere but where `present` (n,) is False."""
     faults = 0
@@ -279,7 +279,7 @@ def _has_other_gaps(stored, nodata, present):
     return faults > 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _turn(stored, nodata, scale, spectra):
     """Reflectance (n, bands) of stored values (bands, n), 0 for nodata.
 

@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from threadpoolctl import threadpool_limits
 
 from gossan.errors import InputError
 from gossan.files import DAMAGED_ARCHIVE, staged
+from gossan.kernels import kernel
 from gossan.legend import NODATA, UNCLASSIFIED
 from gossan.transforms.band_search import same_wavelength
 
@@ -63,7 +63,7 @@ _TOP = 2**TOP_LEVELS - 1
 _LAST = 2 ** (TOP_LEVELS - 1) - 1
 _U = np.uint64
 _SHIFT, _PLACE, _LEAF = _U(32), _U(2**31 - 1), _U(2**31)
-_compile = njit(nogil=True, cache=True, error_model="numpy")
+_compile = kernel(error_model="numpy")
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from gossan.errors import InputError
+from gossan.kernels import kernel
 from gossan.legend import NODATA, UNCLASSIFIED
 from gossan.library.readers import MOST_LEFT_OUT, References
 from gossan.raster import BandTable
@@ -56,7 +56,7 @@ _A0, _A1, _A2, _A3, _A4, _A5, _A6, _A7 = (
 
 # Multiply-adds may fuse. Nothing else is relaxed, so NaN keeps its meaning and a pixel's result
 # does not depend on its neighbours or on how the scene is cut into blocks.
-_compile = njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+_compile = kernel(fastmath={"contract"}, error_model="numpy")
 
 # Rows of LANES numbers in the double-precision scratch space; band rows follow.
 _NORM, _BEST, _SECOND, _CODE, _ALLOWED, _ALLOWED_CODE = (LANES * row for row in range(6))
@@ -284,7 +284,7 @@ def _screening_bounds(shifted: np.ndarray, cos_max: np.ndarray) -> np.ndarray:
     return np.array([*factors, limits.min(), limits.max()], dtype=np.float32)
 
 
-@njit(inline="always", fastmath={"contract"})
+@kernel(inline="always", fastmath={"contract"})
 def _arccos_near(versine):
     """arccos(1 - versine) for 0 <= versine <= 1; below 0, where rounding put it, 0."""
     v = versine if versine > _ZERO else _ZERO
@@ -300,7 +300,7 @@ def _arccos_near(versine):
     return np.sqrt(v) * polynomial
 
 
-@njit(inline="always", fastmath={"contract"})
+@kernel(inline="always", fastmath={"contract"})
 def _arccos(cosine):
     """Float32 angle of a float64 cosine, which is clipped to [-1, 1]."""
     near = _arccos_near(np.float32(1.0 - abs(cosine)))

@@ -1,5 +1,6 @@
 """Stored networks in ONNX Runtime: files from outside read without trust, run by one thread."""
 
+import os
 from pathlib import Path
 
 from gossan.errors import InputError
@@ -22,6 +23,8 @@ def open_session(content: bytes, where: str) -> tuple[object, str]:
     The file is handed over as bytes, so that it cannot name further files to be read. `where` is
     its name. Raises InputError for content that is no ONNX file; a file without METADATA has "".
     """
+    # It would report its use to its makers, and leave a file for that in the folder of temporaries.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

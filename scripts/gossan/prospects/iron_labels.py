@@ -17,13 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.intervals import INTERVAL_RULE
 from gossan.accuracy.record import TruthSource, make_record
 from gossan.accuracy.scores import count_pixels, score_confusion
 from gossan.errors import InputError
+from gossan.kernels import kernel
 from gossan.legend import NODATA, MapClass
 from gossan.library.readers import References
 from gossan.minerals.spectral_angle import align_references, map_angles
@@ -221,7 +221,7 @@ def scan_thresholds(angles: np.ndarray, truth: np.ndarray, steps: Sequence[np.nd
     return Scan(tuple(steps), macro_f1, ore_false)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _scan(order, first, truth, macro_f1, ore_false):
     limit = np.zeros(4, np.int64)
     counts = np.zeros((4, 4), np.int64)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from gossan.report.layout import BANNER, has_intervals, make_environment, mark_text, name_sensor
+from gossan.report.layout import BANNER, has_intervals, mark_text, name_sensor, render
 
 MOST_HEADLINES = 4
 """A cube with more maps than this is told by the best of them."""
@@ -26,21 +26,19 @@ def render_index(template: str, style: str, studies: Sequence[Mapping]) -> str:
         }
         for study in studies
     ]
-    return (
-        make_environment({"page.html.j2": template})
-        .get_template("page.html.j2")
-        .render(
-            style=Markup(style),
-            banner=BANNER,
-            studies=shown,
-            any_synthetic=any(
-                item["synthetic"] or record["synthetic"]
-                for item in studies
-                for record in [item, *item["records"]]
-            ),
-            mark_text=mark_text,
-            name_sensor=name_sensor,
-        )
+    return render(
+        {"page.html.j2": template},
+        "page.html.j2",
+        style=Markup(style),
+        banner=BANNER,
+        studies=shown,
+        any_synthetic=any(
+            item["synthetic"] or record["synthetic"]
+            for item in studies
+            for record in [item, *item["records"]]
+        ),
+        mark_text=mark_text,
+        name_sensor=name_sensor,
     )
 
 

@@ -1,18 +1,23 @@
 """What the pages of studies and their index share: templates, links, marks and names."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError
+from jinja2.meta import find_undeclared_variables
+from jinja2.nodes import Macro
 
 from gossan.cube.instruments import INSTRUMENTS
+from gossan.errors import InputError
 
 BANNER = (
     "Scenes marked SYNTHETIC were simulated: their ground, image and truth are computed. "
     "Nothing about them describes a real place."
 )
+MARKS = (".banner", ".label")
 SENSOR_NAMES = {
     **{name: item.label for name, item in INSTRUMENTS.items()},
     "rasters": "rasters",
@@ -20,7 +25,7 @@ SENSOR_NAMES = {
 }
 
 
-def make_environment(templates: Mapping[str, str]) -> Environment:
+def _environment(templates: Mapping[str, str]) -> Environment:
     """Templates by name, which escape all text and refuse what they are not given."""
     return Environment(
         loader=DictLoader(templates),
@@ -29,6 +34,59 @@ def make_environment(templates: Mapping[str, str]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def read_template(path: Path, uses: Collection[str] = (), macros: Collection[str] = ()) -> str:
+    """The text of a template that uses these names, so shows what they hold, and has the macros.
+
+    Raises InputError for a file that is no such template: an empty or foreign one would make an
+    empty page.
+    """
+    text = _read_text(path)
+    try:
+        parsed = _environment({}).parse(text)
+    except TemplateError as error:
+        raise InputError(f"{path}: no template of Jinja ({error}); correct it") from error
+    lacking = set(uses) - find_undeclared_variables(parsed)
+    lacking |= set(macros) - {macro.name for macro in parsed.find_all(Macro)}
+    if lacking:
+        raise InputError(
+            f"{path}: lacks {', '.join(sorted(lacking))}; give a template of the report"
+        )
+    return text
+
+
+def read_style(path: Path) -> str:
+    """The text of a style sheet with rules for MARKS, which tell simulated from real ground.
+
+    Raises InputError for another file.
+    """
+    text = _read_text(path)
+    lacking = [name for name in MARKS if not re.search(rf"{re.escape(name)}\b[^{{}}]*{{", text)]
+    if lacking or "<" in text or text.count("{") != text.count("}"):
+        raise InputError(
+            f"{path}: no style sheet of the report, whose rules are whole and have "
+            f"{' and '.join(MARKS)}; correct it"
+        )
+    return text
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no text in UTF-8; give a template or style sheet") from error
+
+
+def render(templates: Mapping[str, str], name: str, **context: object) -> str:
+    """A page of the template `name`; InputError where a template asks for what there is not."""
+    try:
+        return _environment(templates).get_template(name).render(**context)
+    except TemplateError as error:
+        where = getattr(error, "name", None) or name
+        raise InputError(
+            f"template {where}: does not fit the report ({error}); correct it"
+        ) from error
 
 
 def mark_text(synthetic: bool) -> str:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from gossan.accuracy.blocks import MINIMUM_BLOCKS
 from gossan.errors import InputError
-from gossan.report.layout import BANNER, SENSOR_NAMES, make_environment, mark_text, name_sensor
+from gossan.report.layout import BANNER, SENSOR_NAMES, mark_text, name_sensor, render
 from gossan.report.phrases import NOT_RUN, area_text, join_once, trust
 from gossan.report.sections import Scene, Section
 
@@ -118,8 +118,9 @@ def render_page(
         for section in reversed(sections)
         for name in section.titles
     }
-    environment = make_environment({f"{name}.html.j2": text for name, text in templates.items()})
-    return environment.get_template("base.html.j2").render(
+    return render(
+        {f"{name}.html.j2": text for name, text in templates.items()},
+        "base.html.j2",
         style=Markup(style),
         study=study,
         paper=paper,

@@ -2,8 +2,9 @@
 
 import math
 
-import numba
 import numpy as np
+
+from gossan.kernels import kernel
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
@@ -18,7 +19,7 @@ _OCTAVE_STD = 0.17621
 _COS, _SIN = 1.6, 1.2
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _mix(value):
     """The finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
     value = (value ^ (value >> _SHIFTS[0])) * _MIX_A
@@ -26,13 +27,13 @@ def _mix(value):
     return value ^ (value >> _SHIFTS[2])
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _hash(column, row, key):
     value = _mix(np.uint64(column) * _GOLDEN + key)
     return _mix(value + np.uint64(row) * _GOLDEN)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _gradient(column, row, key):
     """The random gradient of a lattice node, uniform in the square from -1 to 1."""
     value = _hash(column, row, key)
@@ -42,7 +43,7 @@ def _gradient(column, row, key):
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fractal(x, y, key, wavelength, octaves, gain, out):
     variance = 0.0
     amplitude = 1.0
@@ -94,7 +95,7 @@ def _fractal(x, y, key, wavelength, octaves, gain, out):
         x0, y0 = _COS * x0 - _SIN * y0 + 17.31, _SIN * x0 + _COS * y0 + 5.77
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _normal(columns, rows, key, out):
     for r in range(rows.size):
         for c in range(columns.size):
