@@ -58,6 +58,15 @@ def _repetitions(node: yaml.Node | None, place: str) -> Iterator[tuple[str, int]
             yield from _repetitions(item, f"{name}.")
 
 
+def merge(first: Mapping, second: Mapping) -> dict:
+    """Two configurations as one, key by key; `{}` in the second takes back what the first says."""
+    merged = dict(first)
+    for key, value in second.items():
+        both = isinstance(value, Mapping) and value and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
 def config_faults(config: Mapping, known: Sequence[MapClass], papers: Iterable[str]) -> list[str]:
     """Faults that a schema cannot see, in a config that fits the schema.
 
@@ -259,7 +268,11 @@ def _files_named(settings: Mapping) -> list[tuple[str, str]]:
         section = settings["embedding"]
         trial = section["spectra"]
         if section["model"]:
-            named += [("embedding.model", f"{section['model']}/{name}") for name in EMBEDDING_FILES]
+            regions = [f"networks/{name}/model.onnx" for name in section["regions"]["names"]]
+            named += [
+                ("embedding.model", f"{section['model']}/{name}")
+                for name in (*EMBEDDING_FILES, *regions)
+            ]
         named += [
             (f"embedding.spectra.{key}", trial[key]) for key in ("training", "test", "sensors")
         ]
@@ -332,6 +345,9 @@ def _key_faults(settings: Mapping) -> Iterator[str]:
         given = [key for key in ("training", "test", "sensors") if trial[key]]
         if given and len(given) < 3:
             yield "embedding.spectra: training, test and sensors go together; give all or none"
+        for name, collection in settings["embedding"]["pixels"].items():
+            if "matrix" in collection and len(collection["files"]) > 1:
+                yield f"embedding.pixels.{name}.files: a matrix is of one file; name one"
         both = settings["embedding"]["sensors"], settings["stack"]["sensors"]
         if all(both) and set(both[0]) != set(both[1]):
             yield "embedding.sensors: are not those of stack.sensors; give one of the two keys"

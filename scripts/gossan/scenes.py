@@ -403,7 +403,7 @@ def _band_centres(sensor: str, settings: Mapping, facts: Mapping) -> list[float]
     known = facts.get(sensor, {}).get("bands_um", {})
     if sensor == RASTERS:
         return list(settings["cube"]["wavelengths_um"])
-    names = settings["cube"]["bands"].get(sensor, list(known))
+    names = settings["cube"]["bands"].get(sensor) or list(known)
     return [known[name] for name in names if name in known]
 
 

@@ -78,7 +78,10 @@ class OddTexts:
     def _write(self, name: str, place: tuple) -> None:
         path = self.folder / name
         if place[-2:] == ("embedding", "model"):
-            for file in ("networks/masked/model.onnx", "assessment/thresholds.json"):
+            for file in (
+                *("networks/masked/model.onnx", "networks/2um/model.onnx"),
+                "assessment/thresholds.json",
+            ):
                 (path / file).parent.mkdir(parents=True, exist_ok=True)
                 (path / file).touch()
         elif place == ("studies", "*", "classes"):
@@ -106,7 +109,8 @@ def build(part: dict, root: dict, odd: OddTexts, place: tuple = ()) -> Any:
     if "items" in part:
         items = resolve(part["items"], root)
         is_text = items.get("type") == "string" and not {"enum", "pattern"} & set(items)
-        return odd.of(place, items) if is_text else None
+        # A matrix of spectra is one file.
+        return odd.of(place, items)[: 1 if place[-1] == "files" else 2] if is_text else None
     found = {
         key: build(inner, root, odd, (*place, key))
         for key, inner in part.get("properties", {}).items()

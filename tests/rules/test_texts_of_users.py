@@ -1,14 +1,12 @@
 """Whatever a user writes reaches the tools as it is: no shell, no flag, no wildcard takes it."""
 
 import csv
-import importlib
 import json
-import re
-import subprocess
 
 import pytest
 from dry_runs import run_all
 from odd_texts import OWN_WORDS, OddTexts, build, free_texts, read_schema
+from planned_commands import arguments_of, run_commands
 from projects import copy_project
 
 from gossan.schema import fill_defaults, resolve, schema_faults
@@ -24,11 +22,6 @@ STUDIES = {
     "borrowed": {"prospects": ("points",), "*": ("spectra", "pixels", "library")},
 }
 TEXTS = {"hostile": (HOSTILE, HOSTILE), "odd": (ODD, ODD_PATH)}
-
-RECORDER = """#!/bin/bash
-printf '%s\\0' "$@" >> "$RECORD"
-printf '\\1\\0' >> "$RECORD"
-"""
 
 
 def make_config(folder, kind):
@@ -72,52 +65,6 @@ def make_config(folder, kind):
     return odd
 
 
-def run_commands(folder, kind, listing):
-    """The arguments that a `python` on the path is called with, by the commands of a dry run."""
-    commands = re.findall(
-        r"^Shell command: (?!None$)(.*?)(?=\n\n|\n\[|\Z|\nrule |\nlocalrule )", listing, re.S | re.M
-    )
-    assert len(commands) > 40, listing[-3000:]
-    for folder_of_log in {log for c in commands for log in re.findall(r"2> (\S+/)[^/\s]+", c)}:
-        (folder / folder_of_log).mkdir(parents=True, exist_ok=True)
-    (folder / "bin").mkdir(exist_ok=True)
-    recorder = folder / "bin/python"
-    recorder.write_text(RECORDER)
-    recorder.chmod(0o755)
-    for place in re.findall(r"> (results/studies/\S+/)settings.json", "\n".join(commands)):
-        (folder / place).mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        ["bash", "-e"],
-        input="\n".join(commands),
-        text=True,
-        cwd=folder,
-        env={"PATH": f"{folder}/bin:/usr/bin:/bin", "RECORD": str(folder / kind)},
-        check=True,
-    )
-    words = (folder / kind).read_text().split("\0")
-    calls, call = [], []
-    for word in words[:-1]:
-        if word == "\1":
-            calls.append(call)
-            call = []
-        else:
-            call.append(word)
-    return calls
-
-
-def values_of(call):
-    """All values that a tool takes from its command line, as texts."""
-    tool = importlib.import_module(call[0].rpartition("/")[2].removesuffix(".py"))
-    arguments = tool.build_parser().parse_args(call[1:])
-
-    def flatten(value):
-        if isinstance(value, (list, tuple)):
-            return [text for item in value for text in flatten(item)]
-        return [str(value)]
-
-    return flatten(list(vars(arguments).values()))
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     return copy_project(tmp_path_factory.mktemp("project"))
@@ -132,7 +79,8 @@ def test_every_text_of_config_and_table_reaches_a_tool_as_it_is(project, tmp_pat
         assert code == 0, listing[-3000:]
         calls = run_commands(project, kind, listing)
         assert not list(project.rglob("PWNED"))
-        values = [value for call in calls for value in values_of(call)]
+        told = [arguments_of(call) for call in calls]
+        values = [text for flags in told for texts in flags.values() for text in texts]
         assert {key for key in known if not set(OWN_WORDS) & set(key)} <= set(odd.told)
         for key, texts in odd.told.items():
             assert any(texts[0] in value for value in values), (kind, key)

@@ -8,6 +8,7 @@ from gossan.config import (
     config_faults,
     favourable_minerals,
     libraries_of,
+    merge,
     minerals_named,
     repeated_keys,
 )
@@ -225,3 +226,20 @@ def test_a_method_takes_its_own_library_or_the_studys(schema):
     assert libraries_of(filled, "minerals") == ["a"]
     assert libraries_of(filled, "zones") == ["b", "analytic"]
     assert minerals_named(filled, "zones") == ["muscovite", "chlorite", "epidote", "calcite"]
+
+
+def test_a_borrowed_embedding_brings_the_networks_of_its_regions(faults_of, tmp_path):
+    for name in ("networks/masked/model.onnx", "assessment/thresholds.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (fault,) = faults_of(embedding={"model": str(tmp_path), "regions": {"names": ["2um"]}})
+    assert fault.endswith(f"{tmp_path}/networks/2um/model.onnx does not exist; correct the path")
+
+
+def test_an_empty_mapping_takes_back_what_an_earlier_file_says():
+    first = {"a": {"zones": {"x": 1, "y": 2}, "list": [1, 2], "keep": {"k": 1}}, "b": {"c": 1}}
+    second = {"a": {"zones": {}, "list": [], "keep": {"m": 2}}}
+    both = merge(first, second)
+    assert both == {"a": {"zones": {}, "list": [], "keep": {"k": 1, "m": 2}}, "b": {"c": 1}}
+    assert merge(both, {"a": {"zones": {"z": 3}}})["a"]["zones"] == {"z": 3}
+    assert merge(both, {"b": {}})["b"] == {}

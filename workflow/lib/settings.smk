@@ -5,7 +5,9 @@ import re
 import shlex
 import unicodedata
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 
 def read_static(name):
@@ -13,12 +15,30 @@ def read_static(name):
     return json.loads(Path(static(name)).read_text(encoding="utf-8"))
 
 
+def merged_config(given):
+    """The configuration with `{}` of a later file in place of what an earlier one says there.
+
+    Snakemake merges an empty mapping like any other, so that nothing of it would be seen.
+    """
+    asked = workflow.config_settings
+    first = [path for path in workflow.configfiles if path not in asked.configfiles]
+    layers = [load_configfile(path) for path in [*first, *asked.configfiles]]
+    layers.append(dict(asked.config))
+    plain, told = {}, {}
+    for layer in layers:
+        update_config(plain, layer)
+        told = CONFIG.merge(told, layer)
+    # A workflow that uses this one as a module tells a configuration of its own.
+    return told if plain == given else given
+
+
 def check_inputs(given):
     """Settings with defaults filled in, and the scenes by name; all faults are told together."""
     schema = json.loads(Path(source("workflow/schemas/config.schema.json")).read_text())
     row_schema = json.loads(Path(source("workflow/schemas/scenes.schema.json")).read_text())
     faults = [fault for path in workflow.configfiles for fault in CONFIG.repeated_keys(path)]
-    settings = SCHEMA.change_leaves(SCHEMA.fill_defaults(given, schema), schema, tell)
+    settings = SCHEMA.fill_defaults(merged_config(given), schema)
+    settings = SCHEMA.change_leaves(settings, schema, tell)
     faults += SCHEMA.schema_faults(settings, schema)
     # A fault in one study does not keep back those of the others.
     studies = SCHEMA.sound_part(settings, schema, "studies")
