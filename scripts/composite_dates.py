@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gossan.cube.dates import NORMALISATIONS, choose_model, make_composite
 from gossan.products.sentinel2 import ALL_BANDS, BANDS, RESOLUTIONS_M, open_dates
-from gossan.products.subset import describe_part, select_part
+from gossan.products.subset import describe_part, select_part, without_empty_bands
 from gossan.transforms.vegetation import check_index
 from toolkit import add_blocks, add_part, run
 
@@ -83,6 +83,7 @@ def main(arguments: argparse.Namespace) -> None:
     dates = open_dates(arguments.product, read, arguments.resolution_m)
     try:
         part = select_part(choose_model(dates), bands, arguments.window, arguments.polygon)
+        part, left_out = without_empty_bands(part, arguments.bands is not None, dates)
         cut = arguments.window or arguments.polygon
         record = make_composite(
             part,
@@ -93,6 +94,7 @@ def main(arguments: argparse.Namespace) -> None:
             normalisation=arguments.normalisation,
             ndvi_max=arguments.ndvi_max,
             how=describe_part(part, arguments.polygon) if cut else {},
+            notes=left_out,
             block_px=arguments.block_px,
             threads=arguments.threads,
         )

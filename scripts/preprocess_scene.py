@@ -140,16 +140,14 @@ def main(arguments: argparse.Namespace) -> None:
     product, names, notes = open_chosen(arguments)
     with product:
         part = select_part(product, names, arguments.window, arguments.polygon)
-        part, empty = without_empty_bands(part, named=arguments.bands is not None)
-        if empty:
-            notes.append(f"bands {', '.join(empty)}: no valid number in any pixel, left out")
+        part, left_out = without_empty_bands(part, named=arguments.bands is not None)
         cut = arguments.window or arguments.polygon or names
         record = make_cube(
             part,
             recipe,
             arguments.cube,
             how=describe_part(part, arguments.polygon) if cut else {},
-            notes=notes,
+            notes=[*notes, *left_out],
             block_px=arguments.block_px,
             threads=arguments.threads,
         )

@@ -337,3 +337,16 @@ def test_an_offset_that_was_applied_before_is_doubted(tmp_path, tool):
         record = (output / "cube.json").read_text()
         assert ("of the clear looks are below -0.05" in record) == (name == "doubted")
         assert ("boa_offset_applied" in record) == (name == "doubted")
+
+
+def test_a_band_without_numbers_on_any_date_leaves_the_composite(tmp_path):
+    images = [products.numbers(seed) for seed in range(len(DAYS))]
+    for date in images:
+        date["B12"][:] = 0
+    write(tmp_path / "dates", images)
+    values, _, record = run(tmp_path)
+    assert [band["name"] for band in record["bands"]] == [
+        band for band in products.BANDS if band != "B12"
+    ]
+    assert np.isfinite(values).all()
+    assert "bands B12: no valid number in any pixel, left out" in record["notes"]

@@ -70,6 +70,7 @@ def make_composite(
     normalisation: str,
     ndvi_max: float | None = None,
     how: dict[str, object],
+    notes: Sequence[str] = (),
     block_px: int = 1024,
     threads: int = 1,
 ) -> Record:
@@ -77,7 +78,8 @@ def make_composite(
 
     `part` is what is wanted of the model of the dates (`choose_model`), which are sorted by time;
     `normalisation` is one of NORMALISATIONS, `how` are further keys of the record about what was
-    chosen. Raises InputError for dates that do not fit together, and where no pixel is left.
+    chosen, `notes` further ones. Raises InputError for dates that do not fit together, and where no
+    pixel is left.
     """
     plants = select_plants(part, ndvi_max)
     work = Composite(part, dates, mask, cube_path.parent, plants, ndvi_max)
@@ -116,7 +118,7 @@ def make_composite(
         threads=threads,
         progress="composite",
     )
-    tally, notes = work.tally, make_notes(dates, part.product, work.mask)
+    tally, common = work.tally, make_notes(dates, part.product, work.mask)
     masked = describe_masked(work.mask, tally.flagged, int(tally.seen.sum()))
     if plants is not None:
         masked |= describe_masked([VEGETATION], [tally.vegetated], tally.observed)
@@ -129,9 +131,9 @@ def make_composite(
         found={
             **describe_quality([("surface", median)], result),
             "looks": {"pixels_by_count": tally.looks.tolist()},
-            "dates": describe_dates(dates, work, notes),
+            "dates": describe_dates(dates, work, common),
         },
-        notes=notes,
+        notes=[*notes, *common],
     )
 
 

@@ -1,5 +1,6 @@
 """A part of a product: some of its bands, a window of its pixels, the inside of a polygon."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -108,30 +109,41 @@ def select_part(
     return Subset(product, part, _table(product, positions), place, positions, inside)
 
 
-def without_empty_bands(part: Subset, named: bool) -> tuple[Subset, tuple[str, ...]]:
-    """The part without the bands that have no number in any of its pixels, and their names.
+def without_empty_bands(
+    part: Subset, named: bool, dates: Sequence["Product"] = ()
+) -> tuple[Subset, list[str]]:
+    """The part without the bands that have no number in any of its pixels, and a note on them.
 
     Such bands, all fill or all invalid by the product's own quality, would make every pixel
-    nodata. InputError where the bands were `named` by the user. A part without any number is left
-    as it is.
+    nodata. Of a part of several `dates` a band is empty where it is so on all. InputError where
+    the bands were `named` by the user. A part without any number is left as it is.
     """
     names = part.bands.names
-    empty = _find_empty(part)
+    parts = [replace(part, product=date) for date in dates] or [part]
+    empty = _find_empty(parts)
     if not empty or len(empty) == len(names):
-        return part, ()
+        return part, []
     if named:
         raise InputError(
             f"{part.product.product_id}: band {', '.join(empty)} has no valid number in this part "
             "of the scene, so that every pixel would be nodata; leave it out of the bands"
         )
-    return part.with_bands([name for name in names if name not in empty]), tuple(empty)
+    kept = part.with_bands([name for name in names if name not in empty])
+    return kept, [f"bands {', '.join(empty)}: no valid number in any pixel, left out"]
 
 
-def _find_empty(part: Subset) -> list[str]:
-    """Bands without a number; small windows clear nearly all before the whole is looked through."""
-    names = np.array(part.bands.names)
+def _find_empty(parts: Sequence[Subset]) -> list[str]:
+    """Bands without a number in any of the parts, which have the same bands and the same grid.
+
+    Small windows clear nearly all of them before the whole is looked through.
+    """
+    names = np.array(parts[0].bands.names)
     empty = np.ones(len(names), bool)
-    for window in (*_look_windows(part.grid), *_strips(part.grid, len(part.product.bands.names))):
+    windows = (
+        *_look_windows(parts[0].grid),
+        *_strips(parts[0].grid, len(parts[0].product.bands.names)),
+    )
+    for part, window in itertools.product(parts, windows):
         empty[empty] = ~np.isfinite(part.read_reflectance(window)[empty]).any(axis=(1, 2))
         if not empty.any():
             break

@@ -22,6 +22,7 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from gossan.errors import InputError
+from gossan.products import subset
 from gossan.products.prisma import open_product
 
 HEIGHT, WIDTH = SHAPE
@@ -452,3 +453,15 @@ def test_damaged_data_are_told_where_they_are_read(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"a\.he5: /.*SWIR_Cube cannot be read at row 3"):
         open_product(path)
+
+
+def test_a_band_that_is_invalid_everywhere_does_not_blank_the_scene(tmp_path, monkeypatch):
+    """It holds numbers, but the matrix of errors calls each of them invalid."""
+    monkeypatch.setattr(subset, "SMALLEST_PX", 1)
+    errors = {name: np.zeros(cube.shape, np.uint8) for name, cube in ramp().items()}
+    errors["Swir"][:, 2] = 1
+    with open_product(write_product(tmp_path / "a.he5", errors=errors)) as product:
+        part, notes = subset.without_empty_bands(subset.select_part(product), named=False)
+        assert part.bands.names == tuple(name for name in KEPT if name != "S003")
+        assert notes == ["bands S003: no valid number in any pixel, left out"]
+        assert np.isfinite(part.read_reflectance(WHOLE)).all()

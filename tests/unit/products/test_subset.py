@@ -232,7 +232,7 @@ def with_gaps(band: int, last: tuple[int, int] | None):
 
 def test_a_band_without_any_number_leaves_the_part():
     part, empty = without_empty_bands(select_part(with_gaps(1, None)), named=False)
-    assert empty == ("3N",)
+    assert empty == ["bands 3N: no valid number in any pixel, left out"]
     assert part.bands.names == ("1", "4")
     np.testing.assert_array_equal(whole(part), NUMBERS[[0, 2]])
 
@@ -240,7 +240,7 @@ def test_a_band_without_any_number_leaves_the_part():
 def test_a_band_with_one_number_stays():
     for place in ((49, 59), (0, 0), (13, 31)):
         part, empty = without_empty_bands(select_part(with_gaps(0, place)), named=False)
-        assert (part.bands, empty) == (BANDS, ())
+        assert (part.bands, empty) == (BANDS, [])
 
 
 def test_a_named_band_without_any_number_is_refused():
@@ -252,7 +252,7 @@ def test_a_named_band_without_any_number_is_refused():
 def test_what_is_empty_depends_on_the_part_alone(tmp_path):
     product = with_gaps(1, (49, 59))
     part = select_part(product, window=(0, 0, 30, 30))
-    assert without_empty_bands(part, named=False)[1] == ("3N",)
+    assert without_empty_bands(part, named=False)[0].bands.names == ("1", "4")
     nothing = SimpleNamespace(
         product_id="PRODUCT",
         path="",
@@ -260,4 +260,13 @@ def test_what_is_empty_depends_on_the_part_alone(tmp_path):
         bands=BANDS,
         read_reflectance=lambda window: np.full((3, window.height, window.width), np.nan),
     )
-    assert without_empty_bands(select_part(nothing), named=False)[1] == ()
+    assert without_empty_bands(select_part(nothing), named=False)[1] == []
+
+
+def test_a_band_of_several_dates_is_empty_where_it_is_so_on_all():
+    dates = [with_gaps(1, None), with_gaps(1, (49, 59))]
+    part = select_part(dates[0])
+    assert without_empty_bands(part, False, dates) == (part, [])
+    left, notes = without_empty_bands(part, False, dates[:1] * 2)
+    assert left.bands.names == ("1", "4")
+    assert len(notes) == 1
