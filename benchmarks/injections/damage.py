@@ -256,8 +256,11 @@ def as_prose(path: Path, generator: Generator) -> Damage:
 
 def as_noise(path: Path, generator: Generator) -> Damage:
     """Put random bytes in its place."""
-    put(path, generator.bytes(max(64, min(path.stat().st_size, 5000))))
-    return Damage("random bytes in its place", NOTICED)
+    size = path.stat().st_size
+    put(path, generator.bytes(max(64, min(size, 5000))))
+    # Numbers without a format of their own may have any bytes.
+    is_bare = path.suffix == ".img" and path.stat().st_size == size
+    return Damage("random bytes in its place", UNSEEN if is_bare else NOTICED)
 
 
 ANY = (truncate, truncate, empty, flip, flip, zero, append, remove, as_folder, as_prose, as_noise)
@@ -834,6 +837,9 @@ def metadata_entry(path: Path, generator: Generator) -> Damage:
         raise NotPossibleError from error
     changed, damage = change_metadata(text, generator)
     put(path, changed)
+    # Wavelengths, names and factors of an ENVI image may be told or not.
+    if path.suffix == ".hdr" and (" dropped" in damage.what or ": ''" in damage.what):
+        damage.due = UNSEEN
     return damage
 
 

@@ -205,6 +205,8 @@ def open_raster(path: str | Path, driver: str = "") -> rasterio.DatasetReader:
         # A Path is nothing but a file for rasterio, and no scheme of GDAL's where it is absolute.
         dataset = rasterio.open(file, driver=driver or _driver_of(file))
     try:
+        if dataset.driver == "ENVI":
+            _require_whole_envi(Path(path), dataset)
         for domain in _POINTERS:
             named = [key for key in _POINTERS[domain] if key in dataset.tags(ns=domain)]
             if named:
@@ -221,6 +223,37 @@ def open_raster(path: str | Path, driver: str = "") -> rasterio.DatasetReader:
         dataset.close()
         raise
     return dataset
+
+
+def _require_whole_envi(path: Path, dataset: rasterio.DatasetReader) -> None:
+    """Refuse an ENVI image shorter than its header tells, a size that is none, a key told twice.
+
+    Its numbers have no format of their own: GDAL takes what is missing for 0.
+    """
+    headers = [Path(name) for name in dataset.files if name.lower().endswith(".hdr")]
+    told = headers[0].read_text(encoding="utf-8", errors="replace") if headers else ""
+    bare = re.sub(r"\{[^}]*\}", "", told)
+    entries = re.findall(r"^[ \t]*([^\n={}]+?)[ \t]*=[ \t]*([^\n]*)", bare, re.MULTILINE)
+    values: dict[str, str] = {}
+    for key, value in entries:
+        name = key.lower().replace("_", " ")
+        if name in values:
+            raise InputError(f"{headers[0]}: tells {key} for the second time; keep the right one")
+        values[name] = value.strip()
+    for key in ("samples", "lines", "bands", "header offset"):
+        if not re.fullmatch(r"\d{1,18}", values.get(key, "0")):
+            raise InputError(
+                f"{headers[0]}: {key} = {values[key][:40]} is no whole number; repair the header"
+            )
+    if values.get("file compression", "0") != "0":
+        return
+    numbers = dataset.width * dataset.height * dataset.count
+    due = numbers * np.dtype(dataset.dtypes[0]).itemsize + int(values.get("header offset", "0"))
+    if path.stat().st_size < due:
+        raise InputError(
+            f"{path}: has {path.stat().st_size} bytes where its header tells of {due}; it is cut "
+            "short, get it again"
+        )
 
 
 # Overviews, masks and places of pixels that stand in other files, which GDAL opens in any format.

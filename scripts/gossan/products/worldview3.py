@@ -92,6 +92,9 @@ _TELLS_SAME = 0.01
 
 _TOLD_FLAGS = ("fill", "saturation")
 
+# The place of a tile in the name of its image, and how the names of images begin: time, kind.
+_TILE = re.compile(r"_R\d+C\d+", re.IGNORECASE)
+_IMAGE_NAME = re.compile(r"\d\d[A-Z]{3}\d{8}-[AMPS]\d[A-Z]{2}-", re.IGNORECASE)
 # A real IMD has some 10 kB.
 IMD_MAX_BYTES = 1 << 20
 
@@ -377,13 +380,26 @@ def _open_tiff(path: Path) -> rasterio.DatasetReader:
         ) from error
 
 
+def _require_imds(entries: Sequence[Path], imds: Sequence[Path]) -> None:
+    """InputError for an image of the delivery without an IMD, which would be passed over."""
+    known = {imd.stem.lower() for imd in imds}
+    for entry in entries:
+        stem = _TILE.sub("", entry.stem)
+        is_image = entry.suffix.lower() in (".tif", ".tiff") and _IMAGE_NAME.match(stem)
+        if is_image and stem.lower() not in known:
+            raise InputError(
+                f"{entry}: has no {stem}.IMD beside it; get the IMD of the delivery, or take the "
+                "image away"
+            )
+
+
 def _tiffs(imd: Path) -> list[Path]:
     """The GeoTIFFs of an IMD: of its name, but for the tile's ("..._R1C2-...")."""
     found = [
         entry
         for entry in list_files(imd.parent)
         if entry.suffix.lower() in (".tif", ".tiff")
-        and re.sub(r"_R\d+C\d+", "", entry.stem, flags=re.IGNORECASE).lower() == imd.stem.lower()
+        and _TILE.sub("", entry.stem).lower() == imd.stem.lower()
     ]
     if not found:
         raise InputError(
@@ -656,6 +672,7 @@ def open_product(path: str | Path, bands: Sequence[str] | None = None) -> WorldV
     imds = [_Imd(entry) for entry in found]
     for imd in imds:
         imd.check()
+    _require_imds(entries, found)
     spectral = [imd for imd in imds if imd.bands != (PAN,)]
     if not spectral:
         raise InputError(

@@ -59,6 +59,38 @@ def test_an_envi_header_tells_wavelengths_in_its_unit(tmp_path, more):
         assert product.sun_elevation_deg is None
 
 
+@pytest.mark.parametrize("length", [7, 1439])
+def test_an_envi_image_cut_short_is_refused(tmp_path, length):
+    path, _ = write_envi(tmp_path, WAVELENGTHS)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(
+        InputError, match=r"image\.img: has \d+ bytes where its header tells of 1440"
+    ):
+        open_product(path)
+
+
+@pytest.mark.parametrize(
+    ("more", "match"),
+    [
+        (WAVELENGTHS + "Wavelength = {1, 2, 3}\n", r"image\.hdr: tells Wavelength for the second"),
+        (WAVELENGTHS + "wavelength = zzz\n", r"image\.hdr: tells wavelength for the second"),
+    ],
+)
+def test_an_envi_header_that_tells_a_key_twice_is_refused(tmp_path, more, match):
+    path, _ = write_envi(tmp_path, more)
+    with pytest.raises(InputError, match=match):
+        open_product(path)
+
+
+@pytest.mark.parametrize("value", ["1e-30", "nan", "-10", "9" * 5000])
+def test_an_envi_header_whose_size_is_no_number_is_refused(tmp_path, value):
+    path, _ = write_envi(tmp_path, WAVELENGTHS)
+    header = path.with_suffix(".hdr")
+    header.write_text(header.read_text().replace("lines = 10", f"lines = {value}"))
+    with pytest.raises(InputError, match="image"):
+        open_product(path)
+
+
 def test_the_scale_and_the_bad_bands_of_an_envi_header_are_honoured(tmp_path):
     more = (
         "wavelength units = Nanometers\nfwhm = {10, 20, 30}\nreflectance scale factor = 10000\n"

@@ -389,6 +389,13 @@ def test_other_times_stand_in_for_that_of_the_first_line(tmp_path):
         assert product.acquired == "2017-07-05T18:31:26.000000Z"
 
 
+def test_an_image_without_its_imd_is_not_passed_over(tmp_path):
+    write_image(tmp_path, "MUL")
+    write_image(tmp_path, "SWIR").unlink()
+    with pytest.raises(InputError, match=r"-A2AS-.*\.TIF: has no .*-A2AS-.*\.IMD beside it"):
+        open_product(tmp_path)
+
+
 def test_an_imd_without_band_groups(tmp_path):
     imd = write_image(tmp_path, "SWIR", text=imd_text(()))
     with pytest.raises(InputError, match="has no group BAND_"):
