@@ -2,10 +2,12 @@
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gossan.legend import read_classes
+from gossan.legend import MapClass, read_classes
 from gossan.library.readers import (
+    is_record,
     read_library,
     select_all,
     select_from_libraries,
@@ -13,6 +15,7 @@ from gossan.library.readers import (
 )
 from gossan.library.resample import resample_records
 from gossan.library.separability import COLUMNS, read_spread, separable_rows, separate
+from gossan.library.spectrum import Spectrum
 from gossan.raster import read_info
 from gossan.tables import write_rows
 from toolkit import run
@@ -86,6 +89,7 @@ def main(arguments: argparse.Namespace) -> None:
     if left_out:
         logging.info("bands left out, over which a record has no values: %s", " ".join(left_out))
     places = {id(spectrum): place for found in picked.values() for place, spectrum in found}
+    missed = find_missed(classes, picked)
     rows = [
         {
             "name": name,
@@ -93,13 +97,37 @@ def main(arguments: argparse.Namespace) -> None:
             if record.modelled
             else arguments.library[places[id(record)]].name,
             "record": record.name,
+            "missed": missed[name],
         }
         for name, record in zip(references.names, records, strict=True)
     ]
-    write_rows(arguments.records, ("name", "library", "record"), rows)
+    write_rows(arguments.records, ("name", "library", "record", "missed"), rows)
     minerals = [entry.name for entry in classes if entry.kind == "mineral"]
     separable = separable_rows(separate(references.only(minerals), spread)) if minerals else []
     write_rows(arguments.separable, COLUMNS, separable)
+
+
+def find_missed(
+    classes: Sequence[MapClass], picked: Mapping[str, Sequence[tuple[int, Spectrum]]]
+) -> dict[str, str]:
+    """By class the record that the table of classes names and no library holds; else "".
+
+    It may never have been in these libraries, or have been taken out of one. Modelled spectra
+    stand in for measured ones of whatever name, so that nothing is missed where they do.
+    """
+    missed = {}
+    for entry in classes:
+        spectra = [spectrum for _, spectrum in picked[entry.name]]
+        there = any(one.modelled or is_record(one, entry.record) for one in spectra)
+        missed[entry.name] = "" if there else entry.record
+        if missed[entry.name]:
+            logging.warning(
+                "%s: no library holds the record %s that the table of classes names; %s stands in",
+                entry.name,
+                entry.record,
+                spectra[0].name,
+            )
+    return missed
 
 
 if __name__ == "__main__":

@@ -91,9 +91,9 @@ def test_references_of_the_shipped_library(resample, root):
     assert np.all((references.reflectance > 0.4) & (references.reflectance < 1))
     records = output.with_name("records.csv").read_text().splitlines()
     assert records == [
-        "name,library,record",
-        "feldspar,analytic,feldspar",
-        "calcite,analytic,calcite",
+        "name,library,record,missed",
+        "feldspar,analytic,feldspar,",
+        "calcite,analytic,calcite,",
     ]
 
 
@@ -196,10 +196,10 @@ def test_all_records_of_a_class_stand_beside_one_another(resample, tmp_path, roo
     assert references.names == ("feldspar", "calcite", "calcite")
     np.testing.assert_allclose(references.reflectance[1], 2 * references.reflectance[2], rtol=1e-4)
     assert output.with_name("records.csv").read_text().splitlines() == [
-        "name,library,record",
-        "feldspar,analytic,feldspar",
-        "calcite,library.csv,Calcite WS272",
-        "calcite,library.csv,Calcite HS48",
+        "name,library,record,missed",
+        "feldspar,analytic,feldspar,",
+        "calcite,library.csv,Calcite WS272,",
+        "calcite,library.csv,Calcite HS48,",
     ]
 
 
@@ -229,3 +229,35 @@ def test_a_damaged_table_of_spread_is_named_and_nothing_is_left(resample, root, 
     (tmp_path / "spread.csv").write_text("wavelength_um,pattern1\n0.5,x\n")
     finished, output = resample(library, spread=tmp_path / "spread.csv")
     assert "spread.csv: not a table of spread" in failed_line(finished, output)
+
+
+@pytest.mark.parametrize("per_class", ["one", "all"])
+def test_a_record_that_was_taken_out_of_a_folder_is_missed(resample, tmp_path, per_class):
+    """The table of classes names it, so another one that stands in is not taken for it."""
+    folder = tmp_path / "library"
+    folder.mkdir()
+    wavelengths = np.arange(0.35, 2.6, 0.005)
+    for name, level in (("Calcite WS272", 0.3), ("Calcite CO2004", 0.6), ("Microcline A1", 0.5)):
+        lines = [f"{wavelength:.4f},{level}" for wavelength in wavelengths]
+        text = "\n".join([f"wavelength_um,{name}", *lines])
+        (folder / f"{name}.csv").write_text(text + "\n")
+    header, *rows = CLASSES.splitlines()
+    columns = header.split(",")
+    named = []
+    for row in rows:
+        cells = dict(zip(columns, row.split(","), strict=True))
+        cells["record"] = "WS272" if cells["name"] == "calcite" else "Microcline_A1"
+        named.append(",".join(cells[column] for column in columns))
+    table = "\n".join([header, *named]) + "\n"
+    finished, output = resample(folder, classes=table, per_class=per_class)
+    assert finished.returncode == 0, finished.stderr
+    assert all(row.endswith(",") for row in records_of(output))
+    (folder / "Calcite WS272.csv").unlink()
+    finished, output = resample(folder, classes=table, per_class=per_class)
+    assert finished.returncode == 0, finished.stderr
+    assert "calcite: no library holds the record WS272" in finished.stderr
+    assert "calcite,library,Calcite CO2004,WS272" in records_of(output)
+
+
+def records_of(output):
+    return output.with_name("records.csv").read_text().splitlines()[1:]

@@ -118,6 +118,7 @@ def read_library(path: str | Path) -> list[Spectrum]:
             raise InputError(f"{faults[0]}{more}")
         for fault in faults:
             logger.warning("left out of the library: %s", fault)
+        logger.info("%s: %d spectra in %d files", path, len(spectra), len(files))
         if not spectra:
             raise InputError(
                 f"{path}: no spectrum found; give a folder of USGS, ECOSTRESS, ENVI or CSV spectra"
@@ -201,6 +202,11 @@ def select_all(
     if not found:
         select_spectrum([spectrum for _, spectrum in everything], name, record)
     return measured or found
+
+
+def is_record(spectrum: Spectrum, record: str) -> bool:
+    """Whether a spectrum is the one that `record` names, as of `select_spectrum`."""
+    return bool(record) and _is_record(spectrum, _plain(record))
 
 
 def _is_record(spectrum: Spectrum, wanted: str) -> bool:
