@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import zipfile
+from contextlib import suppress
 
 import geopandas
 import numpy as np
@@ -263,6 +264,37 @@ def test_a_virtual_table_of_a_geopackage_is_refused(tmp_path):
         )
     with pytest.raises(InputError, match=r"its table v is a virtual one \(VirtualOGR\)"):
         read_vector(path, "zones")
+
+
+def test_an_address_in_place_of_a_reference_system_is_not_fetched(tmp_path, server):
+    address = server.url("crs")
+    with rasterio.open(
+        tmp_path / "a.img", "w", driver="ENVI", width=8, height=8, count=1, dtype="uint8"
+    ) as target:
+        target.write(np.ones((1, 8, 8), "uint8"))
+    with (tmp_path / "a.hdr").open("a") as header:
+        header.write(f"coordinate system string = {{{address}}}\n")
+    read_info(tmp_path / "a.img")
+    (tmp_path / "b.asc").write_text(
+        "ncols 2\nnrows 2\nxllcorner 0\nyllcorner 0\ncellsize 1\n1 2\n3 4\n"
+    )
+    (tmp_path / "b.prj").write_text(address)
+    read_info(tmp_path / "b.asc")
+    polygons(tmp_path / "zones.shp")
+    (tmp_path / "zones.prj").write_text(address)
+    read_vector(tmp_path / "zones.shp", "zones")
+    polygons(tmp_path / "zones.gpkg")
+    with sqlite3.connect(tmp_path / "zones.gpkg") as opened:
+        change = "UPDATE gpkg_spatial_ref_sys SET definition = ?, organization = 'x'"
+        opened.execute(change, [address])
+    read_vector(tmp_path / "zones.gpkg", "zones")
+    crs = {"type": "name", "properties": {"name": address}}
+    polygons(tmp_path / "zones.geojson")
+    found = json.loads((tmp_path / "zones.geojson").read_text()) | {"crs": crs}
+    (tmp_path / "zones.geojson").write_text(json.dumps(found))
+    # Whether such a file is read or refused, nobody is called, as the fixture makes sure.
+    with suppress(InputError):
+        read_vector(tmp_path / "zones.geojson", "zones")
 
 
 def test_tools_open_rasters_and_vectors_in_one_place_each(root):
