@@ -338,7 +338,7 @@ def out_of_order(detector: str) -> np.ndarray:
         ({"Sun_zenith_angle": np.bytes_("high")}, "Sun_zenith_angle = high is not a number"),
         ({"Sun_zenith_angle": np.float32(np.nan)}, "is not a number"),
         ({"L2ScaleSwirMax": None}, "L2ScaleSwirMax is missing"),
-        ({"L2ScaleSwirMax": np.float32(0)}, "not above"),
+        ({"L2ScaleSwirMax": np.float32(0)}, "lies outside of 0.05 to 5"),
         ({"List_Cw_Vnir": None}, "List_Cw_Vnir is missing"),
         ({"List_Cw_Vnir": np.arange(9, dtype="f4")}, r"9 value\(s\).*7 bands"),
         ({"List_Cw_Swir": out_of_order("Swir")}, "List_Cw_Swir is out of order"),

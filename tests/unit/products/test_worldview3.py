@@ -371,7 +371,10 @@ def test_texts_that_are_no_imd(text, match):
         ({"firstLineTime": "noon"}, "firstLineTime = noon is no time"),
         ({"firstLineTime": None, "TLCTime": None}, "firstLineTime is missing"),
         ({"absCalFactor": None}, "BAND_S1/absCalFactor is missing"),
-        ({"effectiveBandwidth": "0.0"}, "BAND_S1/effectiveBandwidth = 0 is not above 0"),
+        (
+            {"effectiveBandwidth": "0.0"},
+            "BAND_S1/effectiveBandwidth = 0 lies outside of 0.01 to 0.5",
+        ),
         ({"productLevel": None}, "productLevel is missing"),
         ({"radiometricEnhancement": '"ACOMP"'}, "radiometricEnhancement = ACOMP"),
         ({"panSharpenAlgorithm": '"UNB"'}, "panSharpenAlgorithm = UNB"),
