@@ -132,7 +132,8 @@ def load_module(name):
 
     What it imports of gossan must have been loaded before.
     """
-    path = source(f"scripts/gossan/{name}.py")
+    # Snakemake's own kind of text, which tells where a file is from, cannot be kept with bytecode.
+    path = str(source(f"scripts/gossan/{name}.py"))
     dotted = "gossan" if name == "__init__" else f"gossan.{name}"
     places = [str(Path(path).parent)] if name == "__init__" else None
     spec = importlib.util.spec_from_file_location(dotted, path, submodule_search_locations=places)
