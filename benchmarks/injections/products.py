@@ -218,13 +218,13 @@ def write_spectra(base: Path) -> None:
         item for item in read_library(base / "library.csv") if np.isfinite(item.reflectance).all()
     ]
     wavelength = np.asarray(library[0].wavelength_um)
-    channels = np.linspace(0.4, 2.48, 120)
+    channels = np.linspace(0.355, 2.51, 160)
     sampled = np.array([np.interp(channels, wavelength, item.reflectance) for item in library])
     pixels = np.repeat(sampled, 3, axis=0) * np.linspace(0.8, 1.1, 3 * len(sampled))[:, None]
     savemat(base / "pixels.mat", {"pixels": pixels})
     listed = ", ".join(f"{value:.5f}" for value in channels)
     (base / "pixels.hdr").write_text(
-        f"ENVI\nsamples = 120\nlines = {len(pixels)}\nbands = 1\nheader offset = 0\n"
+        f"ENVI\nsamples = 160\nlines = {len(pixels)}\nbands = 1\nheader offset = 0\n"
         "file type = ENVI Spectral Library\ndata type = 4\ninterleave = bsq\nbyte order = 0\n"
         f"wavelength units = Micrometers\nwavelength = {{{listed}}}\n"
     )
