@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 import re
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -238,6 +240,33 @@ def check_hdf4(path: Path) -> None:
                     if file.read(2) == struct.pack(">H", _EXTERNAL):
                         raise InputError(f"{path}: keeps its data in another file; refused")
             block = following
+    _require_bearable(path)
+
+
+# What opening a file does first.
+_PROBE = """
+import sys
+from pyhdf.SD import SD, SDC
+file = SD(sys.argv[1], SDC.READ)
+file.attributes()
+sets = [file.select(name) for name in file.datasets()]
+file.end()
+"""
+
+
+def _require_bearable(path: Path) -> None:
+    """Raise InputError for a file on which the HDF4 library ends its process, tried in another.
+
+    The library trusts the groups and tables that it finds, and frees memory twice where they are
+    damaged. What it raises as an error is left to who opens the file.
+    """
+    command = [sys.executable, "-P", "-c", _PROBE, str(path.absolute())]
+    try:
+        code = subprocess.run(command, capture_output=True, check=False, timeout=120).returncode
+    except subprocess.TimeoutExpired:
+        code = -1
+    if code < 0:
+        raise InputError(f"{path}: is damaged, the HDF4 library cannot bear it; get it again")
 
 
 class HdfFile:

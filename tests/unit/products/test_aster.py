@@ -651,3 +651,13 @@ def test_odl_values_and_faults():
         parse_odl("GROUP = A\nEND_GROUP = C", "m")
     with pytest.raises(InputError, match="line 1 is not"):
         parse_odl("no statement", "m")
+
+
+def test_a_file_on_which_the_hdf4_library_ends_the_process_is_refused(tmp_path):
+    path = write_hdf(tmp_path / f"{NAME}.hdf", numbers())
+    data = bytearray(path.read_bytes())
+    # Groups of the file's structure, which the library frees twice when they are lost.
+    data[7283 : 7283 + 512] = bytes(512)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"\.hdf: is damaged"):
+        open_product(path)
