@@ -7,6 +7,7 @@ from gossan.cube.atmosphere import METHODS
 from gossan.cube.normalisation import NORMALISATIONS
 from gossan.cube.preprocessing import Recipe, make_cube
 from gossan.library.readers import read_library
+from gossan.library.resample import note_responses
 from gossan.products.product import Product
 from gossan.products.readers import READERS, open_product
 from gossan.products.subset import describe_part, nearest_bands, select_part, without_empty_bands
@@ -141,6 +142,7 @@ def main(arguments: argparse.Namespace) -> None:
     with product:
         part = select_part(product, names, arguments.window, arguments.polygon)
         part, left_out = without_empty_bands(part, named=arguments.bands is not None)
+        notes += note_responses(part.product.sensor, part.bands.names)
         cut = arguments.window or arguments.polygon or names
         record = make_cube(
             part,

@@ -13,7 +13,7 @@ from gossan.library.readers import (
     select_from_libraries,
     write_references,
 )
-from gossan.library.resample import resample_records
+from gossan.library.resample import note_responses, resample_records
 from gossan.library.separability import COLUMNS, read_spread, separable_rows, separate
 from gossan.library.spectrum import Spectrum
 from gossan.raster import read_info
@@ -84,6 +84,8 @@ def main(arguments: argparse.Namespace) -> None:
         info.tags.get("SENSOR"),
         what=str(arguments.cube),
     )
+    for note in note_responses(info.tags.get("SENSOR"), info.bands.names):
+        logging.info("%s", note)
     write_references(arguments.references, references)
     left_out = [name for name in info.bands.names if name not in references.band]
     if left_out:

@@ -19,6 +19,11 @@ GUARANTEE = (
     "not across spatial blocks, nor in another scene, nor for ground that is none of the minerals"
 )
 """When the coverage is guaranteed."""
+NO_GUARANTEE = (
+    "none: the limit is of augmented library spectra of records that the method has learned from, "
+    "which lie nearer than any pixel; too few validation pixels calibrate this mineral"
+)
+"""What is said beside a limit that spectra of the training records set."""
 
 
 def conformal_limit(scores: np.ndarray, coverage: float) -> float:

@@ -5,9 +5,10 @@ independent of one another. Percentiles of a bootstrap of few blocks are far too
 for values near 1 (benchmarks/intervals.py measures how often each kind of interval holds the
 truth). An interval here is a t interval on the logit scale:
 
-- The spread is that of a bootstrap of whole blocks (`blocks.resample`), its variance times
-  n / (n - 1), as the blocks' own mean is taken off (Efron and Tibshirani 1993, An Introduction to
-  the Bootstrap, chapter 5). Measured on the logit scale and by the delta method, the larger counts.
+- The spread is that of a bootstrap of whole blocks (`blocks.resample`), times n / (n - 1) for n
+  effective blocks: each block draws the score towards itself, the more so the more it weighs,
+  which the jackknife allows for and the bootstrap does not (MacKinnon and White 1985, Journal of
+  Econometrics 29, 305-325). Measured on the logit scale and by the delta method, the larger counts.
 - Student's t has as many degrees of freedom as there are effective blocks, less one: blocks of very
   different weight count as fewer ones, (sum w)² / sum w² (Kish 1965, Survey Sampling, 8.2).
 - No share needs a wider interval than one of which each block is a single trial, all right or all
@@ -85,16 +86,14 @@ def interval(
     carried = (weights > 0).sum(axis=0)
     if not len(samples) or not len(weights):
         return np.full((2, *value.shape), np.nan)
-    inflation = np.sqrt(carried / np.maximum(carried - 1, 1))
     stated = (carried >= MINIMUM_BLOCKS) & np.isfinite(value)
     stated &= np.isfinite(samples).any(axis=0)
-    ends = _ends(value, samples, inflation, effective_blocks(weights), kind)
+    ends = _ends(value, samples, effective_blocks(weights), kind)
     return np.where(stated, ends, np.nan)
 
 
-def _ends(
-    value: np.ndarray, samples: np.ndarray, inflation: np.ndarray, blocks: np.ndarray, kind: Kind
-) -> np.ndarray:
+def _ends(value: np.ndarray, samples: np.ndarray, blocks: np.ndarray, kind: Kind) -> np.ndarray:
+    inflation = blocks / np.maximum(blocks - 1, 0.5)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if kind is Kind.RATIO:
             spread = _spread(np.log(np.where(samples > 0, samples, np.nan))) * inflation

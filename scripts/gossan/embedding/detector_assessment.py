@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gossan.accuracy.conformal import GUARANTEE, answer_sets, class_limits
+from gossan.accuracy.conformal import GUARANTEE, NO_GUARANTEE, answer_sets, class_limits
 from gossan.embedding.detection import (
     Pixels,
     choose_thresholds,
@@ -236,6 +236,7 @@ def examine_detector(
             test_scores,
             limits,
             test,
+            calibrated=calibrated,
             asked=coverage,
             replicates=replicates,
             seed=seed,
@@ -253,6 +254,7 @@ def examine_detector(
             **{kind: _finite(values[place]) for kind, values in chosen.items()},
             "conformal": _finite(limits[place]),
             "calibrated_on": calibrated[place],
+            "guarantee": _promise(calibrated[place]),
         }
         for place, name in enumerate(minerals)
     }
@@ -266,11 +268,15 @@ def coverage_rows(
     limits: np.ndarray,
     test: Pixels,
     *,
+    calibrated: Sequence[str],
     asked: float,
     replicates: int,
     seed: int,
 ) -> list[dict[str, object]]:
     """Rows of COVERAGE_COLUMNS from scores (n, K) of test pixels and the minerals' limits (K,).
+
+    `calibrated` (K,) says what each limit was calibrated on; on training records it promises
+    nothing.
 
     Of the pixels of a mineral: the share of answers that hold it, with an interval that redraws
     blocks, and the shares of answers with one mineral, none and several. `other_within` is the
@@ -297,10 +303,14 @@ def coverage_rows(
                 "covered_high": number_text(got[2, place]),
                 **shares,
                 "other_within": number_text(other[:, place].mean()) if len(other) else None,
-                "guarantee": GUARANTEE,
+                "guarantee": _promise(calibrated[place]),
             }
         )
     return rows
+
+
+def _promise(calibrated_on: str) -> str:
+    return GUARANTEE if calibrated_on == VALIDATION else NO_GUARANTEE
 
 
 def _finite(value: float) -> float | None:

@@ -21,6 +21,13 @@ SENSORS = {
     "sentinel-2b msi": ("Sentinel-2B", "MSI"),
     "terra aster": ("Terra", "ASTER"),
 }
+# Tables that are none of a measurement, by satellite, sensor and band.
+NOT_MEASURED = {
+    ("Terra", "ASTER", "1"): (
+        "a Gaussian of 80 nm around 0.556 µm, of which a quarter lies outside the band's 0.52 to "
+        "0.60 µm; no measured curve is at hand"
+    ),
+}
 # A band is a gap once more than this share of its response falls where the spectrum has none.
 # One deleted channel at 0.843 µm, where laboratory spectrometers change detectors, touches 3.7 %
 # of OLI's band 5 and cannot move it noticeably; it takes 14 % of Sentinel-2's band 8.
@@ -48,12 +55,29 @@ class Response:
 
 
 def has_response(sensor: str | None) -> bool:
-    """Whether measured response functions of this sensor are at hand."""
+    """Whether tables of response functions of this sensor are at hand."""
     return sensor is not None and sensor.strip().lower() in SENSORS
 
 
+def note_responses(sensor: str | None, band_names: Sequence[str]) -> list[str]:
+    """Notes on those of a sensor's bands whose tables are no measured response."""
+    if not has_response(sensor):
+        return []
+    names = {_table_key(name): name for name in band_names}
+    return [
+        f"band {names[band]}: library spectra are resampled with {what}"
+        for (*owner, band), what in NOT_MEASURED.items()
+        if tuple(owner) == SENSORS[sensor.strip().lower()] and band in names
+    ]
+
+
+def _table_key(band: str) -> str:
+    """A band's name in the tables of responses."""
+    return band.strip().upper().removeprefix("BAND").strip(" _").removeprefix("B").lstrip("0")
+
+
 def sensor_response(sensor: str, band_names: Sequence[str]) -> list[Response]:
-    """Measured response functions of bands, from the tables that pyrsr ships.
+    """Response functions of bands, from the tables that pyrsr ships: measured but NOT_MEASURED.
 
     `sensor` is named as in a cube's SENSOR tag ("Landsat-8 OLI_TIRS", "Sentinel-2A MSI",
     "Terra ASTER"); bands as "B1", "B01", "1", "B8A" or "3N".
@@ -72,7 +96,7 @@ def _band_response(satellite: str, sensor: str, band: str) -> Response:
     # pyrsr pulls in pandas, which only this function needs.
     from pyrsr.rsr import RSR_reader
 
-    key = band.strip().upper().removeprefix("BAND").strip(" _").removeprefix("B").lstrip("0")
+    key = _table_key(band)
     try:
         table = RSR_reader(satellite, sensor, LayerBandsAssignment=[key])[key]
     except FileNotFoundError as error:

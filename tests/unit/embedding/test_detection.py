@@ -279,7 +279,9 @@ def test_coverage_is_as_asked_where_pixels_are_exchangeable():
         assert float(row["covered_low"]) < float(row["covered"]) < float(row["covered_high"])
         shares = sum(float(row[name]) for name in ("named", "none", "several"))
         assert shares == pytest.approx(1, abs=1e-5)
-        assert "exchangeable" in row["guarantee"]
+        promised = row["calibrated_on"] == "validation"
+        assert ("exchangeable" in row["guarantee"]) == promised
+        assert row["guarantee"].startswith("none") != promised
 
 
 def test_without_pixels_there_are_thresholds_and_no_rates():

@@ -9,6 +9,7 @@ from gossan.errors import InputError
 from gossan.library.resample import (
     band_mean,
     gaussian_response,
+    note_responses,
     resample_classes,
     resample_records,
     resample_spectrum,
@@ -159,3 +160,17 @@ def test_further_records_of_a_class_must_have_all_the_bands_that_are_kept():
     np.testing.assert_allclose(references.reflectance[:, 0], [0.6, 0.5, 0.2])
     with pytest.raises(InputError, match=r"Alunite short.*B7 of the bands.*'alunite'"):
         resample_records({"alunite": [short]}, OLI, "Landsat-8 OLI_TIRS")
+
+
+def test_a_table_that_is_no_measurement_is_noted():
+    (note,) = note_responses("Terra ASTER", ["B01", "2", "3N"])
+    assert note.startswith("band B01: ") and "Gaussian" in note
+    assert note_responses("Terra ASTER", ["2", "3N"]) == []
+    assert note_responses("Landsat-8 OLI", ["B1"]) == note_responses(None, ["1"]) == []
+    # What is said of it: by the table itself.
+    (response,) = sensor_response("Terra ASTER", ["1"])
+    wavelength, height = response.wavelength_um, response.response
+    sigma = 0.08 / np.sqrt(8 * np.log(2))
+    assert height == pytest.approx(np.exp(-0.5 * ((wavelength - 0.556) / sigma) ** 2), abs=2e-3)
+    inside = (wavelength >= 0.52) & (wavelength <= 0.60)
+    assert height[~inside].sum() / height.sum() == pytest.approx(0.25, abs=0.02)
