@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from toolkit import add_drawing, add_paper, read_paper, run
+from toolkit import add_drawing, add_paper, puts_together, read_paper, run
 
 RASTERS = (".tif", ".tiff")
 
@@ -124,6 +124,7 @@ def training_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str
     return {"training": lambda: draw_training(histories, synthetic)}
 
 
+@puts_together("scene_dir")
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.files import read_json

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from gossan.config import MATCH_TITLES
-from toolkit import add_drawing, run
+from toolkit import add_drawing, puts_together, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@puts_together("scene_dir")
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.files import read_json

@@ -2,7 +2,7 @@
 
 import argparse
 
-from toolkit import add_drawing, run
+from toolkit import add_drawing, puts_together, run
 
 COLUMNS = ("component", "eigenvalue", "cumulative_share")
 
@@ -18,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@puts_together("scene_dir")
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.files import read_json

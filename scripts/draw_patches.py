@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from toolkit import add_drawing, add_paper, read_paper, run
+from toolkit import add_drawing, add_paper, puts_together, read_paper, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@puts_together("scene_dir")
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.legend import read_classes

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from toolkit import add_drawing, add_paper, read_paper, run
+from toolkit import add_drawing, add_paper, puts_together, read_paper, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -200,6 +200,7 @@ def draw_the_potential(arguments: argparse.Namespace, synthetic: bool) -> object
     return draw_potential(potential, claims, occurrences, targets.points, record, synthetic)
 
 
+@puts_together("scene_dir")
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.files import read_json

@@ -2,7 +2,7 @@
 
 import argparse
 
-from toolkit import add_drawing, add_paper, read_paper, run
+from toolkit import add_drawing, add_paper, puts_together, read_paper, run
 
 CURVE_COLUMNS = ("sites", "score", "area_share", "found_share")
 OVERLAY_COLUMNS = ("sites", "potential", "area_share", "n", "share")
@@ -21,6 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@puts_together("scene_dir")
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.files import read_json

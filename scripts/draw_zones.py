@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from toolkit import add_drawing, run
+from toolkit import add_drawing, puts_together, run
 
 NO_SCORE = {"assessed": False, "reason": "The scene has no alteration score.", "zones": []}
 RASTERS = (".tif", ".tiff")
@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@puts_together("scene_dir")
 def main(arguments: argparse.Namespace) -> None:
     """Read what the figures show and write them."""
     from gossan.files import read_json

@@ -6,7 +6,7 @@ from pathlib import Path
 from gossan.files import read_json, write_text
 from gossan.report.index import render_index
 from gossan.report.layout import read_style, read_template, relative_link
-from toolkit import find_paper, run
+from toolkit import find_paper, puts_together, run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
 
@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@puts_together("output")
 def main(arguments: argparse.Namespace) -> None:
     """Read the records and write the page."""
     studies = []

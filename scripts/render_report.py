@@ -16,7 +16,7 @@ from gossan.report.study import (
 )
 from gossan.results import read_results
 from gossan.tables import read_table
-from toolkit import find_paper, run
+from toolkit import find_paper, puts_together, run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
 TESTED = ("minerals", "zones", "prospects", "embedding")
@@ -75,6 +75,7 @@ def read_templates(arguments: argparse.Namespace) -> dict[str, str]:
     return {**texts, "base": read_template(arguments.base, uses=("style", "study", "sections"))}
 
 
+@puts_together("settings")
 def main(arguments: argparse.Namespace) -> None:
     """Read the parts and write the page."""
     settings = read_json(arguments.settings)

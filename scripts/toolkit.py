@@ -1,6 +1,7 @@
 """What every command-line tool shares: logged arguments, one-line errors, exit codes."""
 
 import argparse
+import functools
 import importlib
 import logging
 import os
@@ -11,8 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gossan.errors import ADVICE, InputError, system_fault
+from gossan.errors import ADVICE, InputError, decoding, system_fault
 from gossan.files import together
+
+Main = Callable[[argparse.Namespace], None]
 
 
 def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], None]) -> None:
@@ -49,6 +52,23 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
     finally:
         for name in ("rasterio", "pyogrio"):
             logging.getLogger(name).removeHandler(said)
+
+
+def puts_together(argument: str) -> Callable[[Main], Main]:
+    """Say of a `main` that it puts records and tables of other tools together.
+
+    Where they do not fit, one line names them, and the `argument` that led to them.
+    """
+
+    def decorate(main: Main) -> Main:
+        @functools.wraps(main)
+        def guarded(arguments: argparse.Namespace) -> None:
+            with decoding(getattr(arguments, argument)):
+                main(arguments)
+
+        return guarded
+
+    return decorate
 
 
 class _Listener(logging.Handler):

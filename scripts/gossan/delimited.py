@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gossan.errors import InputError
+from gossan.errors import InputError, note_read
 
 # A spreadsheet writes one or the other by the country that it is set to.
 SEPARATORS = ("\t", ";", ",")
@@ -132,6 +132,7 @@ def read_delimited(
     comma is a decimal one.
     """
     path = Path(path)
+    note_read(path)
     return parse_delimited(read_text(path), path, needed, whole=whole, clean=clean)
 
 

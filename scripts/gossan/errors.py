@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 # What a disk, its rights or the machine may forbid whoever writes, and what to do about it.
 ADVICE = {
@@ -31,8 +32,20 @@ _WORDS = {
 _PATTERNS = {code: re.compile(words, re.IGNORECASE) for code, words in _WORDS.items()}
 
 
+_LISTED = 12
+# Names of the records and tables that were read within `decoding`.
+_read: ContextVar[list[str] | None] = ContextVar("read", default=None)
+
+
 class InputError(Exception):
     """Wrong input: one line that names the file or key and says what to do."""
+
+
+def note_read(path: object) -> None:
+    """Tell `decoding`, which may be around, of a record or table that is read."""
+    names = _read.get()
+    if names is not None and str(path) not in names:
+        names.append(str(path))
 
 
 def system_fault(error: BaseException, said: Sequence[str] = ()) -> OSError | None:
@@ -69,8 +82,11 @@ def decoding(source: object) -> Iterator[None]:
     `source` names the content. Libraries and parsers raise nearly anything for bytes that are not
     what they should be (HDF4Error, KeyError, OverflowError, RecursionError, zlib.error, …), so
     this stands at the one place where a reader begins, around nothing but reading; faults that a
-    reader knows have messages of its own, which go through.
+    reader knows have messages of its own, which go through. Where records and tables are put
+    together, those that were read are named, latest first, for it may be any of them.
     """
+    names: list[str] = []
+    before = _read.set(names)
     try:
         yield
     except InputError:
@@ -85,7 +101,16 @@ def decoding(source: object) -> Iterator[None]:
             raise
         # Without the query of an address, which may hold a key.
         told = re.sub(r"\?[^\s)'\"]+", "", " ".join(str(error).split()))[:200]
+        reason = f"{type(error).__name__}: {told or 'no reason told'}"
+        if names:
+            shown = ", ".join(names[: -_LISTED - 1 : -1])
+            raise InputError(
+                f"{source}: what is read for it does not fit together ({reason}); make again what "
+                f"was damaged or is of another version: {shown}"
+            ) from error
         raise InputError(
-            f"{source}: cannot be read ({type(error).__name__}: {told or 'no reason told'}); the "
-            "file is damaged or of another make, get it again"
+            f"{source}: cannot be read ({reason}); the file is damaged or of another make, get it "
+            "again"
         ) from error
+    finally:
+        _read.reset(before)

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import glob
 import json
+import math
 import os
 import resource
 import secrets
@@ -12,11 +13,11 @@ import time
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gossan.errors import InputError, system_fault
+from gossan.errors import InputError, note_read, system_fault
 from gossan.whole import require_whole
 
 # zipfile raises RuntimeError for a member that says it is encrypted, NotImplementedError (one of
@@ -30,6 +31,8 @@ LOCK = ".lock"
 # A name has at most 255 bytes, and a working folder's 15 more than its output's.
 MOST_NAME_BYTES = 200
 ABANDONED_S = 24 * 3600
+# The longest records, of spectra and scores, have some hundred kB.
+MOST_JSON = 64 * 2**20
 # A disk that does not take this much is full.
 FULL_BYTES = 2**16
 
@@ -223,15 +226,65 @@ def write_json(path: str | Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: str | Path) -> dict:
-    """The object in a JSON file; InputError when it is missing or holds none."""
+class JsonObject(dict):
+    """An object of a JSON file, which says by the file's name that it lacks a key."""
+
+    def __init__(self, pairs: Sequence[tuple[str, object]], path: Path):
+        """The object of these pairs; ValueError for two of one key, of which one would go."""
+        super().__init__(pairs)
+        self.path = path
+        if len(self) < len(pairs):
+            keys = [key for key, _ in pairs]
+            raise ValueError(f"it tells {next(k for k in keys if keys.count(k) > 1)!r} twice")
+
+    def __missing__(self, key: object) -> object:
+        """Raise InputError: what reads a record by a key needs it."""
+        raise InputError(f"{self.path}: lacks {key!r}; make the file again")
+
+
+def parse_json(text: str, path: str | Path) -> object:
+    """The value of a JSON text, its objects as JsonObject; errors name `path`.
+
+    Raises InputError for text that is no JSON, nests too deep, is too long for a record, tells a
+    key of an object twice, or has a number that is not finite or has thousands of digits.
+    """
     path = Path(path)
+    if len(text) > MOST_JSON:
+        raise InputError(f"{path}: is larger than {MOST_JSON >> 20} MiB; no file of this kind is")
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; make it first") from error
+        return json.loads(
+            text,
+            object_pairs_hook=lambda pairs: JsonObject(pairs, path),
+            parse_constant=_finite,
+            parse_float=_finite,
+        )
+    except RecursionError as error:
+        raise InputError(f"{path}: nests too deep for JSON; make the file again") from error
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); make the file again") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is no finite number")
+    return value
+
+
+def read_json(path: str | Path) -> JsonObject:
+    """The object in a JSON file; InputError when it is missing or holds none, and as `parse_json`.
+
+    A key that is asked for and is not there is an InputError, too.
+    """
+    path = Path(path)
+    note_read(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; make it first") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not JSON ({error}); make the file again") from error
+    value = parse_json(text, path)
     if not isinstance(value, dict):
         raise InputError(f"{path}: holds no JSON object; make the file again")
     return value

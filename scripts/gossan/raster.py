@@ -37,6 +37,10 @@ BLOCK_BYTES = 64 * 2**20
 COG_BLOCK_PX = 512
 COG_TILE_BYTES = 16 * 2**20
 TIFF_TILE_STEP_PX = 16
+# No band of an imaging sensor lies beyond.
+LONGEST_UM = 100.0
+# The tag that cubes of reflectance have, and no other raster (`cube.cube`).
+CUBE_TAG = "NORMALISATION"
 # Blocks that must see far around themselves are not cut smaller than this by their memory:
 # below it, nearly all that is read would be surroundings.
 LEAST_BLOCK_WITH_HALO_PX = 64
@@ -320,6 +324,19 @@ def _info(path: Path, dataset: rasterio.DatasetReader) -> RasterInfo:
         raise InputError(f"{path}: has no bands; name one of its subdatasets instead")
     if len(set(dataset.scales)) > 1 or len(set(dataset.offsets)) > 1:
         raise InputError(f"{path}: its bands have different scales or offsets; give them one")
+    if not (math.isfinite(dataset.scales[0]) and dataset.scales[0] != 0):
+        raise InputError(f"{path}: its scale of {dataset.scales[0]:g} is none; correct it")
+    if not math.isfinite(dataset.offsets[0]):
+        raise InputError(f"{path}: its offset of {dataset.offsets[0]:g} is none; correct it")
+    if (
+        CUBE_TAG in dataset.tags()
+        and dataset.nodata is None
+        and np.issubdtype(dataset.dtypes[0], np.integer)
+    ):
+        raise InputError(
+            f"{path}: is a cube that has lost its nodata value, so that its fill would be taken "
+            "for ground; set it again (gdal_edit.py -a_nodata -32768), or make the cube again"
+        )
     spectral = [dataset.tags(band, ns="IMAGERY") for band in dataset.indexes]
     return RasterInfo(
         path=path,
@@ -369,9 +386,13 @@ def _numbers(path: Path, items: Sequence[dict[str, str]], key: str) -> tuple[flo
     if not all(key in item for item in items):
         return ()
     try:
-        return tuple(float(item[key]) for item in items)
+        values = tuple(float(item[key]) for item in items)
     except ValueError as error:
         raise InputError(f"{path}: {key} is not a number in every band; correct it") from error
+    odd = [value for value in values if not 0 < value < LONGEST_UM]
+    if odd:
+        raise InputError(f"{path}: {key} = {odd[0]:g} is no length in micrometres; correct it")
+    return values
 
 
 def split_blocks(

@@ -2,8 +2,10 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -11,10 +13,74 @@ from gossan.delimited import read_delimited
 from gossan.errors import InputError
 from gossan.files import write_text
 
+Number = TypeVar("Number", int, float)
+
 
 def read_table(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a table that must have `columns`; InputError as of `delimited.read_delimited`."""
-    return read_delimited(path, columns).rows
+    """Rows of a table that must have `columns`; InputError as of `delimited.read_delimited`.
+
+    A cell that is taken for a number and is none, and a column that is asked for and is not
+    there, are InputErrors, too.
+    """
+    table = read_delimited(path, columns)
+    return [
+        Row({name: Cell(text, path, line, name) for name, text in row.items()}, path)
+        for row, line in zip(table.rows, table.lines, strict=True)
+    ]
+
+
+class Cell(str):
+    """The text of a cell, which `float` and `int` take for a number, or else say where it stands.
+
+    An empty cell is no number. Text that says "nan" is one only where it is asked for.
+    """
+
+    __slots__ = ("_place",)
+
+    def __new__(cls, text: str, path: str | Path, line: int, column: str) -> Self:
+        """The text, and where it stands."""
+        cell = super().__new__(cls, text)
+        cell._place = (path, line, column)
+        return cell
+
+    def __float__(self) -> float:
+        """The number; InputError, naming file, line and column, for other text and infinity."""
+        return self._read(float)
+
+    def __int__(self) -> int:
+        """The whole number; InputError, naming file, line and column, for other text."""
+        return self._read(int)
+
+    def __reduce__(self) -> tuple:
+        """A plain text, where it is copied or sent."""
+        return str, (str(self),)
+
+    def _read(self, kind: Callable[[str], Number]) -> Number:
+        path, line, column = self._place
+        try:
+            number = kind(str.__str__(self))
+        except ValueError as error:
+            shown = str.__str__(self)[:40]
+            what = "no whole number" if kind is int else "no number"
+            raise InputError(
+                f"{path} line {line}: the column {column} holds {what} ({shown or 'empty'})"
+            ) from error
+        if number in (math.inf, -math.inf):
+            raise InputError(f"{path} line {line}: the column {column} holds no finite number")
+        return number
+
+
+class Row(dict):
+    """A row of a table, which says by the table's name that it lacks a column."""
+
+    def __init__(self, cells: Mapping[str, str], path: str | Path):
+        """The cells by their columns."""
+        super().__init__(cells)
+        self.path = path
+
+    def __missing__(self, column: object) -> object:
+        """Raise InputError: what reads a row by a column needs it."""
+        raise InputError(f"{self.path}: lacks the column {column}; make the table again")
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, object]]) -> None:

@@ -17,8 +17,17 @@ import numpy as np
 import pytest
 import rasterio
 
-from gossan.errors import InputError, system_fault
-from gossan.files import newest, read_json, scratch, staged, together, write_json, write_text
+from gossan.errors import InputError, decoding, system_fault
+from gossan.files import (
+    newest,
+    parse_json,
+    read_json,
+    scratch,
+    staged,
+    together,
+    write_json,
+    write_text,
+)
 from gossan.whole import require_whole
 
 
@@ -281,3 +290,54 @@ def test_what_has_no_lock_is_left_alone_for_a_day(tmp_path):
     os.utime(left, (time.time() - 2 * 86400,) * 2)
     write_text(tmp_path / "map.txt", "two")
     assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[" * 200_000, "nests too deep"),
+        ('{"a": ' * 200_000, "nests too deep"),
+        ('{"a": 1, "b": 2, "a": 3}', "it tells 'a' twice"),
+        ('{"x": {"a": 1, "a": 1}}', "it tells 'a' twice"),
+        ('{"a": NaN}', "NaN is no finite number"),
+        ('{"a": -Infinity}', "-Infinity is no finite number"),
+        ('{"a": 1e999}', "1e999 is no finite number"),
+        ('{"a": ' + "9" * 5000 + "}", "not JSON"),
+        ("[1]", "holds no JSON object"),
+        ("\x00", "not JSON"),
+    ],
+)
+def test_json_that_no_record_is_names_its_file(tmp_path, text, fault):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=fault) as caught:
+        read_json(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_json_that_is_too_long_for_a_record_is_not_taken_apart(monkeypatch):
+    monkeypatch.setattr("gossan.files.MOST_JSON", 10)
+    with pytest.raises(InputError, match="is larger than"):
+        parse_json('{"a": [1, 2, 3]}', "a.json")
+
+
+def test_a_key_that_a_record_lacks_is_told_by_its_file(tmp_path):
+    write_json(tmp_path / "a.json", {"a": {"b": 1}, "c": [{"d": 2}]})
+    record = read_json(tmp_path / "a.json")
+    assert record["a"]["b"] == 1
+    assert record.get("e") is None
+    for missing in (lambda: record["e"], lambda: record["a"]["e"], lambda: record["c"][0]["e"]):
+        with pytest.raises(InputError, match=r"a\.json: lacks 'e'; make the file again"):
+            missing()
+
+
+def test_records_that_do_not_fit_together_are_named(tmp_path):
+    write_json(tmp_path / "one.json", {"a": "text"})
+    write_json(tmp_path / "two.json", {"a": 1})
+
+    def put_together():
+        with decoding("a page"):
+            return read_json(tmp_path / "one.json")["a"] / read_json(tmp_path / "two.json")["a"]
+
+    with pytest.raises(InputError, match=r"^a page: .*TypeError.*two\.json, .*one\.json$"):
+        put_together()

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 from rasterio.windows import Window
+from samples import write_raster
 
 from gossan import raster
 from gossan.errors import InputError
@@ -709,3 +710,31 @@ def test_a_dataset_that_raised_is_closed_and_not_lent_again():
         raise ValueError("broken")
     assert dataset.closed
     assert datasets.idle == 0
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16"])
+def test_a_cube_that_has_lost_its_nodata_value_is_refused(tmp_path, dtype):
+    values = np.ones((1, 4, 4), dtype)
+    path = write_raster(tmp_path / "cube.tif", values, tags={"NORMALISATION": "clip"})
+    with pytest.raises(InputError, match=r"cube\.tif: is a cube that has lost its nodata value"):
+        read_info(path)
+    path = write_raster(tmp_path / "whole.tif", values, nodata=0, tags={"NORMALISATION": "clip"})
+    assert read_info(path).nodata == 0
+    # Rasters of others need none.
+    assert read_info(write_raster(tmp_path / "other.tif", values)).nodata is None
+
+
+@pytest.mark.parametrize("scale", [0.0, np.nan, np.inf])
+def test_a_scale_that_is_none_is_refused(tmp_path, scale):
+    path = write_raster(tmp_path / "a.tif", np.ones((1, 4, 4), "int16"), scale=scale)
+    with pytest.raises(InputError, match=r"a\.tif: its scale of .* is none"):
+        read_info(path)
+
+
+@pytest.mark.parametrize("centre", ["-1", "0", "1e30", "inf", "nan"])
+def test_wavelengths_that_no_sensor_has_are_refused(tmp_path, centre):
+    path = write_raster(tmp_path / "a.tif", np.ones((1, 4, 4), "int16"))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(1, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=centre, FWHM_UM="0.01")
+    with pytest.raises(InputError, match=r"CENTRAL_WAVELENGTH_UM = .* is no length in micro"):
+        read_info(path)

@@ -1,5 +1,7 @@
 """CSV tables: what is written comes back, empty cells, comments, missing columns."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -50,3 +52,23 @@ def test_a_table_that_cannot_serve_is_named(tmp_path):
     (tmp_path / "map.csv").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     with pytest.raises(InputError, match=r"map.csv: not a text file"):
         read_table(tmp_path / "map.csv", [])
+
+
+def test_a_cell_that_is_no_number_says_where_it_stands(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(f"name,n,share\na,3,0.5\nb,2.5,1e999\nc,,{'9' * 5000}\nd,{'9' * 5000},x\n")
+    rows = read_table(path, ["name"])
+    assert (float(rows[0]["share"]), int(rows[0]["n"])) == (0.5, 3)
+    assert rows[0] == {"name": "a", "n": "3", "share": "0.5"}
+    assert json.dumps(rows[0]) == '{"name": "a", "n": "3", "share": "0.5"}'
+    for read, place in (
+        (lambda: int(rows[1]["n"]), r"t\.csv line 3: the column n holds no whole number \(2\.5\)"),
+        (lambda: float(rows[1]["share"]), r"line 3: the column share holds no finite number"),
+        (lambda: float(rows[2]["n"]), r"line 4: the column n holds no number \(empty\)"),
+        (lambda: float(rows[2]["share"]), r"line 4: the column share holds no finite number"),
+        (lambda: int(rows[3]["n"]), r"line 5: the column n holds no whole number \(9+\)"),
+        (lambda: float(rows[3]["share"]), r"line 5: the column share holds no number \(x\)"),
+        (lambda: rows[0]["area"], r"t\.csv: lacks the column area; make the table again"),
+    ):
+        with pytest.raises(InputError, match=place):
+            read()

@@ -1,10 +1,10 @@
 """Plans: what a forest is told to learn from, what it sees of a pixel, and how it is grown."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gossan.errors import InputError
+from gossan.files import parse_json
 from gossan.forests.features import Recipe
 from gossan.forests.forest import ForestSettings
 
@@ -85,10 +85,10 @@ def read_plans(path: str | Path) -> list[Plan]:
     """The plans of a JSON file: one object, or a list of objects with different names."""
     path = Path(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"), path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; write the plans first") from error
-    except ValueError as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: not JSON ({error}); correct it") from error
     items = value if isinstance(value, list) else [value]
     if not items:

@@ -57,7 +57,7 @@ def parse_header(
             raise fault
         header = build(value)
         sound = header.is_sound()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise fault from error
     if not sound:
         raise fault

@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Set
 from pathlib import Path
 
+import numpy as np
+
 from gossan.errors import InputError
 from gossan.files import DAMAGED_ARCHIVE, staged
 
@@ -131,10 +133,13 @@ def read_keras(path: str | Path, more: Set[str] = frozenset()) -> object:
             )
     keras, _ = load_keras()
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         # A damaged file makes Keras and HDF5 raise nearly anything.
         raise fault from error
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise InputError(f"{path}: has weights that are no numbers; train the network again")
+    return model
 
 
 def _named_objects(value: object) -> list[str]:

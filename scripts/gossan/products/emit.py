@@ -27,6 +27,7 @@ from rasterio.windows import Window
 from gossan.errors import InputError
 from gossan.paths import find_beside, list_files
 from gossan.products.plausible import (
+    MOST_SIDE,
     names_its_product,
     near,
     read_moment,
@@ -129,6 +130,10 @@ class _File:
             raise InputError(f"{self.path}: {name} is a group; a variable is due")
         if found.external or found.is_virtual or found.file.filename != self._file.filename:
             raise InputError(f"{self.path}: variable {name} points to another file; refused")
+        if max(found.shape, default=0) > MOST_SIDE:
+            raise InputError(
+                f"{self.path}: variable {name} is {found.shape}, larger than any product; refused"
+            )
         if found.ndim != dimensions or not np.issubdtype(found.dtype, kind):
             raise InputError(
                 f"{self.path}: variable {name} is {found.dtype} {found.shape}; "

@@ -17,6 +17,9 @@ from gossan.raster import Grid
 
 # Nominal numbers of a format may be off by this factor in a product, not by one digit or power.
 MOST_FACTOR = 4.0
+# Lines, samples and bands of a spectrometer's scene, and sides of its lookup table: real ones have
+# 3000 at most. A file of a few kB can tell any number, and what is not stored is read as fill.
+MOST_SIDE = 20_000
 # Sides of a pixel of any satellite's image, in metres, and in degrees.
 _PIXEL_M, _PIXEL_DEG = (0.1, 20_000.0), (1e-6, 0.2)
 # Once around the Earth; no projection reaches farther from where it begins.

@@ -26,6 +26,7 @@ from rasterio.windows import Window
 from gossan.errors import InputError
 from gossan.paths import list_files
 from gossan.products.plausible import (
+    MOST_SIDE,
     names_its_product,
     read_moment,
     require_azimuth,
@@ -433,6 +434,8 @@ def _detector(file: h5py.File, attributes: _Attributes, detector: str) -> _Detec
             f"{name}: {cube.name} is {cube.ndim}-dimensional {cube.dtype}; rows x bands x columns "
             "of uint16 are due"
         )
+    if max(cube.shape) > MOST_SIDE:
+        raise InputError(f"{name}: {cube.name} is {cube.shape}, larger than any product; refused")
     if errors.shape != cube.shape or errors.dtype.kind not in "iu":
         raise InputError(f"{name}: {errors.name} does not go with the cube; get the product again")
     least, most = (

@@ -17,6 +17,7 @@ from gossan.accuracy.blocks import MINIMUM_BLOCKS
 from gossan.errors import InputError
 from gossan.report.layout import BANNER, SENSOR_NAMES, mark_text, name_sensor, render
 from gossan.report.phrases import NOT_RUN, area_text, join_once, trust
+from gossan.report.pictures import PNG_MARK, is_whole_png
 from gossan.report.sections import Scene, Section
 
 METHOD_TITLES = {
@@ -383,8 +384,10 @@ def _data_uri(path: Path) -> str:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such figure; draw the figures first") from error
-    if not content.startswith(b"\x89PNG"):
+    if not content.startswith(PNG_MARK):
         raise InputError(f"{path}: not a PNG picture; draw the figures again")
+    if not is_whole_png(content):
+        raise InputError(f"{path}: is damaged or cut short; draw the figures again")
     return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
 
 

@@ -154,6 +154,27 @@ def safe(tmp_path, **texts):
     return sentinel2_products.write_safe(tmp_path, images, **texts)
 
 
+def sparse(name, shape, dtype):
+    """A change that puts an array of any size, nothing of it stored, in place of a variable."""
+
+    def change(file):
+        del file[name]
+        file.create_dataset(name, shape, dtype, chunks=tuple(min(side, 64) for side in shape))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        sparse("location/glt_x", (131_072, 131_072), "i4"),
+        sparse("reflectance", (1_000_000, 6, 5), "f4"),
+    ],
+)
+def test_emit_arrays_that_are_larger_than_any_product(tmp_path, change):
+    refuse("emit", emit_products.write_product(tmp_path, change), "larger than any product")
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
