@@ -13,7 +13,7 @@ import time
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -229,8 +229,9 @@ def write_json(path: str | Path, value: object) -> None:
 class JsonObject(dict):
     """An object of a JSON file, which says by the file's name that it lacks a key."""
 
-    def __init__(self, pairs: Sequence[tuple[str, object]], path: Path):
+    def __init__(self, pairs: Iterable[tuple[str, object]] = (), path: Path | str = "record"):
         """The object of these pairs; ValueError for two of one key, of which one would go."""
+        pairs = list(pairs)
         super().__init__(pairs)
         self.path = path
         if len(self) < len(pairs):

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -73,7 +73,9 @@ class Cell(str):
 class Row(dict):
     """A row of a table, which says by the table's name that it lacks a column."""
 
-    def __init__(self, cells: Mapping[str, str], path: str | Path):
+    def __init__(
+        self, cells: Mapping[str, str] | Iterable[tuple[str, str]] = (), path: str | Path = "table"
+    ):
         """The cells by their columns."""
         super().__init__(cells)
         self.path = path

@@ -1,5 +1,7 @@
 """Pages of sections that are made up in a test."""
 
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,6 +10,20 @@ from gossan.report.sections import Section, Source
 from gossan.report.study import ANSWERS, FIGURES
 
 STATIC = Path(__file__).resolve().parents[2] / "resources" / "static"
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+
+# A picture of one grey pixel, whole.
+PNG = (
+    b"\x89PNG\r\n\x1a\n"
+    + _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    + _chunk(b"IDAT", zlib.compress(b"\0\x80"))
+    + _chunk(b"IEND", b"")
+)
 
 
 def make_source(

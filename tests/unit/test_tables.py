@@ -28,7 +28,7 @@ def test_missing_numbers_are_empty_cells(tmp_path):
     assert value_of(first, "f1") == {"value": 0.25, "low": None, "high": None}
     assert number(second, "f1") is number(None, "f1") is number(first, "gone") is None
     np.testing.assert_array_equal(read_numbers("t.csv", [first, second], "f1"), [0.25, np.nan])
-    with pytest.raises(InputError, match=r"t.csv: the column zone holds no number"):
+    with pytest.raises(InputError, match=r"t.csv line 2: the column zone holds no number"):
         read_numbers("t.csv", [first], "zone")
 
 

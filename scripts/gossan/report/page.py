@@ -140,7 +140,9 @@ def render_page(
         figure_titles=titles,
         figure_links=links,
         tested=[_record_row(record) for record in records],
-        settings_yaml=yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True),
+        settings_yaml=yaml.dump(
+            dict(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True
+        ),
         versions=installed_versions(),
         files=files,
         minimum_blocks=MINIMUM_BLOCKS,
@@ -377,6 +379,13 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(_text(item) for item in value)
     return str(value)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes an object that was read from a JSON file like any mapping."""
+
+
+_Dumper.add_multi_representer(dict, yaml.SafeDumper.represent_dict)
 
 
 def _data_uri(path: Path) -> str:

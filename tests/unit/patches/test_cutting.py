@@ -278,7 +278,7 @@ def test_a_size_that_lies_is_refused_before_it_is_unpacked(tmp_path):
     [
         ({"split": "held-out"}, "split must be"),
         ({"label": "quartz"}, "label quartz has no column"),
-        ({"row": "x"}, "holds no number"),
+        ({"row": "x"}, "column row holds no whole number"),
         ({"size_px": 9}, "several sizes"),
         ({"patch": 5}, "out of order"),
     ],

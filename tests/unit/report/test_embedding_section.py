@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import sensor_reports
-from pages import make_source, render
+from pages import PNG, make_source, render
 
 from gossan.embedding.sensor_scores import METHOD_LABELS
 from gossan.errors import InputError
@@ -28,7 +28,6 @@ from gossan.report.embedding_section import (
 )
 from gossan.tables import read_table
 
-PNG = b"\x89PNG\r\n\x1a\n"
 TABLES = sensor_reports.TABLES | sensor_reports.TESTS
 
 
@@ -41,7 +40,7 @@ def folder(tmp_path_factory):
 def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     for name in FIGURE_TITLES:
-        (folder / f"{name}.png").write_bytes(PNG + name.encode())
+        (folder / f"{name}.png").write_bytes(PNG)
     return folder
 
 

@@ -1,4 +1,4 @@
-from pages import make_source, render
+from pages import PNG, make_source, render
 
 from gossan.report.mnf_section import FIGURE_TITLES, MnfScene, make_section
 
@@ -6,7 +6,7 @@ from gossan.report.mnf_section import FIGURE_TITLES, MnfScene, make_section
 def test_the_page_has_eigenvalues_as_numbers(tmp_path):
     figures = {name: tmp_path / f"{name}.png" for name in FIGURE_TITLES}
     for path in figures.values():
-        path.write_bytes(b"\x89PNG\r\n\x1a\n")
+        path.write_bytes(PNG)
     rows = [{"component": "1", "eigenvalue": "1234.5", "cumulative_share": "0.875"}]
     scene = MnfScene(id="tiny", sensor="emit", cube={}, figures=figures, eigenvalues=rows)
     html = render([make_section(scene, make_source("mnf", "emit"))])

@@ -3,7 +3,7 @@ import json
 from html.parser import HTMLParser
 
 import pytest
-from pages import make_source, render
+from pages import PNG, make_source, render
 
 from gossan.errors import InputError
 from gossan.legend import MapClass
@@ -27,10 +27,6 @@ from gossan.report.page import (
     records_of,
 )
 
-PNG = (
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00"
-    b"\x90wS\xde"
-)
 CLASSES = [
     MapClass(2, "chalcocite", "Chalcocite", "#00FE00", max_angle_rad=0.1),
     MapClass(12, "feldspar", "<Feldspar>", "#FE00FE", max_angle_rad=0.15),
@@ -452,6 +448,9 @@ def test_what_did_not_run_says_so_beside_the_paper(figures, root):
 def test_a_missing_or_broken_figure_is_named(root, figures):
     figures["areas"].write_bytes(b"text")
     with pytest.raises(InputError, match=r"areas\.png: not a PNG"):
+        page([make_scene(figures, accuracy())])
+    figures["areas"].write_bytes(PNG[:-1])
+    with pytest.raises(InputError, match=r"areas\.png: is damaged or cut short"):
         page([make_scene(figures, accuracy())])
     figures["areas"].unlink()
     with pytest.raises(InputError, match=r"areas\.png: no such figure"):

@@ -195,11 +195,11 @@ def test_what_a_training_lacks_is_named(folder, tmp_path, file, old, new, messag
     for path in (folder / "paper-blocked").iterdir():
         text = path.read_text()
         (tmp_path / path.name).write_text(text.replace(old, new, 1) if path.name == file else text)
-    with pytest.raises(InputError, match=f"{file}: .*{message}"):
+    with pytest.raises(InputError, match=f"{file}.*{message}"):
         read_run("a", tmp_path)
 
 
 def test_proportions_without_numbers_are_named(tmp_path):
     (tmp_path / "p.csv").write_text(PROPORTIONS.replace("1500", "many"))
-    with pytest.raises(InputError, match=r"p\.csv: the column pixels holds no number"):
+    with pytest.raises(InputError, match=r"p\.csv line 3: the column pixels holds no number"):
         read_proportions(tmp_path / "p.csv")

@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from pages import make_source, render
+from pages import PNG, make_source, render
 
 from gossan.errors import InputError
 from gossan.prospects.prospect_tests import forest_tests, leading_tests
@@ -23,7 +23,6 @@ from gossan.report.prospects_section import (
     summarise,
 )
 
-PNG = b"\x89PNG\r\n\x1a\n"
 COVERS = (("ore", "Iron ore"), ("soil", "Soil"), ("vegetation", "Vegetation"), ("mixed", "Mixed"))
 POINTS_FIGURES = (
     *("composite", "splits", "confusions", "importance", "shap"),

@@ -1,5 +1,5 @@
 import pytest
-from pages import make_source, render
+from pages import PNG, make_source, render
 
 from gossan.report.targets_section import (
     FIGURE_TITLES,
@@ -71,7 +71,7 @@ def test_curves_are_better_than_chance_or_not():
 def test_the_page_has_areas_sites_and_the_paper_s_share_where_there_is_one(tmp_path, paper):
     figures = {name: tmp_path / f"{name}.png" for name in FIGURE_TITLES}
     for path in figures.values():
-        path.write_bytes(b"\x89PNG\r\n\x1a\n")
+        path.write_bytes(PNG)
     section = make_section(scene([overlay()], figures), make_source("targets", paper=paper))
     html = render([section], paper)
     for text in ("1.23%", "3 of 15", "20.00 %", "substances: iron", "12 targets of 15 patches"):

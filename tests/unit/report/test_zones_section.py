@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from pages import make_source, render
+from pages import PNG, make_source, render
 
 from gossan.errors import InputError
 from gossan.report.zones_section import (
@@ -21,7 +21,6 @@ from gossan.report.zones_section import (
     value_of,
 )
 
-PNG = b"\x89PNG\r\n\x1a\n"
 RULES = [
     {
         "zone": "phyllic",
