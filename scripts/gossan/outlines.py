@@ -106,3 +106,18 @@ def cut_at_180(shape: "shapely.Polygon") -> "list[shapely.Polygon]":
             if part.geom_type == "Polygon" and part.area
         ]
     return [orient(part) for part in parts]
+
+
+def why_apart(features: "geopandas.GeoDataFrame", grid: Grid) -> str:
+    """What to do about features, as their file holds them, of which none lies over a grid."""
+    import shapely
+
+    places = features.geometry.to_numpy()
+    west, _, east, _ = features.total_bounds
+    if features.crs.is_geographic and max(abs(west), abs(east)) <= 90:
+        # As latitude and longitude they may lie where they are due.
+        turned = features.set_geometry(shapely.transform(places, lambda pairs: pairs[:, ::-1]))
+        turned_places = reproject(turned, grid.crs).geometry.to_numpy()
+        if shapely.intersects(turned_places, outline(grid)).any():
+            return "latitude stands first in it; exchange the two coordinates"
+    return "check both places"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gossan.errors import InputError
 from gossan.files import staged
-from gossan.outlines import outline, reproject
+from gossan.outlines import outline, reproject, why_apart
 from gossan.raster import Grid
 from gossan.vector_files import read_vector
 
@@ -59,9 +59,9 @@ def read_features(
             f"{path}: holds {', '.join(odd) or 'no geometry'}; {what} are "
             f"{' or '.join(kinds)} features"
         )
-    features = reproject(features, grid.crs)
+    told, features = features, reproject(features, grid.crs)
     if not shapely.intersects(features.geometry.to_numpy(), outline(grid)).any():
-        raise InputError(f"{path}: none of the {what} lies over the map; check both places")
+        raise InputError(f"{path}: none of the {what} lies over the map; {why_apart(told, grid)}")
     return features
 
 

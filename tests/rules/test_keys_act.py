@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 from dry_runs import run_all
@@ -21,7 +22,7 @@ STUDIES = {
 CHOSEN = {
     ("paper",): "gilgit",
     ("cube", "bands", "*"): ["odd 1", "odd 2"],
-    ("cube", "wavelengths_um"): [0.51, 0.61, 0.71, 0.81, 0.91, 1.01, 2.11, 2.21],
+    ("cube", "wavelengths_um"): [0.511, 0.611, 0.711, 0.811, 0.911, 1.011, 2.111, 2.211],
     ("cube", "window"): [11, 12, 6013, 6014],
     ("cube", "atmosphere"): ["cost"],
     ("cube", "resolution_m"): 20,
@@ -190,19 +191,66 @@ def keys_of(part, schema, place=()):
         yield place
 
 
+def emptied(part, schema, place=()):
+    """The keys of a schema that may be empty lists or mappings, each with its schema."""
+    part = resolve(part, schema)
+    if "properties" in part:
+        for key, inner in part["properties"].items():
+            yield from emptied(inner, schema, (*place, key))
+    elif part.get("type") == "object" and not part.get("minProperties"):
+        yield place, part, {}
+    elif "array" in part.get("type", ()) and not part.get("minItems"):
+        yield place, part, []
+
+
+def empty_all(folder):
+    """Write a second file in which all that may be empty is, and return those keys."""
+    schema = read_schema()
+    found = list(emptied(schema["$defs"]["study"], schema))
+    studies = json.loads((folder / "own.yaml").read_text())["studies"]
+    for study in studies.values():
+        for (*sections, key), _, value in found:
+            section = study
+            for name in sections:
+                section = section.get(name, {})
+            if key in section:
+                section[key] = value
+    (folder / "empty.yaml").write_text(json.dumps({"studies": studies}))
+    return [(key, part) for key, part, _ in found]
+
+
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory):
+def project(tmp_path_factory):
+    """A project, what each key is told, and dry runs of a configuration and of that emptied."""
     folder = copy_project(tmp_path_factory.mktemp("keys"))
     told = make_config(folder)
-    job = ["--forceall", "--printshellcmds", "--configfile", "own.yaml"]
-    [(code, listing)] = run_all(folder, [job], folder)
+    empty_all(folder)
+    words = ("--forceall", "--printshellcmds", "--configfile")
+    jobs = [[*words, "own.yaml"], [*words, "own.yaml", "empty.yaml"]]
+    return folder, told, run_all(folder, jobs, folder)
+
+
+def calls_of(folder, name, run):
+    code, listing = run
     assert code == 0, listing[-4000:]
-    calls = run_commands(folder, "record", listing)
-    return told, [arguments_of(call) for call in calls], listing
+    return [arguments_of(call) for call in run_commands(folder, name, listing)]
 
 
-def test_each_key_is_seen_in_a_command(planned):
-    told, calls, listing = planned
+def test_what_a_second_file_empties_is_in_no_command(project):
+    folder, told, runs = project
+    calls = calls_of(folder, "emptied", runs[1])
+    values = {text for call in calls for texts in call.values() for text in texts}
+    for key, part in empty_all(folder):
+        assert re.search("empty|empties|no longer", part["description"]), key
+        inner = [value for place, value in told.items() if place[: len(key)] == key]
+        for wanted in (str(item) for value in inner for item in _flat(value)):
+            if len(wanted) > 3 and wanted not in ("cost", "rasters", "enmap"):
+                assert wanted not in values, key
+
+
+def test_each_key_is_seen_in_a_command(project):
+    folder, told, runs = project
+    calls, listing = calls_of(folder, "full", runs[0]), runs[0][1]
     schema = read_schema()
     study = list(keys_of(schema["$defs"]["study"], schema))
     assert set(study) <= set(told), set(study) - set(told)

@@ -4,6 +4,7 @@ import pytest
 from prospects import pixel_box, pixel_point, write_shapes
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
+from shapely import transform
 from shapely.geometry import LineString, Point
 
 from gossan.errors import InputError
@@ -68,3 +69,11 @@ def test_a_bounding_box_over_the_map_is_not_enough(tmp_path):
     ends = [pixel_box(-40, -20, 50, 60), pixel_box(300, 320, 50, 60)]
     path = write_shapes(tmp_path / "around.gpkg", ends, n=np.arange(2))
     assert "none of the claims lies over the map" in fault(path)
+
+
+def test_features_with_latitude_first_are_told_so(tmp_path):
+    right = geopandas.GeoSeries([pixel_box(10, 20, 30, 40)], crs=GRID.crs).to_crs(4326)
+    turned = [transform(shape, lambda places: places[:, ::-1]) for shape in right]
+    geopandas.GeoSeries(turned, crs=4326).to_file(tmp_path / "claims.geojson")
+    with pytest.raises(InputError, match="none of the claims lies over the map; latitude stands"):
+        read_features(tmp_path / "claims.geojson", GRID, "claims", POLYGONS)

@@ -16,7 +16,7 @@ from rasterio.windows import transform as window_transform
 from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.legend import NODATA, MapClass
-from gossan.outlines import outline, outline_on, reproject
+from gossan.outlines import outline, outline_on, reproject, why_apart
 from gossan.raster import RASTER_DRIVERS, Grid, is_synthetic, open_raster, verify_raster
 from gossan.vector_files import is_vector, read_vector
 
@@ -172,10 +172,10 @@ def _open_vector(
     note += "reprojected to the map's coordinate system; " if features.crs != grid.crs else ""
     if unnamed.any():
         note += f"{unnamed.sum()} features without a class are left out; "
-    features = reproject(features, grid.crs)
+    told, features = features, reproject(features, grid.crs)
     geometries = features.geometry.to_numpy()
     if not shapely.intersects(geometries, outline(grid)).any():
-        raise InputError(f"{path}: the truth does not overlap the map; check both places")
+        raise InputError(f"{path}: the truth does not overlap the map; {why_apart(told, grid)}")
     index = features.sindex
 
     def read(window: Window) -> np.ndarray:

@@ -13,7 +13,7 @@ from rasterio.features import geometry_mask
 from rasterio.windows import Window
 
 from gossan.errors import InputError, decoding
-from gossan.outlines import reproject
+from gossan.outlines import outline, reproject, why_apart
 from gossan.raster import BLOCK_BYTES, BandTable, Grid
 from gossan.vector_files import read_vector
 
@@ -247,6 +247,8 @@ def _check_window(product: "Product", window: Sequence[int]) -> Window:
 
 def _read_polygons(path: Path, grid: Grid) -> np.ndarray:
     """The polygons of a vector file in the grid's reference system."""
+    import shapely
+
     features, _ = read_vector(path, "polygons")
     if "geometry" not in features.columns or features.empty:
         raise InputError(f"{path}: holds no polygon; draw one around the area")
@@ -260,7 +262,11 @@ def _read_polygons(path: Path, grid: Grid) -> np.ndarray:
         raise InputError(
             f"{path}: holds {', '.join(sorted(types)) or 'no geometry'}; give polygons only"
         )
-    return reproject(shapes.to_frame("geometry"), grid.crs).geometry.to_numpy()
+    told = shapes.to_frame("geometry")
+    found = reproject(told, grid.crs).geometry.to_numpy()
+    if not shapely.intersects(found, outline(grid)).any():
+        raise InputError(f"{path}: the polygon does not overlap the scene; {why_apart(told, grid)}")
+    return found
 
 
 def _window_around(path: Path, shapes: np.ndarray, grid: Grid) -> Window:
