@@ -1,5 +1,6 @@
 """What the documents say can be done can be done: their commands, their links, their lists."""
 
+import ast
 import csv
 import re
 import shlex
@@ -18,7 +19,10 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "config/README.md", "profiles/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-HEADERS = sorted((ROOT / "config").glob("*/*.yaml"))
+HEADERS = sorted((ROOT / "config").rglob("*.yaml"))
+# Docstrings that say how to run their file, and pages of reports that say how to make them again.
+SCRIPTS = sorted([*(ROOT / "scripts").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")])
+TEMPLATES = sorted((ROOT / "resources/static").glob("*.j2"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A block with the name of its file before it: "`my.yaml`:", or "`my.yaml` does this:".
 NAMED = re.compile(r"`([\w./-]+\.(?:yaml|tsv|csv))`[^`\n]*:\n\n```\w*\n(.*?)^```$", re.M | re.S)
@@ -54,6 +58,11 @@ def commands_of(path: Path) -> list[Command]:
     if path.suffix == ".yaml":
         lines = [line[1:] for line in text.splitlines() if line.startswith("#  ")]
         blocks = ["\n".join(lines)]
+    elif path.suffix == ".py":
+        blocks = [ast.get_docstring(ast.parse(text)) or ""]
+    elif path.suffix == ".j2":
+        study = text.replace("{{ study }}", "gilgit")
+        blocks = re.findall(r"<(?:pre|code)>([^<]*)</", study)
     else:
         blocks = [block for kind, block in FENCE.findall(text) if not kind]
         blocks += re.findall(r"`((?:uv run|snakemake) [^`]*)`", FENCE.sub("", text))
@@ -67,7 +76,9 @@ def commands_of(path: Path) -> list[Command]:
     return list(dict.fromkeys(found))
 
 
-ALL = [command for path in [*PAGES, *HEADERS] for command in commands_of(path)]
+ALL = [
+    command for path in [*PAGES, *HEADERS, *SCRIPTS, *TEMPLATES] for command in commands_of(path)
+]
 
 
 def body(command: Command) -> list[str]:

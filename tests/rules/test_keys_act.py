@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 
 import pytest
 from dry_runs import run_all
@@ -241,7 +240,7 @@ def test_what_a_second_file_empties_is_in_no_command(project):
     calls = calls_of(folder, "emptied", runs[1])
     values = {text for call in calls for texts in call.values() for text in texts}
     for key, part in empty_all(folder):
-        assert re.search("empty|empties|no longer", part["description"]), key
+        assert "empty" in part["description"].lower(), key
         inner = [value for place, value in told.items() if place[: len(key)] == key]
         for wanted in (str(item) for value in inner for item in _flat(value)):
             if len(wanted) > 3 and wanted not in ("cost", "rasters", "enmap"):
