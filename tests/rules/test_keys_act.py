@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 from dry_runs import run_all
@@ -243,7 +244,8 @@ def test_what_a_second_file_empties_is_in_no_command(project):
         assert "empty" in part["description"].lower(), key
         inner = [value for place, value in told.items() if place[: len(key)] == key]
         for wanted in (str(item) for value in inner for item in _flat(value)):
-            if len(wanted) > 3 and wanted not in ("cost", "rasters", "enmap", "odd1", "odd2"):
+            # Words of the schema and names of minerals are told by other keys, too.
+            if re.fullmatch(r"\d+\.\d{3,}|\d{4,}|odd studies.*", wanted):
                 assert wanted not in values, key
 
 
