@@ -216,7 +216,9 @@ def slipped(box: Path) -> list[Path]:
 def inject_disk(place, number, sort, generator, box) -> Result:
     """Let the disk be full, too small for a file, read-only, or files too many."""
     job = draw_job(place, str(damages.pick(generator, ("tool", "tool", "reader"))), generator)
-    kinds = ["quota", "read-only", "few files", "folder in the way", "file in the way"]
+    kinds = ["quota", "few files", "folder in the way", "file in the way"]
+    if place.may_mount or os.geteuid():
+        kinds.append("read-only")
     how = damages.pick(generator, ["full"] * 3 * place.may_mount + kinds)
     sizes = {
         name: (place.base / name).stat().st_size
@@ -230,7 +232,7 @@ def inject_disk(place, number, sort, generator, box) -> Result:
     made.names += ["space", "read-only", "permission", "too many open", "disk", "too large"]
     made.names += [Path(name).name for name in job.writes]
     made.names += [Path(name).stem for name in job.writes] + [w for w in job.words if "/" in w]
-    if how == "full":
+    if how == "full" or (how == "read-only" and place.may_mount):
         return inject_full(place, number, sort, generator, box, job, made, sizes)
     lay_out(job, place.base, box)
     if how == "quota":
@@ -242,13 +244,8 @@ def inject_disk(place, number, sort, generator, box) -> Result:
         made.what = f"{more} more files may be open"
         prepare = lambda: forks.limit_files(more)  # noqa: E731
     elif how == "read-only":
-        if os.geteuid() == 0 and not can_nobody_read(place.base):
-            raise NotPossibleError
         for folder, _, _ in os.walk(box):
             Path(folder).chmod(0o555)
-        box.with_suffix(".log").touch()
-        box.with_suffix(".log").chmod(0o666)
-        prepare = forks.drop_rights
     else:
         name = damages.pick(generator, sizes)
         if how == "folder in the way":
@@ -265,13 +262,8 @@ def inject_disk(place, number, sort, generator, box) -> Result:
     return finish(place, number, sort, job, box, "", made, ran, before)
 
 
-def can_nobody_read(path: Path) -> bool:
-    """Whether all folders above are open to all."""
-    return all(item.stat().st_mode & 0o005 == 0o005 for item in (path, *path.parents))
-
-
 def inject_full(place, number, sort, generator, box, job, made, sizes) -> Result:
-    """Run a job on a disk that its outputs may fill."""
+    """Run a job on a disk that its outputs may fill, or that is read-only."""
     box.mkdir(parents=True)
     needed = sum(
         (place.base / name).stat().st_size + 8192
@@ -285,11 +277,14 @@ def inject_full(place, number, sort, generator, box, job, made, sizes) -> Result
     )
     try:
         lay_out(job, place.base, box, copy=True)
-        filler = box / "filler"
-        with filler.open("wb") as file:
-            free = os.statvfs(box).f_bavail * os.statvfs(box).f_frsize
-            file.write(bytes(max(free - room, 0)))
-        made.what = f"disk with {room} bytes free, outputs have {sum(sizes.values())}"
+        if made.what == "read-only":
+            command = ["mount", "-o", "remount,ro", str(box)]
+            subprocess.run(command, check=True)
+        else:
+            with (box / "filler").open("wb") as file:
+                free = os.statvfs(box).f_bavail * os.statvfs(box).f_frsize
+                file.write(bytes(max(free - room, 0)))
+            made.what = f"disk with {room} bytes free, outputs have {sum(sizes.values())}"
         before = snapshot(box)
         ran = run_in(place, job, box)
         return finish(place, number, sort, job, box, "", made, ran, before)

@@ -374,7 +374,11 @@ def label(path: Path, generator: Generator) -> Damage:
     value = pick(generator, LABELS)
     rows[y][x] = value
     _save(path, rows)
-    return Damage(f"{rows[0][x]} of row {y}: {value[:30]!r}", "label", [rows[0][x], value[:20]])
+    return Damage(
+        f"{rows[0][x]} of row {y}: {value[:30]!r}",
+        "label",
+        [rows[0][x], " ".join(value[:20].split())],
+    )
 
 
 def as_saved_elsewhere(path: Path, generator: Generator) -> Damage:
@@ -421,9 +425,10 @@ def binary_in_text(path: Path, generator: Generator) -> Damage:
     data = path.read_bytes()
     if not data:
         raise NotPossibleError
-    place = int(generator.integers(len(data)))
-    put(path, data[:place] + pick(generator, (b"\0", b"\xff\xfe", b"\x80")) + data[place:])
-    return Damage(f"a byte that no text has at {place}", NOTICED)
+    place, odd = int(generator.integers(len(data))), pick(generator, (b"\0", b"\xff\xfe", b"\x80"))
+    put(path, data[:place] + odd + data[place:])
+    # What is no UTF-8 is read as Latin-1, in which every other byte is a letter.
+    return Damage(f"the bytes {odd!r} at {place}", NOTICED if odd == b"\0" else UNSEEN)
 
 
 TABLE = (
@@ -599,9 +604,9 @@ def raster(path: Path, generator: Generator) -> Damage:
     def change(profile: dict, values: np.ndarray, told: dict) -> np.ndarray:
         nonlocal due
         if how == "no CRS":
-            profile["crs"] = None
+            profile["crs"], due = None, UNSEEN
         elif how == "no grid":
-            profile["transform"], due = Affine.identity(), NOTICED
+            profile["transform"], due = Affine.identity(), UNSEEN
         elif how == "shifted":
             profile["transform"] = profile["transform"] @ Affine.translation(1.5, 0.5)
             due = UNSEEN
@@ -707,8 +712,8 @@ def vector(path: Path, generator: Generator) -> Damage:
             file.execute(f'ALTER TABLE "{table}" DROP COLUMN "{column}"')
             how = f"attribute {column} gone"
         else:
+            # A feature without a geometry, which is left out, as the tools say.
             file.execute(f'UPDATE "{table}" SET "{geometry}" = x\'00\' WHERE rowid = 1')
-            due = NOTICED
         file.commit()
     except sqlite3.Error as error:
         raise NotPossibleError from error

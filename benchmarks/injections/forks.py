@@ -16,7 +16,7 @@ HEAVY = (
     *("scipy.optimize", "scipy.spatial", "scipy.interpolate", "scipy.special", "scipy.sparse"),
     *("pywt", "pyhdf.SD", "matplotlib.figure", "matplotlib.backends.backend_agg", "jinja2"),
     *("sklearn.ensemble", "sklearn.svm", "sklearn.linear_model", "pystac", "onnx", "onnxruntime"),
-    *("jsonschema", "pyogrio"),
+    *("jsonschema", "pyogrio", "geopandas"),
 )
 LEARNING = ("keras", "tensorflow", "shap")
 MOST_SECONDS = 120
@@ -110,10 +110,3 @@ def limit_bytes(most: int) -> None:
     """Let this process write no file longer than this, as a quota does."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
-
-def drop_rights() -> None:
-    """Become nobody, where the process is root's, for whom nothing is read-only."""
-    if os.geteuid() == 0:
-        os.setgid(65534)
-        os.setuid(65534)

@@ -39,7 +39,9 @@ EVIL = (
 )
 WRONG = (None, True, -1, 0, 1e308, float("nan"), "text", [], [[]], {}, {"a": 1}, "", [None], 10**30)
 LINKED = ("Snakefile", "workflow", "config", "envs", "profiles", "scripts", "resources")
-OURS = re.compile(r"Correct the configuration|error: |small\.yaml|scenes\.tsv|Error in config")
+OURS = re.compile(
+    r"Correct the configuration|Config file [a-z]|error: |small\.yaml|scenes\.tsv|Error in config"
+)
 
 
 def run(

@@ -74,6 +74,13 @@ class _Work:
         if self._lock is not None:
             self._lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.exists():
+            # Where no further file may be opened the folder cannot be listed.
+            for left in (self.folder / LOCK, self.folder / f"{LOCK}.probe", self.temporary):
+                with suppress(OSError):
+                    left.unlink()
+            with suppress(OSError):
+                self.folder.rmdir()
         for parent in self._made:
             with suppress(OSError):
                 parent.rmdir()

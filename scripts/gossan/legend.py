@@ -79,8 +79,8 @@ def read_classes(path: str | Path) -> list[MapClass]:
 
 def _parse_class(row: dict[str, str], where: str) -> MapClass:
     text = {key: str(value) for key, value in row.items()}
-    if not re.fullmatch(r"[0-9]+", text["code"]):
-        raise InputError(f"{where}: code {text['code']!r} is not a whole number; use 1 to 254")
+    if not re.fullmatch(r"[0-9]{1,9}", text["code"]):
+        raise InputError(f"{where}: code {text['code'][:40]!r} is not a whole number; use 1 to 254")
     code = int(text["code"])
     if not UNCLASSIFIED < code < NODATA:
         raise InputError(

@@ -39,6 +39,7 @@ def read_features(
     none lies over the grid.
     """
     import shapely
+    from pyproj.exceptions import ProjError
 
     features, _ = read_vector(path, what)
     if "geometry" not in features.columns or features.empty:
@@ -59,7 +60,14 @@ def read_features(
             f"{path}: holds {', '.join(odd) or 'no geometry'}; {what} are "
             f"{' or '.join(kinds)} features"
         )
-    told, features = features, reproject(features, grid.crs)
+    told = features
+    try:
+        features = reproject(told, grid.crs)
+    except ProjError as error:
+        raise InputError(
+            f"{path}: from its coordinate system ({told.crs.name}) no way leads to the map's; "
+            "assign the right one"
+        ) from error
     if not shapely.intersects(features.geometry.to_numpy(), outline(grid)).any():
         raise InputError(f"{path}: none of the {what} lies over the map; {why_apart(told, grid)}")
     return features

@@ -341,3 +341,12 @@ def test_records_that_do_not_fit_together_are_named(tmp_path):
 
     with pytest.raises(InputError, match=r"^a page: .*TypeError.*two\.json, .*one\.json$"):
         put_together()
+
+
+def test_nothing_is_left_where_no_folder_can_be_listed(tmp_path, monkeypatch):
+    # So it is where no further file may be opened.
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    with pytest.raises(InputError), staged(tmp_path / "made" / "a.csv") as temporary:
+        temporary.write_text("half")
+        raise InputError("no")
+    assert list(tmp_path.iterdir()) == []

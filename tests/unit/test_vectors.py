@@ -1,3 +1,6 @@
+import sqlite3
+from contextlib import closing
+
 import geopandas
 import numpy as np
 import pytest
@@ -57,6 +60,11 @@ def test_unusable_files_are_refused_by_name(tmp_path):
     assert "lack the attribute 'substance' (they have: name)" in fault(path, POINTS, ("substance",))
     far = write_shapes(tmp_path / "far.gpkg", [pixel_box(900, 910, 5, 9)])
     assert "far.gpkg: none of the claims lies over the map" in fault(far)
+    plan = write_shapes(tmp_path / "plan.gpkg", [pixel_box(1, 9, 1, 9)])
+    with closing(sqlite3.connect(plan)) as file:
+        file.execute("UPDATE gpkg_geometry_columns SET srs_id = -1")
+        file.commit()
+    assert "plan.gpkg: from its coordinate system (Undefined" in fault(plan)
     nowhere = Grid(None, GRID.transform, 180, 150)
     assert "the map has no coordinate system" in fault(path, POINTS, grid=nowhere)
     geopandas.GeoDataFrame(geometry=[pixel_box(1, 9, 1, 9)]).to_file(tmp_path / "bare.gpkg")
