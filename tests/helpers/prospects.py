@@ -114,7 +114,9 @@ def rank_targets(folder: Path, out: Path, *flags: object):
         *("--potential", folder / "potential.tif", "--score", folder / "score.tif"),
         *("--uncertainty", folder / "uncertainty.tif", "--claims", folder / "claims.gpkg"),
         *("--occurrences", folder / "occurrences.gpkg", "--mines", folder / "mines.gpkg"),
-        *("--substances", "iron", "--scene", "tiny", "--spatial-block-px", 16),
+        # A list that is given twice is joined.
+        *(() if "--substances" in flags else ("--substances", "iron")),
+        *("--scene", "tiny", "--spatial-block-px", 16),
         *("--substance-attribute", "substance", "--level", "medium", "--min-area-ha", 1),
         *("--bootstrap", 200, "--seed", 42),
         *("--targets", out / "targets.gpkg", "--kml", out / "targets.kml"),
