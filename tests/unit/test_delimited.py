@@ -41,7 +41,6 @@ def saved(tmp_path, *, separator=",", decimal=".", encoding="utf-8", end="\n", c
         {"change": lambda text: unicodedata.normalize("NFD", text)},
         {"change": lambda text: f"\u00a0 {text.replace(' ', chr(0x202F))}\u200b "},
     ],
-    ids=str,
 )
 def test_one_table_saved_in_many_ways_reads_the_same(tmp_path, how):
     assert read_delimited(saved(tmp_path, **how), COLUMNS).rows == ROWS
