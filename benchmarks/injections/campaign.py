@@ -114,6 +114,7 @@ def names_of(word: str, name: str) -> list[str]:
     parts = [part for part in Path(name).parts if part not in ("results", "products", "scenes")]
     return [
         *(word, name, Path(name).stem, Path(word).name, Path(word).stem),
+        *(Path(path).name.split(".")[0] for path in (name, word)),
         *(part for part in parts if len(part) > 7),
     ]
 

@@ -502,8 +502,10 @@ def json_number(path: Path, generator: Generator) -> Damage:
         holder = holder[part]
     text = pick(generator, ("NaN", "Infinity", "1e999", "9" * 5000, "-1e30"))
     holder[way[-1]] = "@@@"
+    # A report tells settings as they are.
+    due = UNSEEN if path.name == "settings.json" and text == "-1e30" else NOTICED
     put(path, json.dumps(value).replace('"@@@"', text))
-    return Damage(f"{'.'.join(map(str, way))}: {text[:20]}", NOTICED, _key_of(way))
+    return Damage(f"{'.'.join(map(str, way))}: {text[:20]}", due, _key_of(way))
 
 
 def json_whole(path: Path, generator: Generator) -> Damage:
@@ -967,6 +969,7 @@ def gz_or_zip_member(path: Path, generator: Generator) -> Damage:
             content = contents[other if member == name else name]
             damage.due = UNSEEN
             damage.what = f"members {name} and {other} exchanged"
+            damage.names.append(Path(other).name)
         changed.append((member, content))
         if how == "doubled" and member == name:
             changed.append((member, contents[other]))

@@ -8,6 +8,7 @@ other numbers and no error. HDF5, PNG and LERC check their own.
 from __future__ import annotations
 
 import re
+import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,10 @@ from rasterio.windows import Window
 
 # A stretch of an archive, as `products.containers` gives it to GDAL.
 _STRETCH = re.compile(r"/vsisubfile/(\d+)_\d+,(.+)", re.DOTALL)
+
+
+# Bytes of a value by the kind of a tag.
+_TAG_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
 class DamagedTileError(RasterioIOError):
@@ -77,6 +82,34 @@ def verify_tiles(
                             f"the checksum of the tile at row {row * rows}, column "
                             f"{column * columns} of band {band} is wrong"
                         )
+
+
+def require_tags(path: Path) -> None:
+    """Raise RasterioIOError where a tag of a TIFF's first image lies beyond the file's end.
+
+    GDAL opens such a file without the tag: names, wavelengths and scales are gone, and its numbers
+    are others.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        head = file.read(16)
+        order = "<" if head[:2] == b"II" else ">"
+        big = len(head) == 16 and struct.unpack(order + "H", head[2:4])[0] == 43
+        # Classic files count in 4 bytes, big ones in 8 (TIFF 6.0, section 2; BigTIFF).
+        word, width, counting = ("Q", 20, "Q") if big else ("I", 12, "H")
+        (place,) = struct.unpack_from(order + word, head, 8 if big else 4)
+        file.seek(place)
+        told = file.read(struct.calcsize(counting))
+        if len(told) < struct.calcsize(counting):
+            raise RasterioIOError("its list of tags lies beyond its end")
+        entries = file.read(struct.unpack(order + counting, told)[0] * width)
+    for tag, kind, count, start in struct.iter_unpack(
+        order + "HH" + word * 2, entries[: len(entries) // width * width]
+    ):
+        length = _TAG_BYTES.get(kind, 1) * count
+        if length > struct.calcsize(word) and start + length > size:
+            raise RasterioIOError(f"its tag {tag} lies beyond its end")
 
 
 def _locate(dataset: rasterio.DatasetReader) -> tuple[str, int] | None:

@@ -27,7 +27,7 @@ from rasterio.env import set_gdal_config
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from gossan.checksums import read_verified, verify_tiles
+from gossan.checksums import read_verified, require_tags, verify_tiles
 from gossan.errors import InputError
 from gossan.files import newest, staged
 from gossan.whole import require_whole
@@ -211,6 +211,8 @@ def open_raster(path: str | Path, driver: str = "") -> rasterio.DatasetReader:
     try:
         if dataset.driver == "ENVI":
             _require_whole_envi(Path(path), dataset)
+        if dataset.driver == "GTiff" and not dataset.name.startswith("/vsi"):
+            require_tags(Path(path))
         for domain in _POINTERS:
             named = [key for key in _POINTERS[domain] if key in dataset.tags(ns=domain)]
             if named:

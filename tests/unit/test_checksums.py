@@ -7,7 +7,7 @@ from samples import write_raster
 
 from gossan.checksums import DamagedTileError, read_verified, verify_tiles
 from gossan.errors import InputError
-from gossan.raster import Layer, map_blocks, verify_raster
+from gossan.raster import Layer, map_blocks, open_raster, read_info, verify_raster
 
 SHAPE = (2, 256, 256)
 VALUES = np.random.default_rng(0).integers(0, 2000, SHAPE).astype("uint16")
@@ -103,3 +103,18 @@ def test_a_damaged_input_stops_a_map_by_its_name(tmp_path):
     assert not (tmp_path / "out.tif").exists()
     with pytest.raises(InputError, match=r"a\.tif: is damaged \(the checksum of the tile"):
         verify_raster(path)
+
+
+@pytest.mark.parametrize("big", ["NO", "YES"])
+def test_a_file_cut_before_its_names_and_wavelengths_is_refused(tmp_path, big):
+    path = write_raster(tmp_path / "cube.tif", VALUES[:, :32, :32], BIGTIFF=big, compress="deflate")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(1, ns="IMAGERY", CENTRAL_WAVELENGTH_UM="0.5", FWHM_UM="0.02")
+        dataset.set_band_description(1, "a band of a long name")
+    with open_raster(path) as dataset:
+        assert dataset.descriptions[0] == "a band of a long name"
+    path.write_bytes(path.read_bytes()[:-20])
+    with rasterio.open(path) as dataset:
+        assert np.array_equal(dataset.read(), VALUES[:, :32, :32])
+    with pytest.raises(InputError, match=r"cube\.tif: not a readable raster .*lies beyond its end"):
+        read_info(path)
