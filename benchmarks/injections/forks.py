@@ -1,5 +1,6 @@
 """Tools run in forks of a process that has imported everything, so that a run costs no start."""
 
+import contextlib
 import importlib
 import os
 import resource
@@ -57,12 +58,18 @@ def run_forked(
 ) -> Ran:
     """Run `call` in a fork within a folder; what it says goes into the log."""
     started = time.monotonic()
+    # A pipe, which no limit on files and no full disk cuts short.
+    reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        _become(folder, call, log)
-    code, deadline = None, started + limit_s
+        os.close(reading)
+        _become(folder, call, writing)
+    os.close(writing)
+    os.set_blocking(reading, False)
+    code, said, deadline = None, b"", started + limit_s
     while time.monotonic() < deadline:
         ended, status = os.waitpid(child, os.WNOHANG)
+        said += _drain(reading)
         if ended:
             code = os.waitstatus_to_exitcode(status)
             break
@@ -70,16 +77,25 @@ def run_forked(
     else:
         os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    return Ran(code, said, time.monotonic() - started)
+    os.close(reading)
+    log.write_bytes(said)
+    return Ran(code, said.decode("utf-8", errors="replace"), time.monotonic() - started)
 
 
-def _become(folder: Path, call: Callable[[], None], log: Path) -> None:
+def _drain(pipe: int) -> bytes:
+    """What has been written to a pipe."""
+    found = b""
+    with contextlib.suppress(BlockingIOError):
+        while part := os.read(pipe, 1 << 16):
+            found += part
+    return found
+
+
+def _become(folder: Path, call: Callable[[], None], stream: int) -> None:
     """The life of the fork, which ends without the cleaning up of its parent."""
     code = 1
     try:
         os.setsid()
-        stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         for number in (1, 2):
             os.dup2(stream, number)
         os.close(stream)
