@@ -34,6 +34,7 @@ def test_records_are_collected_in_their_order(record, tmp_path, root):
         (lambda item: item.pop("scores"), "scores"),
         (lambda item: item.update(extra=1), "extra"),
         (lambda item: item["scores"]["kappa"].update(value="high"), "records.0.scores.kappa.value"),
+        (lambda item: item["scores"]["kappa"].update(low=-1e30), "records.0.scores.kappa.low"),
         (lambda item: item.pop("assessed"), "assessed"),
     ],
 )
