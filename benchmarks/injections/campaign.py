@@ -290,6 +290,8 @@ def inject_full(place, number, sort, generator, box, job, made, sizes) -> Result
         ran = run_in(place, job, box)
         return finish(place, number, sort, job, box, "", made, ran, before)
     finally:
+        if place.keep:
+            shutil.copytree(box, box.with_name(f"{box.name}-disk"), dirs_exist_ok=True)
         subprocess.run(["umount", "-l", str(box)], check=False)
 
 

@@ -1,5 +1,6 @@
 """Outlines of grids, whichever way these are turned, and shapes in other reference systems."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,8 +60,18 @@ def outline_on(source: Grid, grid: Grid, what: object) -> "shapely.Polygon":
     return shapely.make_valid(shapely.set_coordinates(edge, np.transpose(places)))
 
 
-def reproject(features: "geopandas.GeoDataFrame", crs: CRS) -> "geopandas.GeoDataFrame":
-    """Features in another reference system, straight edges bent as they are there."""
+def reproject(
+    features: "geopandas.GeoDataFrame", crs: CRS | None, where: str | Path
+) -> "geopandas.GeoDataFrame":
+    """Features of the file `where` in another reference system, straight edges bent as they are
+    there; InputError where one of the systems is missing or no way leads between them.
+    """
+    from pyproj.exceptions import ProjError
+
+    if features.crs is None:
+        raise InputError(f"{where}: has no coordinate system; assign one")
+    if crs is None:
+        raise InputError(f"{where}: the map has no coordinate system to bring its features to")
     if features.crs == crs:
         return features
     west, south, east, north = features.total_bounds
@@ -68,7 +79,13 @@ def reproject(features: "geopandas.GeoDataFrame", crs: CRS) -> "geopandas.GeoDat
     if longest > 0:
         features = features.copy()
         features.geometry = features.geometry.segmentize(longest)
-    return features.to_crs(crs)
+    try:
+        return features.to_crs(crs)
+    except ProjError as error:
+        raise InputError(
+            f"{where}: from its coordinate system ({features.crs.name}) no way leads to the "
+            "map's; assign the right one"
+        ) from error
 
 
 def wrap_degrees(longitude: np.ndarray, about: float) -> np.ndarray:
@@ -117,7 +134,7 @@ def why_apart(features: "geopandas.GeoDataFrame", grid: Grid) -> str:
     if features.crs.is_geographic and max(abs(west), abs(east)) <= 90:
         # As latitude and longitude they may lie where they are due.
         turned = features.set_geometry(shapely.transform(places, lambda pairs: pairs[:, ::-1]))
-        turned_places = reproject(turned, grid.crs).geometry.to_numpy()
+        turned_places = reproject(turned, grid.crs, "places").geometry.to_numpy()
         if shapely.intersects(turned_places, outline(grid)).any():
             return "latitude stands first in it; exchange the two coordinates"
     return "check both places"

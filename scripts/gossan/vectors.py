@@ -39,7 +39,6 @@ def read_features(
     none lies over the grid.
     """
     import shapely
-    from pyproj.exceptions import ProjError
 
     features, _ = read_vector(path, what)
     if "geometry" not in features.columns or features.empty:
@@ -48,10 +47,6 @@ def read_features(
         if name not in features.columns:
             known = ", ".join(features.columns.drop("geometry")) or "none"
             raise InputError(f"{path}: {what} lack the attribute '{name}' (they have: {known})")
-    if features.crs is None:
-        raise InputError(f"{path}: has no coordinate system; assign one")
-    if grid.crs is None:
-        raise InputError(f"{path}: the map has no coordinate system to bring {what} to")
     features = features[features.geometry.notna()]
     features = features[~features.geometry.is_empty].reset_index(drop=True)
     odd = sorted(set(features.geometry.geom_type) - set(kinds))
@@ -60,14 +55,7 @@ def read_features(
             f"{path}: holds {', '.join(odd) or 'no geometry'}; {what} are "
             f"{' or '.join(kinds)} features"
         )
-    told = features
-    try:
-        features = reproject(told, grid.crs)
-    except ProjError as error:
-        raise InputError(
-            f"{path}: from its coordinate system ({told.crs.name}) no way leads to the map's; "
-            "assign the right one"
-        ) from error
+    told, features = features, reproject(features, grid.crs, path)
     if not shapely.intersects(features.geometry.to_numpy(), outline(grid)).any():
         raise InputError(f"{path}: none of the {what} lies over the map; {why_apart(told, grid)}")
     return features

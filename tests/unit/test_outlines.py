@@ -180,7 +180,7 @@ def test_a_long_straight_edge_of_truth_is_bent_as_the_other_system_bends_it(tmp_
     assert northern == pytest.approx(50, abs=1)
     straight = square.to_crs(UTM).geometry[0].bounds[3]
     assert abs(straight - y) > 30
-    bent = reproject(square, UTM).geometry[0]
+    bent = reproject(square, UTM, "square.gpkg").geometry[0]
     assert bent.distance(shapely.Point(x, y)) < 0.1
 
 
@@ -236,3 +236,13 @@ def test_holes_stay_where_a_shape_is_cut():
     east, west = cut_at_180(holed)
     assert len(east.interiors) == 0
     assert west.interiors[0].bounds == pytest.approx((-179.8, 10.5, -179.2, 11))
+
+
+def test_a_map_without_a_system_is_told_by_the_file_that_needs_one(tmp_path):
+    square = geopandas.GeoDataFrame(
+        {"class": ["kaolinite"]}, geometry=[shapely.box(-9.6, 60, -8.4, 61)], crs="EPSG:4326"
+    )
+    square.to_file(tmp_path / "t.gpkg")
+    grid = Grid(None, Affine(10, 0, 0, 0, -10, 0), 4, 4)
+    with pytest.raises(InputError, match=r"t\.gpkg: the map has no coordinate system"):
+        open_truth(tmp_path / "t.gpkg", grid, CLASSES)

@@ -172,7 +172,7 @@ def _open_vector(
     note += "reprojected to the map's coordinate system; " if features.crs != grid.crs else ""
     if unnamed.any():
         note += f"{unnamed.sum()} features without a class are left out; "
-    told, features = features, reproject(features, grid.crs)
+    told, features = features, reproject(features, grid.crs, path)
     geometries = features.geometry.to_numpy()
     if not shapely.intersects(geometries, outline(grid)).any():
         raise InputError(f"{path}: the truth does not overlap the map; {why_apart(told, grid)}")

@@ -171,7 +171,7 @@ def read_bands(path: str | Path) -> StackBands:
                 raise InputError(f"{path}: its columns must be {','.join(COLUMNS)}")
             rows = list(table)
         bands = _kept(rows)
-    except (OSError, UnicodeDecodeError, ValueError, TypeError) as error:
+    except (OSError, csv.Error, ValueError, TypeError) as error:
         raise InputError(f"{path}: is no table of a stack's bands ({error})") from error
     order = [_place(name) for name in bands.sensor]
     if not order or order != sorted(order):

@@ -13,6 +13,7 @@ from gossan.delimited import plain_text
 from gossan.errors import InputError
 from gossan.forests.plans import SHARES
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
+from gossan.outlines import reproject
 from gossan.raster import Grid, iter_blocks
 from gossan.sampling import pixel_priorities, smallest_of_each
 from gossan.tables import read_table
@@ -287,7 +288,7 @@ def _read_vector(
     kinds = set(points.geometry.geom_type)
     if kinds != {"Point"}:
         raise InputError(f"{path}: holds {', '.join(sorted(kinds)) or 'nothing'}; give points")
-    points = points.to_crs(grid.crs)
+    points = reproject(points, grid.crs, path)
     splits = points["split"].astype(str) if "split" in points.columns else ["train"] * len(points)
     named = points[label].notna()
     labels = points[label].where(named, "").map(_plain)

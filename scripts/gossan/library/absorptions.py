@@ -429,7 +429,7 @@ def read_residuals(path: str | Path) -> list[Residual]:
         ]
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; check the path") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{path}: not a residual table ({','.join(RESIDUAL_COLUMNS)}); "
             "run fit_absorptions.py to make it"

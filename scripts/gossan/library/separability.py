@@ -213,7 +213,7 @@ def read_spread(path: str | Path) -> Spread:
         table = np.array(rows, dtype=np.float64)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; check the path") from error
-    except ValueError:
+    except (csv.Error, ValueError):
         header, table = [], np.empty((0, 0))
     if header[:1] != ["wavelength_um"] or table.ndim != 2 or min(table.shape) < 2:
         raise InputError(f"{path}: not a table of spread; make it with measure_spread.py")

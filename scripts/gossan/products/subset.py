@@ -263,7 +263,7 @@ def _read_polygons(path: Path, grid: Grid) -> np.ndarray:
             f"{path}: holds {', '.join(sorted(types)) or 'no geometry'}; give polygons only"
         )
     told = shapes.to_frame("geometry")
-    found = reproject(told, grid.crs).geometry.to_numpy()
+    found = reproject(told, grid.crs, path).geometry.to_numpy()
     if not shapely.intersects(found, outline(grid)).any():
         raise InputError(f"{path}: the polygon does not overlap the scene; {why_apart(told, grid)}")
     return found

@@ -216,7 +216,7 @@ def read_shapes(
     if attribute is not None:
         wanted = {value.strip().casefold() for value in values}
         features = features[features[attribute].astype(str).str.strip().str.casefold().isin(wanted)]
-    parts = shapely.get_parts(reproject(features, grid.crs).geometry.dropna().to_numpy())
+    parts = shapely.get_parts(reproject(features, grid.crs, path).geometry.dropna().to_numpy())
     polygons = [part for part in parts if part.geom_type == "Polygon"]
     points = [part for part in parts if part.geom_type == "Point"]
     return Shapes(
@@ -233,7 +233,7 @@ def read_classed_points(path: str | Path, grid: Grid, attribute: str) -> dict[st
     """Points of a vector file by the value of an attribute, each (n, 2) in units of the map."""
     import shapely
 
-    features = read_vector(path, "points")[0].to_crs(grid.crs)
+    features = reproject(read_vector(path, "points")[0], grid.crs, path)
     xy = on_axes(grid, shapely.get_coordinates(features.geometry.to_numpy()))
     names = features[attribute].astype(str).to_numpy()
     return {name: xy[names == name] for name in sorted(set(names))}

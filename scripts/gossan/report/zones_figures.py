@@ -67,7 +67,7 @@ def read_outlines(path: str | Path, grid: Grid, zone: str) -> list[np.ndarray]:
     """
     features, _ = read_vector(path, "zones")
     named = features[CLASS_ATTRIBUTE].astype(str).str.casefold() == zone.casefold()
-    shapes = reproject(features[named], grid.crs).geometry.explode(index_parts=False)
+    shapes = reproject(features[named], grid.crs, path).geometry.explode(index_parts=False)
     return [
         on_axes(grid, np.asarray(ring.coords)[:, :2])
         for shape in shapes
