@@ -134,6 +134,8 @@ def compare(place: Path, base: Path, sound: Sequence[Job], code: int) -> tuple[s
         name
         for name in list_files(place / "results")
         if not name.startswith(("logs/", "benchmarks/"))
+        # Snakemake's own mark of a folder that a rule makes.
+        and not name.endswith("/.snakemake_timestamp")
     }
     left = [name for name in names if any(part.startswith(".") for part in Path(name).parts)]
     if left:
