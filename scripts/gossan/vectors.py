@@ -76,9 +76,11 @@ def write_layers(
         with staged(path) as temporary:
             for name, (table, geometry_type) in layers.items():
                 pyogrio.write_dataframe(table, temporary, layer=name, geometry_type=geometry_type)
-            for name, (table, _) in layers.items():
+            for name, (table, geometry_type) in layers.items():
                 written = pyogrio.read_info(temporary, layer=name, force_feature_count=True)
-                if written["features"] != len(table):
+                # The index is written last, and left out without an error where a disk is full.
+                indexed = geometry_type is None or written["capabilities"]["fast_spatial_filter"]
+                if written["features"] != len(table) or not indexed:
                     raise OSError(errno.EIO, os.strerror(errno.EIO), str(temporary))
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})

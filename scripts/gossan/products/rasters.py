@@ -194,6 +194,23 @@ class RastersProduct(Product):
             own = [dataset.tags(band) for band in dataset.indexes]
             names = _names(dataset, header, own)
             percent = {unit.strip().lower() for unit in dataset.units if unit} & {"%", "percent"}
+        widths, bads = (_listed(path, header, key, len(names)) for key in ("fwhm", "bbl"))
+        if told:
+            _listed(path, header, "wavelength", len(names))
+        spectrum: list[tuple[float | None, float | None]] = []
+        for place, name in enumerate(names):
+            tags = own[place]
+            centre_um, fwhm_um = None, None
+            if told:
+                width = tags.get("fwhm", widths[place])
+                unit = tags.get("wavelength_units") or header.get("wavelength_units", "")
+                what = f"{path}: band {name}"
+                centre_um, fwhm_um = _wavelength(what, spectral[place], tags, width, unit)
+            elif "CENTRAL_WAVELENGTH_UM" in spectral[place]:
+                raise InputError(
+                    f"{path}: tells the wavelengths of its bands; leave --wavelengths-um out"
+                )
+            spectrum.append((centre_um, fwhm_um))
         info = read_info(path)
         factor = _read_number(header.get("reflectance_scale_factor", ""))
         if factor is not None and factor <= 0:
@@ -209,22 +226,12 @@ class RastersProduct(Product):
             info = replace(info, scale=self._scale)
         extra = {key: header[key] for key in ("acquisition_time", "sun_elevation") if key in header}
         info = replace(info, tags={**info.tags, **extra})
-        widths, bads = _listed(header, "fwhm", names), _listed(header, "bbl", names)
-        bands = []
-        for place, name in enumerate(names):
-            tags = own[place]
-            width = tags.get("fwhm", widths[place])
-            centre_um, fwhm_um = None, None
-            if told:
-                unit = tags.get("wavelength_units") or header.get("wavelength_units", "")
-                what = f"{path}: band {name}"
-                centre_um, fwhm_um = _wavelength(what, spectral[place], tags, width, unit)
-            elif "CENTRAL_WAVELENGTH_UM" in spectral[place]:
-                raise InputError(
-                    f"{path}: tells the wavelengths of its bands; leave --wavelengths-um out"
-                )
-            bad = tags.get("bbl", bads[place]).strip() == "0"
-            bands.append(_Band(name, info, place + 1, centre_um, fwhm_um, bad))
+        bands = [
+            _Band(name, info, place, *um, tags.get("bbl", bad).strip() == "0")
+            for place, (name, um, tags, bad) in enumerate(
+                zip(names, spectrum, own, bads, strict=True), start=1
+            )
+        ]
         if percent and (not told or all(band.centre_um for band in bands)):
             # What is told in percent is so after the file's own scale.
             info = replace(info, scale=info.scale / 100, offset=info.offset / 100)
@@ -329,10 +336,19 @@ def _strip(name: str, tags: Mapping[str, str]) -> str:
     return _APPENDED.sub("", name)
 
 
-def _listed(header: Mapping[str, str], key: str, names: Sequence[str]) -> list[str]:
-    """A list of an ENVI header, one text per band; empty texts where it is not that long."""
-    items = [item.strip() for item in header.get(key, "").strip("{} \n").split(",")]
-    return items if len(items) == len(names) else [""] * len(names)
+def _listed(path: Path, header: Mapping[str, str], key: str, count: int) -> list[str]:
+    """The numbers of an ENVI header's list, one text per band; empty texts where it has none."""
+    listed = header.get(key, "").strip("{} \n")
+    if not listed:
+        return [""] * count
+    items = [item.strip() for item in listed.split(",")]
+    odd = [item for item in items if _read_number(item) is None]
+    if len(items) != count or odd:
+        fault = f"the entry {odd[0][:40]!r}" if odd else f"{len(items)} entries"
+        raise InputError(
+            f"{path}: its header has {fault} in {key}, where {count} numbers are due; repair it"
+        )
+    return items
 
 
 def _wavelength(

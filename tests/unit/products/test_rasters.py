@@ -82,6 +82,16 @@ def test_an_envi_header_that_tells_a_key_twice_is_refused(tmp_path, more, match)
         open_product(path)
 
 
+@pytest.mark.parametrize("told", ["xxxx", "{0.5, nan, 0.7}", "{0.5, 0.6}", "{0.5, 0.6, 0.7, }"])
+@pytest.mark.parametrize("key", ["wavelength", "fwhm", "bbl"])
+def test_a_list_of_an_envi_header_that_tells_no_number_for_each_band_is_refused(
+    tmp_path, key, told
+):
+    path, _ = write_envi(tmp_path, f"wavelength units = Micrometers\n{key} = {told}\n")
+    with pytest.raises(InputError, match=rf"image.img: its header has .* in {key}, where 3"):
+        open_product(path)
+
+
 @pytest.mark.parametrize("value", ["1e-30", "nan", "-10", "9" * 5000])
 def test_an_envi_header_whose_size_is_no_number_is_refused(tmp_path, value):
     path, _ = write_envi(tmp_path, WAVELENGTHS)
