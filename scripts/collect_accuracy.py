@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
 from gossan.accuracy.record import list_records
 from gossan.errors import InputError
 from gossan.files import read_json, write_json
@@ -35,6 +38,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Read the records, check them one by one and write them together."""
     schema = read_json(arguments.schema)
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise InputError(
+            f"{arguments.schema}: not a JSON Schema ({error.message[:200]}); put the shipped one "
+            "back"
+        ) from error
     records, seen = [], {}
     for section, sensor, place in arguments.records:
         for path in list_records([Path(place)]):

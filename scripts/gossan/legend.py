@@ -60,7 +60,7 @@ def read_classes(path: str | Path) -> list[MapClass]:
     file or column, an empty table, a code outside 1-254, a code or name given twice, a bad colour,
     or an unknown group.
     """
-    table = read_delimited(path, ("code", "name", "label", "colour"))
+    table = read_delimited(path, ("code", "name", "label", "colour"), whole=True)
     classes = [
         _parse_class(row, f"{path}, line {line}")
         for row, line in zip(table.rows, table.lines, strict=True)

@@ -324,6 +324,12 @@ def verify_raster(path: str | Path, indexes: Sequence[int] | None = None) -> Non
 def _info(path: Path, dataset: rasterio.DatasetReader) -> RasterInfo:
     if dataset.count == 0:
         raise InputError(f"{path}: has no bands; name one of its subdatasets instead")
+    complex_type = next((name for name in dataset.dtypes if name.startswith("complex")), None)
+    if complex_type is not None:
+        raise InputError(
+            f"{path}: holds complex numbers ({complex_type}); give real ones, as of "
+            "gdal_translate -ot Float32"
+        )
     if len(set(dataset.scales)) > 1 or len(set(dataset.offsets)) > 1:
         raise InputError(f"{path}: its bands have different scales or offsets; give them one")
     if not (math.isfinite(dataset.scales[0]) and dataset.scales[0] != 0):

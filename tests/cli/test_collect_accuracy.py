@@ -89,6 +89,17 @@ def test_a_broken_or_missing_file_is_named(tmp_path, content):
     assert "bad.json" in done.stderr.splitlines()[-1]
 
 
+def test_a_schema_that_is_none_is_named(tmp_path):
+    schema = tmp_path / "own.schema.json"
+    schema.write_text('{"type": "object", "properties": {"a": {"type": "nothing"}}}')
+    done = run_tool(
+        "collect_accuracy",
+        *("--study", "mine", "--schema", schema, "--output", tmp_path / "accuracy.json"),
+    )
+    assert done.returncode == 1
+    assert "own.schema.json: not a JSON Schema" in done.stderr.splitlines()[-1]
+
+
 def test_the_schema_is_closed_and_described(root):
     schema = json.loads((root / "workflow/schemas/accuracy.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)

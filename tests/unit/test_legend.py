@@ -73,10 +73,11 @@ def test_optional_columns_and_order(tmp_path):
         (HEADER + "0,a,A,,#000000,,\n", "line 2: code 0 is reserved"),
         (HEADER + "255,a,A,,#000000,,\n", "code 255 is reserved"),
         (HEADER + "x,a,A,,#000000,,\n", "code 'x' is not a whole number"),
-        (HEADER + "9" * 5000 + ",a,A,,#000000,,\n", "code '9{40}' is not a whole number"),
+        (HEADER + "9" * 5000 + ",a,A,,#000000,,\n", f"code '{'9' * 40}' is not a whole number"),
         (HEADER + "1,,A,,#000000,,\n", "name is empty"),
         (HEADER + "1,a,A,,red,,\n", "colour 'red' is not of the form #RRGGBB"),
-        (HEADER + "1,a\n", "colour '' is not"),
+        (HEADER + "1,a\n", "line 2: 2 columns where the header has 7"),
+        (HEADER + "1,a,A,,,,\n", "colour '' is not"),
         (
             "code,name,label,colour,group\n1,a,A,#000000,3um\n",
             "group '3um' is not known; write 1um",

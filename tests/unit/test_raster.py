@@ -724,6 +724,12 @@ def test_a_cube_that_has_lost_its_nodata_value_is_refused(tmp_path, dtype):
     assert read_info(write_raster(tmp_path / "other.tif", values)).nodata is None
 
 
+def test_complex_numbers_are_refused(tmp_path):
+    path = write_raster(tmp_path / "a.tif", np.ones((1, 4, 5), np.complex64))
+    with pytest.raises(InputError, match=r"a\.tif: holds complex numbers \(complex64\)"):
+        read_info(path)
+
+
 @pytest.mark.parametrize("scale", [0.0, np.nan, np.inf])
 def test_a_scale_that_is_none_is_refused(tmp_path, scale):
     path = write_raster(tmp_path / "a.tif", np.ones((1, 4, 4), "int16"), scale=scale)

@@ -73,7 +73,8 @@ def open_network(
     """Header and session of ONNX Runtime of a network's bytes; `where` is its file's name.
 
     `fits` is asked whether the header is of a network with these shapes of inputs and outputs, by
-    name. Raises InputError for content that is no ONNX file and for a header that does not fit.
+    name. Raises InputError for content that is no ONNX file, for a header that does not fit, and
+    for a network that cannot run: one row of zeros is given to it.
     """
     session, text = open_session(content, where)
     header = read_header(text, where)
@@ -84,6 +85,18 @@ def open_network(
         raise InputError(
             f"{where}: its network does not fit its own description; train the network again"
         )
+    nothing = {
+        item.name: np.zeros([side if isinstance(side, int) else 1 for side in item.shape], "f4")
+        for item in inputs
+    }
+    try:
+        session.run(None, nothing)
+    except Exception as error:
+        # ONNX Runtime raises classes of its own, without a common base.
+        told = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{where}: its network cannot run ({told}); train the network again"
+        ) from error
     return header, session
 
 

@@ -141,6 +141,18 @@ def test_a_header_must_fit_its_network(wrong, tmp_path):
         read_network(path)
 
 
+def test_a_network_that_cannot_run_is_refused(tmp_path):
+    path = write_mean(tmp_path / "net.onnx", HEADER.to_json())
+    model = onnx.load(path)
+    # Three numbers in rows of four: only running the network tells.
+    model.graph.node[1].input[0] = "rows"
+    model.graph.node.insert(1, helper.make_node("Reshape", ["mean", "shape"], ["rows"]))
+    model.graph.initializer.append(helper.make_tensor("shape", TensorProto.INT64, [2], [-1, 4]))
+    onnx.save(model, path)
+    with pytest.raises(InputError, match=r"net\.onnx: its network cannot run"):
+        read_network(path)
+
+
 def test_missing_and_corrupt_files(tmp_path):
     with pytest.raises(InputError, match=r"none\.onnx: no such file"):
         read_network(tmp_path / "none.onnx")
