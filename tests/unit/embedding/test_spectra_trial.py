@@ -105,9 +105,12 @@ def test_tables_that_lack_something_are_refused(tmp_path):
     path = write_sensors(tmp_path / "bands.csv", skip=("PRISMA",))
     with pytest.raises(InputError, match=r"bands\.csv: has no band of PRISMA"):
         read_sensors(path, SENSORS)
-    for text in ("a,b\n1,2\n", "sensor,band,centre_nm,fwhm_nm\nEMIT,1,wide,9\n"):
+    for text, fault in (
+        ("a,b\n1,2\n", "lacks the column sensor, band, centre_nm, fwhm_nm"),
+        ("sensor,band,centre_nm,fwhm_nm\nEMIT,1,wide,9\n", "no table of sensors"),
+    ):
         path.write_text(text)
-        with pytest.raises(InputError, match=r"bands\.csv: no table of sensors"):
+        with pytest.raises(InputError, match=rf"bands\.csv: {fault}"):
             read_sensors(path, SENSORS)
     with pytest.raises(InputError, match="no table"):
         read_sensors(tmp_path / "none.csv", SENSORS)
