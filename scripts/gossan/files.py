@@ -74,13 +74,12 @@ class _Work:
         if self._lock is not None:
             self._lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self.folder.exists():
-            # Where no further file may be opened the folder cannot be listed.
-            for left in (self.folder / LOCK, self.folder / f"{LOCK}.probe", self.temporary):
-                with suppress(OSError):
-                    left.unlink()
+        # Where no further file may be opened the folder cannot be listed, and is still there.
+        for left in (self.folder / LOCK, self.folder / f"{LOCK}.probe", self.temporary):
             with suppress(OSError):
-                self.folder.rmdir()
+                left.unlink()
+        with suppress(OSError):
+            self.folder.rmdir()
         for parent in self._made:
             with suppress(OSError):
                 parent.rmdir()
@@ -233,6 +232,12 @@ def write_json(path: str | Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+class LacksKeyError(InputError, KeyError):
+    """An object of a JSON file lacks a key; templates and readers that can do without catch it."""
+
+    __str__ = Exception.__str__
+
+
 class JsonObject(dict):
     """An object of a JSON file, which says by the file's name that it lacks a key."""
 
@@ -246,8 +251,8 @@ class JsonObject(dict):
             raise ValueError(f"it tells {next(k for k in keys if keys.count(k) > 1)!r} twice")
 
     def __missing__(self, key: object) -> object:
-        """Raise InputError: what reads a record by a key needs it."""
-        raise InputError(f"{self.path}: lacks {key!r}; make the file again")
+        """Raise LacksKeyError: what reads a record by a key needs it."""
+        raise LacksKeyError(f"{self.path}: lacks {key!r}; make the file again")
 
 
 def parse_json(text: str, path: str | Path) -> object:

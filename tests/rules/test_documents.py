@@ -28,6 +28,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`([\w./-]+\.(?:yaml|tsv|csv))`[^`\n]*:\n\n```\w*\n(.*?)^```$", re.M | re.S)
 STARTS = ("uv ", "snakemake ", "pip ", "python ")
 PLACEHOLDER = re.compile(r"[\w./-]*(?:path/to|data|models)/[^\s,;\]}]+")
+# Where a page says that the project is installed.
+INSTALLED = "/opt/gossan"
 # Files that rules look for in a folder that a page names.
 INSIDE = {"embedding": ["networks/masked/model.onnx", "assessment/thresholds.json"]}
 # What is not run, and why.
@@ -180,7 +182,10 @@ def dry_runs(tmp_path_factory):
     for command in RUNS:
         if shared or not needs_shared(command):
             jobs.setdefault(flags_of(command), []).extend(targets_of(command))
-    calls = [[*dict.fromkeys(targets), *flags] for flags, targets in jobs.items()]
+    calls = [
+        [*dict.fromkeys(targets), *(flag.replace(INSTALLED, str(project)) for flag in flags)]
+        for flags, targets in jobs.items()
+    ]
     return dict(zip(jobs, run_all(project, calls, folder), strict=True))
 
 

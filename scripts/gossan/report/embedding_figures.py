@@ -370,6 +370,11 @@ def draw_subsets(rows: Rows, synthetic: bool, mineral: str = MACRO) -> Figure:
         return draw_message("No set of sensors was tested: there is no truth.", synthetic)
     sensors = [name for name in SENSORS if any(name in subset for subset in scores)]
     methods = [name for name in order_methods(rows) if any(name in own for own in scores.values())]
+    if not methods:
+        return draw_message(
+            "No set of sensors has a mean score: a mineral has no threshold or was not measured.",
+            synthetic,
+        )
     values = np.array([[own.get(name, np.nan) for name in methods] for own in scores.values()])
     return _matrix_figure(
         list(scores),

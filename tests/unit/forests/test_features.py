@@ -180,7 +180,9 @@ def test_rasters_that_cannot_be_layers_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"far\.tif: its pixels are shifted"):
         Stack([cube, far])
     bare = write_raster(tmp_path / "bare.tif", np.zeros((50, 60), "f4"), crs=None)
-    with pytest.raises(InputError, match=r"bare\.tif: it or the cube has no coordinate system"):
+    with pytest.raises(
+        InputError, match=r"bare\.tif: it or what it goes with has no coordinate system"
+    ):
         Stack([cube], [bare])
     with pytest.raises(InputError, match="no such raster"):
         Stack([cube], [tmp_path / "absent.tif"])

@@ -74,6 +74,9 @@ DRAW = {
     "detection": lambda f, c, s: figures.draw_detection(rows(f, "detection"), PUBLISHED, LABELS, s),
     "no detection": lambda f, c, s: figures.draw_detection([], PUBLISHED, LABELS, s),
     "subsets": lambda f, c, s: figures.draw_subsets(rows(f, "subsets"), s),
+    "no means": lambda f, c, s: figures.draw_subsets(
+        [row | {"f1": ""} for row in rows(f, "subsets")], s
+    ),
     "no subsets": lambda f, c, s: figures.draw_subsets([], s),
     "gain": lambda f, c, s: figures.draw_gain(rows(f, "subsets"), s),
     "no gain": lambda f, c, s: figures.draw_gain([], s),
