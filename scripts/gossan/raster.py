@@ -275,6 +275,11 @@ def _driver_of(file: Path) -> str:
         return "GTiff"  # GDAL tells what is wrong with it
     if start[:2] in (b"II", b"MM"):
         return "GTiff"
+    if re.match(rb"\s*<VRTDataset", start):
+        raise InputError(
+            f"{file}: is a virtual raster (VRT), which stands for other files and is not followed; "
+            f"write what it shows: gdal_translate {file.name} {file.stem}-plain.tif"
+        )
     return "AAIGrid" if re.match(rb"\s*(n(cols|rows)|[xy]ll)", start, re.IGNORECASE) else "ENVI"
 
 
