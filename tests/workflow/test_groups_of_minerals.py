@@ -7,6 +7,9 @@ import pytest
 import rasterio
 from projects import copy_project, planned, snakemake
 
+# Five studies by five ways of comparing; each way is tested quickly by its tool.
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 scenes: own.tsv
 twin: {size_px: {porphyry: 96}, dates: 1}
