@@ -242,7 +242,7 @@ def _with_columns(table: Table, needed: Sequence[str]) -> Table:
 def _mend_decimals(table: Table) -> None:
     """Turn decimal commas of columns of numbers into points, in place."""
     with_commas = [name for name in table.columns if any("," in row[name] for row in table.rows)]
-    if not any(map(_is_numeric, with_commas, [table] * len(with_commas))):
+    if not any(_is_numeric(name, table) for name in with_commas):
         return
     numeric = [name for name in table.columns if _is_numeric(name, table)]
     cells = [(name, row[name]) for name in numeric for row in table.rows]

@@ -231,6 +231,20 @@ def open_raster(path: str | Path, driver: str = "") -> rasterio.DatasetReader:
     return dataset
 
 
+def open_geotiff(path: str | Path, label: str = "") -> rasterio.DatasetReader:
+    """Open a GeoTIFF of a product; InputError, naming `label` (default: path), for what is none.
+
+    A file of another format under such a name could point anywhere.
+    """
+    try:
+        return open_raster(path, "GTiff")
+    except RasterioError as error:
+        raise InputError(
+            f"{label or path}: cannot be opened as GeoTIFF; the file is damaged or cut short, get "
+            "it again"
+        ) from error
+
+
 def _require_whole_envi(path: Path, dataset: rasterio.DatasetReader) -> None:
     """Refuse an ENVI image shorter than its header tells, a size that is none, a key told twice.
 

@@ -35,7 +35,7 @@ from gossan.products.aster_files import (
     to_number,
 )
 from gossan.products.xml_metadata import XML_MAX_BYTES, parse_xml
-from gossan.raster import Datasets, Grid, open_raster
+from gossan.raster import Datasets, Grid, open_geotiff
 
 _TIFF_NAME = re.compile(r"[-._](VNIR|SWIR|TIR)(?:[-._]([^.]*))?\.tiff?$", re.IGNORECASE)
 _BAND_TAIL = re.compile(r"B?0?(\d{1,2}[NB]?)$", re.IGNORECASE)
@@ -70,7 +70,7 @@ class TiffFolder:
                 "file, or GeoTIFFs by telescope or by band with the granule's one file of "
                 "metadata, which tells the gains and the sun's place"
             )
-        self._datasets: Datasets[Path] = Datasets(_open)
+        self._datasets: Datasets[Path] = Datasets(open_geotiff)
         try:
             self._check(path / told[0])
         except InputError:
@@ -150,16 +150,6 @@ def _band(text: str) -> str:
 
 def _is_metadata(name: str) -> bool:
     return name.lower().endswith((".xml", ".json")) and ".aux." not in name.lower()
-
-
-def _open(path: Path) -> rasterio.DatasetReader:
-    try:
-        # Only GeoTIFF: a file of another format under this name could point anywhere.
-        return open_raster(path, "GTiff")
-    except RasterioError as error:
-        raise InputError(
-            f"{path}: cannot be opened as GeoTIFF; it is damaged or cut short, get it again"
-        ) from error
 
 
 def _tiff_grid(

@@ -45,7 +45,7 @@ from gossan.raster import (
     BandTable,
     Datasets,
     Grid,
-    open_raster,
+    open_geotiff,
 )
 
 BAND_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
@@ -279,13 +279,7 @@ class _Files:
         self._datasets = Datasets(self._open)
 
     def _open(self, role: str) -> rasterio.DatasetReader:
-        try:
-            return open_raster(self._paths[role], "GTiff")
-        except RasterioError as error:
-            raise InputError(
-                f"{self._labels[role]}: cannot be opened as GeoTIFF; the file is damaged or "
-                "cut short, get it again"
-            ) from error
+        return open_geotiff(self._paths[role], self._labels[role])
 
     def read(self, role: str, window: Window) -> tuple[np.ndarray, float | None]:
         """The stored numbers of a window and the file's nodata value."""

@@ -33,6 +33,7 @@ from gossan.raster import (
     decode,
     find_bands,
     is_synthetic,
+    open_geotiff,
     open_raster,
     read_info,
 )
@@ -301,14 +302,11 @@ def _check_scale(scale: float | None) -> float | None:
 def _open(path: Path) -> rasterio.DatasetReader:
     with path.open("rb") as file:
         is_tiff = file.read(2) in (b"II", b"MM")
+    if is_tiff:
+        return open_geotiff(path)
     try:
-        return open_raster(path, "GTiff" if is_tiff else "ENVI")
+        return open_raster(path, "ENVI")
     except RasterioError as error:
-        if is_tiff:
-            raise InputError(
-                f"{path}: cannot be opened as GeoTIFF; the file is damaged or cut short, get it "
-                "again"
-            ) from error
         raise InputError(
             f"{path}: neither a GeoTIFF nor an ENVI image with its header beside it (name the "
             "image, not the .hdr); convert it with gdal_translate"

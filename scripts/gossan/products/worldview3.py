@@ -40,7 +40,7 @@ from gossan.raster import (
     BandTable,
     Datasets,
     Grid,
-    open_raster,
+    open_geotiff,
 )
 
 VNIR = ("C", "B", "G", "Y", "R", "RE", "N", "N2")
@@ -285,7 +285,7 @@ class _Image:
                 f"{imd.name}: band group BAND_{unknown[0]} is unknown; known are "
                 f"{', '.join(f'BAND_{band}' for band in BAND_FACTS)}"
             )
-        self._datasets = Datasets(_open_tiff)
+        self._datasets = Datasets(open_geotiff)
         paths = _tiffs(imd.path)
         try:
             grids = []
@@ -369,15 +369,6 @@ class _Image:
 
     def close(self) -> None:
         self._datasets.close()
-
-
-def _open_tiff(path: Path) -> rasterio.DatasetReader:
-    try:
-        return open_raster(path, "GTiff")
-    except RasterioError as error:
-        raise InputError(
-            f"{path}: cannot be opened as GeoTIFF; the file is damaged or cut short, get it again"
-        ) from error
 
 
 def _require_imds(entries: Sequence[Path], imds: Sequence[Path]) -> None:
