@@ -210,8 +210,8 @@ def inject_hostile(place, number, sort, generator, box) -> Result:
 
 def slipped(box: Path) -> list[Path]:
     """Where a member that points out of an archive may have gone."""
-    tops = (Path("/tmp"), Path.cwd(), *list(box.parents)[:3])
-    return [Path("/tmp/gossan-slipped"), *(top / "outside" / "slipped" for top in tops)]
+    tops = (hostile.SLIPPED.parent, Path.cwd(), *list(box.parents)[:3])
+    return [hostile.SLIPPED, *(top / "outside" / "slipped" for top in tops)]
 
 
 def inject_disk(place, number, sort, generator, box) -> Result:

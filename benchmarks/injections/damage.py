@@ -287,16 +287,20 @@ def _save(path: Path, rows: list[list[str]], **how: str) -> None:
     put(path, how.get("before", "") + stream.getvalue())
 
 
-def cell(path: Path, generator: Generator) -> Damage:
-    """Put what is no number into a numeric cell."""
-    rows = _rows(path)
-    places = [
+def _cells(rows: list[list[str]], fits: Callable[[str], object]) -> list[tuple[int, int]]:
+    """Places, row and column, of the cells below the header that fit."""
+    return [
         (y, x)
         for y, row in enumerate(rows[1:], 1)
         for x, value in enumerate(row)
-        if x < len(rows[0]) and NUMBER.fullmatch(value)
+        if x < len(rows[0]) and fits(value)
     ]
-    y, x = pick(generator, places)
+
+
+def cell(path: Path, generator: Generator) -> Damage:
+    """Put what is no number into a numeric cell."""
+    rows = _rows(path)
+    y, x = pick(generator, _cells(rows, lambda value: NUMBER.fullmatch(value)))
     value = str(pick(generator, NONSENSE))
     old, rows[y][x] = rows[y][x], value
     _save(path, rows)
@@ -364,13 +368,7 @@ def row(path: Path, generator: Generator) -> Damage:
 def label(path: Path, generator: Generator) -> Damage:
     """Put markup, controls or formulas into a text."""
     rows = _rows(path)
-    places = [
-        (y, x)
-        for y, row in enumerate(rows[1:], 1)
-        for x, value in enumerate(row)
-        if x < len(rows[0]) and value and not NUMBER.fullmatch(value)
-    ]
-    y, x = pick(generator, places)
+    y, x = pick(generator, _cells(rows, lambda value: value and not NUMBER.fullmatch(value)))
     value = pick(generator, LABELS)
     rows[y][x] = value
     _save(path, rows)
@@ -942,7 +940,7 @@ def _change_variable(file: Any, name: str, generator: Generator) -> Damage:
 def gz_or_zip_member(path: Path, generator: Generator) -> Damage:
     """Leave a member of an archive out, cut, double, rename, exchange it, or spoil its metadata."""
     is_zip = zipfile.is_zipfile(path)
-    members = _members(path, is_zip)
+    members = members_of(path, is_zip)
     names = [name for name, content in members if content is not None]
     name = pick(generator, names)
     how = pick(
@@ -977,11 +975,12 @@ def gz_or_zip_member(path: Path, generator: Generator) -> Damage:
         stem = pick(generator, ("__MACOSX/._x.tif", ".DS_Store", "Thumbs.db", "readme.txt"))
         changed.append((stem, b"foreign"))
         damage = Damage(f"member {stem} added", SAME, [stem, Path(stem).name])
-    _pack(path, changed, is_zip)
+    pack(path, changed, is_zip)
     return damage
 
 
-def _members(path: Path, is_zip: bool) -> list[tuple[str, bytes | None]]:
+def members_of(path: Path, is_zip: bool) -> list[tuple[str, bytes | None]]:
+    """Names and contents of an archive's members, None for a folder."""
     if is_zip:
         with zipfile.ZipFile(path) as archive:
             return [
@@ -995,7 +994,8 @@ def _members(path: Path, is_zip: bool) -> list[tuple[str, bytes | None]]:
         ]
 
 
-def _pack(path: Path, members: list[tuple[str, bytes | None]], is_zip: bool) -> None:
+def pack(path: Path, members: list[tuple[str, bytes | None]], is_zip: bool) -> None:
+    """Write an archive anew with these members, compressed as it was."""
     stored = False
     if is_zip:
         with zipfile.ZipFile(path) as archive:
@@ -1011,14 +1011,19 @@ def _pack(path: Path, members: list[tuple[str, bytes | None]], is_zip: bool) -> 
                 archive.writestr(name, content if content is not None else b"")
         return
     with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
-        for name, content in members:
-            entry = tarfile.TarInfo(name)
-            if content is None:
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                archive.addfile(entry)
-            else:
-                entry.size = len(content)
-                archive.addfile(entry, io.BytesIO(content))
+        add_members(archive, members)
+
+
+def add_members(archive: tarfile.TarFile, members: list[tuple[str, bytes | None]]) -> None:
+    """Write files, and folders (None), into a tar."""
+    for name, content in members:
+        entry = tarfile.TarInfo(name)
+        if content is None:
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(entry)
+        else:
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
 
 
 def gunzip(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 
 from injections import damage as damages
 from injections.damage import NOTICED, Damage, NotPossibleError, pick, put
+
+# Where a member with an absolute name would go.
+SLIPPED = Path(tempfile.gettempdir()) / "gossan-slipped"
 
 
 def make(
@@ -193,7 +197,7 @@ def wfs(path, generator, secrets, port) -> Damage:
 
 def slip(path, generator, secrets, port) -> Damage:
     """A member that points out of the archive."""
-    target = pick(generator, ("../../outside/slipped", "/tmp/gossan-slipped", "..\\..\\slipped"))
+    target = pick(generator, ("../../outside/slipped", str(SLIPPED), "..\\..\\slipped"))
     _add(path, target, b"slipped")
     return Damage(f"member {target} added", NOTICED, ["outside", "member", target])
 
@@ -210,17 +214,10 @@ def links(path, generator, secrets, port) -> Damage:
             info.external_attr = 0o120777 << 16
             archive.writestr(info, str(secret))
         return Damage("a link added to the archive", NOTICED, ["link"])
-    members = damages._members(path, False)
+    members = damages.members_of(path, False)
     path.unlink()
     with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
-        for name, content in members:
-            entry = tarfile.TarInfo(name)
-            if content is None:
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                archive.addfile(entry)
-            else:
-                entry.size = len(content)
-                archive.addfile(entry, io.BytesIO(content))
+        damages.add_members(archive, members)
         entry = tarfile.TarInfo("link_B1.TIF")
         entry.type = pick(generator, (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE))
         entry.linkname = str(secret)
@@ -236,14 +233,14 @@ def bomb(path, generator, secrets, port) -> Damage:
             for number in range(1500):
                 archive.writestr(f"many/{number}.txt", b"")
         return Damage("1500 members added", NOTICED, ["files", "members"])
-    members = damages._members(path, False)
-    damages._pack(path, members + [(f"many/{number}.txt", b"") for number in range(1500)], False)
+    members = damages.members_of(path, False)
+    damages.pack(path, members + [(f"many/{number}.txt", b"") for number in range(1500)], False)
     return Damage("1500 members added", NOTICED, ["files", "members"])
 
 
 def _add(path: Path, name: str, content: bytes) -> None:
     is_zip = zipfile.is_zipfile(path)
-    damages._pack(path, [*damages._members(path, is_zip), (name, content)], is_zip)
+    damages.pack(path, [*damages.members_of(path, is_zip), (name, content)], is_zip)
 
 
 def entities(path, generator, secrets, port) -> Damage:
@@ -306,6 +303,17 @@ def pickled(path, generator, secrets, port) -> Damage:
     return Damage(f"array {name} pickled", NOTICED, [name.removesuffix(".npy")])
 
 
+def _variable(file, generator) -> str:
+    """The name of one of the variables of an HDF5 file that have two dimensions or more."""
+    import h5py
+
+    names: list[str] = []
+    file.visititems(
+        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+    )
+    return pick(generator, [n for n in names if file[n].ndim > 1])
+
+
 def external_storage(path, generator, secrets, port) -> Damage:
     """An HDF5 variable whose numbers lie in another file."""
     import h5py
@@ -313,11 +321,7 @@ def external_storage(path, generator, secrets, port) -> Damage:
     secret = secrets / "secret.raw"
     damages.own(path)
     with h5py.File(path, "r+") as file:
-        names: list[str] = []
-        file.visititems(
-            lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
-        )
-        name = pick(generator, [n for n in names if file[n].ndim > 1])
+        name = _variable(file, generator)
         values, told = file[name][()], dict(file[name].attrs)
         secret.write_bytes(np.ascontiguousarray(values[::-1]).tobytes())
         del file[name]
@@ -334,11 +338,7 @@ def many_lines(path, generator, secrets, port) -> Damage:
 
     damages.own(path)
     with h5py.File(path, "r+") as file:
-        names: list[str] = []
-        file.visititems(
-            lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
-        )
-        name = pick(generator, [n for n in names if file[n].ndim > 1])
+        name = _variable(file, generator)
         shape, kind, told = file[name].shape, file[name].dtype, dict(file[name].attrs)
         del file[name]
         made = file.create_dataset(

@@ -234,9 +234,9 @@ def test_spectra_without_a_sensor_are_never_found(bands):
     assert list(sensor_sets(bands)) == ["emit", "sentinel2", "all"]
 
 
-def test_scores_of_all_and_of_new_specimens(bands):
-    known, asked = make_spectra(60, 1, "S", 20), make_spectra(60, 2, "S", 30)
-    rows = score_rows(
+def score_angles(known, asked, bands):
+    """Rows of scores of spectral angles."""
+    return score_rows(
         "sam",
         MINERALS,
         measure_angles(known, known, bands, MINERALS),
@@ -246,6 +246,11 @@ def test_scores_of_all_and_of_new_specimens(bands):
         replicates=100,
         seed=1,
     )
+
+
+def test_scores_of_all_and_of_new_specimens(bands):
+    known, asked = make_spectra(60, 1, "S", 20), make_spectra(60, 2, "S", 30)
+    rows = score_angles(known, asked, bands)
     assert len(rows) == 3 * 2 * 2 * 3
     assert shared_specimens(known, asked) == sorted(f"S{row}" for row in range(20))
     counts = {(row["spectra"], row["n"]) for row in rows}
@@ -263,16 +268,7 @@ def test_scores_of_all_and_of_new_specimens(bands):
 def test_a_sensor_that_the_test_spectra_do_not_reach_has_no_score(bands):
     known, asked = make_spectra(60, 1, "S", 20), make_spectra(60, 2, "S", 30)
     asked.filled[:, 0] = False
-    rows = score_rows(
-        "sam",
-        MINERALS,
-        measure_angles(known, known, bands, MINERALS),
-        measure_angles(asked, known, bands, MINERALS),
-        known,
-        asked,
-        replicates=100,
-        seed=1,
-    )
+    rows = score_angles(known, asked, bands)
     lost = [row for row in rows if row["sensors"] == "emit"]
     assert lost
     for row in lost:
