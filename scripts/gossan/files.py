@@ -102,7 +102,7 @@ class _Work:
         return OSError(found.errno, found.strerror, str(self.path))
 
     def _probe(self) -> OSError | None:
-        """What happens to a small file written now, or happened to one of the largest size."""
+        """What happens to a small file written now, or happened to one near the largest size."""
         try:
             with (self.folder / f"{LOCK}.probe").open("wb") as stream:
                 stream.write(bytes(FULL_BYTES))
@@ -112,7 +112,8 @@ class _Work:
         except OSError as error:
             return system_fault(error)
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-        if limit != resource.RLIM_INFINITY and largest >= limit:
+        # Databases write whole pages, and stop a page short of the limit.
+        if limit != resource.RLIM_INFINITY and largest > limit - FULL_BYTES:
             return OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         return None
 

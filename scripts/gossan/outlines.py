@@ -137,4 +137,4 @@ def why_apart(features: "geopandas.GeoDataFrame", grid: Grid) -> str:
         turned_places = reproject(turned, grid.crs, "places").geometry.to_numpy()
         if shapely.intersects(turned_places, outline(grid)).any():
             return "latitude stands first in it; exchange the two coordinates"
-    return "check both places"
+    return "check place and CRS of both"

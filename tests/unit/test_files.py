@@ -13,6 +13,7 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -28,6 +29,7 @@ from gossan.files import (
     write_json,
     write_text,
 )
+from gossan.vectors import write_layers
 from gossan.whole import require_whole
 
 
@@ -98,6 +100,20 @@ def test_a_raster_that_a_disk_had_no_room_for_gets_no_name(tmp_path, options, si
         write_tiff(temporary, **options)
     assert caught.value.errno == errno.EFBIG
     assert caught.value.filename == str(tmp_path / "map.tif")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [20000, 89396, 100000])
+def test_a_database_that_a_disk_had_no_room_for_gets_no_name(tmp_path, size):
+    points = geopandas.GeoDataFrame(
+        {"name": ["a long name of a point"] * 3000},
+        geometry=geopandas.points_from_xy(np.arange(3000.0), np.arange(3000.0)),
+        crs="EPSG:32629",
+    )
+    path = tmp_path / "points.gpkg"
+    with files_of_at_most(size), pytest.raises(OSError, match="File too large") as caught:
+        write_layers(path, {"points": (points, "Point")})
+    assert caught.value.filename == str(path)
     assert list(tmp_path.iterdir()) == []
 
 

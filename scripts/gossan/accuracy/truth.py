@@ -84,7 +84,9 @@ def _open_raster(path: Path, grid: Grid) -> Truth:
         if source.crs is None:
             raise InputError(f"{path}: the ground truth has no coordinate system; assign one")
         if not outline_on(Grid.of(source), grid, path).intersects(outline(grid)):
-            raise InputError(f"{path}: the truth does not overlap the map; check both places")
+            raise InputError(
+                f"{path}: the truth does not overlap the map; check place and CRS of both"
+            )
         tags = source.tags()
         same = Grid.of(source) == grid
         nodata = _nodata_of(source)

@@ -146,7 +146,7 @@ def _read_points(path: Path, grid: Grid, classes: Sequence[MapClass], label: str
             + (
                 f"x and y look like degrees, and are due in the cube's {grid.crs}"
                 if as_degrees
-                else "check both places"
+                else "check place and CRS of both"
             )
         )
     return Samples(rows, columns, codes, is_test).take(first, *notes)

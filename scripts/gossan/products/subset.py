@@ -282,7 +282,9 @@ def _window_around(path: Path, shapes: np.ndarray, grid: Grid) -> Window:
         for side, high in zip((grid.width, grid.height), positions.max(axis=0), strict=True)
     )
     if east <= west or south <= north:
-        raise InputError(f"{path}: the polygon does not overlap the scene; check both places")
+        raise InputError(
+            f"{path}: the polygon does not overlap the scene; check place and CRS of both"
+        )
     if min(east - west, south - north) < SMALLEST_PX:
         raise InputError(
             f"{path}: the polygon covers {east - west} x {south - north} pixels of the scene, "

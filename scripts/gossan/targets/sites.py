@@ -113,7 +113,9 @@ def read_sites(
             )
     shapes = features.geometry.to_numpy()
     if not shapely.intersects(shapes, outline(grid)).any():
-        raise InputError(f"{path}: none of the chosen {name} lies over the map; check both places")
+        raise InputError(
+            f"{path}: none of the chosen {name} lies over the map; check place and CRS of both"
+        )
     stand_ins = shapely.get_coordinates(shapely.point_on_surface(shapes))
     column, row = ~grid.transform @ (stand_ins[:, 0], stand_ins[:, 1])
     return Sites(name, shapes, _whole(column), _whole(row))
