@@ -1,4 +1,4 @@
-"""Median composite of one or many dates of a tile: the cube, and how often each pixel was clear."""
+"""Median composite of dates of one or many tiles: the cube, and how often each pixel was clear."""
 
 import argparse
 from pathlib import Path
@@ -23,8 +23,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--product",
         required=True,
-        help="the dates: a .SAFE folder or .zip file, a folder of these, or STAC (.json or an "
-        "http address)",
+        help="the dates, of any tiles: a .SAFE folder or .zip file, a folder of these, or STAC "
+        "(.json or an http address)",
     )
     add(
         "--bands",

@@ -162,15 +162,18 @@ class Composite:
         observed = np.zeros(shape, bool)
         seen, clear, below = (np.zeros(len(self._parts), np.int64) for _ in range(3))
         flagged = np.zeros(len(self._mask), np.int64)
-        with _Shelf(self._folder, len(self._parts), bands, pixels) as shelf:
-            for place, part in enumerate(self._parts):
+        # Of dates of many tiles, few reach into a window.
+        places = [place for place, part in enumerate(self._parts) if part.touches(window)] or [0]
+        with _Shelf(self._folder, len(places), bands, pixels) as shelf:
+            for shelved, place in enumerate(places):
+                part = self._parts[place]
                 values = part.read_reflectance(window)
                 flags = part.read_flags(window, ("fill", *self._mask))
                 data = np.isfinite(values[: self._bands]).all(axis=0) & ~flags[0] & inside
                 self._plausible[place].add(values[: self._bands], data)
                 kept = data & ~flags[1:].any(axis=0)
                 values[:, ~kept] = np.nan
-                shelf.put(place, values.reshape(bands, pixels))
+                shelf.put(shelved, values.reshape(bands, pixels))
                 looks += kept
                 observed |= data
                 seen[place], clear[place] = data.sum(), kept.sum()

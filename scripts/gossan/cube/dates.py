@@ -1,4 +1,4 @@
-"""Dates of one tile become a cube: their median composite, and its record.
+"""Dates become a cube: their median composite, and its record.
 
 One date goes the same way: its composite is the date itself.
 """
@@ -146,6 +146,13 @@ def make_notes(dates: Sequence[Product], model: Product, mask: Sequence[str]) ->
             f"dates of {model.spacecraft} and {', '.join(others)} together; the wavelengths are "
             f"those of {model.spacecraft}"
         )
+    tiles = sorted({tile for date in dates for tile in date.tiles})
+    if len(tiles) > 1:
+        single = sum(len(date.tiles) == 1 for date in dates)
+        notes.append(
+            f"tiles {', '.join(tiles)} on one grid of {model.grid.crs.to_string()}; a pass over "
+            f"several is one date, and {single} of the {len(dates)} dates cover one tile only"
+        )
     absent = [flag for flag in mask if all(flag in date.absent_flags for date in dates)]
     if absent:
         notes.append(f"{model.sensor} has no flag {', '.join(absent)}; it masks nothing")
@@ -169,6 +176,7 @@ def describe_dates(dates: Sequence[Product], work: Composite, common: Sequence[s
                 "observed": int(seen),
                 "clear": int(clear),
                 "clear_share": float(clear / seen) if seen else 0.0,
+                **({"tiles": list(date.tiles), "products": list(date.parts)} if date.tiles else {}),
                 **({"notes": own} if own else {}),
             }
         )

@@ -38,7 +38,8 @@ class Product(ABC):
     Where nothing is known, text is empty and the sun's elevation and `surface_reflectance` are
     None. Numbers of bands without wavelengths are not reflectance, but any. `path` is what it was
     opened by, for messages, and `scaled_by` names the metadata that made its reflectance of stored
-    numbers; empty where a user may have scaled them himself.
+    numbers; empty where a user may have scaled them himself. `tiles` and `parts` name the tiles and
+    the products that it was put together from; empty where it is one product.
 
     Use it as a context manager, or call `close`.
     """
@@ -60,6 +61,8 @@ class Product(ABC):
     bands: BandTable
     path: str = ""
     scaled_by: str = ""
+    tiles: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @abstractmethod
     def read_reflectance(self, window: Window) -> np.ndarray:
@@ -68,6 +71,10 @@ class Product(ABC):
     @abstractmethod
     def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
         """Quality flags of a window, (flags, rows, columns) bool, in the order asked for."""
+
+    def touches(self, window: Window) -> bool:
+        """Whether it reaches into a window of its grid; where not, all of it is fill."""
+        return True
 
     def require_flags(self, flags: Sequence[str]) -> None:
         """Raise InputError for a flag that is unknown or that this product cannot tell."""

@@ -9,12 +9,10 @@ Document (S2-PDGS-MPC-ATBD-L2A). `sentinel2_files` reads .SAFE folders and .zip 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +24,8 @@ from gossan.paths import is_companion
 from gossan.products.plausible import names_its_product, require_moment, require_place
 from gossan.products.product import Product
 from gossan.products.raster_files import RasterFile, Rasters
-from gossan.products.sentinel2_files import Description, describe_safe, is_safe
+from gossan.products.sentinel2_files import Description, describe_safe, is_foreign, is_safe
+from gossan.products.sentinel2_tiles import join_dates
 from gossan.raster import BandTable, Grid
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -91,10 +90,11 @@ def _micrometres(values_nm: Sequence[float]) -> tuple[float, ...]:
 class Sentinel2Product(Product):
     """One Level-2A date of one tile, on a grid of 10, 20 or 60 m, read by windows in any thread.
 
-    Attributes: as `product.Product` says, and `tile` ("23LLF"), `sun_azimuth_deg` (None if
-    not told) and `calibrations` (band -> its quantification and offset). `sensor` is
-    "Sentinel-2A MSI", `level` "L2A", `collection` the processing baseline ("05.09"); `acquired` is
-    the start of the datatake (of the tile, for a STAC item), ISO 8601 in UTC.
+    Attributes: as `product.Product` says, and `name` (of its file or item, for messages), `tile`
+    ("23LLF"), `sun_azimuth_deg` (None if not told) and `calibrations` (band -> its quantification
+    and offset). `sensor` is "Sentinel-2A MSI", `level` "L2A", `collection` the processing baseline
+    ("05.09"); `acquired` is the start of the datatake (of the tile, for a STAC item), ISO 8601 in
+    UTC.
 
     Bands of finer pixels than the grid's are averaged by area, those of coarser ones repeated
     (the nearest pixel), so that no number is made up; `notes` say which.
@@ -117,13 +117,13 @@ class Sentinel2Product(Product):
 
         `rasters` are shared with other dates, so that many may be open at once.
         """
-        self._name = description.name
+        self.name = description.name
         self.product_id = description.product_id
         self.spacecraft = description.spacecraft
         self.sensor = f"{description.spacecraft} MSI"
         self.collection = description.baseline
         self.tile = description.tile
-        require_moment(description.acquired, self._name, "its time", "Sentinel-2")
+        require_moment(description.acquired, self.name, "its time", "Sentinel-2")
         self.acquired = (
             description.acquired.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
         )
@@ -139,7 +139,7 @@ class Sentinel2Product(Product):
         self._files = self._require_files(description, bands)
         self.calibrations = {band: description.calibrations[band] for band in bands}
         self.offset = min(c.offset / c.quantification for c in self.calibrations.values())
-        self.bands = band_table(self.spacecraft, bands, self._name)
+        self.bands = band_table(self.spacecraft, bands, self.name)
         try:
             self.grid = self._common_grid(resolution_m)
         except InputError:
@@ -154,19 +154,19 @@ class Sentinel2Product(Product):
         unknown = [band for band in bands if band not in ALL_BANDS]
         if unknown or not bands:
             raise InputError(
-                f"{self._name}: no reflectance of band {', '.join(unknown) or '(none named)'}; "
+                f"{self.name}: no reflectance of band {', '.join(unknown) or '(none named)'}; "
                 f"choose from {', '.join(ALL_BANDS)}"
             )
         missing = [band for band in bands if band not in description.files]
         if missing:
             raise InputError(
-                f"{self._name}: has no image of band {', '.join(missing)}; get the whole product "
+                f"{self.name}: has no image of band {', '.join(missing)}; get the whole product "
                 "or leave these bands out"
             )
         untold = [band for band in bands if band not in description.calibrations]
         if untold:
             raise InputError(
-                f"{self._name}: the metadata tell no BOA_ADD_OFFSET of band {', '.join(untold)}; "
+                f"{self.name}: the metadata tell no BOA_ADD_OFFSET of band {', '.join(untold)}; "
                 "get the product again"
             )
         needed = [name for name in ("SCL", *bands, "QA60") if name in description.files]
@@ -175,7 +175,7 @@ class Sentinel2Product(Product):
             other = first.setdefault(description.files[name].path, name)
             if other != name:
                 raise InputError(
-                    f"{self._name}: names {description.files[name].label} for {other} and for "
+                    f"{self.name}: names {description.files[name].label} for {other} and for "
                     f"{name}; get the product's own metadata again"
                 )
         return {name: description.files[name] for name in needed}
@@ -288,12 +288,12 @@ class Sentinel2Product(Product):
         for flag in flags:
             if flag in SCL_CLASSES and flag != "fill" and "SCL" not in self._files:
                 raise InputError(
-                    f"{self._name}: has no scene classification (SCL), without which {flag} cannot "
+                    f"{self.name}: has no scene classification (SCL), without which {flag} cannot "
                     "be told; get the whole Level-2A product, leave this date out or mask nothing"
                 )
             if flag in QA60_BITS and "QA60" not in self._files:
                 raise InputError(
-                    f"{self._name}: has neither QA60 nor MSK_CLASSI_B00.jp2; leave {flag} out of "
+                    f"{self.name}: has neither QA60 nor MSK_CLASSI_B00.jp2; leave {flag} out of "
                     "the mask flags (cloud and cirrus come from the SCL)"
                 )
 
@@ -354,9 +354,7 @@ def _qa60_flags(flags: Sequence[str], parts: np.ndarray) -> np.ndarray:
 
 
 @names_its_product
-def open_product(
-    path: str | Path, bands: Sequence[str] = BANDS, resolution_m: int = 10
-) -> Sentinel2Product:
+def open_product(path: str | Path, bands: Sequence[str] = BANDS, resolution_m: int = 10) -> Product:
     """Open one date: a .SAFE folder, a .zip of one, or what else `open_dates` takes with one date.
 
     bands: those to read, of ALL_BANDS, in their order. resolution_m: 10, 20 or 60.
@@ -377,30 +375,31 @@ def open_product(
 @names_its_product
 def open_dates(
     path: str | Path, bands: Sequence[str] = BANDS, resolution_m: int = 10
-) -> list[Sentinel2Product]:
-    """Open all dates of one tile, sorted by time of acquisition, all on the same grid.
+) -> list[Product]:
+    """Open all dates of any number of tiles, sorted by time of acquisition, all on the same grid.
+
+    Those of one tile are Sentinel2Products; of several tiles see `sentinel2_tiles.join_dates`.
 
     path: a folder of .SAFE folders and .zip files; one such; or STAC, as a .json file or an http
     address, see `sentinel2_stac.read_items`. bands, resolution_m and errors: as `open_product`;
-    InputError also for no date at all, for dates of different tiles or reference systems, and for
-    one look given twice, in two processing baselines.
+    InputError also for no date at all, for a folder with products of other sensors or formats, for
+    tiles that cannot be laid on one grid, and for one look given twice, in two processing
+    baselines.
     """
     rasters = Rasters()
     descriptions = sorted(_describe_all(path), key=lambda found: (found.acquired, found.product_id))
-    _require_one_tile(descriptions)
     _require_once(descriptions)
     with ExitStack() as cleanup:
         cleanup.callback(rasters.close)
         # Over HTTP each file costs some round trips.
         with ThreadPoolExecutor(_OPENED_AT_ONCE) as pool:
-            dates = list(
+            products = list(
                 pool.map(
                     lambda found: Sentinel2Product(found, bands, resolution_m, rasters),
                     descriptions,
                 )
             )
-        for date in dates[1:]:
-            dates[0].grid.require_same(date.grid, f"{date._name} (against {dates[0]._name})")
+        dates = join_dates(products)
         cleanup.pop_all()
     return dates
 
@@ -419,31 +418,30 @@ def _describe_all(path: str | Path) -> list[Description]:
     if is_safe(path):
         return [describe_safe(path)]
     entries = sorted(path.iterdir()) if path.is_dir() else []
-    found = [entry for entry in entries if not is_companion(entry.name) and is_safe(entry)]
+    entries = [entry for entry in entries if not is_companion(entry.name)]
+    found = [entry for entry in entries if is_safe(entry)]
     if not found:
         raise InputError(
             f"{path}: holds no Sentinel-2 date; .SAFE folders, .zip files or a STAC .json are due"
         )
+    for entry in entries:
+        if is_foreign(entry):
+            raise InputError(
+                f"{entry}: is of another sensor or format than the .SAFE folders and .zip files "
+                "beside it; a folder of dates holds these alone, move it away"
+            )
     return [describe_safe(entry) for entry in found]
-
-
-def _require_one_tile(descriptions: Sequence[Description]) -> None:
-    tiles = Counter(found.tile for found in descriptions)
-    if len(tiles) > 1:
-        usual = tiles.most_common(1)[0][0]
-        other = next(found for found in descriptions if found.tile != usual)
-        raise InputError(
-            f"{other.name}: is of tile {other.tile}, but {tiles[usual]} date(s) are of {usual}; "
-            "give dates of one tile"
-        )
 
 
 def _require_once(descriptions: Sequence[Description]) -> None:
     """Refuse one look in two processings; two granules of one look have the same baseline."""
-    for one, other in pairwise(descriptions):
-        same = (one.acquired, one.spacecraft) == (other.acquired, other.spacecraft)
-        if same and (one.baseline != other.baseline or one.product_id == other.product_id):
-            raise InputError(
-                f"{other.name}: is the same look as {one.name} (baselines {one.baseline} and "
-                f"{other.baseline}); keep one of them"
-            )
+    looks: dict[tuple, list[Description]] = {}
+    for found in descriptions:
+        look = looks.setdefault((found.tile, found.acquired, found.spacecraft), [])
+        for other in look:
+            if found.baseline != other.baseline or found.product_id == other.product_id:
+                raise InputError(
+                    f"{found.name}: is the same look as {other.name} (baselines {other.baseline} "
+                    f"and {found.baseline}); keep one of them"
+                )
+        look.append(found)

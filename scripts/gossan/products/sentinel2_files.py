@@ -40,6 +40,13 @@ _ALGORITHMS = {"MD5": "md5", "SHA3-256": "sha3_256"}
 _LEVEL1_FILE = "MTD_MSIL1C.xml"
 _IMAGE = re.compile(r"(?:^|.*_)(B\d\d|B8A|SCL)_(10|20|60)m\.jp2$", re.IGNORECASE)
 _CLOUDS = re.compile(r"(MSK_CLASSI_B00|.*QA60.*)\.jp2$", re.IGNORECASE)
+# What begins as products of satellites do, and a date of Sentinel-2 that is no SAFE format.
+_FOREIGN = re.compile(
+    r"(?:L[CEOT]0\d_|AST_\w|EMIT_L|ENMAP\d|PRS_L|S[13]._)"
+    r"|S2[A-D]_.*\.(?:json|geojson|tar|tgz|gz|nc|tiff?|jp2)$"
+    r"|T\d{2}[A-Z]{3}_\d{8}T.*\.(?:tiff?|jp2)$",
+    re.IGNORECASE,
+)
 _TILE = re.compile(r"_T(\d{2}[A-Z]{3})(?:_|\b)")
 
 _RULES = Rules(
@@ -92,6 +99,15 @@ def is_safe(path: Path) -> bool:
             (path / name).is_file() for name in (METADATA_FILE, _LEVEL1_FILE)
         )
     return path.suffix.lower() == ".zip"
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a path beside the dates is by its name a product that is not read with them.
+
+    That is one of another sensor, and a date in another format: a STAC item, an archive other than
+    .zip, an image without its SAFE folder. What no satellite's name begins with is the user's own.
+    """
+    return not is_safe(path) and bool(_FOREIGN.match(path.name))
 
 
 def describe_safe(path: Path) -> Description:

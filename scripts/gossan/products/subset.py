@@ -57,6 +57,10 @@ class Subset:
         with decoding(self.product.path or self.product.product_id):
             return self.product.read_flags(self._place(window), flags)
 
+    def touches(self, window: Window) -> bool:
+        """Whether the product reaches into a window."""
+        return self.product.touches(self._place(window))
+
     def with_bands(self, names: Sequence[str]) -> "Subset":
         """The same ground in other bands of the product; InputError for an unknown one."""
         positions = _find_bands(self.product, names)

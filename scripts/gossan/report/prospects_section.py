@@ -525,13 +525,18 @@ def _test_context(scene: ProspectScene, paper: Mapping) -> dict:
 def _date_rows(cube: Mapping) -> list[dict]:
     return [
         {
-            "product": item["product_id"],
+            "product": item["product_id"] + _more_products(item),
             "day": day_of(item),
             "sun": f"{item['sun_elevation_deg']:.1f}",
             "share": f"{item['clear_share']:.1%}",
         }
         for item in cube.get("dates", ())
     ]
+
+
+def _more_products(date: Mapping) -> str:
+    more = len(date.get("products", ())) - 1
+    return f" and {more} more of the pass" if more > 0 else ""
 
 
 def _never_clear(cube: Mapping) -> str:

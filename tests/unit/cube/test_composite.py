@@ -35,6 +35,9 @@ class Date:
     scaled_by: str = ""
     offset: float = 0.0
 
+    def touches(self, window):
+        return True
+
     def read_reflectance(self, window):
         return self.values[(slice(None), *window.toslices())].copy()
 

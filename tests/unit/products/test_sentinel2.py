@@ -529,14 +529,6 @@ def test_dates_are_sorted_by_time(tmp_path, small):
         open_product(tmp_path, ["B04"])
 
 
-def test_dates_of_another_tile_are_refused(tmp_path, small):
-    for day in ("20240719", "20240729"):
-        write_safe(tmp_path, small, day=day)
-    write_safe(tmp_path, small, day="20240724", tile="24LVH")
-    with pytest.raises(InputError, match=r"T24LVH.*is of tile 24LVH, but 2 date\(s\) are of 23LLF"):
-        open_dates(tmp_path, ["B04"])
-
-
 @pytest.mark.parametrize(
     ("place", "match"),
     [

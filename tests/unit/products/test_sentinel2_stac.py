@@ -218,12 +218,16 @@ def test_a_search_is_made(tmp_path, server, dates):
         read_items(tmp_path / "search.json")
 
 
-def test_items_of_different_tiles_are_refused(tmp_path):
+def test_items_of_different_tiles_come_to_one_grid(tmp_path):
     write_cogs(tmp_path, numbers(4, bands=("B04",)))
     found = [item(hrefs(), day="20240719"), item(hrefs(), day="20240724", tile="24LVH")]
     path = write_json(tmp_path / "a.json", {"type": "FeatureCollection", "features": found})
-    with pytest.raises(InputError, match=r"S2A_24LVH_20240724_0_L2A: is of tile 24LVH"):
-        open_dates(path, ["B04"])
+    dates = open_dates(path, ["B04"])
+    assert [date.tiles for date in dates] == [("23LLF",), ("24LVH",)]
+    first, second = (date.read_reflectance(WHOLE) for date in dates)
+    np.testing.assert_array_equal(first, second)
+    for date in dates:
+        date.close()
 
 
 @pytest.mark.parametrize(
