@@ -79,7 +79,7 @@ def training_figures(
     if not arguments.networks:
         return {}
     folder = arguments.scene_dir / "patches"
-    runs = [read_run(name, folder / "networks" / name) for name in arguments.networks]
+    runs = [read_run(name, folder) for name in arguments.networks]
     table = read_patches(folder / "cut/pair/patches.csv")
     images, _ = read_images(folder / "cut/pair/colour.npz", table)
     synthetic = any(run.record["synthetic"] for run in runs)
@@ -89,13 +89,18 @@ def training_figures(
             {
                 f"{run.record['protocol']} protocol": run.history
                 for run in runs
-                if run.record["network"] == "paper"
+                if run.record["network"] == "paper" and len(run.record["classes"]) == 2
             },
             synthetic,
             published_epoch(paper),
         ),
         "protocols": lambda: draw_protocols(
-            {(run.label, run.record["protocol"]): run.accuracy["scores"] for run in runs},
+            {
+                (run.label, f"{run.record['protocol']}{told}"): scores["scores"]
+                for run in runs
+                for told, scores in (("", run.accuracy), (", tested apart", run.apart))
+                if scores
+            },
             synthetic,
             published_accuracies(paper),
         ),

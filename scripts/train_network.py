@@ -15,15 +15,20 @@ def build_parser() -> argparse.ArgumentParser:
     add("--classes", type=Path, required=True, help="the study's classes.csv")
     add(
         "--protocol",
-        choices=("blocked", "paper"),
+        choices=("blocked", "published"),
         required=True,
-        help="split by block, then augment; or augment, then split, as the paper did",
+        help="split by block, then augment; or augment, then split, as published",
     )
     add(
         "--network",
         choices=("paper", "compact"),
         required=True,
         help="the paper's layers, or depthwise blocks with an average",
+    )
+    add(
+        "--source-patches",
+        type=int,
+        help="with --protocol published: patches whose copies are split, which do not overlap",
     )
     add("--images", type=int, required=True, help="images of all sides together")
     add(
@@ -56,6 +61,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="table to write of the answers to validation and test images (CSV)",
     )
     add("--accuracy", type=Path, required=True, help="accuracy record to write (JSON)")
+    add(
+        "--apart",
+        type=Path,
+        help="with --protocol published: accuracy record to write of the test images of the "
+        "blocked protocol (JSON)",
+    )
     return parser
 
 
@@ -64,6 +75,7 @@ def main(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gossan.accuracy.blocks import Bootstrap
+    from gossan.errors import InputError
     from gossan.files import staged, write_json
     from gossan.legend import class_colours, read_classes
     from gossan.networks.headers import file_digest
@@ -86,7 +98,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     from gossan.patches.cutting import SIDES, read_images, read_patches
     from gossan.patches.inference import Header, read_network
-    from gossan.patches.splits import draw_blocked, draw_paper
+    from gossan.patches.splits import draw_blocked, draw_published
     from gossan.patches.validation import (
         Answers,
         accuracy_record,
@@ -98,6 +110,12 @@ def main(arguments: argparse.Namespace) -> None:
     )
     from gossan.tables import write_table
 
+    published = arguments.protocol == "published"
+    for name in ("source_patches", "apart"):
+        if (getattr(arguments, name) is not None) != published:
+            raise InputError(
+                f"{name.replace('_', '-')}: goes with the published protocol, and it with that"
+            )
     training = Training(
         arguments.epochs, RATES[arguments.network], arguments.seed, arguments.threads
     )
@@ -106,16 +124,21 @@ def main(arguments: argparse.Namespace) -> None:
     images, bands = read_images(arguments.patches, table)
     everything = read_classes(arguments.classes)
     own = pick_classes(everything, table.classes, str(arguments.classes))
-    draw_images = draw_blocked if arguments.protocol == "blocked" else draw_paper
-    draw = draw_images(table, arguments.images, rotations=arguments.rotations, seed=arguments.seed)
+    options = {"rotations": arguments.rotations, "seed": arguments.seed}
+    draw = apart = draw_blocked(table, arguments.images, **options)
+    if published:
+        draw = draw_published(table, arguments.source_patches, arguments.images, **options)
     set_up_tensorflow(training.threads, training.seed)
     model = build_network(arguments.network, len(bands.names), len(own))
     fit = train_network(model, images, table.labels, draw, training, arguments.rotations)
-    answers = {}
-    for side in SIDES[1:]:
-        patches, variants = draw.side(side)
+
+    def answer(patches: np.ndarray, variants: np.ndarray) -> Answers:
         logits = predict_logits(model, images, patches, variants, arguments.rotations)
-        answers[side] = Answers(patches, variants, table.labels[patches], logits)
+        return Answers(patches, variants, table.labels[patches], logits)
+
+    answers = {side: answer(*draw.side(side)) for side in SIDES[1:]}
+    if published:
+        answers["apart"] = answer(*apart.side("test"))
     header = Header(
         scene=arguments.scene,
         network=arguments.network,
@@ -144,19 +167,21 @@ def main(arguments: argparse.Namespace) -> None:
         f"CNN, {arguments.network} network, {header.kind} patches of {len(own)} classes, "
         f"{arguments.protocol} split"
     )
-    write_json(
-        arguments.accuracy,
-        accuracy_record(
-            answers["test"],
+    tested = {"test": (arguments.accuracy, method, arguments.protocol)}
+    if published:
+        tested["apart"] = (arguments.apart, f"{method}, tested on ground kept apart", "apart")
+    for side, (path, told, protocol) in tested.items():
+        record = accuracy_record(
+            answers[side],
             table,
             own,
             scene=arguments.scene,
-            method=method,
-            protocol=arguments.protocol,
+            method=told,
+            protocol=protocol,
             file=arguments.table.name,
             bootstrap=bootstrap,
-        ),
-    )
+        )
+        write_json(path, record)
     write_table(arguments.history, fit.history)
     write_table(arguments.answers, answer_rows(answers, table))
     write_json(
@@ -181,14 +206,15 @@ def main(arguments: argparse.Namespace) -> None:
             "seed": training.seed,
             "threads": training.threads,
             "rotations": arguments.rotations,
+            "source_patches": arguments.source_patches,
             "images": {side: int((draw.sides == side).sum()) for side in SIDES},
-            "leak": describe_leak(table, draw),
+            "leak": describe_leak(table, draw, answers["test"]),
             "temperature": round(fit.temperature, 6),
             "train": {
                 "accuracy": fit.history[-1]["accuracy"],
                 "loss": fit.history[-1]["loss"],
             },
-            **{side: describe_answers(answers[side], fit.temperature) for side in SIDES[1:]},
+            **{side: describe_answers(own, fit.temperature) for side, own in answers.items()},
             "colour_share_accuracy": round(share_accuracy(table, answers["test"].patches), 6),
             "compared_patches": len(seen),
             "keras_onnx_difference": difference,

@@ -336,6 +336,14 @@ def _key_faults(settings: Mapping) -> Iterator[str]:
                 )
     if "patches" in settings and "minerals" not in settings:
         yield "patches: needs a mineral map; add the section minerals"
+    published = settings.get("patches", {}).get("published")
+    if published:
+        copies = 2 * published["rotations"] * published["patches"]
+        if published["images"] > copies:
+            yield (
+                f"patches.published.images: {published['patches']} patches make {copies} copies; "
+                "keep as many at most"
+            )
     if "targets" in settings and not has_potential(settings):
         yield from _agreement_faults(settings)
     if "prospects" in settings:

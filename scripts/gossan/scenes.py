@@ -330,6 +330,7 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
         "composite": sensor == "sentinel2",
         STACK: sensor == STACK,
         "trained": not section.get("model"),
+        "published": "published" in section,
     }
     if method == "zones":
         held["scored"] = held["truth"] or bool(section["score"]["model"])

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
         *("--min-label-share", 0.01, "--max-background-share", 0.9),
     )
     assert done.returncode == 0, done.stderr
-    make_runs(made / "networks", read_patches(made / "patches.csv"), [CHALCOCITE, FELDSPAR])
+    make_runs(made, read_patches(made / "patches.csv"), [CHALCOCITE, FELDSPAR])
     with rasterio.open(made / "class.tif") as dataset:
         codes = dataset.read(1)
     answers = np.where(np.isin(codes, [2, 12, 255]), codes, 0).astype("uint8")
@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
 
 
 def flags(scene, output, *paper):
-    networks = sorted(path.name for path in (scene / "patches/networks").iterdir())
+    networks = ["paper-blocked", "published", "compact-blocked", "reflectance-blocked"]
     return [
         *("--scene-dir", scene, "--classes", scene / "classes.csv", "--output-dir", output),
         *("--networks", *networks, *paper),
@@ -57,6 +57,7 @@ def scene(folder, tmp_path_factory):
         "patches.csv": "patches/cut/pair/patches.csv",
         "colour.npz": "patches/cut/pair/colour.npz",
         "networks": "patches/networks",
+        "published": "patches/published",
         "answers.tif": "patches/map/class.tif",
         "probability.tif": "patches/map/probability.tif",
         "proportions.csv": "patches/map/proportions.csv",
@@ -105,7 +106,7 @@ def test_without_trained_networks_the_map_alone_is_drawn(scene, tmp_path):
     "file",
     [
         *("cut/pair/colour.npz", "cut/pair/patches.csv", "map/class.tif", "map/probability.tif"),
-        *("map/proportions.csv", "networks/paper-paper/record.json"),
+        *("map/proportions.csv", "published/record.json"),
     ],
 )
 def test_a_missing_file_is_named(scene, tmp_path, file):

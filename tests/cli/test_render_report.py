@@ -145,9 +145,9 @@ def test_files_are_listed_by_the_table_and_linked_from_the_report_s_place(result
 @pytest.fixture
 def trained(results):
     make_networks(results / f"scenes/{SCENE}/landsat", tuple(PATCH_FIGURES))
-    settings = SETTINGS | {"patches": {"model": ""}, "paper": "gilgit"}
+    settings = SETTINGS | {"patches": {"model": "", "published": {}}, "paper": "gilgit"}
     methods = {"minerals": ["landsat"], "patches": ["landsat"]}
-    write_settings(results, methods, settings)
+    write_settings(results, methods, settings, held=["trained", "truth", "published"])
     return results
 
 
@@ -163,10 +163,14 @@ def test_networks_have_a_section_with_numbers_of_their_records(trained):
     for name in PATCH_FIGURES:
         assert f'id="tiny-landsat-patches-{name}"' in html
         assert f'href="#tiny-landsat-patches-{name}"' in html
-    networks = trained / f"scenes/{SCENE}/landsat/patches/networks"
-    for name in ("paper-blocked", "paper-paper"):
-        record = json.loads((networks / name / "record.json").read_text())
-        accuracy = json.loads((networks / name / "accuracy.json").read_text())
+    patches = trained / f"scenes/{SCENE}/landsat/patches"
+    for name, file in (
+        ("networks/paper-blocked", "accuracy.json"),
+        ("published", "accuracy/split.json"),
+        ("published", "accuracy/apart.json"),
+    ):
+        record = json.loads((patches / name / "record.json").read_text())
+        accuracy = json.loads((patches / name / file).read_text())
         value = accuracy["scores"]["overall_accuracy"]
         assert f"{100 * value['value']:.2f} % " in html
         assert f"[{100 * value['low']:.2f}, {100 * value['high']:.2f}]" in html

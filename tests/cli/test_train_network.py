@@ -83,13 +83,27 @@ def test_two_trainings_with_one_seed_give_the_same_bytes(network, folder, tmp_pa
     assert (tmp_path / "a/net.onnx").read_bytes() != (tmp_path / "c/net.onnx").read_bytes()
 
 
-def test_the_papers_protocol_leaks_and_says_so(folder, tmp_path):
-    done = train(folder, tmp_path, "--network", "compact", "--protocol", "paper", "--epochs", 1)
+def test_the_published_protocol_leaks_and_is_tested_on_the_ground_of_the_others(folder, tmp_path):
+    done = train(
+        folder,
+        tmp_path,
+        *("--network", "compact", "--protocol", "published", "--epochs", 1),
+        *("--source-patches", 8, "--apart", tmp_path / "apart.json"),
+        images=44,
+    )
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "net.json").read_text())
-    assert record["leak"]["crossing"] > 0
+    assert record["leak"]["test_copies_of_training_patches"] > 0.8 * record["images"]["test"]
+    assert (record["source_patches"], record["leak"]["source_patches"]) == (8, 8)
     accuracy = json.loads((tmp_path / "accuracy.json").read_text())
     assert "copies of one patch are on both sides" in accuracy["split"]
+    apart = json.loads((tmp_path / "apart.json").read_text())
+    assert apart["split"].startswith("apart")
+    assert apart["method"] != accuracy["method"]
+    table = read_patches(folder / "patches.csv")
+    rows = [row for row in rows_of(tmp_path / "answers.csv") if row["side"] == "apart"]
+    assert len(rows) == apart["n"] == record["apart"]["images"]
+    assert {table.sides[int(row["patch"])] for row in rows} == {"test"}
 
 
 def test_reflectance_and_more_classes(folder, tmp_path):
@@ -115,6 +129,8 @@ def test_bad_input_ends_with_one_line(folder, tmp_path):
 
     assert "images: 1 are fewer than the 2 classes" in fails(images=1)
     assert "epochs: 0 is too small" in fails("--epochs", 0)
+    assert "source-patches: goes with the published protocol" in fails("--source-patches", 8)
+    assert "source-patches: goes with" in fails("--protocol", "published")
     assert "none.npz: no such file" in fails(patches="none.npz")
     table = tmp_path / "classes.csv"
     table.write_text("code,name,label,colour\n2,chalcocite,C,#00FE00\n3,pyrite,P,#C8B400\n")

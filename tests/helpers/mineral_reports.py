@@ -10,7 +10,6 @@ from samples import make_record, make_scene, run_tool
 
 SCENE = "tiny"
 ZONES = ("porphyry", "potassic-phyllic")
-NETWORKS = ("paper-blocked", "paper-paper", "compact-blocked", "reflectance-blocked")
 FILES = {
     "cube.tif": "cube/cube.tif",
     "cube.json": "cube/cube.json",
@@ -63,5 +62,5 @@ def make_networks(sensor_dir: Path, figures: tuple[str, ...]) -> Path:
         (patches / f"figures/{name}.png").write_bytes(picture)
     (patches / "map").mkdir()
     (patches / "map/proportions.csv").write_text(PROPORTIONS)
-    make_runs(patches / "networks", split_table(), [CHALCOCITE, FELDSPAR])
+    make_runs(patches, split_table(), [CHALCOCITE, FELDSPAR])
     return patches

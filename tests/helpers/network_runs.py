@@ -9,14 +9,16 @@ import numpy as np
 from gossan.accuracy.blocks import Bootstrap
 from gossan.legend import MapClass
 from gossan.patches.cutting import SIDES, PatchTable
-from gossan.patches.splits import draw_blocked, draw_paper
+from gossan.patches.splits import draw_blocked, draw_published
 from gossan.patches.validation import (
     Answers,
     accuracy_record,
+    answer_rows,
     describe_answers,
     describe_leak,
     share_accuracy,
 )
+from gossan.tables import write_table
 
 PARAMETERS = {"paper": 4_297_825, "compact": 46_849}
 EPOCHS = 3
@@ -39,27 +41,40 @@ def make_run(
     sure: float = 1.0,
     block_px: int = 16,
 ) -> Path:
-    """Write record.json, history.csv and accuracy.json; the larger `sure`, the more is right."""
+    """Write record, history, answers and accuracy; the larger `sure`, the more is right."""
     folder.mkdir(parents=True, exist_ok=True)
-    draw = (draw_blocked if protocol == "blocked" else draw_paper)(table, 200, seed=3)
+    draw = apart = draw_blocked(table, 200, seed=3)
+    if protocol == "published":
+        draw = draw_published(table, 20, 200, rotations=10, seed=3)
     generator = np.random.default_rng(5)
     answers = {}
-    for side in SIDES[1:]:
-        patches, variants = draw.side(side)
+    sides = {side: draw.side(side) for side in SIDES[1:]}
+    if protocol == "published":
+        sides["apart"] = apart.side("test")
+    for side, (patches, variants) in sides.items():
         labels = table.labels[patches]
         logits = generator.normal(size=(len(labels), len(table.classes)))
         logits[np.arange(len(labels)), labels] += sure
         answers[side] = Answers(patches, variants, labels, logits)
-    accuracy = accuracy_record(
-        answers["test"],
-        table,
-        classes,
-        scene="tiny",
-        method=f"CNN, {network} network, {kind} patches, {protocol} split",
-        protocol=protocol,
-        file="patches.csv",
-        bootstrap=Bootstrap(block_px, 100, 3),
-    )
+    files = {"accuracy.json": ("test", protocol)}
+    if protocol == "published":
+        files = {
+            "accuracy/split.json": ("test", protocol),
+            "accuracy/apart.json": ("apart", "apart"),
+        }
+    for file, (side, told) in files.items():
+        accuracy = accuracy_record(
+            answers[side],
+            table,
+            classes,
+            scene="tiny",
+            method=f"CNN, {network} network, {kind} patches, {told} split",
+            protocol=told,
+            file="patches.csv",
+            bootstrap=Bootstrap(block_px, 100, 3),
+        )
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(json.dumps(accuracy))
     record = {
         "scene": "tiny",
         "network": network,
@@ -74,14 +89,14 @@ def make_run(
         "parameters": PARAMETERS[network],
         "epochs": EPOCHS,
         "images": {side: int((draw.sides == side).sum()) for side in SIDES},
-        "leak": describe_leak(table, draw),
+        "leak": describe_leak(table, draw, answers["test"]),
         "temperature": 1.25,
         "train": {"accuracy": 0.875, "loss": 0.3125},
-        **{side: describe_answers(answers[side], 1.25) for side in SIDES[1:]},
+        **{side: describe_answers(own, 1.25) for side, own in answers.items()},
         "colour_share_accuracy": share_accuracy(table, answers["test"].patches),
     }
     (folder / "record.json").write_text(json.dumps(record))
-    (folder / "accuracy.json").write_text(json.dumps(accuracy))
+    write_table(folder / "answers.csv", answer_rows(answers, table))
     with (folder / "history.csv").open("w", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(["epoch", "accuracy", "loss", "val_accuracy", "val_loss"])
@@ -90,20 +105,12 @@ def make_run(
     return folder
 
 
-def make_runs(folder: Path, table: PatchTable, classes: list[MapClass]) -> dict[str, Path]:
-    """The four runs of two classes that a study has, by name."""
-    return {
-        "paper-blocked": make_run(folder / "paper-blocked", table, classes),
-        "paper-paper": make_run(folder / "paper-paper", table, classes, protocol="paper", sure=4),
-        "compact-blocked": make_run(
-            folder / "compact-blocked", table, classes, network="compact", sure=2
-        ),
-        "reflectance-blocked": make_run(
-            folder / "reflectance-blocked",
-            table,
-            classes,
-            network="compact",
-            kind="reflectance",
-            sure=0.5,
-        ),
-    }
+def make_runs(folder: Path, table: PatchTable, classes: list[MapClass]) -> None:
+    """The four runs of two classes that a study has, below the folder of its patches."""
+    for name, options in {
+        "networks/paper-blocked": {},
+        "published": {"protocol": "published", "sure": 4},
+        "networks/compact-blocked": {"network": "compact", "sure": 2},
+        "networks/reflectance-blocked": {"network": "compact", "kind": "reflectance", "sure": 0.5},
+    }.items():
+        make_run(folder / name, table, classes, **options)

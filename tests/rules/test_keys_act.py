@@ -49,10 +49,15 @@ CHOSEN = {
 # Of a method, where its results show that it runs on the sensor that the key names.
 PLACES = {
     key: f"/rasters/{key[0]}/" for key in CHOSEN if key[1:] == ("sensors",) and key[0] != "stack"
-} | {("stack", "sensors"): "/rasters/cube/", ("embedding", "sensors"): "/rasters/cube/"}
+} | {
+    ("stack", "sensors"): "/rasters/cube/",
+    ("embedding", "sensors"): "/rasters/cube/",
+    ("patches", "published", "all_classes"): "/networks/paper-all-blocked/",
+}
 # Keys whose flag is called otherwise than the key.
 FLAGS = {
     "size": "embedding",
+    "patches": "source_patches",
     "masking": "max_masked",
     "names": "region",
     "endmembers": "endmember_count",

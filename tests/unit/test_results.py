@@ -9,7 +9,7 @@ from gossan.results import COLUMNS, list_results, read_results
 
 CONDITIONS = {
     *("truth", "twin", "composite", "stack", "trained", "scored", "points", "sampled"),
-    *("iron", "cover", "agreement"),
+    *("iron", "cover", "agreement", "published"),
 }
 
 

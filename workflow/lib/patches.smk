@@ -2,6 +2,14 @@
 
 # The network that maps the scene it learned from.
 MAPPED_BY = "compact-blocked"
+# The paper's layers for all classes, which are trained on request.
+ALL_CLASSES = "paper-all-blocked"
+
+
+def networks_among(settings):
+    """Networks that a study trains on the patches of a scene, beside the one as published."""
+    published = settings.get("patches", {}).get("published", {"all_classes": False})
+    return [name for name in NETWORKS if name != ALL_CLASSES or published["all_classes"]]
 
 
 def cut_for(wildcards):

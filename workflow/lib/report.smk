@@ -31,17 +31,25 @@ def paper_of(wildcards, input):
 
 
 def networks_of(wildcards):
-    """Networks that are trained on the patches of a scene."""
-    return list(NETWORKS) if holds("trained", "patches")(wildcards) else []
+    """Networks that are trained on the patches of a scene, `published` being that as published."""
+    if not holds("trained", "patches")(wildcards):
+        return []
+    trained = networks_among(settings_of(wildcards))
+    return trained + (["published"] if holds("published", "patches")(wildcards) else [])
 
 
 def network_files(wildcards):
     """What the networks of a scene's patches leave of their training, and the patches."""
     folder = folder_of(wildcards.scene, "patches", wildcards.sensor)
-    names = ("record.json", "history.csv", "accuracy.json")
     runs = networks_of(wildcards)
-    cut = [f"{folder}/cut/pair/{name}" for name in ("colour.npz", "patches.csv")] if runs else []
-    return cut + [f"{folder}/networks/{run}/{name}" for run in runs for name in names]
+    files = [f"{folder}/cut/pair/{name}" for name in ("colour.npz", "patches.csv")] if runs else []
+    for run in runs:
+        place, names = f"{folder}/networks/{run}", ["accuracy.json"]
+        if run == "published":
+            place, names = f"{folder}/{run}", ["accuracy/split.json", "accuracy/apart.json"]
+        files += [f"{place}/{name}" for name in ("record.json", "history.csv", "answers.csv")]
+        files += [f"{place}/{name}" for name in names]
+    return files
 
 
 def trained_embeddings(wildcards):

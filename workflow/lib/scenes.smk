@@ -196,7 +196,7 @@ def files_of(scene, method, sensor, *kinds):
             "group": groups_of(settings),
             "taught": taught_groups(settings),
         },
-        "patches": {"network": list(NETWORKS)},
+        "patches": {"network": networks_among(settings)},
         "zones": {"zone": list(settings.get("zones", {}).get("alteration", []))},
         "embedding": {
             "embedding": list(embeddings_of(scene)),

@@ -1,13 +1,13 @@
 # Patches of the mineral map, networks that name their dominant class, and a map by one of them.
 
-# What each network is trained on: patches of the two labels or of all classes, painted or as
-# reflectance; its layers; how training and test are kept apart.
+# What each network is trained on, with training and test on blocks apart: patches of the two labels
+# or of all classes, painted or as reflectance; and its layers.
 NETWORKS = {
-    "paper-blocked": ("pair", "colour", "paper", "blocked"),
-    "paper-paper": ("pair", "colour", "paper", "paper"),
-    "compact-blocked": ("pair", "colour", "compact", "blocked"),
-    "reflectance-blocked": ("pair", "reflectance", "compact", "blocked"),
-    "all-blocked": ("all", "colour", "compact", "blocked"),
+    "paper-blocked": ("pair", "colour", "paper"),
+    "compact-blocked": ("pair", "colour", "compact"),
+    "reflectance-blocked": ("pair", "reflectance", "compact"),
+    "all-blocked": ("all", "colour", "compact"),
+    ALL_CLASSES: ("all", "colour", "paper"),
 }
 
 
@@ -85,7 +85,7 @@ rule train_network:
     params:
         digest=digest("train_network"),
         layers=lambda wildcards: NETWORKS[wildcards.network][2],
-        protocol=lambda wildcards: NETWORKS[wildcards.network][3],
+        protocol="blocked",
         training=lambda wildcards: flags(
             **pick(
                 section("patches")(wildcards),
@@ -103,6 +103,40 @@ rule train_network:
         " --history {output.history:q} --answers {output.answers:q}"
         " --accuracy {output.accuracy:q}"
         " 2> {log:q}"
+
+
+# The network as published: of the same patches, with the same test ground kept apart.
+use rule train_network as train_published_network with:
+    input:
+        **code("train_network"),
+        patches="<patches>/cut/pair/colour.npz",
+        table="<patches>/cut/pair/patches.csv",
+        classes=classes_for("minerals"),
+    output:
+        model="<patches>/published/model.keras",
+        onnx="<patches>/published/model.onnx",
+        record="<patches>/published/record.json",
+        history="<patches>/published/history.csv",
+        answers="<patches>/published/answers.csv",
+        accuracy="<patches>/published/accuracy/split.json",
+        apart="<patches>/published/accuracy/apart.json",
+    log:
+        "<logs>/train_published_network/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/train_published_network/{scene}.{sensor}.tsv"
+    params:
+        digest=digest("train_network"),
+        layers="paper",
+        protocol="published",
+        training=lambda wildcards, output: flags(
+            **pick(section("patches", "published")(wildcards), "images", "rotations", "epochs"),
+            source_patches=section("patches", "published")(wildcards)["patches"],
+            apart=output.apart,
+            **pick(section("patches")(wildcards), "threads", "split_block_px"),
+            **pick(SETTINGS["accuracy"], "seed", "bootstrap"),
+        ),
+    message:
+        "Training the network of {wildcards.sensor} of {wildcards.scene} as published"
 
 
 rule classify_patches:

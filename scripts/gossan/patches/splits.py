@@ -2,9 +2,10 @@
 
 `blocked`: the patches are split first. A spatial block lies on one side with all its patches, and
 a patch that reaches over blocks of two sides is not used, so no pixel of the ground is on two
-sides. Only training patches are augmented. `paper`: all patches are augmented, the images reduced
-to a number, and only then split, so copies of one patch, and patches that overlap, get to both
-sides; `measure_leak` counts them.
+sides. Only training patches are augmented. `published`: a number of patches that do not overlap
+are augmented, the images reduced to a number, and only then split, so copies of one patch get to
+both sides; `measure_leak` counts them. Its patches are not of the blocked test ground, on which
+networks of both protocols can therefore be tested alike.
 """
 
 from dataclasses import dataclass, replace
@@ -212,49 +213,77 @@ def draw_blocked(
     return _sort(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def draw_paper(
+def draw_published(
     table: PatchTable,
-    count: int,
+    patches: int,
+    images: int,
     *,
-    rotations: int = RIGHT_ANGLES,
+    rotations: int,
     seed: int = 42,
 ) -> Draw:
-    """The images of the paper's protocol: augment all patches, reduce to `count`, then split.
+    """The images of the published protocol: augment the patches, reduce the images, then split.
 
-    Each class has equally many images, and each side its share of every class; whatever side the
-    table gives a patch is ignored. Raises InputError for fewer images than sides of a class.
+    `patches` of the table, equally many of each class, which share no pixel and are not on the
+    side that tests, are augmented; `images` of the copies are kept, equally many of each class,
+    and each side gets its share of every class. Where fewer such patches of a class lie there, as
+    many fewer images are kept, so the share of the copies that is kept is the same.
+
+    Raises TooFewPatchesError for a class without such patches, or with fewer images than sides.
     """
     variants = count_variants(rotations)
-    _require_classes(table, np.arange(len(table)), "all patches")
+    free = np.flatnonzero(np.isin(table.sides, (TRAIN, VALIDATION)))
+    _require_classes(table, free, "the ground that does not test")
+    source = _pick_apart(table, free, patches // len(table.classes), seed)
+    count = round(images * len(source) / patches)
     _require_count(table, count)
-    patches = np.repeat(np.arange(len(table)), variants)
-    variant = np.tile(np.arange(variants), len(table))
-    kept = reduce_equally(table.labels[patches], count, seed)
-    patches, variant = patches[kept], variant[kept]
+    copies = np.repeat(source, variants)
+    variant = np.tile(np.arange(variants), len(source))
+    kept = reduce_equally(table.labels[copies], count, seed)
+    copies, variant = copies[kept], variant[kept]
     generator = np.random.default_rng([seed, 1])
-    sides = np.empty(len(patches), "<U10")
+    sides = np.empty(len(copies), "<U10")
     for label in range(len(table.classes)):
-        own = generator.permutation(np.flatnonzero(table.labels[patches] == label))
+        own = generator.permutation(np.flatnonzero(table.labels[copies] == label))
         edges = np.rint(np.cumsum(SHARES)[:2] * len(own)).astype(int)
         parts = np.split(own, edges)
         if min(len(part) for part in parts) == 0:
-            raise InputError(
+            raise TooFewPatchesError(
                 f"class {table.classes[label]}: {len(own)} images cannot be on all of "
                 f"{', '.join(SIDES)}; cut more patches or ask for more images"
             )
         for side, part in zip(SIDES, parts, strict=True):
             sides[part] = side
-    return _sort(patches, variant, sides)
+    return _sort(copies, variant, sides)
+
+
+def _pick_apart(table: PatchTable, places: np.ndarray, each: int, seed: int) -> np.ndarray:
+    """At most `each` of the `places` of every class, equally many, that share no pixel; ascending.
+
+    They are drawn at random, those of the rarest class first.
+    """
+    generator = np.random.default_rng(seed)
+    labels = table.labels[places]
+    picked: dict[int, list[int]] = {}
+    for label in np.argsort(np.bincount(labels), kind="stable"):
+        own = picked[label] = []
+        for place in generator.permutation(places[labels == label]):
+            if len(own) == each:
+                break
+            others = np.concatenate([np.array(group, int) for group in picked.values()])
+            if not _overlap(table, np.array([place]), others).any():
+                own.append(place)
+    most = min(map(len, picked.values()))
+    return np.sort(np.concatenate([own[:most] for own in picked.values()]))
 
 
 def _require_classes(table: PatchTable, places: np.ndarray, where: str) -> None:
     """Raise InputError unless there are two classes or more and `places` hold each of them."""
     if len(table.classes) < 2:
-        raise InputError("patches: fewer than two classes; cut patches of two or more")
+        raise TooFewPatchesError("patches: fewer than two classes; cut patches of two or more")
     present = np.bincount(table.labels[places], minlength=len(table.classes)) > 0
     if not present.all():
         missing = table.classes[int(present.argmin())]
-        raise InputError(f"patches: {where} has none of class {missing}; cut more patches")
+        raise TooFewPatchesError(f"patches: {where} has none of class {missing}; cut more patches")
 
 
 def _require_count(table: PatchTable, count: int) -> None:
@@ -276,14 +305,19 @@ def measure_leak(table: PatchTable, draw: Draw) -> Leak:
         len(np.unique(draw.sides[draw.patches == patch])) > 1 for patch in np.unique(draw.patches)
     )
     train = np.unique(trained)
-    apart = np.maximum(
-        np.abs(table.rows[tested][:, None] - table.rows[train]),
-        np.abs(table.columns[tested][:, None] - table.columns[train]),
-    )
     return Leak(
         patches=len(np.unique(draw.patches)),
         crossing=int(crossing),
         tested=len(tested),
         tested_copies=int(np.isin(tested, train).sum()),
-        tested_overlapping=int((apart < table.size_px).any(axis=1).sum()),
+        tested_overlapping=int(_overlap(table, tested, train).any(axis=1).sum()),
     )
+
+
+def _overlap(table: PatchTable, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether each of the `first` patches shares pixels with each of the `second`, (n, m)."""
+    apart = np.maximum(
+        np.abs(table.rows[first][:, None] - table.rows[second]),
+        np.abs(table.columns[first][:, None] - table.columns[second]),
+    )
+    return apart < table.size_px

@@ -1,6 +1,6 @@
 """How right a patch network is: its record, its accuracy record, its answers image by image."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +11,21 @@ from gossan.accuracy.scores import count_pixels
 from gossan.accuracy.temperature import log_loss, measure_reliability, soften
 from gossan.errors import InputError
 from gossan.legend import MapClass
-from gossan.patches.cutting import SIDES, PatchTable
-from gossan.patches.splits import Draw, measure_leak
+from gossan.patches.cutting import PatchTable
+from gossan.patches.splits import TRAIN, Draw, measure_leak
 
 PROTOCOL_NOTES = {
     "blocked": (
         "blocked: spatial blocks split before augmentation; training images are turned and "
         "mirrored copies, test images are the patches themselves"
     ),
-    "paper": (
-        "paper: augmented, reduced, then split at random, as published; copies of one patch are "
-        "on both sides"
+    "published": (
+        "published: augmented, reduced, then split at random, as published; copies of one patch "
+        "are on both sides"
+    ),
+    "apart": (
+        "apart: the network of the published split, tested on the test patches of the blocked "
+        "one, whose ground trained nothing"
     ),
 }
 
@@ -98,25 +102,30 @@ def describe_answers(answers: Answers, temperature: float) -> dict:
     return described
 
 
-def describe_leak(table: PatchTable, draw: Draw) -> dict:
-    """How much ground is on two sides, as counts."""
+def describe_leak(table: PatchTable, draw: Draw, tested: Answers) -> dict:
+    """How much ground is on two sides, as counts, and what it does to the score.
+
+    `tested` are the answers to the draw's test images: the accuracy of those that are copies of a
+    patch that also trains, and of the others; None where there are none.
+    """
     leak = measure_leak(table, draw)
+    copied = np.isin(tested.patches, draw.side(TRAIN)[0])
+    right = tested.logits.argmax(axis=1) == tested.labels
     return {
         "source_patches": leak.patches,
         "crossing": leak.crossing,
         "test_images": leak.tested,
         "test_copies_of_training_patches": leak.tested_copies,
         "test_images_overlapping_training": leak.tested_overlapping,
+        "accuracy_of_copies": _round(right[copied].mean()) if copied.any() else None,
+        "accuracy_of_others": _round(right[~copied].mean()) if not copied.all() else None,
     }
 
 
-def answer_rows(
-    answers: dict[str, Answers], table: PatchTable, sides: Sequence[str] = SIDES[1:]
-) -> list[dict[str, object]]:
-    """One row per image of the `sides`: patch, variant, label, answer, probability per class."""
+def answer_rows(answers: Mapping[str, Answers], table: PatchTable) -> list[dict[str, object]]:
+    """One row per image of the sides: patch, variant, label, answer, probability per class."""
     rows = []
-    for side in sides:
-        own = answers[side]
+    for side, own in answers.items():
         for patch, variant, label, chances in zip(
             own.patches, own.variants, own.labels, own.probabilities, strict=True
         ):

@@ -4,10 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.paired import compare_blocks
+from gossan.accuracy.scores import count_pixels
 from gossan.errors import InputError
 from gossan.files import read_json
 from gossan.legend import read_classes
-from gossan.report.phrases import WANTING, interval, join_once, number
+from gossan.report.phrases import (
+    SPARSE,
+    WANTING,
+    interval,
+    join_once,
+    join_words,
+    number,
+    part_of,
+    percent,
+)
 from gossan.report.sections import Scene, Section, Source
 from gossan.tables import read_table
 
@@ -25,14 +39,19 @@ MAP_FIGURES = ("network-map", "proportions")
 ANSWERS = ("patches", "split", "network")
 """Rows of a published set-up that this section answers."""
 
-UNPUBLISHED = {"tests": [], "sides": [], "last_epoch": None, "parameters": None}
+UNPUBLISHED = {"tests": [], "sides": [], "epochs": [], "epochs_note": "", "parameters": None}
 """What a paper without networks says of them."""
 
+PUBLISHED = "published"
+"""The training as published, and the folder of its files."""
 NETWORK_ORDER = (
-    *("paper-blocked", "paper-paper", "compact-blocked"),
-    *("reflectance-blocked", "all-blocked"),
+    *("paper-blocked", PUBLISHED, "compact-blocked"),
+    *("reflectance-blocked", "all-blocked", "paper-all-blocked"),
 )
 HISTORY_COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss")
+EPOCH_TITLES = [
+    *("Training accuracy", "Training loss", "Validation accuracy", "Validation loss"),
+]
 PROPORTION_COLUMNS = ("name", "colour", "pixels", "share", "answer_pixels", "answer_share")
 RECORD_KEYS = (
     *("network", "input", "protocol", "synthetic", "classes", "patch_px", "input_px", "layers"),
@@ -40,18 +59,28 @@ RECORD_KEYS = (
     "colour_share_accuracy",
 )
 NETWORK_LABELS = {"paper": "Paper's network", "compact": "Compact network"}
+ANSWER_COLUMNS = ("side", "patch", "variant", "block", "label", "answer")
+TEST = "test"
+MEASURE_TITLES = {"overall_accuracy": "Test accuracy", "macro_f1": "Macro-F1", "f1": "F1"}
+"""Scores that are shown of two networks on the same test images."""
 TRAINING_SHARE = 0.7
 """Share of the images that trains, in the paper as here."""
 
 
 @dataclass(frozen=True)
 class NetworkRun:
-    """One training: `record`, `history` (rows of HISTORY_COLUMNS) and `accuracy` are its files."""
+    """One training: `record`, `history` (rows of HISTORY_COLUMNS) and `accuracy` are its files.
+
+    `apart` is the accuracy record of the training as published on the test ground of the others,
+    {} for these; `answers` are rows of ANSWER_COLUMNS.
+    """
 
     name: str
     record: Mapping
     history: Sequence[Mapping[str, str]]
     accuracy: Mapping
+    apart: Mapping
+    answers: Sequence[Mapping[str, str]]
 
     @property
     def label(self) -> str:
@@ -105,10 +134,11 @@ def read_scene(source: Source) -> PatchesScene:
     names = [path.parent.name for path in sorted(folder.glob("*/record.json"))]
     if source.holds("trained") and not names:
         raise InputError(f"{folder}: holds no network; train one first")
+    names += [PUBLISHED] if source.holds(PUBLISHED) else []
     order = (*NETWORK_ORDER, *names)
     trained = sorted(names, key=order.index) if source.holds("trained") else []
     classes = read_classes(source.study_dir / "minerals/classes.csv")
-    runs = [read_run(name, folder / name) for name in trained]
+    runs = [read_run(name, source.folder) for name in trained]
     return PatchesScene(
         id=source.id,
         sensor=source.sensor,
@@ -133,20 +163,24 @@ def make_section(scene: PatchesScene, source: Source) -> Section:
 
 
 def read_run(name: str, folder: str | Path) -> NetworkRun:
-    """Read the record, history and accuracy record of a training from its folder.
+    """Read what a training left, in its place below the folder of the scene's patches.
 
     Raises InputError for a file that is missing or lacks what the report shows.
     """
-    folder = Path(folder)
+    published = name == PUBLISHED
+    folder = Path(folder) / (name if published else f"networks/{name}")
     record = read_json(folder / "record.json")
     missing = [key for key in RECORD_KEYS if key not in record]
     if missing:
         raise InputError(f"{folder / 'record.json'}: lacks {missing[0]!r}; train the network again")
-    accuracy = read_json(folder / "accuracy.json")
-    if not accuracy.get("assessed"):
-        raise InputError(f"{folder / 'accuracy.json'}: has no scores; train the network again")
+    files = ("accuracy/split.json", "accuracy/apart.json") if published else ("accuracy.json",)
+    accuracy = [read_json(folder / file) for file in files]
+    for file, item in zip(files, accuracy, strict=True):
+        if not item.get("assessed"):
+            raise InputError(f"{folder / file}: has no scores; train the network again")
     history = _read_numbers(folder / "history.csv", HISTORY_COLUMNS, HISTORY_COLUMNS)
-    return NetworkRun(name, record, history, accuracy)
+    answers = read_table(folder / "answers.csv", ANSWER_COLUMNS)
+    return NetworkRun(name, record, history, accuracy[0], (*accuracy, {})[1], answers)
 
 
 def read_proportions(path: str | Path) -> list[dict[str, str]]:
@@ -192,7 +226,7 @@ def published_shares(published: Mapping) -> dict[str, float]:
 
 def published_epoch(published: Mapping) -> dict[str, float]:
     """Training and validation accuracy of the published last epoch, by column of the history."""
-    last = published.get("networks", {}).get("last_epoch", {})
+    last = (published.get("networks", {}).get("epochs") or [{}])[-1]
     return {
         name: last[f"{name}_percent"] / 100
         for name in ("accuracy", "val_accuracy")
@@ -240,7 +274,7 @@ def summarise(networks: PatchesScene) -> str:
 
 PROTOCOL_WORDS = {
     "blocked": "where the test ground is kept apart from the training ground",
-    "paper": "where copies of patches are split at random, as published",
+    "published": "where copies of patches are split at random, as published",
 }
 
 
@@ -254,8 +288,8 @@ def network_context(networks: PatchesScene, published: Mapping) -> dict:
         "findings": [
             text
             for text in (
-                _describe_gap(networks),
                 _describe_leak(networks),
+                _describe_copies(networks),
                 _describe_counting(networks),
                 _describe_published(networks, paper),
                 _describe_compact(networks),
@@ -264,9 +298,11 @@ def network_context(networks: PatchesScene, published: Mapping) -> dict:
             if text
         ],
         "calibration": _describe_calibration(networks),
-        "training": [run for run in networks.runs if run.record["network"] == "paper"],
-        "layers": next((run for run in networks.runs if run.record["network"] == "paper"), None),
+        "training": _of_paper(networks),
+        "layers": next(iter(_of_paper(networks)), None),
         "published": UNPUBLISHED | paper,
+        "comparison": compare_published(networks, paper),
+        "epochs": paper.get("epochs", []),
         "proportions": [
             {
                 "label": networks.labels.get(row["name"], row["name"].capitalize()),
@@ -278,34 +314,169 @@ def network_context(networks: PatchesScene, published: Mapping) -> dict:
             }
             for row in networks.proportions
         ],
-        "lines": [_epoch_line(networks, place) for place in range(_longest(networks))],
+        "lines": _epoch_lines(networks, paper),
+        "columns": EPOCH_TITLES * (len(_of_paper(networks)) + bool(paper.get("epochs"))),
         "intervals": any(run.overall["low"] is not None for run in networks.runs),
     }
 
 
-def _longest(networks: PatchesScene) -> int:
-    own = [len(run.history) for run in networks.runs if run.record["network"] == "paper"]
-    return max(own, default=0)
+def compare_published(networks: PatchesScene, paper: Mapping) -> dict | None:
+    """The method as published beside ours, tested on the same ground; None where it did not run.
+
+    `rows` have a `measure` and cells: `paper`, as printed; `published` and `ours`, of this run, and
+    `difference`, ours less the published, each an estimate with its interval or a text; `verdict`
+    is one sentence of it. Ours is the network that maps.
+    """
+    _, published = _both(networks)
+    ours = networks.find("compact", "blocked")
+    if published is None or ours is None:
+        return None
+    compared = compare_blocks(
+        _counts(published, "apart"), _counts(ours, TEST), _names(ours), _bootstrap(ours)
+    )
+    sides = {
+        item["side"]: f"{item['accuracy_percent']:g} % (Table 2)" for item in paper.get("sides", [])
+    }
+    last = (paper.get("epochs") or [{}])[-1]
+    printed = {
+        "training": [sides.get("training"), _printed(last, "accuracy")],
+        "validation": [sides.get("validation"), _printed(last, "val_accuracy")],
+        "test": [
+            f"{item['accuracy_percent']:g} % ({item['where']})" for item in paper.get("tests", [])
+        ],
+    }
+    rows = [
+        _row(
+            "Training accuracy, last epoch",
+            printed["training"],
+            *(percent(run.record["train"]["accuracy"], 2) for run in (published, ours)),
+        ),
+        _row(
+            "Validation accuracy",
+            printed["validation"],
+            *(percent(run.record["validation"]["accuracy"], 2) for run in (published, ours)),
+        ),
+        _row(
+            "Test accuracy on the network's own split",
+            printed["test"],
+            published.overall,
+            "the row below",
+        ),
+        _row(
+            "Test images that are copies of training patches",
+            [],
+            *(_copies(run) for run in (published, ours)),
+        ),
+    ]
+    for row in compared:
+        if row["measure"] in MEASURE_TITLES:
+            title = MEASURE_TITLES[row["measure"]]
+            title += (
+                f" of {networks.labels.get(row['class'], row['class'])}" if row["class"] else ""
+            )
+            rows.append(
+                _row(
+                    f"{title} on ground kept apart",
+                    [],
+                    row["first"],
+                    row["second"],
+                    row["difference"],
+                )
+            )
+    return {"rows": rows, "verdict": _judge(compared[0], ours.accuracy["n"])}
 
 
-def _epoch_line(networks: PatchesScene, place: int) -> list[str]:
-    """Epoch, then the columns of HISTORY_COLUMNS of each training of the paper's network."""
-    cells = [str(place + 1)]
-    for run in networks.runs:
-        if run.record["network"] == "paper":
-            row = run.history[place] if place < len(run.history) else None
-            for name in HISTORY_COLUMNS[1:]:
-                if row is None:
-                    cells.append("–")
-                elif name.endswith("accuracy"):
-                    cells.append(f"{float(row[name]):.2%}")
-                else:
-                    cells.append(f"{float(row[name]):.4f}")
-    return cells
+def _row(
+    measure: str, printed: Sequence, published: object, ours: object, difference: object = SPARSE
+) -> dict:
+    paper = "; ".join(text for text in printed if text) or SPARSE
+    return {"measure": measure, "paper": paper, "cells": [published, ours, difference]}
+
+
+def _printed(last: Mapping, name: str) -> str:
+    value = last.get(f"{name}_percent")
+    return "" if value is None else f"{value:g} % (Table 1)"
+
+
+def _copies(run: NetworkRun) -> str:
+    leak = run.record["leak"]
+    return f"{leak['test_copies_of_training_patches']:,} of {leak['test_images']:,}"
+
+
+def _names(run: NetworkRun) -> list[str]:
+    return [item["name"] for item in run.record["classes"]]
+
+
+def _bootstrap(run: NetworkRun) -> Bootstrap:
+    record = run.accuracy
+    return Bootstrap(record["block_px"], record["bootstrap"], record["seed"])
+
+
+def _counts(run: NetworkRun, side: str) -> np.ndarray:
+    """Confusion counts (blocks, K + 1, K + 1) of the answers of one side."""
+    rows = [row for row in run.answers if row["side"] == side]
+    names = _names(run)
+    block = np.array([int(row["block"]) for row in rows], np.int64)
+    codes = [
+        np.array([names.index(row[key]) + 1 for row in rows], np.int64)
+        for key in ("label", "answer")
+    ]
+    return count_pixels(block, *codes, len(names) + 1)
+
+
+def _judge(row: Mapping, n: int) -> str:
+    """Which of two networks is better on the same test images, and by how much, in a sentence."""
+    gain = row["difference"]
+    text = f"On the same {n:,} test images of ground kept apart, ours is "
+    if not gain["value"]:
+        return f"{text}as good as the network as published."
+    text += "better" if gain["value"] > 0 else "worse"
+    text += f" than the network as published by {abs(100 * gain['value']):.1f} percentage points"
+    if gain["low"] is None:
+        return f"{text}; the test is in too few blocks for an interval."
+    ends = f"95 % interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}".replace("-", "−")
+    sure = gain["low"] > 0 or gain["high"] < 0
+    return f"{text} ({ends})" + ("." if sure else ", which may be chance.")
+
+
+def _epoch_lines(networks: PatchesScene, paper: Mapping) -> list[list[str]]:
+    """Epoch, then the columns of HISTORY_COLUMNS: as printed, and of the paper's network here.
+
+    A value that is printed and not known to us is empty; an epoch that a training has not is "–".
+    """
+    groups = [[run.history, _of_history] for run in _of_paper(networks)]
+    if groups and paper.get("epochs"):
+        groups.insert(0, [paper["epochs"], _of_print])
+    count = max((len(rows) for rows, _ in groups), default=0)
+    return [
+        [
+            str(place + 1),
+            *(
+                tell(rows[place], name) if place < len(rows) else SPARSE
+                for rows, tell in groups
+                for name in HISTORY_COLUMNS[1:]
+            ),
+        ]
+        for place in range(count)
+    ]
+
+
+def _of_paper(networks: PatchesScene) -> list[NetworkRun]:
+    """Trainings of the paper's network on the pair of classes."""
+    return [run for run in _both(networks) if run]
+
+
+def _of_history(row: Mapping[str, str], name: str) -> str:
+    return f"{float(row[name]):{'.2%' if name.endswith('accuracy') else '.4f'}}"
+
+
+def _of_print(row: Mapping, name: str) -> str:
+    share = row.get(f"{name}_percent")
+    return str(row.get(name, "")) if share is None else f"{share:.2f} %"
 
 
 def _both(networks: PatchesScene) -> tuple[NetworkRun | None, NetworkRun | None]:
-    return networks.find("paper", "blocked"), networks.find("paper", "paper")
+    return networks.find("paper", "blocked"), networks.find("paper", PUBLISHED)
 
 
 def _pair(run: NetworkRun) -> str:
@@ -318,11 +489,18 @@ def _size(run: NetworkRun) -> str:
 
 def _percent(run: NetworkRun) -> str:
     """Test accuracy with number and interval."""
-    value = run.overall
+    return _told(run.overall, run.accuracy["n"])
+
+
+def _told(value: Mapping, n: int) -> str:
     if value["value"] is None:
         return "undefined (no test image)"
-    ends = interval(value, ".1%", WANTING)
-    return f"{value['value']:.1%} (n = {run.accuracy['n']:,}; {ends})"
+    return f"{value['value']:.1%} (n = {n:,}; {interval(value, '.1%', WANTING)})"
+
+
+def _apart(run: NetworkRun) -> Mapping:
+    """Accuracy of the training as published on ground kept apart, with its interval."""
+    return run.apart["scores"]["overall_accuracy"]
 
 
 def _question(networks: PatchesScene) -> str:
@@ -345,23 +523,22 @@ def _classes(run: NetworkRun) -> int:
     return len(run.record["classes"])
 
 
-def _describe_gap(networks: PatchesScene) -> str:
-    blocked, paper = _both(networks)
-    if not blocked or not paper or None in (blocked.overall["value"], paper.overall["value"]):
+def _describe_leak(networks: PatchesScene) -> str:
+    """What copies of training patches among the test images are worth: one network, two tests."""
+    _, published = _both(networks)
+    if not published or None in (published.overall["value"], _apart(published)["value"]):
         return ""
-    gap = 100 * (paper.overall["value"] - blocked.overall["value"])
+    own, apart = published.overall, _apart(published)
+    gap = 100 * (own["value"] - apart["value"])
     text = (
-        f"Protocols: the paper's network is right in {_percent(paper)} of the test images with "
-        f"the paper's protocol, and in {_percent(blocked)} with blocked ground. The gap is "
-        f"{f'{gap:+.1f}'.replace('-', '−')} percentage points."
+        f"Leak: trained as published, the paper's network is right in {_percent(published)} of "
+        f"its own test images, and the same network, with the same weights, in "
+        f"{_told(apart, published.apart['n'])} of the test images of ground kept apart. The gap "
+        f"is {f'{gap:+.1f}'.replace('-', '−')} percentage points."
     )
-    if None in (blocked.overall["low"], paper.overall["low"]):
+    if None in (own["low"], apart["low"]):
         return f"{text} Without both intervals, it cannot be told from chance."
-    apart = (
-        paper.overall["low"] > blocked.overall["high"]
-        or blocked.overall["low"] > paper.overall["high"]
-    )
-    if apart:
+    if own["low"] > apart["high"] or apart["low"] > own["high"]:
         return f"{text} The intervals lie apart."
     return (
         f"{text} The intervals overlap: so few test images, from so few blocks, do not show "
@@ -369,21 +546,28 @@ def _describe_gap(networks: PatchesScene) -> str:
     )
 
 
-def _describe_leak(networks: PatchesScene) -> str:
+def _describe_copies(networks: PatchesScene) -> str:
     parts = []
     for run in _both(networks)[::-1]:
         if run is None:
             continue
         leak = run.record["leak"]
-        parts.append(
+        tested, copies = leak["test_images"], leak["test_copies_of_training_patches"]
+        told = (
             f"in the {run.record['protocol']} protocol, {leak['crossing']:,} of "
-            f"{leak['source_patches']:,} source patches have images on more than one side. Of "
-            f"{leak['test_images']:,} test images, the number of copies of a patch that also "
-            f"trains is {leak['test_copies_of_training_patches']:,}; of those that share pixels "
-            "of the ground with a training image, copies included, it is "
-            f"{leak['test_images_overlapping_training']:,}"
+            f"{leak['source_patches']:,} source patches have images on more than one side, and "
+            f"{copies:,} of {tested:,} test images ({part_of(copies, tested)}) are copies of a "
+            "patch that also trains"
         )
-    return f"Leak: {'. '.join(part[:1].upper() + part[1:] for part in parts)}." if parts else ""
+        scores = (("copies", leak["accuracy_of_copies"]), ("others", leak["accuracy_of_others"]))
+        found = [f"{percent(value)} of the {name}" for name, value in scores if value is not None]
+        if len(found) > 1:
+            told += f"; it is right in {join_words(found)}"
+        overlapping = leak["test_images_overlapping_training"] - copies
+        if overlapping:
+            told += f"; {overlapping:,} more share pixels of the ground with a training image"
+        parts.append(told)
+    return f"Copies: {'. '.join(part[:1].upper() + part[1:] for part in parts)}." if parts else ""
 
 
 def _describe_counting(networks: PatchesScene) -> str:

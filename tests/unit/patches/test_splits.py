@@ -9,7 +9,7 @@ from gossan.patches.cutting import SIDES, UNUSED
 from gossan.patches.splits import (
     SHARES,
     draw_blocked,
-    draw_paper,
+    draw_published,
     measure_leak,
     split_blocked,
 )
@@ -37,9 +37,9 @@ def test_blocked_never_puts_a_patch_or_a_pixel_on_two_sides(stride_px, seed):
     assert sides_of_ground(table, used, table.sides[used]).max() == 1
 
 
-def test_the_papers_order_puts_copies_of_a_patch_on_two_sides():
-    table = random_table()
-    draw = draw_paper(table, 1200)
+def test_the_published_order_puts_copies_of_a_patch_on_two_sides():
+    table = split_table()
+    draw = draw_published(table, 40, 440, rotations=8)
     leak = measure_leak(table, draw)
     crossing = [
         patch for patch in set(draw.patches) if len(set(draw.sides[draw.patches == patch])) > 1
@@ -47,24 +47,44 @@ def test_the_papers_order_puts_copies_of_a_patch_on_two_sides():
     assert leak.crossing == len(crossing) > 0
     tested, trained = draw.side("test")[0], set(draw.side("train")[0])
     assert leak.tested_copies == sum(patch in trained for patch in tested) > 0
-    assert leak.tested_copies < leak.tested_overlapping <= leak.tested == len(tested)
+    assert leak.tested == len(tested)
     assert sides_of_ground(table, draw.patches, draw.sides).max() > 1
 
 
-def test_without_a_reduction_nearly_every_patch_crosses():
-    table = random_table(stride_px=8)
-    table = replace(table, labels=np.arange(len(table)) % 2)
-    leak = measure_leak(table, draw_paper(table, 8 * len(table)))
-    # All eight copies of a patch get to one side with a chance of 0.7^8 + 2 * 0.15^8 = 0.06.
-    assert leak.patches == len(table)
-    assert leak.crossing / leak.patches == pytest.approx(0.94, abs=0.04)
-    assert leak.tested_copies > 0.98 * leak.tested
+def test_at_the_papers_ratio_every_tested_image_has_a_copy_that_trains():
+    starts = np.arange(0, 302 * 18, 302)
+    rows, columns = (axis.ravel() for axis in np.meshgrid(starts, starts))
+    table = make_table(np.arange(len(rows)) % 2, rows, columns, size_px=302)
+    table = split_blocked(table, 302 * 18, block_px=604)
+    draw = draw_published(table, 216, 3032, rotations=10)
+    leak = measure_leak(table, draw)
+    # 14 of 20 copies of a patch are kept; that none of 13 others trains has a chance of 0.3^13.
+    assert (len(draw.patches), leak.patches, leak.tested) == (3032, 216, 454)
+    assert leak.crossing > 0.98 * leak.patches
+    assert leak.tested_copies == leak.tested
 
 
-def test_patches_that_do_not_overlap_leak_by_their_copies_alone():
-    table = random_table(stride_px=8)
-    leak = measure_leak(table, draw_paper(table, 1200))
-    assert leak.tested_copies == leak.tested_overlapping > 0
+def test_published_patches_share_no_pixel_with_one_another_nor_with_the_blocked_test():
+    table = split_table(stride_px=3)
+    draw = draw_published(table, 40, 440, rotations=8)
+    patches = np.unique(draw.patches)
+    assert np.bincount(table.labels[patches]).tolist() == [20, 20]
+    seen = np.zeros((128, 128), int)
+    for patch in patches:
+        row, column = table.rows[patch], table.columns[patch]
+        seen[row : row + 8, column : column + 8] += 1
+    assert seen.max() == 1
+    for patch in np.flatnonzero(table.sides == "test"):
+        row, column = table.rows[patch], table.columns[patch]
+        assert not seen[row : row + 8, column : column + 8].any()
+
+
+def test_fewer_patches_than_asked_keep_the_share_of_copies():
+    table = split_table(stride_px=8)
+    draw = draw_published(table, 1000, 10_000, rotations=10)
+    patches = len(np.unique(draw.patches))
+    assert patches < 300
+    assert len(draw.patches) == pytest.approx(10 * patches, abs=2)
 
 
 def test_blocks_lie_whole_on_one_side_and_shares_are_near():
@@ -123,12 +143,13 @@ def test_an_empty_class_is_named():
     empty = replace(table, labels=np.ones_like(table.labels))
     with pytest.raises(InputError, match="class chalcocite: 0 patches"):
         split_blocked(empty, 128, block_px=16)
-    with pytest.raises(InputError, match="all patches has none of class chalcocite"):
-        draw_paper(empty, 100)
+    trains = replace(empty, sides=np.full(len(empty), "train", "<U10"))
+    with pytest.raises(InputError, match="the ground that does not test has none of class chalco"):
+        draw_published(trains, 40, 100, rotations=4)
     with pytest.raises(InputError, match="train has none of class chalcocite"):
         draw_blocked(replace(split_table(), labels=np.ones(len(split_table()), int)), 100)
     with pytest.raises(InputError, match="fewer than two classes"):
-        draw_paper(replace(empty, classes=("feldspar",), labels=empty.labels * 0), 100)
+        draw_blocked(replace(empty, classes=("feldspar",), labels=empty.labels * 0), 100)
 
 
 def test_blocked_augments_and_balances_training_only():
@@ -159,22 +180,15 @@ def test_tests_of_more_than_two_classes_are_whole():
         assert len(set(np.bincount(three.labels[equal.side(side)[0]]))) == 1
 
 
-def test_the_paper_reduces_and_splits_with_equal_classes():
-    table = random_table()
-    draw = draw_paper(table, 1200, rotations=10)
-    assert len(draw.patches) == 1200
+def test_the_published_order_reduces_and_splits_with_equal_classes():
+    table = split_table(stride_px=8)
+    draw = draw_published(table, 60, 800, rotations=10)
+    assert len(draw.patches) == 800
     assert draw.variants.max() > 8
-    for side, each in zip(SIDES, (420, 90, 90), strict=True):
+    for side, each in zip(SIDES, (280, 60, 60), strict=True):
         assert np.bincount(table.labels[draw.side(side)[0]]).tolist() == [each] * 2
     pairs = set(zip(draw.patches.tolist(), draw.variants.tolist(), strict=True))
-    assert len(pairs) == 1200
-
-
-def test_the_full_protocol_has_3032_images():
-    starts = np.arange(0, 302 * 15, 302)
-    rows, columns = (axis.ravel()[:216] for axis in np.meshgrid(starts, starts))
-    table = make_table(np.arange(216) % 2, rows, columns, size_px=302)
-    assert len(draw_paper(table, 3032, rotations=10).patches) == 3032
+    assert len(pairs) == 800
 
 
 def test_numbers_that_cannot_be_used():
@@ -183,6 +197,6 @@ def test_numbers_that_cannot_be_used():
     with pytest.raises(InputError, match="seed: -1"):
         split_blocked(random_table(), 128, block_px=16, seed=-1)
     with pytest.raises(InputError, match="images: 1 are fewer than the 2 classes"):
-        draw_paper(random_table(), 1)
+        draw_published(split_table(), 20, 1, rotations=4)
     with pytest.raises(InputError, match="class chalcocite: 1 images cannot"):
-        draw_paper(random_table(), 2)
+        draw_published(split_table(), 20, 2, rotations=4)

@@ -82,7 +82,7 @@ def test_the_accuracy_record_counts_images_and_keeps_the_schema(table, root):
         *("chalcocite", "feldspar"),
     ]
     assert made["split"].startswith("blocked")
-    assert record(table, protocol="paper")["split"].startswith("paper")
+    assert record(table, protocol="published")["split"].startswith("published")
 
 
 def test_calibration_is_described_before_and_after(table):
