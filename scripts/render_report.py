@@ -7,13 +7,8 @@ from gossan.errors import InputError
 from gossan.files import read_json, write_text
 from gossan.report.layout import read_style, read_template
 from gossan.report.page import METHOD_TITLES, records_of, render_page
-from gossan.report.study import (
-    ANSWERS,
-    FIGURES,
-    list_files,
-    list_sources,
-    read_sections,
-)
+from gossan.report.paper import check_paper
+from gossan.report.study import ANSWERS, list_files, list_sources, read_sections
 from gossan.results import read_results
 from gossan.tables import read_table
 from toolkit import find_paper, puts_together, run
@@ -85,7 +80,8 @@ def main(arguments: argparse.Namespace) -> None:
             f"{arguments.study!r}; record its settings"
         )
     accuracy = read_json(arguments.accuracy)
-    paper = find_paper((settings.get("settings") or {}).get("paper", ""), arguments.published)
+    name = (settings.get("settings") or {}).get("paper", "")
+    paper = check_paper(find_paper(name, arguments.published), arguments.published)
     residuals = read_table(arguments.residuals, ["name", "record", "rms", "angle_rad"])
     templates = read_templates(arguments)
     style = read_style(arguments.style)
@@ -101,7 +97,6 @@ def main(arguments: argparse.Namespace) -> None:
         sections=read_sections(sources),
         paper=paper,
         known_answers=ANSWERS,
-        known_figures=FIGURES,
         records=accuracy.get("records", []),
         settings=settings,
         files=list_files(settings, arguments.results, table, arguments.output),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gossan.report.page import METHOD_TITLES, render_page
 from gossan.report.sections import Section, Source
-from gossan.report.study import ANSWERS, FIGURES
+from gossan.report.study import ANSWERS
 
 STATIC = Path(__file__).resolve().parents[2] / "resources" / "static"
 
@@ -49,7 +49,6 @@ def render(sections: Sequence[Section], paper: Mapping | None = None, **changes)
         "study": "mine",
         "paper": paper or {},
         "known_answers": ANSWERS,
-        "known_figures": FIGURES,
         "records": [],
         "settings": {"study": "mine"},
         "files": [],

@@ -136,6 +136,8 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
         assert len(accuracy["records"]) >= records
         report = (project / f"results/studies/{study}/report.html").read_text()
         assert "synthetic" in report.lower()
+        # Every row of the paper that something shows leads to where it is on the page.
+        assert "Not part of this run." not in report.partition('id="paper.contents"')[2]
 
 
 def test_a_key_of_one_study_leaves_the_other_alone(project):

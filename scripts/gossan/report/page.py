@@ -16,9 +16,17 @@ from markupsafe import Markup
 from gossan.accuracy.blocks import MINIMUM_BLOCKS
 from gossan.errors import InputError
 from gossan.report.layout import BANNER, SENSOR_NAMES, mark_text, name_sensor, render
-from gossan.report.phrases import NOT_RUN, area_text, join_once, trust
+from gossan.report.paper import (
+    UNPUBLISHED,
+    answer_contents,
+    answer_setup,
+    compare_ground,
+    find_places,
+    list_departures,
+)
+from gossan.report.phrases import area_text, trust, value_text
 from gossan.report.pictures import PNG_MARK, is_whole_png
-from gossan.report.sections import Scene, Section
+from gossan.report.sections import Section
 
 METHOD_TITLES = {
     "minerals": "Minerals",
@@ -74,21 +82,6 @@ CORRECTION_NAMES = {
     "dark_object_surface_reflectance": "Surface reflectance of the dark object",
 }
 
-UNPUBLISHED = {
-    "title": "",
-    "citation": "",
-    "origin": "",
-    "ground": "",
-    "summary": "",
-    "setup": [],
-    "areas": [],
-    "areas_note": "",
-    "tables": [],
-    "figures": [],
-    "figures_note": "",
-    "deviations": [],
-}
-
 
 def render_page(
     templates: Mapping[str, str],
@@ -98,7 +91,6 @@ def render_page(
     sections: Sequence[Section],
     paper: Mapping,
     known_answers: Collection[str],
-    known_figures: Collection[str],
     records: Sequence[Mapping],
     settings: Mapping,
     files: Sequence[Mapping[str, str]],
@@ -107,18 +99,17 @@ def render_page(
 
     `templates` are texts by name: `base`, and one for each method of the `sections`; `style` is
     that of the style sheet. `paper` is the study's entry of published.json ({} without one), of
-    whose set-up and figures `known_answers` and `known_figures` are what any method can answer;
-    `records` are the study's accuracy records, `files` what it leaves (`path`, `href`, `what`).
+    whose set-up `known_answers` are what any method can answer; `records` are the study's accuracy
+    records, `settings` the record of its settings, `files` what it leaves (`path`, `href`, `what`).
     The page depends on nothing but these and the installed versions: it carries no date.
     """
     published = {**UNPUBLISHED, **paper}
     scenes = [section.scene for section in sections]
-    titles = {name: title for section in sections for name, title in section.titles.items()}
-    links = {
-        name: f"{section.anchor}-{name}"
-        for section in reversed(sections)
-        for name in section.titles
-    }
+
+    # Called by the template with what it has rendered so far, whose places the rows lead to.
+    def find_contents(shown: str) -> list[dict]:
+        return answer_contents(published["contents"], find_places(shown, sections), files)
+
     return render(
         {f"{name}.html.j2": text for name, text in templates.items()},
         "base.html.j2",
@@ -133,12 +124,10 @@ def render_page(
             trust((scene.synthetic for scene in scenes), any(scene.assessed for scene in scenes)),
         ],
         sections=[_section_context(section, sections) for section in sections],
-        setup=_answer_setup(published["setup"], sections, known_answers),
+        setup=answer_setup(published["setup"], sections, known_answers),
         comparable=compare_ground(scenes, published["ground"]),
-        figures=_answer_figures(published["figures"], links, known_figures),
-        deviations=_answer_deviations(published["deviations"], sections),
-        figure_titles=titles,
-        figure_links=links,
+        find_contents=find_contents,
+        departures=list_departures(published["deviations"], settings.get("settings") or {}),
         tested=[_record_row(record) for record in records],
         settings_yaml=yaml.dump(
             dict(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True
@@ -184,44 +173,6 @@ def _name_place(section: Section, sections: Sequence[Section]) -> str:
     return ", ".join(parts)
 
 
-def _answer_setup(
-    setup: Sequence[Mapping], sections: Sequence[Section], known: Collection[str]
-) -> list[dict]:
-    """The published set-up with this run's side; InputError for a row that no method knows."""
-    rows = []
-    for row in setup:
-        key = row["ours"]
-        if key not in known:
-            raise InputError(f"published.json: setup names {key!r}, which the report does not know")
-        answer = join_once(section.answers.get(key, "") for section in sections)
-        rows.append({**row, "ours": answer or NOT_RUN})
-    return rows
-
-
-def _answer_figures(
-    rows: Sequence[Mapping], links: Mapping[str, str], known: Collection[str]
-) -> list[dict]:
-    """The paper's figures beside ours: those of methods that did not run say so or, where they
-    were only added to the paper's, are left out."""
-    shown = []
-    for row in rows:
-        if row["ours"] in links or row["ours"] not in known:
-            shown.append(dict(row))
-        elif row["paper"] != "(none)":
-            shown.append({**row, "ours": "", "differs": NOT_RUN})
-    return shown
-
-
-def _answer_deviations(rows: Sequence[Mapping], sections: Sequence[Section]) -> list[dict]:
-    """Where the paper is silent or wrong; what concerns networks alone, only where there are."""
-    if any(section.method == "patches" for section in sections):
-        return list(rows)
-    return [
-        {**row, "ours": f"Concerns the networks only. {NOT_RUN}"} if row.get("network") else row
-        for row in rows
-    ]
-
-
 def _record_row(record: Mapping) -> dict:
     row = {
         **{key: record[key] for key in ("scene", "method", "synthetic")},
@@ -231,21 +182,6 @@ def _record_row(record: Mapping) -> dict:
         return {**row, "assessed": False, "reason": record["reason"]}
     values = [record["scores"][name] for name in ("overall_accuracy", "kappa", "macro_f1")]
     return {**row, "assessed": True, "n": record["n"], "scores": values}
-
-
-def compare_ground(scenes: Sequence[Scene], ground: str) -> str:
-    """Whether the page's numbers may be set against those of a paper about `ground`."""
-    if all(scene.synthetic for scene in scenes):
-        ours = "this page's are of simulated ground"
-        unless = ""
-    else:
-        ours = f"this page's are of {', '.join(scene.id for scene in scenes)}"
-        unless = "Unless that is the same scene, "
-    tail = "whether they agree or differ says nothing about either map."
-    return (
-        "Numbers of different ground cannot be compared. The paper's are of "
-        f"{ground or 'its own scene'}; {ours}. {unless}{tail if unless else tail.capitalize()}"
-    )
 
 
 def installed_versions() -> list[tuple[str, str]]:
@@ -275,10 +211,10 @@ def describe_scene(cube: Mapping) -> list[tuple[str, str]]:
     ]
     names = [band["name"] for band in cube.get("bands") or []]
     if names and not _has_spectra(cube):
-        rows.append(("Layers", _text(names)))
+        rows.append(("Layers", value_text(names)))
     for prefix, correction in _corrections(cube):
         rows += [
-            (f"{prefix}{_correction_name(key)}", _text(value))
+            (f"{prefix}{_correction_name(key)}", value_text(value))
             for key, value in correction.items()
             if key != "method" and value != [] and not _is_per_band(value, names)
         ]
@@ -360,25 +296,10 @@ def _correction_name(key: str) -> str:
 def _fact(key: str, value: object) -> str:
     if key == "pixels" and isinstance(value, Mapping):
         words = {"total": "in the frame", "valid": "clear"}
-        return ", ".join(f"{_text(item)} {words.get(name, name)}" for name, item in value.items())
-    return _text(value)
-
-
-def _text(value: object) -> str:
-    """Any JSON value on one line."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, Mapping):
         return ", ".join(
-            f"{str(name).replace('_', ' ')} {_text(item)}" for name, item in value.items()
+            f"{value_text(item)} {words.get(name, name)}" for name, item in value.items()
         )
-    if isinstance(value, list):
-        return "; ".join(_text(item) for item in value)
-    return str(value)
+    return value_text(value)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -103,3 +103,22 @@ def area_text(area_km2: float | None) -> str:
     if area_km2 is None:
         return SPARSE
     return "< 0.01" if 0 < area_km2 < 0.005 else f"{area_km2:,.2f}"
+
+
+def value_text(value: object) -> str:
+    """Any JSON value on one line."""
+    if value in (None, "", [], {}):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{str(name).replace('_', ' ')} {value_text(item)}" for name, item in value.items()
+        )
+    if isinstance(value, list):
+        return "; ".join(value_text(item) for item in value)
+    return str(value)

@@ -29,7 +29,6 @@ SECTIONS = {
 }
 ANSWERS = frozenset(key for section in SECTIONS.values() for key in section.ANSWERS)
 """Rows of a published set-up that some method answers."""
-FIGURES = frozenset(name for section in SECTIONS.values() for name in section.FIGURE_TITLES)
 FIGURE = "figure"
 
 
