@@ -92,9 +92,13 @@ def papers():
 
 
 @pytest.fixture(scope="module")
-def studies(root):
+def schema(root):
+    return json.loads((root / "workflow/schemas/config.schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def studies(root, schema):
     """The studies of the default run with all defaults filled in, by their papers."""
-    schema = json.loads((root / "workflow/schemas/config.schema.json").read_text())
     config = fill_defaults(yaml.safe_load((root / "config/config.yaml").read_text()), schema)
     return {study["paper"]: study for study in config["studies"].values() if study["paper"]}
 
@@ -170,7 +174,7 @@ def shared_settings(section, published, place):
 
 @pytest.mark.parametrize("name", HELD)
 def test_where_a_method_differs_from_its_published_section_a_departure_says_so(
-    papers, studies, name
+    papers, studies, name, schema
 ):
     told = {
         row["setting"]: row["published"]
@@ -183,7 +187,37 @@ def test_where_a_method_differs_from_its_published_section_a_departure_says_so(
             if ours != theirs:
                 assert key in told, f"{key}: {ours} here, {theirs} as published; add its row"
             if key in told:
+                assert told[key] == defaults_of(schema, method, key), key
+
+
+def defaults_of(schema, method, key):
+    """The paper's own value of a method's setting: the default of its published section."""
+    section = {"studies": {"any": {method: {PUBLISHED: {}}}}}
+    filled = fill_defaults(section, schema)["studies"]["any"][method][PUBLISHED]
+    return look_up(filled, key.removeprefix(f"{method}."))
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_where_a_published_section_is_not_the_paper_s_a_departure_says_so(
+    papers, studies, name, schema
+):
+    told = {row.get("setting"): row.get("published") for row in papers[name]["deviations"]}
+    for method in METHOD_TITLES:
+        place = f"{method}.{PUBLISHED}"
+        section = {PUBLISHED: studies[name].get(method, {}).get(PUBLISHED, {})}
+        for key in leaf_keys(section, method):
+            theirs = defaults_of(schema, method, key.replace(place, method, 1))
+            ran = look_up(studies[name], key)
+            if ran != theirs:
+                assert key in told, f"{key}: {ran} here, {theirs} in the paper; add its row"
                 assert told[key] == theirs, key
+
+
+def leaf_keys(value, place):
+    """All dotted keys of single values and lists."""
+    if not isinstance(value, dict):
+        return [place]
+    return [key for name, item in value.items() for key in leaf_keys(item, f"{place}.{name}")]
 
 
 def test_a_departure_holds_where_the_settings_depart():
