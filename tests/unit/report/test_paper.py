@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 from pages import STATIC
+from paper_pages import PAGE, page_of
 
 from gossan.errors import InputError
 from gossan.report.page import METHOD_TITLES
@@ -285,3 +286,8 @@ def test_rows_lead_to_the_first_section_s_place_by_its_title():
 def test_rows_that_say_too_little_are_named(paper, said):
     with pytest.raises(InputError, match=said):
         check_paper(paper, "published.json")
+
+
+def test_the_page_on_papers_has_the_same_rows(papers):
+    same = PAGE.read_text() == page_of(papers)
+    assert same, "run python tests/helpers/paper_pages.py"
