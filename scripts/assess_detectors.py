@@ -4,49 +4,17 @@ import argparse
 import logging
 from pathlib import Path
 
-from toolkit import add_threads, one_blas_thread, run
+from toolkit import add_tested_pixels, add_threads, one_blas_thread, run
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    add_tested_pixels(parser)
     add = parser.add_argument
-    add("--stack", type=Path, required=True, help="stacked sensors, reflectance (stack.tif)")
-    add("--sensors", type=Path, required=True, help="raster of the sensors present (sensors.tif)")
-    add("--bands", type=Path, required=True, help="table of the stack's bands (bands.csv)")
-    add(
-        "--truth",
-        type=Path,
-        help="class raster in global codes, or points or polygons with the attribute `class`; "
-        "without it thresholds come from the library and no accuracy is stated",
-    )
-    add("--classes", type=Path, required=True, help="the study's classes.csv")
-    add("--minerals", type=Path, help="table of all classes (CSV), whose further names are `other`")
-    add(
-        "--library",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="libraries of pure spectra: USGS or ECOSTRESS folder, ENVI .sli, CSV, or the "
-        "analytic table",
-    )
     add("--masked", type=Path, required=True, help="network trained with absent sensors (.onnx)")
     add("--unmasked", type=Path, help="network trained with all sensors (.onnx)")
     add("--filler", type=Path, help="network that fills in absent sensors (.onnx)")
-    add("--scene", required=True, help="scene id")
-    add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
-    add(
-        "--validation-share",
-        type=float,
-        required=True,
-        help="share of each mineral's pixels whose blocks choose the thresholds",
-    )
-    add(
-        "--per-class",
-        type=int,
-        required=True,
-        help="pixels of a truth class that validate, and that test, at most",
-    )
     add("--coverage", type=float, required=True, help="coverage asked of the answers, 0 to 1")
     add(
         "--training-spectra",
@@ -56,8 +24,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--svm-nu", type=float, required=True, help="share that a one-class SVM may leave out")
     add("--trees", type=int, required=True, help="trees of an Isolation Forest")
-    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
-    add("--seed", type=int, required=True, help="seed of blocks, draws, forests and bootstrap")
     add("--detection", type=Path, required=True, help="table of methods and minerals (CSV)")
     add("--thresholds", type=Path, required=True, help="thresholds and limits to write (JSON)")
     add("--similarity", type=Path, required=True, help="table of embeddings moved (CSV)")
@@ -75,11 +41,9 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _assess(arguments: argparse.Namespace) -> None:
-    from gossan.accuracy.blocks import Bootstrap
     from gossan.accuracy.record import unassessed_record
-    from gossan.accuracy.truth import open_truth
     from gossan.cube.bands import read_bands
-    from gossan.embedding.detection import DETECTION_COLUMNS, Protocol, accuracy_record, read_pixels
+    from gossan.embedding.detection import DETECTION_COLUMNS, accuracy_record
     from gossan.embedding.detector_assessment import (
         COVERAGE_COLUMNS,
         draw_library,
@@ -96,6 +60,7 @@ def _assess(arguments: argparse.Namespace) -> None:
         whole_pixels,
     )
     from gossan.embedding.spectral_augmentation import Augmentation, Augmenter
+    from gossan.embedding.tested_ground import read_ground
     from gossan.embedding.training_spectra import read_training
     from gossan.files import write_json
     from gossan.legend import read_classes
@@ -119,31 +84,9 @@ def _assess(arguments: argparse.Namespace) -> None:
 
         filler = read_filler(arguments.filler)
         header.require_bands(filler.header.bands, str(arguments.filler))
-    protocol = Protocol(
-        Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed),
-        arguments.validation_share,
-        arguments.per_class,
-    )
-    info = read_info(arguments.stack)
-    synthetic = is_synthetic(info.tags)
-    ground = pixels = None
-    if arguments.truth is not None:
-        truth = open_truth(
-            arguments.truth,
-            info.grid,
-            classes,
-            read_classes(arguments.minerals) if arguments.minerals else (),
-        )
-        ground = read_pixels(
-            arguments.stack,
-            arguments.sensors,
-            bands,
-            truth,
-            minerals,
-            protocol,
-            arguments.threads,
-        )
-        pixels = ground.pixels
+    synthetic = is_synthetic(read_info(arguments.stack).tags)
+    ground = read_ground(vars(arguments), bands, classes, minerals)
+    pixels = None if ground is None else ground.pixels
     augmenter = Augmenter(read_training(arguments.library, minerals), bands, Augmentation())
     detectors, training = make_detectors(
         augmenter,

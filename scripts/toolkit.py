@@ -191,6 +191,62 @@ def add_embedding(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_tested_pixels(parser: argparse.ArgumentParser) -> None:
+    """Add which pixels of a stack networks are tested on: what `tested_ground.read_ground` reads.
+
+    Beside them the library, whose pure spectra stand for the minerals.
+    """
+    add = parser.add_argument
+    add("--stack", type=Path, required=True, help="stacked sensors, reflectance (stack.tif)")
+    add("--sensors", type=Path, required=True, help="raster of the sensors present (sensors.tif)")
+    add("--bands", type=Path, required=True, help="table of the stack's bands (bands.csv)")
+    add(
+        "--truth",
+        type=Path,
+        help="class raster in global codes, or points or polygons with the attribute `class`; "
+        "without it thresholds come from the library and no accuracy is stated",
+    )
+    add(
+        "--several",
+        action="store_true",
+        help="a pixel counts for each mineral that it holds: polygons may overlap, a raster may "
+        "have several bands",
+    )
+    add(
+        "--outside",
+        choices=("other", "untested"),
+        default="untested",
+        help="ground outside all polygons is none of the minerals (other), or is not tested "
+        "(untested)",
+    )
+    add("--classes", type=Path, required=True, help="the study's classes.csv")
+    add("--minerals", type=Path, help="table of all classes (CSV), whose further names are `other`")
+    add(
+        "--library",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="libraries of pure spectra: USGS or ECOSTRESS folder, ENVI .sli, CSV, or the "
+        "analytic table",
+    )
+    add("--scene", required=True, help="scene id")
+    add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
+    add(
+        "--validation-share",
+        type=float,
+        required=True,
+        help="share of each mineral's pixels whose blocks choose the thresholds",
+    )
+    add(
+        "--per-class",
+        type=int,
+        required=True,
+        help="pixels of a truth class that validate, and that test, at most",
+    )
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of blocks, draws, forests and bootstrap")
+
+
 def add_wavelets(parser: argparse.ArgumentParser) -> None:
     """Add how bands are transformed, whatever the wavelet: `--level` to `--gaps`."""
     add = parser.add_argument

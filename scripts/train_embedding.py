@@ -27,6 +27,34 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--scene", required=True, help="scene id, for the network's own description")
     add_embedding(parser)
+    add(
+        "--negatives",
+        choices=("library", "minerals"),
+        default="library",
+        help="minerals that negatives and mixtures are of: all of the libraries, or those of the "
+        "classes alone",
+    )
+    add(
+        "--masks",
+        choices=("paired", "each"),
+        default="paired",
+        help="how sensors are hidden in a triplet: from the positive and half of the anchors "
+        "alike, or from each spectrum by a draw of its own",
+    )
+    add(
+        "--preparation",
+        choices=("sharpened", "plain"),
+        default="sharpened",
+        help="what the first layer sees: spectra sharpened and normalised by sensor, or plain "
+        "reflectance",
+    )
+    add(
+        "--distance",
+        choices=("records", "centroids"),
+        default="records",
+        help="what a pixel is compared with: each pure record with the pixel's own sensors, or the "
+        "mean of a mineral's records with all sensors",
+    )
     add("--model", type=Path, required=True, help="network to write (.keras)")
     add("--onnx", type=Path, required=True, help="network to write (.onnx)")
     add("--record", type=Path, required=True, help="record of the training to write (JSON)")
@@ -43,6 +71,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.embedding.regions import REGIONS, bands_in, classes_in
     from gossan.embedding.spectral_augmentation import GROUND, Augmentation
     from gossan.embedding.training import (
+        LIBRARY,
         MOST_DIFFERENCE,
         compare_embeddings,
         learn,
@@ -94,7 +123,9 @@ def main(arguments: argparse.Namespace) -> None:
             "modelled": learned.header.modelled,
             "records": len(spectra),
             "minerals": dict(zip(learned.header.minerals, learned.header.records, strict=True)),
-            "rivals": sorted(set(spectra.minerals) - set(learned.header.minerals)),
+            "rivals": sorted(set(spectra.minerals) - set(learned.header.minerals))
+            if training.negatives == LIBRARY
+            else [],
             "left_out": learned.left_out,
             "backgrounds": learned.backgrounds,
             "bands": {

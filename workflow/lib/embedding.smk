@@ -23,16 +23,35 @@ def training_flags(settings):
 
 def training_of(wildcards):
     """How long one of a scene's networks is trained, and on which region, as flags."""
-    settings = section("embedding")(wildcards)
+    settings, masking = section("embedding")(wildcards), flags(masking=masking_of(wildcards))
     if wildcards.embedding in REGIONS:
         region = flags(region=wildcards.embedding)
-        return f"{training_flags(settings['regions'])} {region}"
-    return training_flags(settings)
+        return f"{masking} {training_flags(settings['regions'])} {region}"
+    return f"{masking} {training_flags(settings)}"
+
+
+def published_of(wildcards):
+    """How one of a scene's networks is trained as published, as flags."""
+    settings, own = (section("embedding", *keys)(wildcards) for keys in (["published"], []))
+    masking = settings["masking"] if wildcards.embedding == "masked" else 0
+    told = {**settings, "masking": masking, "networks": 1, "embedding": own["size"]}
+    return flags(**told, **pick(own, "margin", "hidden", "threads"))
 
 
 def embeddings_of(scene):
     """Networks over all bands that a scene's embedding trains: of one sensor none can be hidden."""
     return EMBEDDINGS if len(scene["stack"]) > 1 else EMBEDDINGS[:1]
+
+
+def tested_flags(wildcards, input):
+    """Which pixels networks are tested on, as flags."""
+    settings = section("embedding")(wildcards)
+    return flags(
+        truth=told_truth("embedding")(wildcards, input),
+        **pick(settings, "several", "outside"),
+        **pick(settings["detection"], "spatial_block_px", "validation_share", "per_class"),
+        **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
+    )
 
 
 def naming_networks(wildcards):

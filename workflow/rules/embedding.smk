@@ -38,17 +38,35 @@ rule train_embedding:
         digest=digest("train_embedding"),
         network=network_flags,
         training=training_of,
-        masking=masking_of,
         seed=SETTINGS["accuracy"]["seed"],
     message:
         "Training the {wildcards.embedding} network of {wildcards.scene}"
     shell:
         "python {input.script:q} --library {input.library:q} --classes {input.classes:q}"
-        " --bands {input.bands:q} --masking {params.masking} {params.training} {params.network}"
+        " --bands {input.bands:q} {params.training} {params.network}"
         " --seed {params.seed} --scene {wildcards.scene}"
         " --model {output.model:q} --onnx {output.onnx:q} --record {output.record:q}"
         " --history {output.history:q}"
         " 2> {log:q}"
+
+
+use rule train_embedding as train_published with:
+    output:
+        model="<embedding>/published/networks/{embedding}/model.keras",
+        onnx="<embedding>/published/networks/{embedding}/model.onnx",
+        record="<embedding>/published/networks/{embedding}/record.json",
+        history="<embedding>/published/networks/{embedding}/history.csv",
+    log:
+        "<logs>/train_published/{scene}.{embedding}.log",
+    benchmark:
+        "<benchmarks>/train_published/{scene}.{embedding}.tsv"
+    params:
+        digest=digest("train_embedding"),
+        network="",
+        training=published_of,
+        seed=SETTINGS["accuracy"]["seed"],
+    message:
+        "Training the {wildcards.embedding} network of {wildcards.scene} as published"
 
 
 rule train_filler:
@@ -120,12 +138,14 @@ rule assess_detectors:
     params:
         digest=digest("assess_detectors"),
         more=lambda wildcards, input: flags(
-            truth=told_truth("embedding")(wildcards, input),
-            **{name: input.get(name) for name in ("unmasked", "filler")},
+            **{name: input.get(name) for name in ("unmasked", "filler")}
         ),
+        tested=tested_flags,
         detection=lambda wildcards: flags(
-            **section("embedding", "detection")(wildcards),
-            **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
+            **pick(
+                section("embedding", "detection")(wildcards),
+                *("coverage", "training_spectra", "svm_nu", "trees"),
+            )
         ),
     message:
         "Testing the networks and their rivals on {wildcards.scene}"
@@ -133,11 +153,58 @@ rule assess_detectors:
         "python {input.script:q} --stack {input.stack:q} --sensors {input.sensors:q}"
         " --bands {input.bands:q} {params.more} --classes {input.classes:q}"
         " --minerals {input.minerals:q} --library {input.library:q} --masked {input.masked:q}"
-        " --scene {wildcards.scene} {params.detection}"
+        " --scene {wildcards.scene} {params.tested} {params.detection}"
         " --detection {output.detection:q} --thresholds {output.thresholds:q}"
         " --similarity {output.similarity:q} --subsets {output.subsets:q}"
         " --coverage-table {output.coverage:q} --record-dir {output.records:q}"
         " --threads {threads}"
+        " 2> {log:q}"
+
+
+rule compare_embeddings:
+    input:
+        **code("compare_embeddings"),
+        stack="<scene>/stack/cube/cube.tif",
+        sensors="<scene>/stack/cube/sensors.tif",
+        bands="<scene>/stack/cube/bands.csv",
+        truth=truth_for("embedding"),
+        classes=classes_for("embedding"),
+        minerals=known_classes,
+        library=libraries_for("embedding"),
+        beside=beside(truth_for("embedding"), libraries_for("embedding")),
+        masked="<embedding>/networks/masked/model.onnx",
+        unmasked=if_several("networks/unmasked/model.onnx"),
+        published_masked="<embedding>/published/networks/masked/model.onnx",
+        published_unmasked=if_several("published/networks/unmasked/model.onnx"),
+    output:
+        comparison="<embedding>/published/comparison.csv",
+        similarity="<embedding>/published/similarity.csv",
+        records=directory("<embedding>/published/accuracy"),
+    log:
+        "<logs>/compare_embeddings/{scene}.log",
+    benchmark:
+        "<benchmarks>/compare_embeddings/{scene}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+    params:
+        digest=digest("compare_embeddings"),
+        more=lambda wildcards, input: flags(
+            **{name: input.get(name) for name in ("unmasked", "published_unmasked")}
+        ),
+        tested=tested_flags,
+    message:
+        "Comparing the networks of {wildcards.scene} with those as published"
+    shell:
+        "python {input.script:q} --stack {input.stack:q} --sensors {input.sensors:q}"
+        " --bands {input.bands:q} {params.more} --classes {input.classes:q}"
+        " --minerals {input.minerals:q} --library {input.library:q} --masked {input.masked:q}"
+        " --published-masked {input.published_masked:q}"
+        " --scene {wildcards.scene} {params.tested}"
+        " --comparison {output.comparison:q} --similarity {output.similarity:q}"
+        " --record-dir {output.records:q} --threads {threads}"
         " 2> {log:q}"
 
 

@@ -41,17 +41,13 @@ def conformal_limit(scores: np.ndarray, coverage: float) -> float:
     return float(np.sort(np.asarray(scores, np.float64))[place - 1])
 
 
-def class_limits(scores: np.ndarray, truth: np.ndarray, coverage: float) -> np.ndarray:
-    """The limit of each mineral, (K,), from scores (n, K) and truth (n,), 0 = none, 1 to K.
+def class_limits(scores: np.ndarray, held: np.ndarray, coverage: float) -> np.ndarray:
+    """The limit of each mineral, (K,), from scores (n, K) and who holds it, (n, K) bool.
 
     Infinite for a mineral of too few spectra.
     """
-    return np.array(
-        [
-            conformal_limit(scores[truth == place + 1, place], coverage)
-            for place in range(scores.shape[1])
-        ]
-    )
+    pairs = zip(scores.T, held.T, strict=True)
+    return np.array([conformal_limit(score[own], coverage) for score, own in pairs])
 
 
 def answer_sets(scores: np.ndarray, limits: np.ndarray) -> np.ndarray:

@@ -30,6 +30,10 @@ OTHER_NAMES = ("other", "unclassified")
 """Class names of a vector file that mean "none of the study's classes"."""
 
 CLASS_ATTRIBUTE = "class"
+OTHER, UNTESTED = "other", "untested"
+"""What ground outside all polygons is: none of the classes, or unknown."""
+LEFT_OUT, REFUSED, KEPT = "left out", "refused", "kept"
+"""What is done where two classes claim a pixel: CONFLICT; a fault; or both are told."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Truth:
 
     `kind` is "raster", "points" or "polygons", `note` says how it came onto the grid,
     `synthetic` whether its file says that it was simulated (None: it says nothing), `read`
-    returns the (1, rows, columns) int32 codes of a window with NO_TRUTH and CONFLICT.
+    returns the (1, rows, columns) int32 codes of a window with NO_TRUTH and CONFLICT; with KEPT
+    overlaps there are as many layers of codes as a pixel may have classes.
     """
 
     kind: str
@@ -48,26 +53,35 @@ class Truth:
 
 
 def open_truth(
-    path: str | Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass] = ()
+    path: str | Path,
+    grid: Grid,
+    classes: Sequence[MapClass],
+    others: Sequence[MapClass] = (),
+    *,
+    overlaps: str = LEFT_OUT,
+    outside: str = UNTESTED,
 ) -> Truth:
     """Open a class raster in global codes, or a vector file with class names.
 
     The vector file (as `read_vector` reads it) holds points or polygons with the attribute
     `class`: names or labels of `classes`, or what counts as other ground: "other" and the names
-    and labels of `others`. Features without a class are left out.
+    and labels of `others`. Features without a class are left out. `overlaps` says what is done
+    where features of two classes lie over each other; with KEPT a raster may have several bands,
+    each a map of its own. `outside` says what ground outside all polygons is.
 
     Raises InputError naming the file when it is missing, unreadable, has no coordinate system,
-    does not overlap the grid, or names classes that are neither.
+    does not overlap the grid, or names classes that are neither; and, from `read`, where two of
+    the `classes` lie over each other that are REFUSED to.
     """
     path = Path(path)
     if is_vector(path):
-        return _open_vector(path, grid, classes, others)
+        return _open_vector(path, grid, classes, others, overlaps, outside)
     if not path.exists():
         raise InputError(f"{path}: no such ground truth; correct the path or leave it out")
-    return _open_raster(path, grid)
+    return _open_raster(path, grid, several=overlaps == KEPT)
 
 
-def _open_raster(path: Path, grid: Grid) -> Truth:
+def _open_raster(path: Path, grid: Grid, several: bool) -> Truth:
     try:
         opened = open_raster(path)
     except RasterioError as error:
@@ -76,9 +90,11 @@ def _open_raster(path: Path, grid: Grid) -> Truth:
             f"file that can be read ({error})"
         ) from error
     with opened as source:
-        if source.count != 1 or not np.issubdtype(np.dtype(source.dtypes[0]), np.integer):
+        whole = all(np.issubdtype(np.dtype(kind), np.integer) for kind in source.dtypes)
+        if not whole or (source.count != 1 and not several):
+            wanted = "bands" if several else "one band"
             raise InputError(
-                f"{path}: a raster of ground truth has one band of whole-number class codes, this "
+                f"{path}: a raster of ground truth has {wanted} of whole-number class codes, this "
                 f"one has {source.count} of {source.dtypes[0]}"
             )
         if source.crs is None:
@@ -111,9 +127,9 @@ def _open_raster(path: Path, grid: Grid) -> Truth:
                 add_alpha=True,
             ) as warped,
         ):
-            codes, known = warped.read(window=window)
+            *codes, known = warped.read(window=window)
             # Beside the raster no number tells that nothing is known.
-            return np.where(known == 0, NO_TRUTH, _mark_nodata(codes, nodata))[None]
+            return np.where(known == 0, NO_TRUTH, _mark_nodata(np.stack(codes), nodata))
 
     def guarded(window: Window) -> np.ndarray:
         try:
@@ -151,7 +167,12 @@ def _mark_nodata(codes: np.ndarray, nodata: int | None) -> np.ndarray:
 
 
 def _open_vector(
-    path: Path, grid: Grid, classes: Sequence[MapClass], others: Sequence[MapClass]
+    path: Path,
+    grid: Grid,
+    classes: Sequence[MapClass],
+    others: Sequence[MapClass],
+    overlaps: str,
+    outside: str,
 ) -> Truth:
     import shapely
 
@@ -180,29 +201,45 @@ def _open_vector(
         raise InputError(f"{path}: the truth does not overlap the map; {why_apart(told, grid)}")
     index = features.sindex
 
+    every = np.unique(codes).tolist()
+    names = {item.code: item.name for item in classes}
+    complete = kind == "polygons" and outside == OTHER
+
     def read(window: Window) -> np.ndarray:
         shape = (int(window.height), int(window.width))
         transform = window_transform(window, grid.transform)
         near = np.sort(index.query(outline(grid, window)))
-        burnt = np.full(shape, NO_TRUTH, dtype=np.int32)
-        for code in np.unique(codes[near]):
+        burnt = np.full((len(every) if overlaps == KEPT else 1, *shape), NO_TRUTH, dtype=np.int32)
+        for place, code in enumerate(every):
+            features = near[codes[near] == code]
+            if not features.size:
+                continue
             inside = rasterize(
-                list(geometries[near[codes[near] == code]]),
-                out_shape=shape,
-                transform=transform,
-                dtype="uint8",
+                list(geometries[features]), out_shape=shape, transform=transform, dtype="uint8"
             ).astype(bool)
-            burnt[inside] = np.where(burnt[inside] == NO_TRUTH, code, CONFLICT)
-        return burnt[None]
+            layer = burnt[place % len(burnt)]
+            if overlaps == REFUSED and code and (layer[inside] > 0).any():
+                first = names[layer[inside & (layer > 0)][0]]
+                raise InputError(
+                    f"{path}: {kind} of {first} and {names[code]} lie over each other, where a "
+                    "pixel has one class; cut them apart, or let pixels hold several minerals"
+                )
+            layer[inside] = np.where(layer[inside] == NO_TRUTH, code, CONFLICT)
+        if complete:
+            burnt[:, (burnt == NO_TRUTH).all(axis=0)] = 0
+        return burnt
 
     how = (
         "the pixel that holds each point is tested"
         if kind == "points"
         else "pixels whose centre lies in a polygon are tested"
     )
+    if complete:
+        how += ", and ground outside all polygons counts as none of the classes"
+    claimed = "count for each of the study's" if overlaps == KEPT else "are left out"
     return Truth(
         kind=kind,
-        note=f"{note}{how}; pixels claimed by two classes are left out",
+        note=f"{note}{how}; pixels claimed by two classes {claimed}",
         synthetic=None,
         read=read,
     )

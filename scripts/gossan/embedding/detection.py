@@ -5,6 +5,7 @@ test pixels themselves, as published work often has it, is called the oracle's: 
 before the ground has been visited.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,10 @@ from gossan.accuracy.blocks import (
     require_least,
     resample,
 )
-from gossan.accuracy.intervals import interval
-from gossan.accuracy.record import TruthSource, class_labels, make_record
-from gossan.accuracy.scores import EXCLUDED, count_pixels, encode_classes
-from gossan.accuracy.truth import CONFLICT, NO_TRUTH, Truth
+from gossan.accuracy.intervals import Kind, interval
+from gossan.accuracy.record import TruthSource, class_labels, make_record, unassessed_record
+from gossan.accuracy.scores import count_pixels
+from gossan.accuracy.truth import CONFLICT, Truth
 from gossan.cube.bands import SENSORS, StackBands, sensors_present
 from gossan.embedding.sensor_scores import MACRO
 from gossan.errors import InputError
@@ -31,6 +32,8 @@ from gossan.raster import iter_blocks, read_info
 from gossan.sampling import pixel_priorities, smallest_of_each
 
 SIDES = ("validation", "test")
+SEVERAL = -1
+"""What a pixel is that holds several of the minerals."""
 WINDOW_PX = 512
 DETECTION_COLUMNS = (
     *("method", "mineral", "threshold_kind", "n", "n_mineral"),
@@ -67,8 +70,9 @@ class Pixels:
     """Pixels of known ground with their spectra, in order of row and column.
 
     `spectra` (n, B) float32 are 0 in bands of absent sensors, `present` (n, S); `truth` (n,) is 0
-    for other ground and 1 to K for the minerals; `block` (n,) numbers spatial blocks; `weight`
-    (n,) tells how many such pixels of its class and side each stands for.
+    for other ground, 1 to K for the minerals, and SEVERAL for a pixel of more than one, of which
+    `several` (n, K) bool tells which (None where there is no such pixel); `block` (n,) numbers
+    spatial blocks; `weight` (n,) tells how many such pixels of its class and side each stands for.
     """
 
     spectra: np.ndarray
@@ -78,10 +82,16 @@ class Pixels:
     is_test: np.ndarray
     weight: np.ndarray
     notes: tuple[str, ...] = ()
+    several: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of pixels."""
         return len(self.truth)
+
+    @property
+    def held(self) -> np.ndarray:
+        """What each pixel holds, as `positives` reads it."""
+        return self.truth if self.several is None else self.several
 
     def take(self, chosen: np.ndarray) -> "Pixels":
         """Some of the pixels, by a mask or by places."""
@@ -93,6 +103,7 @@ class Pixels:
             self.is_test[chosen],
             self.weight[chosen],
             self.notes,
+            None if self.several is None else self.several[chosen],
         )
 
 
@@ -167,9 +178,10 @@ def read_pixels(
     """The pixels of known ground of a stack that at least one sensor saw.
 
     `minerals` in the order of the detectors' scores; any other class of the truth is other
-    ground. Pixels without a sensor, and those that two classes claim, are left out and counted. A
-    sensor with a gap in one of its bands counts as absent there. Memory is bounded by
-    `per_class` and the size of a block, not by the scene.
+    ground. A pixel holds each mineral that a layer of the truth tells of it. Pixels without a
+    sensor, and those of a CONFLICT, are left out and counted. A sensor with a gap in one of its
+    bands counts as absent there. Memory is bounded by `per_class` and the size of a block, not by
+    the scene.
 
     Raises InputError where the stack does not have the bands, the mask is of another grid or
     names sensors that the stack lacks, no pixel of known ground is left, a mineral lies in a single
@@ -184,16 +196,14 @@ def read_pixels(
     info.grid.require_same(mask.grid, str(sensor_mask))
     codes = [item.code for item in minerals]
     spatial = protocol.bootstrap.over(info.grid.shape)
-    size = len(codes) + 1
 
-    def look(bits: np.ndarray, codes_read: np.ndarray, window: Window) -> tuple:
-        bits, codes_read = bits[0].astype(np.uint8), codes_read[0]
-        unusable = (codes_read == NO_TRUTH) | (codes_read == CONFLICT)
-        truth = encode_classes(codes_read, codes, unusable)
-        conflicts = int((codes_read == CONFLICT).sum())
-        unseen = int(((truth != EXCLUDED) & (bits == 0)).sum())
-        row, column = np.nonzero((truth != EXCLUDED) & (bits != 0))
-        own = truth[row, column]
+    def look(bits: np.ndarray, layers: np.ndarray, window: Window) -> tuple:
+        bits, torn = bits[0].astype(np.uint8), (layers == CONFLICT).any(axis=0)
+        known = (layers >= 0).any(axis=0) & ~torn
+        row, column = np.nonzero(known & (bits != 0))
+        held = np.stack([(layers[:, row, column] == code).any(axis=0) for code in codes], axis=1)
+        unseen = int((known & (bits == 0)).sum())
+        kinds, own = _list_kinds(held)
         unknown = ~sensors_present(bits[row, column], SENSORS)
         unknown = ~unknown[:, [name not in bands.sensors for name in SENSORS]]
         if unknown.any() or (bits >> len(SENSORS)).any():
@@ -202,7 +212,7 @@ def read_pixels(
             )
         row, column = row + int(window.row_off), column + int(window.col_off)
         block = spatial.number(row, column)
-        return own, row, column, block, unseen, conflicts
+        return kinds, own, row, column, block, unseen, int(torn.sum())
 
     sources = [sensor_mask, truth.read, lambda window: window]
 
@@ -211,44 +221,54 @@ def read_pixels(
             look, sources, grid=info.grid, block_px=WINDOW_PX, threads=threads, scaled=False
         )
 
-    counts: dict[int, np.ndarray] = {}
+    counts: dict[int, Counter] = {}
     unseen = conflicts = 0
-    for _, (own, _, _, block, dark, torn) in scan():
+    for _, (kinds, own, _, _, block, dark, torn) in scan():
         unseen, conflicts = unseen + dark, conflicts + torn
-        found, place = np.unique(block, return_inverse=True)
-        table = np.zeros((len(found), size), np.int64)
-        np.add.at(table, (place, own), 1)
-        for number, row in zip(found.tolist(), table, strict=True):
-            counts[number] = counts.get(number, 0) + row
+        pairs, times = np.unique(np.stack([block, own]), axis=1, return_counts=True)
+        for number, place, count in zip(*pairs.tolist(), times.tolist(), strict=True):
+            counts.setdefault(number, Counter())[kinds[place]] += count
     if not counts:
         raise InputError(
             f"{stack}: no pixel that a sensor saw has ground truth; check the places of both"
         )
+    # Pixels are counted and drawn by what they hold, which may be several minerals.
+    every = sorted({kind for own in counts.values() for kind in own})
+    held = np.array(every, bool).reshape(len(every), len(codes))
     numbers = np.array(sorted(counts))
-    table = np.stack([counts[number] for number in numbers.tolist()])
-    is_test = deal_sides(table, protocol.validation_share, protocol.bootstrap.seed)
-    _require_sides(table, is_test, minerals, protocol)
+    table = np.array([[counts[number][kind] for kind in every] for number in numbers.tolist()])
+    of_minerals = table @ np.column_stack([~held.any(axis=1), held])
+    is_test = deal_sides(of_minerals, protocol.validation_share, protocol.bootstrap.seed)
+    _require_sides(of_minerals, is_test, minerals, protocol)
 
     best = None
-    for _, (own, row, column, block, *_) in scan():
+    for _, (kinds, own, row, column, block, *_) in scan():
+        own = np.array([every.index(kind) for kind in kinds], int)[own]
         side = is_test[np.searchsorted(numbers, block)]
         drawn = np.stack([own, row, column, block, side]).astype(np.int64)
         best = drawn if best is None else np.concatenate([best, drawn], axis=1)
-        stratum = best[4] * size + best[0]
+        stratum = best[4] * len(every) + best[0]
         priority = pixel_priorities(best[1], best[2], protocol.bootstrap.seed)
         best = best[:, smallest_of_each(priority, stratum, protocol.per_class)]
     own, row, column, block, side = best[:, np.lexsort((best[2], best[1]))]
     spectra, present = _read_spectra(stack, sensor_mask, bands, row, column, threads)
-    population = np.zeros((2, size))
-    for number in (0, 1):
-        population[number] = table[is_test == bool(number)].sum(axis=0)
-    drawn = np.zeros((2, size))
+    population = np.stack([table[is_test == bool(number)].sum(axis=0) for number in (0, 1)])
+    drawn = np.zeros(population.shape)
     np.add.at(drawn, (side, own), 1)
-    weight = np.divide(population, drawn, out=np.zeros((2, size)), where=drawn > 0)[side, own]
+    weight = np.divide(population, drawn, out=np.zeros(drawn.shape), where=drawn > 0)[side, own]
+    label = np.where(held.any(axis=1), held.argmax(axis=1) + 1, 0)
+    label[held.sum(axis=1) > 1] = SEVERAL
+    truth_of = label[own]
     notes = []
     if unseen:
         notes.append(f"{unseen} pixels of the truth that no sensor saw are left out")
-    pixels = Pixels(spectra, present, own, block, side.astype(bool), weight)
+    several = held[own] if (truth_of == SEVERAL).any() else None
+    if several is not None:
+        notes.append(
+            f"{np.count_nonzero(truth_of == SEVERAL)} pixels of several minerals count for each of "
+            "them, and are left out where a pixel has one class"
+        )
+    pixels = Pixels(spectra, present, truth_of, block, side.astype(bool), weight, several=several)
     whole = present.any(axis=1)
     if not whole.all():
         notes.append(f"{np.count_nonzero(~whole)} with gaps in every sensor are left out")
@@ -260,6 +280,13 @@ def read_pixels(
         notes.append(f"{', '.join(absent)} saw no pixel of the truth")
     pixels = Pixels(**{**vars(pixels), "notes": tuple(notes)})
     return Ground(pixels, truth, protocol, conflicts, bool(population.sum() > drawn.sum()), absent)
+
+
+def _list_kinds(held: np.ndarray) -> tuple[list[tuple[bool, ...]], np.ndarray]:
+    """Which sets of minerals occur in `held` (n, K) bool, and the place (n,) of each pixel's."""
+    packed, place = np.unique(np.packbits(held, axis=1), axis=0, return_inverse=True)
+    kinds = np.unpackbits(packed, axis=1, count=held.shape[1]).astype(bool)
+    return [tuple(kind) for kind in kinds.tolist()], place.ravel()
 
 
 def _require_sides(
@@ -336,14 +363,19 @@ def choose_threshold(score: np.ndarray, positive: np.ndarray, weight: np.ndarray
     return float((ordered[best] + after) / 2)
 
 
+def positives(truth: np.ndarray, minerals: int) -> np.ndarray:
+    """Which of the minerals there are, (n, K) bool.
+
+    `truth` (n,) are their places from 1 on, 0 = none; or it is the answer itself, of ground that
+    may hold several.
+    """
+    return truth if truth.ndim == 2 else truth[:, None] == np.arange(1, minerals + 1)
+
+
 def choose_thresholds(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """`choose_threshold` of each mineral, (K,), from scores (n, K) and truth (n,)."""
-    return np.array(
-        [
-            choose_threshold(scores[:, place], truth == place + 1, weight)
-            for place in range(scores.shape[1])
-        ]
-    )
+    """`choose_threshold` of each mineral, (K,), from scores (n, K) and truth (see `positives`)."""
+    pairs = zip(scores.T, positives(truth, scores.shape[1]).T, strict=True)
+    return np.array([choose_threshold(score, own, weight) for score, own in pairs])
 
 
 def find(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -361,12 +393,13 @@ def name_pixels(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 class Rates:
     """Precision, recall, F1 and its macro mean with 95 % intervals; NaN where undefined.
 
-    Each of the first three is (3, K): value, low, high; `macro_f1` is (3,). `counts` (K + 1,) are
-    the pixels of each class that were measured, other ground first.
+    Each of the first three is (3, K): value, low, high; `macro_f1` is (3,). `n` pixels were
+    measured; `counts` (K + 1,) are those of each class, other ground first, where what holds
+    several minerals counts for each.
     """
 
+    n: int
     counts: np.ndarray
-
     precision: np.ndarray
     recall: np.ndarray
     f1: np.ndarray
@@ -382,7 +415,7 @@ def rate(
     replicates: int,
     seed: int,
 ) -> Rates:
-    """Rates of minerals found by scores (n, K) within limits (K,) against truth (n,).
+    """Rates of minerals found by scores (n, K) within limits (K,) against truth (`positives`).
 
     One mineral against all the rest. What was not measured is not scored: rows without any score
     are left out, and a mineral is unrated where it has no limit or none of its pixels was measured.
@@ -390,39 +423,86 @@ def rate(
     that the truth has, undefined where one of them is unrated; it rests on the blocks of the
     mineral that has the fewest.
     """
-    minerals = scores.shape[1]
-    asked = np.bincount(truth, minlength=minerals + 1)[: minerals + 1]
+    positive = positives(truth, scores.shape[1])
+    asked = positive.any(axis=0)
     measured = ~np.isnan(scores).all(axis=1)
-    scores, truth, block, weight = (part[measured] for part in (scores, truth, block, weight))
-    held = np.bincount(truth, minlength=minerals + 1)[: minerals + 1]
-    unrated = np.isnan(limits) | ((asked[1:] > 0) & (held[1:] == 0))
-    if not len(truth):
-        nothing = np.full((3, minerals), np.nan)
-        return Rates(held, nothing, nothing, nothing, np.full(3, np.nan))
-    found = find(scores, limits)
-    positive = truth[:, None] == np.arange(1, minerals + 1)
-    # Right, found and positive: (blocks, 3, K).
-    counts = gather(
+    scores, positive, block, weight = (part[measured] for part in (scores, positive, block, weight))
+    held = np.r_[np.count_nonzero(~positive.any(axis=1)), positive.sum(axis=0)]
+    unrated = np.isnan(limits) | (asked & (held[1:] == 0))
+    if not len(positive):
+        nothing = np.full((3, len(asked)), np.nan)
+        return Rates(0, held, nothing, nothing, nothing, np.full(3, np.nan))
+    counts = count_found(find(scores, limits), positive, block, weight)
+    *rates, macro = (
+        np.concatenate([np.asarray(own)[None], interval(own, samples, weighed)])
+        for own, samples, weighed in zip(
+            _rates(counts.sum(axis=0)),
+            _rates(np.moveaxis(resample(counts, replicates, seed), 1, 0)),
+            _weigh_blocks(counts),
+            strict=True,
+        )
+    )
+    for own in rates:
+        own[:, unrated] = np.nan
+    if unrated[asked].any():
+        macro[:] = np.nan
+    return Rates(len(positive), held, *rates, macro)
+
+
+def count_found(
+    found: np.ndarray, positive: np.ndarray, block: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Weighted pixels of each block that are right, found, and positive: (blocks, 3, K).
+
+    `found` and `positive` are (n, K) bool, `block` and `weight` (n,).
+    """
+    return gather(
         block, np.stack([found & positive, found, positive], axis=1) * weight[:, None, None]
     )
-    value = _rates(counts.sum(axis=0))
-    drawn = _rates(np.moveaxis(resample(counts, replicates, seed), 1, 0))
+
+
+def compare_rates(
+    one: tuple[np.ndarray, np.ndarray],
+    other: tuple[np.ndarray, np.ndarray],
+    pixels: Pixels,
+    replicates: int,
+    seed: int,
+) -> tuple[np.ndarray, ...]:
+    """How much larger the rates of `one` method are than those of the `other` on the same pixels.
+
+    Both are scores (n, K) and limits (K,). Precision, recall and F1, each (3, K), and macro-F1
+    (3,): the difference and its 95 % interval, of samples of blocks that are drawn for both alike.
+    NaN where one of them is undefined or unlimited.
+    """
+    methods = (one, other)
+    positive = positives(pixels.held, len(one[1]))
+    counts = [
+        count_found(find(*method), positive, pixels.block, pixels.weight) for method in methods
+    ]
+    first, second = (_rates(own.sum(axis=0)) for own in counts)
+    drawn = [_rates(np.moveaxis(resample(own, replicates, seed), 1, 0)) for own in counts]
+    weights = (np.add(*pair) for pair in zip(*(_weigh_blocks(own) for own in counts), strict=True))
+    *rates, macro = (
+        np.concatenate([[a - b], interval(a - b, of_a - of_b, weighed, Kind.DIFFERENCE)])
+        for a, b, of_a, of_b, weighed in zip(first, second, *drawn, weights, strict=True)
+    )
+    unrated = np.isnan([limits for _, limits in methods]).any(axis=0)
+    for own in rates:
+        own[:, unrated] = np.nan
+    if unrated[positive.any(axis=0)].any():
+        macro[:] = np.nan
+    return (*rates, macro)
+
+
+def _weigh_blocks(counts: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What each block weighs in the values of `_rates`: (blocks, K) thrice, (blocks,)."""
     there = counts[:, 2].any(axis=0)
     either = counts[:, 1] + counts[:, 2]
     # A sample without a block of some mineral is a mean over the others: with few such blocks the
     # spread would be that of different means.
     fewest = (counts[:, 2] > 0).sum(axis=0)[there].min(initial=len(counts))
     all_alike = (either[:, there] / either[:, there].sum(axis=0)).sum(axis=1)
-    weights = (counts[:, 1], counts[:, 2], either, all_alike * (fewest >= MINIMUM_BLOCKS))
-    *rates, macro = (
-        np.concatenate([np.asarray(own)[None], interval(own, samples, weighed)])
-        for own, samples, weighed in zip(value, drawn, weights, strict=True)
-    )
-    for own in rates:
-        own[:, unrated] = np.nan
-    if unrated[asked[1:] > 0].any():
-        macro[:] = np.nan
-    return Rates(held, *rates, macro)
+    return counts[:, 1], counts[:, 2], either, all_alike * (fewest >= MINIMUM_BLOCKS)
 
 
 def _rates(counts: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -445,7 +525,7 @@ def rate_rows(
     `n` is how many pixels were measured. Undefined numbers are None.
     """
     rows = []
-    head = {**head, "n": int(rates.counts.sum())}
+    head = {**head, "n": rates.n}
     for place, name in enumerate(minerals):
         row = {**head, "mineral": name, "threshold": number_text(limits[place])}
         row["n_mineral"] = int(rates.counts[place + 1])
@@ -478,9 +558,19 @@ def accuracy_record(
 ) -> dict:
     """The accuracy record of pixels named by a method (accuracy.schema.json).
 
-    `named` (n,) are the classes of the test pixels, 0 = none, in the order of the ground's.
+    `named` (n,) are the classes of the test pixels, 0 = none, in the order of the ground's. Pixels
+    of several minerals have no one class, and are left out.
     """
     pixels = ground.pixels.take(ground.pixels.is_test)
+    single = pixels.truth != SEVERAL
+    if not single.any():
+        return unassessed_record(
+            scene=scene,
+            method=method,
+            synthetic=synthetic,
+            reason="Every test pixel holds several minerals: no score of one class can be stated.",
+        )
+    pixels, named = pixels.take(single), named[single]
     size = len(minerals) + 1
     # One weight per row of the matrix, because pixels were drawn by class of the truth.
     weight = np.ones(size)

@@ -11,6 +11,7 @@ from gossan.embedding.detection import (
     choose_thresholds,
     name_pixels,
     number_text,
+    positives,
     rate,
     rate_rows,
 )
@@ -194,25 +195,26 @@ def examine_detector(
     minerals = detector.minerals
     own = score_spectra(detector, library.spectra, library.present, threads)
     chosen = {LIBRARY: choose_thresholds(own, library.truth, library.weight)}
-    limits = class_limits(own, library.truth, coverage)
+    of_library = positives(library.truth, len(minerals))
+    limits = class_limits(own, of_library, coverage)
     calibrated = [LIBRARY] * len(minerals)
-    counted = np.bincount(library.truth, minlength=len(minerals) + 1)[1:]
+    counted = of_library.sum(axis=0)
     rows, covered, named, answered = [], [], None, None
     if pixels is not None:
         scores = score_spectra(detector, pixels.spectra, pixels.present, threads)
         held, test = pixels.take(~pixels.is_test), pixels.take(pixels.is_test)
         held_scores, test_scores = scores[~pixels.is_test], scores[pixels.is_test]
-        kept = choose_thresholds(held_scores, held.truth, held.weight)
+        kept = choose_thresholds(held_scores, held.held, held.weight)
         chosen = {
             VALIDATION: kept,
-            ORACLE: choose_thresholds(test_scores, test.truth, test.weight),
+            ORACLE: choose_thresholds(test_scores, test.held, test.weight),
             **chosen,
         }
         for kind, thresholds in chosen.items():
             rates = rate(
                 test_scores,
                 thresholds,
-                test.truth,
+                test.held,
                 test.block,
                 test.weight,
                 replicates,
@@ -222,11 +224,11 @@ def examine_detector(
             for row in rate_rows(head, minerals, rates, thresholds):
                 rows.append({**row, "training": training.get(row["mineral"])})
         named = name_pixels(test_scores, np.where(np.isnan(kept), chosen[LIBRARY], kept))
-        of_scene = class_limits(held_scores, held.truth, coverage)
+        of_scene = class_limits(held_scores, positives(held.held, len(minerals)), coverage)
         enough = np.isfinite(of_scene)
         limits = np.where(enough, of_scene, limits)
         calibrated = [VALIDATION if there else LIBRARY for there in enough]
-        of_held = np.bincount(held.truth, minlength=len(minerals) + 1)[1:]
+        of_held = positives(held.held, len(minerals)).sum(axis=0)
         counted = np.where(enough, of_held, counted)
         answers = answer_sets(test_scores, limits)
         answered = np.where(answers.sum(axis=1) == 1, answers.argmax(axis=1) + 1, 0)
@@ -282,13 +284,14 @@ def coverage_rows(
     blocks, and the shares of answers with one mineral, none and several. `other_within` is the
     share of other ground within the mineral's limit.
     """
-    got = rate(scores, limits, test.truth, test.block, test.weight, replicates, seed).recall
+    got = rate(scores, limits, test.held, test.block, test.weight, replicates, seed).recall
+    there = positives(test.held, len(minerals))
     answers = answer_sets(scores, limits)
     size = answers.sum(axis=1)
-    other = answers[test.truth == 0]
+    other = answers[~there.any(axis=1)]
     rows = []
     for place, name in enumerate(minerals):
-        own = test.truth == place + 1
+        own = there[:, place]
         shares = {}
         for column, kind in (("named", size == 1), ("none", size == 0), ("several", size > 1)):
             shares[column] = number_text(kind[own].mean()) if own.any() else None

@@ -25,7 +25,7 @@ from gossan.networks.headers import (
 )
 from gossan.networks.onnx_session import METADATA, read_network_file
 
-FORMAT = "gossan-embedding-3"
+FORMAT = "gossan-embedding-4"
 OPSET = 17
 IR_VERSION = 8
 BATCH = 1024
@@ -43,6 +43,12 @@ SMALLEST_CONTRAST = 0.02
 """Spread of a sensor's sharpened log reflectance that counts as flat: noise is not blown up."""
 NARROWEST = 1e-12
 
+SHARPENED, PLAIN = "sharpened", "plain"
+"""What the first layer sees: what `normalise` makes of reflectance, or reflectance itself."""
+RECORDS, CENTROIDS = "records", "centroids"
+"""What a spectrum is compared with: each pure record, embedded with the sensors that the spectrum
+has, or the mean of a mineral's pure records, embedded with all sensors."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -52,7 +58,8 @@ class Header:
     of its distances. `max_masked` sensors at most were absent in training, 0 for a network that
     always saw all. `libraries` names the spectra's files; `modelled` tells that some were
     computed; `records` counts the references. `region` is that of its bands (`regions.REGIONS`),
-    empty for a network over all of them.
+    empty for a network over all of them. `preparation` is SHARPENED or PLAIN, `distance` says what
+    distances are measured to: RECORDS or CENTROIDS.
     """
 
     scene: str
@@ -65,6 +72,8 @@ class Header:
     modelled: bool
     records: tuple[int, ...]
     region: str = ""
+    preparation: str = SHARPENED
+    distance: str = RECORDS
 
     @property
     def masked(self) -> bool:
@@ -91,6 +100,8 @@ class Header:
                 modelled=bool(value["modelled"]),
                 records=tuple(map(int, value["records"])),
                 region=str(value["region"]),
+                preparation=str(value["preparation"]),
+                distance=str(value["distance"]),
             )
 
         return parse_header(text, FORMAT, where, "train_embedding.py", build)
@@ -106,6 +117,8 @@ class Header:
             and 1 <= self.embedding <= 2**14
             and 0 <= self.max_masked < len(self.bands.sensors)
             and self.region in GROUPS
+            and self.preparation in (SHARPENED, PLAIN)
+            and self.distance in (RECORDS, CENTROIDS)
         )
 
     def require_bands(self, bands: StackBands, where: str) -> None:
@@ -204,9 +217,14 @@ class EmbeddingModel:
         References are embedded with the sensors that a spectrum has, so like is compared with
         like: `present` (n, S) bool in the order of the header's sensors, None: those with a band
         above 0. A mineral none of whose references has one of these sensors is as far as can be.
+        Of CENTROIDS there is one of each mineral, whichever sensors a spectrum has.
         """
         spectra = np.asarray(spectra, np.float32)
         embeddings = self.embed(spectra)
+        if self.header.distance == CENTROIDS:
+            centroids = self.centroids()
+            square = 1 + (centroids**2).sum(axis=1) - 2 * embeddings @ centroids.T
+            return np.sqrt(np.maximum(square, 0)).astype(np.float32)
         if present is None:
             present = sensors_seen(spectra, self.header.bands)
         kinds = present @ (1 << np.arange(present.shape[1]))
@@ -222,6 +240,20 @@ class EmbeddingModel:
             # Of vectors of length 1: |a - b|² = 2 - 2 a·b. Rounding can take a·b above 1.
             found[alike] = np.sqrt(2 - 2 * np.clip(nearest, -1, 1))
         return found
+
+    def centroids(self) -> np.ndarray:
+        """Mean embedding (K, E) float32 of each mineral's references that fill all sensors.
+
+        Of a mineral without such a reference, that of all it has. A mean is no longer than 1.
+        """
+        every = self._reference_embeddings(np.ones(len(self.header.bands.sensors), bool))
+        whole = sensors_seen(self.references, self.header.bands).all(axis=1)
+        owner = np.repeat(np.arange(len(self.header.minerals)), self.header.records)
+        found = []
+        for place in range(len(self.header.minerals)):
+            own = owner == place
+            found.append(every[own & whole if (own & whole).any() else own].mean(axis=0))
+        return np.array(found, np.float32)
 
     def _reference_embeddings(self, present: np.ndarray) -> np.ndarray:
         """Embeddings (R, E) of the references with these sensors (S,) alone, made once."""
@@ -335,7 +367,7 @@ def export_model(header: Header, branches: Sequence[Branch], references: np.ndar
     from onnx import TensorProto, helper
 
     graph = _Graph()
-    seen = _normalise(graph, header.bands)
+    seen = "spectra" if header.preparation == PLAIN else _normalise(graph, header.bands)
     parts = []
     for place, branch in enumerate(branches):
         name = f"branch{place}"

@@ -29,6 +29,8 @@ MACRO = "macro"
 VALIDATION, ORACLE, LIBRARY, FULL = "validation", "oracle", "library", "full"
 """Where a threshold comes from: validation pixels, the test pixels themselves, library spectra
 alone; and, for sets of sensors, validation pixels that all sensors see."""
+PIXELS = "pixels"
+"""What embeddings are of, where they are not of the LIBRARY's spectra."""
 
 NEEDED_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "detection": (
@@ -71,6 +73,11 @@ def join_words(words: Sequence[str]) -> str:
 def method_label(method: str) -> str:
     """A method in words."""
     return METHOD_LABELS.get(method, method.replace("_", " ").capitalize())
+
+
+def published_label(network: str) -> str:
+    """A network as published, in words."""
+    return f"{METHOD_LABELS[network]}, as published"
 
 
 def order_methods(rows: Rows) -> list[str]:

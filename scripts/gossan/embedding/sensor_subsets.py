@@ -140,14 +140,14 @@ def assess_subsets(
     for method, detector in detectors.items():
         scores = score_subsets(detector, bands, pixels.spectra, pixels.present, sets, threads)
         chosen = np.array(
-            [choose_thresholds(own[~pixels.is_test], held.truth, held.weight) for own in scores]
+            [choose_thresholds(own[~pixels.is_test], held.held, held.weight) for own in scores]
         )
         for number, kept in enumerate(sets):
             for kind, limits in ((VALIDATION, chosen[number]), (FULL, chosen[-1])):
                 rates = rate(
                     scores[number][pixels.is_test],
                     limits,
-                    test.truth,
+                    test.held,
                     test.block,
                     test.weight,
                     replicates,

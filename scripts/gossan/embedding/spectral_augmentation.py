@@ -41,6 +41,9 @@ DETECTORS_UM = (1.0, 1.8)
 """Where spectrometers change detectors, in the field as in the laboratory."""
 
 SHIFT_STEP_UM = 1e-3
+MASKS = ("paired", "each")
+"""How sensors are hidden in a triplet: from the positive, and from half of the anchors the same; or
+from each spectrum by a draw of its own."""
 
 
 @dataclass(frozen=True)
@@ -265,12 +268,14 @@ def stream_batches(
     batch: int,
     max_masked: int,
     seed: int | Sequence[int],
+    masks: str = MASKS[0],
 ) -> Iterator[Batch]:
     """`triplets` triplets in batches of `batch`, made one by one.
 
     Half of the anchors are of the `targets`, each equally often, the others of any mineral.
     Positives lose sensors at random; half of the anchors stay whole, the other half lose those
-    that their positive loses. Raises InputError where there is only one mineral.
+    that their positive loses. With `masks` "each", anchors lose sensors by a draw of their own.
+    Raises InputError where there is only one mineral.
     """
     generator = np.random.default_rng(seed)
     labels, filled = augmenter.labels, augmenter.filled
@@ -296,9 +301,12 @@ def stream_batches(
             np.array([part[generator.integers(part.size)] for part in own]) for _ in range(2)
         )
         present = mask_sensors(filled[partners], max_masked, generator)
-        shared = filled[records] & present
-        whole = (generator.random(count) < 0.5) | ~shared.any(axis=1)
-        kept = np.where(whole[:, None], filled[records], shared)
+        if masks == "each":
+            kept = mask_sensors(filled[records], max_masked, generator)
+        else:
+            shared = filled[records] & present
+            whole = (generator.random(count) < 0.5) | ~shared.any(axis=1)
+            kept = np.where(whole[:, None], filled[records], shared)
         bands = augmenter.bands.present_bands
         yield Batch(
             records,

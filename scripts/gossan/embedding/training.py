@@ -1,9 +1,9 @@
 """Embedding networks in Keras: two dense layers, trained by triplets, sensors masked at random.
 
 After Jabłońska and Zięba: anchors are pure spectra, positives augmented ones of the same mineral,
-negatives of another. Two departures: spectra are sharpened and normalised per sensor before the
-first layer (`embedding_model.normalise`), and embeddings have the length 1. TensorFlow is loaded
-by the functions that need it, and by nothing that runs a trained network.
+negatives of another; embeddings have the length 1. `Training` says where a network departs from
+theirs. TensorFlow is loaded by the functions that need it, and by nothing that runs a trained
+network.
 """
 
 import logging
@@ -17,8 +17,12 @@ import numpy as np
 
 from gossan.cube.bands import StackBands
 from gossan.embedding.model import (
+    CENTROIDS,
     DARKEST,
     NARROWEST,
+    PLAIN,
+    RECORDS,
+    SHARPENED,
     SMALLEST_CONTRAST,
     Branch,
     EmbeddingModel,
@@ -28,7 +32,13 @@ from gossan.embedding.model import (
     sharpeners,
 )
 from gossan.embedding.regions import Region
-from gossan.embedding.spectral_augmentation import Augmentation, Augmenter, Batch, stream_batches
+from gossan.embedding.spectral_augmentation import (
+    MASKS,
+    Augmentation,
+    Augmenter,
+    Batch,
+    stream_batches,
+)
 from gossan.embedding.training_spectra import TrainingSpectra
 from gossan.errors import InputError
 from gossan.legend import MapClass
@@ -39,6 +49,15 @@ STORED = frozenset({"Functional", "Concatenate", "__keras_tensor__"})
 """What Keras writes into a network's file beside layers."""
 
 MINING = ("random", "semi-hard")
+LIBRARY, MINERALS = "library", "minerals"
+"""What the negatives of triplets are: all minerals of the libraries, or the sought ones alone."""
+CHOICES = {
+    "mining": MINING,
+    "negatives": (LIBRARY, MINERALS),
+    "masks": MASKS,
+    "preparation": (SHARPENED, PLAIN),
+    "distance": (RECORDS, CENTROIDS),
+}
 MOST_DIFFERENCE = 1e-4
 """Largest difference of an embedding that the two stored forms of a network may have."""
 
@@ -59,7 +78,9 @@ class Training:
     of its own, and laid side by side. `max_masked` sensors at most are taken from a spectrum, but
     never all. Mining "semi-hard" (Schroff et al. 2015, arXiv:1503.03832) takes the negatives from
     the whole batch: the nearest one that is farther than the positive, "random" the triplets as
-    they were drawn.
+    they were drawn. `negatives` are LIBRARY or MINERALS, `masks` as in `stream_batches`,
+    `preparation` and `distance` as in a network's header. The paper has triplets as drawn of its
+    MINERALS, "each" masked, PLAIN reflectance and CENTROIDS.
     """
 
     epochs: int
@@ -72,6 +93,10 @@ class Training:
     mining: str
     seed: int
     threads: int
+    negatives: str = LIBRARY
+    masks: str = MASKS[0]
+    preparation: str = SHARPENED
+    distance: str = RECORDS
     batch: int = 256
     rate: float = 1e-3
 
@@ -96,8 +121,11 @@ class Training:
             raise InputError(f"rate: {self.rate:g} is not above 0 and up to 1")
         if not 0 < self.margin < 2:
             raise InputError(f"margin: {self.margin:g} is not above 0 and below 2")
-        if self.mining not in MINING:
-            raise InputError(f"mining: {self.mining} is unknown; choose from {' '.join(MINING)}")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(
+                    f"{name}: {getattr(self, name)} is unknown; choose from {' '.join(choices)}"
+                )
 
     def for_sensors(self, sensors: int) -> "Training":
         """The same for a stack of so many sensors, of which one is always left."""
@@ -174,11 +202,12 @@ def build_embedding(bands: StackBands, training: Training) -> object:
     keras, _ = load_keras()
     normalise, unit = _layers()
     layers = keras.layers
-    spectra = keras.Input((len(bands),), name="spectra")
-    matrices = sharpeners(bands)
-    first = normalise([len(matrix) for matrix in matrices], name="normalise")
-    seen = first(spectra)
-    first.set_weights(matrices)
+    seen = spectra = keras.Input((len(bands),), name="spectra")
+    if training.preparation == SHARPENED:
+        matrices = sharpeners(bands)
+        first = normalise([len(matrix) for matrix in matrices], name="normalise")
+        seen = first(spectra)
+        first.set_weights(matrices)
     parts = []
     for place in range(training.networks):
         seed = training.seed + place
@@ -264,6 +293,7 @@ def train_embedding(
             triplets=training.triplets,
             batch=training.batch,
             max_masked=training.max_masked,
+            masks=training.masks,
             seed=(training.seed, epoch),
         )
         answers = [
@@ -317,12 +347,15 @@ def learn(
 ) -> Learned:
     """Train a network on a library's spectra, at the bands of a scene, or of a `region` of them.
 
-    Its minerals are `classes`, and its references their pure spectra; the others are rivals only.
-    Raises InputError for a mineral of which no spectrum fills the bands of a sensor.
+    Its minerals are `classes`, and its references their pure spectra; the others are rivals only,
+    if they take part at all. Raises InputError for a mineral of which no spectrum fills the bands
+    of a sensor.
     """
     training = training.for_sensors(len(bands.sensors))
-    augmenter = Augmenter(spectra, bands, augmentation, region)
     names = [item.name for item in classes]
+    if training.negatives == MINERALS:
+        spectra = spectra.take(np.isin(spectra.minerals, names))
+    augmenter = Augmenter(spectra, bands, augmentation, region)
     model = build_embedding(bands, training)
     history = train_embedding(model, augmenter, names, training)
     usable = augmenter.filled.any(axis=1)
@@ -340,6 +373,8 @@ def learn(
         modelled=any(spectra.modelled),
         records=tuple(len(own) for own in rows),
         region="" if region is None else region.name,
+        preparation=training.preparation,
+        distance=training.distance,
     )
     references = augmenter.pure[np.concatenate(rows)]
     for text in augmenter.left_out:

@@ -31,6 +31,14 @@ from gossan.embedding.sensor_scores import (
 from gossan.errors import InputError
 from gossan.files import read_json
 from gossan.report.doubts import describe_doubts
+from gossan.report.embedding_published import (
+    beside_table,
+    check_conclusions,
+    count_conclusions,
+    describe_beside,
+    describe_ways,
+    moved_tables,
+)
 from gossan.report.page import describe_mask, describe_scene
 from gossan.report.phrases import (
     SPARSE,
@@ -108,6 +116,11 @@ CALIBRATED_ON = {VALIDATION: "validation pixels", LIBRARY: "library spectra"}
 AREA_COLUMNS = ("name", "label", "pixels", "area_km2")
 SENSOR_AREA_COLUMNS = ("sensors", "name", "pixels")
 PIXEL_COLUMNS = ("region", "method", "mineral", "nearest", "within_threshold", "named")
+COMPARISON_COLUMNS = (
+    *("network", "threshold_kind", "mineral", "measure", "n", "n_mineral"),
+    *("published", "own", "difference"),
+)
+MOVED_COLUMNS = ("network", "spectra", "missing", "mineral", "n", "cosine", "euclidean")
 TRIAL_COLUMNS = (
     *("method", "sensors", "spectra", "mineral", "threshold_kind"),
     *("n", "n_mineral", "f1"),
@@ -121,8 +134,9 @@ class SensorScene(Scene):
     `cube` is the record of the stack, `bands` the rows of its table of bands, `sensors` the record
     of each sensor's cube. `tables` maps what the scene has beside: rows of `areas` and
     `sensor_areas` (map_embedding), `detection`, `subsets`, `similarity` and `coverage`
-    (assess_detectors), `spectra` (library records that trained), and the records of the networks
-    `masked`, `unmasked` and `filler`. `trial` are scores and record of assess_spectra, `pixels`
+    (assess_detectors), `comparison` and `moved` (compare_embeddings), `spectra` (library records
+    that trained), and the records of the networks `masked`, `unmasked`, `filler` and
+    `published_masked`. `trial` are scores and record of assess_spectra, `pixels`
     the summaries of name_spectra by collection: of the study, not of the scene.
 
     Raises InputError for a table of bands without rows.
@@ -175,6 +189,15 @@ def read_scene(source: Source) -> SensorScene:
         several = len(source.scene["stack"]) > 1
         for name in NETWORKS if several else TRAINED_ALONE:
             tables[name] = read_json(folder / network_folder(name) / "record.json")
+    compared = source.holds("published", "trained")
+    if compared:
+        tables["comparison"] = read_table(
+            folder / "published/comparison.csv", COMPARISON_COLUMNS if source.holds("truth") else ()
+        )
+        tables["moved"] = read_table(folder / "published/similarity.csv", MOVED_COLUMNS)
+        tables["published_masked"] = read_json(
+            folder / "published" / network_folder("masked") / "record.json"
+        )
     tested = source.holds("truth", "trained")
     if tested:
         for name, columns in NEEDED_COLUMNS.items():
@@ -189,7 +212,12 @@ def read_scene(source: Source) -> SensorScene:
         id=source.id,
         cube=read_json(stack / "cube.json"),
         figures=source.figures([name for name in FIGURE_TITLES if name not in absent]),
-        records=source.records("") if source.holds("trained") else [],
+        records=[
+            record
+            for place in ([""] if source.holds("trained") else [])
+            + ["../published/accuracy"] * compared
+            for record in source.records(place)
+        ],
         bands=require_rows(stack / "bands.csv", bands),
         sensors={name: read_json(source.scene_dir / name / "cube/cube.json") for name in known},
         tables=tables,
@@ -304,6 +332,7 @@ def verdicts(scene: SensorScene, paper: Mapping) -> list[str]:
         describe_winner(detection),
         describe_ratios(detection) if paper else "",
         describe_masking(subsets, scene.order),
+        describe_beside(scene.rows("comparison")),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -433,6 +462,7 @@ def _context(scene: SensorScene, paper: Mapping) -> dict:
             scene.rows("detection"), paper.get("detection", []), _spectra_seen(scene.tables)
         ),
         "verdicts": verdicts(scene, paper),
+        "published": _published_context(scene, paper),
         "tested": _tested(scene),
         "named": _named_rows(scene.records),
         "subsets": _subset_text(scene),
@@ -467,6 +497,31 @@ def _context(scene: SensorScene, paper: Mapping) -> dict:
             for item in scene.cube.get("sensors", [])
         ],
     }
+
+
+def _published_context(scene: SensorScene, paper: Mapping) -> dict | None:
+    """Networks as published beside the study's own; None where there are none."""
+    record = scene.tables.get("published_masked")
+    if record is None:
+        return None
+    comparison, moved = scene.rows("comparison"), scene.rows("moved")
+    conclusions = check_conclusions(comparison, moved, scene.rows("detection"), paper)
+    return {
+        "facts": describe_network(record),
+        "ways": describe_ways(record.get("training") or {}),
+        "seen": count(_triplets(record)),
+        "text": describe_beside(comparison),
+        "beside": beside_table(comparison, paper.get("detection", [])),
+        "moved": moved_tables(moved, paper.get("similarity", [])),
+        "conclusions": conclusions,
+        "conclusions_text": count_conclusions(conclusions),
+    }
+
+
+def _triplets(record: Mapping) -> int | None:
+    """Triplets that a network learned from, by its record."""
+    training = record.get("training") or {}
+    return training["triplets"] * training["epochs"] if "triplets" in training else None
 
 
 def _named_rows(records: Sequence[Mapping]) -> list[dict]:
@@ -579,9 +634,9 @@ def _spectra_seen(tables: Mapping[str, Mapping]) -> dict[str, int]:
     """Triplets that each network learned from, by its method."""
     seen = {}
     for name in ("masked", "unmasked"):
-        training = (tables.get(name) or {}).get("training") or {}
-        if "triplets" in training:
-            seen[name] = training["triplets"] * training["epochs"]
+        triplets = _triplets(tables.get(name) or {})
+        if triplets is not None:
+            seen[name] = triplets
     return seen | ({"filled": seen["masked"]} if "masked" in seen else {})
 
 

@@ -58,8 +58,9 @@ def test_each_mineral_has_the_limit_of_its_own_spectra():
     scores = np.zeros((150, 2))
     scores[truth == 1, 0] = np.arange(50)
     scores[truth == 2, 1] = np.arange(50) * 10
-    assert class_limits(scores, truth, 0.9).tolist() == [45.0, 450.0]
-    assert class_limits(scores, np.where(truth == 2, 0, truth), 0.9).tolist() == [45.0, math.inf]
+    held = truth[:, None] == [1, 2]
+    assert class_limits(scores, held, 0.9).tolist() == [45.0, 450.0]
+    assert class_limits(scores, held & [True, False], 0.9).tolist() == [45.0, math.inf]
 
 
 def test_answers_hold_the_minerals_within_their_limits():

@@ -19,14 +19,17 @@ from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.truth import open_truth
 from gossan.cube.bands import read_bands, sensors_present
 from gossan.embedding.detection import (
+    SEVERAL,
     Pixels,
     Protocol,
     accuracy_record,
     choose_threshold,
     choose_thresholds,
+    compare_rates,
     deal_sides,
     find,
     name_pixels,
+    positives,
     rate,
     read_pixels,
 )
@@ -318,11 +321,12 @@ def read(folder, **options):
     classes = read_classes(folder / "classes.csv")
     truth = options.pop("truth", folder / "truth.tif")
     mask = options.pop("mask", folder / "sensors.tif")
+    told = {name: options.pop(name) for name in ("overlaps", "outside") if name in options}
     return read_pixels(
         folder / "stack.tif",
         mask,
         read_bands(folder / "bands.csv"),
-        open_truth(truth, read_info(folder / "stack.tif").grid, classes),
+        open_truth(truth, read_info(folder / "stack.tif").grid, classes, **told),
         options.pop("minerals", classes),
         Protocol(
             Bootstrap(options.pop("spatial_block_px", 6), 1000, options.pop("seed", 42)),
@@ -466,6 +470,102 @@ def test_pixels_that_two_polygons_claim_are_left_out_and_counted(folder, tmp_pat
     assert ground.conflicts == 5 * SIZE
     counts = np.bincount(ground.pixels.truth, minlength=4)
     assert counts.tolist() == [8 * (SIZE - 2), 15 * (SIZE - 2), 0, 20 * (SIZE - 2)]
+
+
+def overlapping_truth(folder, path):
+    """Polygons of two minerals that share five columns of the scene; the rest is not told."""
+    with rasterio.open(folder / "stack.tif") as source:
+        west, south, _, north = source.bounds
+        crs, side = source.crs, source.res[0]
+    shapes = {
+        "alunite": box(west, south, west + 20 * side, north),
+        "kaolinite": box(west + 15 * side, south, west + 40 * side, north),
+    }
+    names, places = list(shapes), list(shapes.values())
+    geopandas.GeoDataFrame({"class": names}, geometry=places, crs=crs).to_file(path)
+    return path
+
+
+def test_a_pixel_of_several_minerals_counts_for_each(folder, tmp_path):
+    truth = overlapping_truth(folder, tmp_path / "truth.gpkg")
+    ground = read(folder, truth=truth, overlaps="kept")
+    pixels, rows = ground.pixels, SIZE - 2
+    assert ground.conflicts == 0
+    held = positives(pixels.held, 3)
+    assert held.sum(axis=0).tolist() == [20 * rows, 0, 25 * rows]
+    assert np.count_nonzero(pixels.truth == SEVERAL) == 5 * rows
+    assert (held.sum(axis=1) == np.where(pixels.truth == SEVERAL, 2, 1)).all()
+    assert f"{5 * rows} pixels of several minerals count for each" in ground.split
+    # Found everywhere, each has all its pixels right.
+    scores, limits = np.zeros((len(pixels), 3)), np.ones(3)
+    rates = rate(scores, limits, pixels.held, pixels.block, pixels.weight, 100, 0)
+    assert rates.n == len(pixels) and rates.counts.tolist() == [0, 20 * rows, 0, 25 * rows]
+    assert rates.precision[0, [0, 2]] == pytest.approx([20 / 40, 25 / 40])
+    sampled = read(folder, truth=truth, overlaps="kept", per_class=20).pixels
+    weighed = positives(sampled.held, 3) * sampled.weight[:, None]
+    assert weighed.sum(axis=0) == pytest.approx(held.sum(axis=0))
+
+
+def test_one_class_scores_leave_out_pixels_of_several_minerals(folder, tmp_path):
+    ground = read(folder, truth=overlapping_truth(folder, tmp_path / "truth.gpkg"), overlaps="kept")
+    test = ground.pixels.take(ground.pixels.is_test)
+    minerals = read_classes(folder / "classes.csv")
+    told = {"scene": "tiny", "method": "m", "file": "truth.gpkg", "synthetic": True}
+    record = accuracy_record(np.maximum(test.truth, 0), ground, minerals, **told)
+    assert record["n"] == np.count_nonzero(test.truth != SEVERAL) < len(test)
+    assert record["scores"]["overall_accuracy"]["value"] == 1
+    every = replace(ground, pixels=ground.pixels.take(ground.pixels.truth == SEVERAL))
+    left = every.pixels.take(every.pixels.is_test)
+    assert not accuracy_record(left.truth * 0, every, minerals, **told)["assessed"]
+
+
+def test_minerals_over_each_other_are_refused_where_a_pixel_has_one_class(folder, tmp_path):
+    truth = overlapping_truth(folder, tmp_path / "truth.gpkg")
+    words = r"truth.gpkg: polygons of alunite and kaolinite lie over each other"
+    with pytest.raises(InputError, match=words):
+        read(folder, truth=truth, overlaps="refused")
+
+
+@pytest.mark.parametrize("outside", ["other", "untested"])
+def test_ground_outside_of_polygons_is_as_the_study_says(outside, folder, tmp_path):
+    truth = overlapping_truth(folder, tmp_path / "truth.gpkg")
+    ground = read(folder, truth=truth, overlaps="kept", outside=outside)
+    other = np.count_nonzero(ground.pixels.truth == 0)
+    assert other == ((SIZE - 40) * (SIZE - 2) if outside == "other" else 0)
+    assert ("outside all polygons" in ground.truth.note) == (outside == "other")
+
+
+def test_two_maps_of_one_ground_are_two_bands_of_a_raster(folder, tmp_path):
+    codes = {item.name: item.code for item in read_classes(folder / "classes.csv")}
+    iron, clay = np.full((2, SIZE, SIZE), 255, np.uint8)
+    iron[:, :30], clay[:, 10:40] = codes["hematite"], codes["kaolinite"]
+    iron[:, 30:35] = 0
+    write_raster(tmp_path / "truth.tif", np.stack([iron, clay]), nodata=255)
+    with pytest.raises(InputError, match="has one band of whole-number class codes"):
+        read(folder, truth=tmp_path / "truth.tif", overlaps="refused")
+    pixels = read(folder, truth=tmp_path / "truth.tif", overlaps="kept").pixels
+    held = positives(pixels.held, 3).sum(axis=0) / (SIZE - 2)
+    assert held.tolist() == [0, 30, 30] and len(pixels) == 40 * (SIZE - 2)
+
+
+def test_methods_are_compared_block_by_block():
+    pixels = fake_pixels()
+    scores, limits = pixels.spectra.astype(float), np.full(3, 0.6)
+    worse = scores + np.random.default_rng(3).normal(0, 0.3, scores.shape)
+    told = (pixels.held, pixels.block, pixels.weight, 200, 0)
+    one, other = (rate(own, limits, *told) for own in (scores, worse))
+    *apart, macro = compare_rates((scores, limits), (worse, limits), pixels, 200, 0)
+    for name, difference in zip(("precision", "recall", "f1"), apart, strict=True):
+        assert difference[0] == pytest.approx(getattr(one, name)[0] - getattr(other, name)[0])
+        assert (difference[1] <= difference[0]).all() and (difference[0] <= difference[2]).all()
+    assert macro[0] == pytest.approx(one.macro_f1[0] - other.macro_f1[0])
+    assert macro[1] < macro[0] < macro[2]
+    # What is the same on every block differs by nothing, and surely so.
+    *_, same = compare_rates((scores, limits), (scores, limits), pixels, 200, 0)
+    assert same[0] == 0 and same[2] - same[1] < 0.2
+    unlimited = np.array([0.6, np.nan, 0.6])
+    *_, f1, mean = compare_rates((scores, unlimited), (worse, limits), pixels, 200, 0)
+    assert np.isnan(f1[:, 1]).all() and np.isnan(mean).all() and np.isfinite(f1[0, 0])
 
 
 @pytest.mark.parametrize("per_class", [10_000, 25])

@@ -297,3 +297,46 @@ def test_other_bands_and_classes_are_refused():
     HEADER.require_classes([*good, MapClass(1, "chlorite", "C", "#0000FF")], "classes.csv")
     with pytest.raises(InputError, match=r"classes\.csv: class 6 is missing .* calcite"):
         HEADER.require_classes(good[:1], "classes.csv")
+
+
+def test_a_plain_network_sees_reflectance(tmp_path):
+    header = replace(HEADER, preparation="plain")
+    write_model(tmp_path / "net.onnx", header, make_branches(), REFERENCES)
+    (branch,) = make_branches()
+    seen = spectra()
+    hidden = np.maximum(seen @ branch.hidden + branch.hidden_bias, 0)
+    wanted = hidden @ branch.output + branch.output_bias
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    found = read_model(tmp_path / "net.onnx").embed(seen)
+    assert found == pytest.approx(wanted, abs=1e-5)
+
+
+def test_distances_to_centroids_do_not_ask_which_sensors_there_are(tmp_path):
+    header = replace(HEADER, distance="centroids")
+    write_model(tmp_path / "net.onnx", header, make_branches(), REFERENCES)
+    model = read_model(tmp_path / "net.onnx")
+    seen = spectra()
+    seen[:10, BANDS.part("emit")] = 0
+    every = model.embed(REFERENCES)
+    centroids = np.stack([every[:2].mean(axis=0), every[2]])
+    wanted = np.linalg.norm(model.embed(seen)[:, None] - centroids, axis=2)
+    assert model.distances(seen) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_centroid_is_of_the_records_of_all_sensors(tmp_path):
+    references = REFERENCES.copy()
+    references[1, BANDS.part("sentinel2")] = 0
+    header = replace(HEADER, distance="centroids")
+    write_model(tmp_path / "net.onnx", header, make_branches(), references)
+    model = read_model(tmp_path / "net.onnx")
+    assert model.centroids()[0] == pytest.approx(model.embed(references[:1])[0], abs=1e-6)
+    # Where no record has all sensors, all of them count.
+    references[0, BANDS.part("sentinel2")] = 0
+    write_model(tmp_path / "other.onnx", header, make_branches(), references)
+    model = read_model(tmp_path / "other.onnx")
+    assert model.centroids()[0] == pytest.approx(model.embed(references[:2]).mean(axis=0), abs=1e-6)
+
+
+@pytest.mark.parametrize("change", [{"preparation": "cooked"}, {"distance": "far"}])
+def test_a_header_of_an_unknown_kind_is_not_sound(change):
+    assert not replace(HEADER, **change).is_sound()

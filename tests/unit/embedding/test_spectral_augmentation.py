@@ -195,6 +195,22 @@ def test_triplets_are_what_the_paper_says(training, bands):
     assert 0.4 < np.mean(half) < 0.7
 
 
+def test_each_spectrum_of_a_triplet_may_lose_sensors_of_its_own(training, bands):
+    augmenter = Augmenter(training, bands, Augmentation())
+    batches = list(stream(augmenter, triplets=400, batch=400, max_masked=1, masks="each"))
+    sensors = [bands.part(name) for name in bands.sensors]
+    anchor, positive = (
+        np.stack([(part[:, own] > 0).any(axis=1) for own in sensors], axis=1)
+        for part in (batches[0].anchor, batches[0].positive)
+    )
+    for present in (anchor, positive):
+        assert present.any(axis=1).all()
+        assert 0.4 < (~present).any(axis=1).mean() < 0.6
+    # Half of those that lose one lose another than their partner.
+    both = (~anchor).any(axis=1) & (~positive).any(axis=1)
+    assert 0.3 < (anchor[both] == positive[both]).all(axis=1).mean() < 0.7
+
+
 def test_the_same_seed_gives_the_same_batches(training, bands):
     augmenter = Augmenter(training, bands, Augmentation())
     first, second, other = (list(stream(augmenter, seed=seed)) for seed in (1, 1, 2))

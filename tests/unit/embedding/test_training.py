@@ -85,6 +85,38 @@ def lead(own, library, bands):
     return ahead.mean(), (ahead > 0).mean()
 
 
+PUBLISHED = {
+    **{"mining": "random", "negatives": "minerals", "masks": "each"},
+    **{"preparation": "plain", "distance": "centroids", "epochs": 8},
+}
+
+
+@pytest.fixture(scope="module")
+def published(library, classes, bands):
+    return train(library, classes, bands, **PUBLISHED)
+
+
+def test_a_network_as_published_tells_minerals_by_centroids(published, library, bands, tmp_path):
+    model = published.as_model()
+    assert (model.header.preparation, model.header.distance) == ("plain", "centroids")
+    _, right = lead(model, library, bands)
+    assert right > 0.8
+    write_keras(tmp_path / "net.keras", published.model)
+    stored = read_keras_embedding(tmp_path / "net.keras")
+    difference = compare_embeddings(stored, model, published.references)
+    assert difference <= MOST_DIFFERENCE
+    names = [layer.name for layer in published.model.layers]
+    assert "normalise" not in names
+
+
+def test_without_rivals_only_the_minerals_are_seen(published, library, classes, bands):
+    # What the others are changes nothing.
+    kept = library.take(np.isin(library.minerals, NAMES))
+    again = train(kept, classes, bands, **PUBLISHED | {"epochs": 1})
+    once = train(library, classes, bands, **PUBLISHED | {"epochs": 1})
+    assert np.array_equal(again.branches[0].hidden, once.branches[0].hidden)
+
+
 @pytest.mark.parametrize("mining", ["random", "semi-hard"])
 def test_a_network_learns_to_tell_minerals(mining, learned, library, classes, bands):
     own = learned if mining == "semi-hard" else train(library, classes, bands, mining=mining)
@@ -186,6 +218,10 @@ def test_a_network_of_one_sensor_learns_and_copes_with_all_that_can_be_absent(
         {"rate": 0.0},
         {"margin": 2.0},
         {"mining": "easy"},
+        {"negatives": "all"},
+        {"masks": "none"},
+        {"preparation": "some"},
+        {"distance": "long"},
         {"max_masked": -1},
         {"networks": 0},
         {"embedding": 1},
