@@ -19,6 +19,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="confidence rasters of map_confidence.py, one per zone",
     )
     parser.add_argument(
+        "--anomalies",
+        type=Path,
+        help="raster of map_anomalies.py, whose anomalies are tested as a map of each zone, too",
+    )
+    parser.add_argument(
         "--truth",
         type=Path,
         help="vector file of the zones with the attribute `class`; without it the table counts "
@@ -66,9 +71,9 @@ def main(arguments: argparse.Namespace) -> None:
         assess_confidence,
         count_levels,
         open_zones,
+        read_anomalies,
         read_zone_map,
         record_name,
-        rule_method,
         table_row,
     )
 
@@ -77,21 +82,24 @@ def main(arguments: argparse.Namespace) -> None:
     for place, item in enumerate(maps):
         if item.zone in [other.zone for other in maps[:place]]:
             raise InputError(f"{item.path}: zone {item.zone} is given twice; give each zone once")
+    if arguments.anomalies is not None:
+        maps += [read_anomalies(arguments.anomalies, item.zone) for item in maps]
     rows, records = [], {}
     for item in maps:
+        title = "fixed ranges" if item.levels is LEVELS else "anomalies"
         if arguments.truth is None:
             counts = count_levels(item.path, window_px=WINDOW_PX, threads=arguments.threads)
             for place, band in enumerate(item.bands):
-                for level, codes in LEVELS.items():
+                for level, codes in item.levels.items():
                     records[item.zone, band, level] = unassessed_record(
                         scene=arguments.scene,
-                        method=rule_method(item.zone, band, level),
+                        method=item.method(band, level),
                         synthetic=item.synthetic,
                     )
                     rows.append(
                         {
                             "zone": item.zone,
-                            "method": "published rule",
+                            "method": title,
                             "band": band,
                             "level": level,
                             "found": int(counts[place, list(codes)].sum()),
@@ -110,7 +118,7 @@ def main(arguments: argparse.Namespace) -> None:
         )
         for (band, level), record in found.items():
             records[item.zone, band, level] = record
-            rows.append(table_row(record, item.zone, "published rule", band, level))
+            rows.append(table_row(record, item.zone, title, band, level))
     for key, record in records.items():
         write_json(arguments.record_dir / record_name(*key), record)
     write_rows(arguments.table, TABLE_COLUMNS, rows)

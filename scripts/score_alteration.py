@@ -43,7 +43,19 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="*",
         default=[],
-        help="confidence rasters of the published rule to compare with",
+        help="confidence rasters of the fixed ranges to compare with",
+    )
+    add(
+        "--published",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="confidence rasters of the method as its paper has it, to compare with",
+    )
+    add(
+        "--anomalies",
+        type=Path,
+        help="anomalies of the method as its paper has it, compared as a map of each zone",
     )
     add("--references", type=Path, help="reference spectra for SAM (CSV of resample_library.py)")
     add(
@@ -90,13 +102,15 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.tables import write_rows
     from gossan.zones.score_assessment import (
         CURVE_COLUMNS,
+        PUBLISHED,
+        RULE,
         Options,
         Scene,
         apply_record,
         read_minerals,
         score_scene,
     )
-    from gossan.zones.zone_assessment import open_zones, read_zone_map
+    from gossan.zones.zone_assessment import open_zones, read_anomalies, read_zone_map
 
     zones = arguments.zone
     if len(set(zones)) < len(zones) or len(zones) != len(arguments.output):
@@ -119,6 +133,10 @@ def main(arguments: argparse.Namespace) -> None:
                 threads=arguments.threads,
             )
         else:
+            maps = [(RULE, read_zone_map(path)) for path in arguments.confidence]
+            maps += [(PUBLISHED, read_zone_map(path)) for path in arguments.published]
+            if arguments.anomalies is not None:
+                maps += [(PUBLISHED, read_anomalies(arguments.anomalies, zone)) for zone in zones]
             record, rows, records = score_scene(
                 scene,
                 open_zones(arguments.truth, scene.cube.grid, outside=arguments.outside),
@@ -127,9 +145,7 @@ def main(arguments: argparse.Namespace) -> None:
                 name=arguments.scene,
                 references=read_minerals(arguments.references, minerals),
                 minerals=minerals,
-                confidence={
-                    item.zone: item.path for item in map(read_zone_map, arguments.confidence)
-                },
+                maps=maps,
                 options=Options(
                     bootstrap=Bootstrap(
                         arguments.spatial_block_px, arguments.bootstrap, arguments.seed

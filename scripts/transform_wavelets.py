@@ -17,6 +17,18 @@ def build_parser() -> argparse.ArgumentParser:
         "--wavelet", required=True, help="PyWavelets' name of a discrete wavelet, such as sym4"
     )
     parser.add_argument(
+        "--anomalies",
+        type=Path,
+        help="raster of map_anomalies.py of the cube: of each band its anomalies alone are "
+        "transformed, all else is 0 (default: the whole band is)",
+    )
+    parser.add_argument(
+        "--keep",
+        choices=("values", "marks"),
+        default="values",
+        help="what is kept of the anomalies: the band's values, or 1",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         required=True,
@@ -45,6 +57,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.raster import Layer, decode, map_blocks, read_info
     from gossan.tables import write_table
     from gossan.transforms.wavelets import Transform, mark_influenced, split_block
+    from gossan.zones.anomalies import ANOMALOUS, keep_anomalies
     from gossan.zones.cube_limits import require_fit
     from gossan.zones.wavelet_profile import RowSums, profile_rows
 
@@ -54,16 +67,27 @@ def main(arguments: argparse.Namespace) -> None:
     info = read_info(arguments.cube)
     require_fit(info, transform)
     bands = info.bands.names
+    marked = [] if arguments.anomalies is None else [arguments.anomalies]
+    for path in marked:
+        other = read_info(path)
+        info.grid.require_same(other.grid, str(path))
+        if other.bands.names != bands:
+            raise InputError(
+                f"{path}: has the bands {', '.join(other.bands.names)} where {arguments.cube} has "
+                f"{', '.join(bands)}; map the anomalies of this cube"
+            )
     names = [(band, part) for band in bands for part in transform.subbands]
     horizontal = [place for place, (_, part) in enumerate(names) if part.startswith("LH")]
 
     lock = threading.Lock()
     sums: list[RowSums] = []
     seen = 0
-    valid, near = np.zeros(len(bands), np.int64), np.zeros(len(bands), np.int64)
+    valid, near, found = (np.zeros(len(bands), np.int64) for _ in range(3))
     lowest, highest = np.inf, -np.inf
 
-    def note(missing: np.ndarray, inner: tuple[slice, slice], part: RowSums) -> None:
+    def note(
+        missing: np.ndarray, anomalous: np.ndarray, inner: tuple[slice, slice], part: RowSums
+    ) -> None:
         """Count a block; fail in the last one if a band has no pixel, so that nothing appears."""
         nonlocal seen
         influenced = [
@@ -76,18 +100,30 @@ def main(arguments: argparse.Namespace) -> None:
             seen += inside[0].size
             valid[:] += inside.sum(axis=(1, 2))
             near[:] += influenced
+            found[:] += (anomalous & ~missing)[:, *inner].sum(axis=(1, 2))
             if seen == info.grid.width * info.grid.height and not valid.all():
                 raise InputError(
                     f"{arguments.cube}, band {bands[int(valid.argmin())]}: has no valid pixel; "
                     "choose another scene or leave the band out"
                 )
+            if seen == info.grid.width * info.grid.height and not found.all():
+                raise InputError(
+                    f"{arguments.anomalies}, band {bands[int(found.argmin())]}: has no anomaly, so "
+                    "that nothing is left to transform; lower the number of MADs "
+                    "(zones.published.mad.n)"
+                )
 
-    def split(inner: tuple[slice, slice], cube: np.ndarray, window: Window) -> np.ndarray:
+    def split(
+        inner: tuple[slice, slice], cube: np.ndarray, window: Window, *codes: np.ndarray
+    ) -> np.ndarray:
         nonlocal lowest, highest
         block = decode(cube, info)
+        anomalous = codes[0] == ANOMALOUS if codes else np.ones(block.shape, bool)
+        if codes:
+            block = keep_anomalies(block, codes[0], arguments.keep)
         result = split_block(block, inner, transform)
         row, column = window.row_off + inner[0].start, window.col_off + inner[1].start
-        note(np.isnan(block), inner, RowSums.of_block(result[horizontal], row, column))
+        note(np.isnan(block), anomalous, inner, RowSums.of_block(result[horizontal], row, column))
         with lock:
             lowest = min(lowest, np.fmin.reduce(result[0], axis=None, initial=np.inf))
             highest = max(highest, np.fmax.reduce(result[0], axis=None, initial=-np.inf))
@@ -106,11 +142,12 @@ def main(arguments: argparse.Namespace) -> None:
             "WAVELET_MODE": transform.mode,
             "WAVELET_TRANSFORM": transform.kind,
             "WAVELET_GAPS": transform.gaps,
+            **({"WAVELET_OF": f"anomalies, {arguments.keep}"} if marked else {}),
         },
     )
     map_blocks(
         split,
-        [arguments.cube, lambda window: window],
+        [arguments.cube, lambda window: window, *marked],
         [layer],
         block_px=arguments.block_px,
         threads=arguments.threads,

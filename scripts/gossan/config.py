@@ -312,6 +312,41 @@ def _agreement_faults(settings: Mapping) -> Iterator[str]:
             )
 
 
+def _published_zone_faults(section: Mapping) -> Iterator[str]:
+    """Where the zones of a study and the method as published contradict each other."""
+    published = section.get("published")
+    if published is None:
+        return
+    if published["keep"] == "values":
+        if section["normalisation"] != "minmax":
+            yield (
+                "zones.published: the bands are not scaled to 0–1 (zones.normalisation: "
+                f"{section['normalisation']}), so that the 0 of what is no anomaly means nothing; "
+                "set zones.normalisation to minmax, or zones.published.keep to marks"
+            )
+        if published["mad"]["side"] != "high":
+            yield (
+                f"zones.published.mad.side: {published['mad']['side']} anomalies are near the 0 of "
+                "what is none; set zones.published.keep to marks"
+            )
+    zones, ranges = section["alteration"], published["alteration"]
+    if set(zones) != set(ranges):
+        yield (
+            f"zones.published.alteration: has ranges of {', '.join(ranges)}, where "
+            f"zones.alteration has the zones {', '.join(zones)}; give ranges of the same zones"
+        )
+    for zone, own in ranges.items():
+        yield from _range_faults(f"zones.published.alteration.{zone}", own)
+
+
+def _range_faults(place: str, own: Mapping) -> Iterator[str]:
+    """Ranges of confidence in a zone that are none."""
+    for level in ("medium", "high"):
+        low, high = own[level]
+        if low >= high:
+            yield f"{place}.{level}: [{low:g}, {high:g}] is no range; give the lower end first"
+
+
 def _key_faults(settings: Mapping) -> Iterator[str]:
     """Keys that do not go together."""
     for place, section in (("cube", settings["cube"]), ("zones", settings.get("zones"))):
@@ -327,13 +362,8 @@ def _key_faults(settings: Mapping) -> Iterator[str]:
         if low >= high:
             yield f"stack.excluded_um: [{low:g}, {high:g}] is no range; give the lower end first"
     for zone, own in settings.get("zones", {"alteration": {}})["alteration"].items():
-        for level in ("medium", "high"):
-            low, high = own[level]
-            if low >= high:
-                yield (
-                    f"zones.alteration.{zone}.{level}: [{low:g}, {high:g}] is no range; give the "
-                    "lower end first"
-                )
+        yield from _range_faults(f"zones.alteration.{zone}", own)
+    yield from _published_zone_faults(settings.get("zones", {}))
     if "patches" in settings and "minerals" not in settings:
         yield "patches: needs a mineral map; add the section minerals"
     published = settings.get("patches", {}).get("published")

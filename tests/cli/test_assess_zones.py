@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import rasterio
 from samples import run_tool, write_raster
-from zone_scenes import STUDY_BANDS, ZONES, make_zones, map_zone, pixel_box, write_zones, zone_codes
+from zone_scenes import (
+    MAD,
+    STUDY_BANDS,
+    ZONES,
+    make_zones,
+    map_zone,
+    pixel_box,
+    write_zones,
+    zone_codes,
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +94,36 @@ def test_records_keep_the_schema_and_the_recall(folder, tmp_path, root):
         assert record["synthetic"] is True
         assert "outside all polygons counts as no zone" in record["reference"]["note"]
     assert (tmp_path / "accuracy" / "phyllic-4-medium.json").exists()
+
+
+def test_anomalies_are_tested_as_a_map_of_each_zone(folder, tmp_path, root):
+    marked = folder / "anomalies.tif"
+    done = run_tool(
+        "map_anomalies",
+        *("--cube", folder / "cube.tif", *MAD, "--output", marked),
+        *("--table", folder / "anomalies.csv"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert assess(folder, tmp_path, "--anomalies", marked).returncode == 0
+    rows, records = table(tmp_path), check_records(tmp_path, root)
+    assert len(records) == len(rows) == 36 + 12
+    with rasterio.open(marked) as dataset:
+        codes = dataset.read()
+    for code, zone in enumerate(ZONES, start=1):
+        inside = zone_codes() == code
+        for band, found in zip(STUDY_BANDS, codes, strict=True):
+            row = rows[zone, band, "anomaly"]
+            assert (row["method"], rows[zone, band, "high"]["method"]) == (
+                "anomalies",
+                "fixed ranges",
+            )
+            assert int(row["found"]) == (found == 1).sum()
+            assert int(row["right"]) == ((found == 1) & inside).sum()
+            assert int(row["n"]) == (found != 255).sum()
+    record = json.loads((tmp_path / "accuracy/phyllic-9-anomaly.json").read_text())
+    assert record["method"] == "Anomalies, phyllic, band 9"
+    assert assess(folder, tmp_path, "--anomalies", marked, truth=None).returncode == 0
+    assert int(table(tmp_path)["phyllic", "9", "anomaly"]["found"]) == (codes[5] == 1).sum()
 
 
 def test_threads_do_not_change_a_byte(folder, tmp_path):
@@ -199,6 +238,8 @@ def test_other_rasters_and_a_zone_given_twice_are_refused(folder, tmp_path):
     path = folder / "confidence" / "phyllic.tif"
     message = fault(folder, tmp_path, "--confidence", path, path)
     assert "zone phyllic is given twice" in message
+    message = fault(folder, tmp_path, "--anomalies", path)
+    assert "holds no anomalies" in message
     message = fault(folder, tmp_path, "--confidence", folder / "cube.tif")
     assert "not uint8" in message
     (tmp_path / "maps").mkdir()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from samples import run_command, run_tool
-from zone_scenes import BANDS, CENTRES_UM, ZONES, make_zones, map_zone, write_zones, zone_codes
+from zone_scenes import BANDS, CENTRES_UM, MAD, ZONES, make_zones, map_zone, write_zones, zone_codes
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +104,42 @@ def test_the_score_beats_the_published_rule_the_angle_and_the_ratios(folder):
         rules = [m["f1"]["value"] or 0 for n, m in methods.items() if n.startswith("rule ")]
         assert hindsight == max(rules)
         assert methods["best rule on training blocks"]["f1"]["value"] <= hindsight + 0.1
+
+
+def test_the_method_as_published_stands_beside_the_score_with_paired_intervals(folder, tmp_path):
+    marked = tmp_path / "anomalies.tif"
+    done = run_tool(
+        "map_anomalies",
+        *("--cube", folder / "cube.tif", *MAD, "--output", marked),
+        *("--table", tmp_path / "anomalies.csv"),
+    )
+    assert done.returncode == 0, done.stderr
+    maps = [folder / "confidence" / f"{zone}.tif" for zone in ZONES]
+    more = ("--published", *maps, "--anomalies", marked)
+    assert score(folder, tmp_path / "score", *more).returncode == 0
+    record = record_of(tmp_path / "score")
+    with rasterio.open(marked) as dataset:
+        codes = dataset.read()
+    clear = np.isfinite(read(tmp_path / "score/phyllic.tif")[0][0])
+    for code, zone in enumerate(ZONES, start=1):
+        inside = (zone_codes() == code) & clear
+        methods = methods_of(record, zone)
+        # The same maps under both names: the study's own and the published one are told apart.
+        assert methods["published 9 high"]["f1"] == methods["rule 9 high"]["f1"]
+        found = (codes[5] == 1) & clear
+        assert methods["published 9 anomaly"]["found"] == found.sum()
+        assert methods["published 9 anomaly"]["right"] == (found & inside).sum()
+        item = next(item for item in record["zones"] if item["zone"] == zone)
+        compared = {other["other"]: other["differences"] for other in item["comparisons"]}
+        assert "best published in hindsight" in compared
+        for name in ("precision", "recall", "f1", "kappa", "overall_accuracy"):
+            value = compared["published 9 anomaly"][name]
+            own, other = methods["score"][name], methods["published 9 anomaly"][name]
+            assert value["value"] == pytest.approx(own["value"] - other["value"], abs=2e-6)
+            assert value["low"] <= value["value"] <= value["high"]
+    same = next(item for item in record["zones"] if item["zone"] == "phyllic")["methods"]
+    before = methods_of(record_of(folder / "score"), "phyllic")["score"]
+    assert next(item for item in same if item["method"] == "score") == before
 
 
 def test_the_coefficients_in_the_record_make_the_map(folder, tmp_path):

@@ -189,6 +189,48 @@ def test_the_tool_runs_as_a_command(folder):
     assert done.stderr.splitlines()[-1].startswith("error: wavelet 'none'")
 
 
+def map_anomalies(folder, *more):
+    done = run_tool(
+        "map_anomalies",
+        *("--cube", folder / "cube.tif", "--n", 1.5, "--centre", "median", "--side", "high"),
+        *("--output", folder / "anomalies.tif", "--table", folder / "anomalies.csv", *more),
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "anomalies.tif"
+
+
+@pytest.mark.parametrize("kept", ["values", "marks"])
+def test_of_the_anomalies_alone_the_sub_bands_are_those_of_the_masked_band(folder, tmp_path, kept):
+    # A threshold that less than a quarter of evenly spread numbers exceed.
+    marked = map_anomalies(folder)
+    more = ("--anomalies", marked, "--keep", kept, "--block-px", 64)
+    done = run_tool("transform_wavelets", *arguments(folder, tmp_path, *more))
+    assert done.returncode == 0, done.stderr
+    with rasterio.open(tmp_path / "subbands.tif") as dataset:
+        found, tags = dataset.read(), dataset.tags()
+    with rasterio.open(marked) as dataset:
+        codes = dataset.read()
+    assert tags["WAVELET_OF"] == f"anomalies, {kept}"
+    for place, (band, code) in enumerate(zip(make_cube(), codes, strict=True)):
+        values = decoded(band)
+        alone = np.where(code == 1, values if kept == "values" else 1, 0).astype(np.float32)
+        alone[np.isnan(values)] = np.nan
+        wanted = split_band(alone, make_transform())
+        np.testing.assert_allclose(found[4 * place : 4 * place + 4], wanted, atol=1e-6)
+
+
+def test_anomalies_that_leave_nothing_or_are_of_other_bands_are_refused(folder, tmp_path):
+    none = map_anomalies(folder, "--n", 50)
+    done = run_tool("transform_wavelets", *arguments(folder, tmp_path, "--anomalies", none))
+    assert "anomalies.tif, band 3N: has no anomaly" in done.stderr
+    assert "zones.published.mad.n" in done.stderr
+    with rasterio.open(none, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+        dataset.descriptions = ("1", "2", "3")
+    done = run_tool("transform_wavelets", *arguments(folder, tmp_path, "--anomalies", none))
+    assert "has the bands 1, 2, 3 where" in done.stderr
+    assert not (tmp_path / "subbands.tif").exists()
+
+
 PEAK = """
 import sys
 from pathlib import Path

@@ -93,6 +93,39 @@ def test_a_study_of_one_method_has_no_fault(faults_of):
             "zones.alteration.a.medium: [0.5, 0.3] is no range",
         ),
         (
+            {"zones": {"published": {}, "normalisation": "none"}},
+            "zones.published: the bands are not scaled to 0–1 (zones.normalisation: none)",
+        ),
+        (
+            {"zones": {"published": {"mad": {"side": "both"}}}},
+            "zones.published.mad.side: both anomalies are near the 0 of what is none",
+        ),
+        (
+            {
+                "zones": {
+                    "published": {},
+                    "alteration": {
+                        "a": {"medium": [0, 0.5], "high": [0.5, 1], "minerals": ["alunite"]}
+                    },
+                }
+            },
+            "zones.published.alteration: has ranges of phyllic, propylitic, where zones.alteration "
+            "has the zones a; give ranges of the same zones",
+        ),
+        (
+            {
+                "zones": {
+                    "published": {
+                        "alteration": {
+                            "phyllic": {"medium": [0.7, 0.6], "high": [0.7, 1]},
+                            "propylitic": {"medium": [0.3, 0.5], "high": [0.5, 0.65]},
+                        }
+                    }
+                }
+            },
+            "zones.published.alteration.phyllic.medium: [0.7, 0.6] is no range",
+        ),
+        (
             {
                 "zones": {
                     "alteration": {

@@ -9,10 +9,16 @@ def names_of_zones(wildcards):
     return list(section("zones", "alteration")(wildcards))
 
 
-def confidence_maps(wildcards):
-    """Paths of the confidence maps of all zones."""
-    folder = folder_of(wildcards.scene, "zones", wildcards.sensor)
+def confidence_maps(wildcards, place=""):
+    """Paths of the confidence maps of all zones, in the method's folder or a place of it."""
+    folder = folder_of(wildcards.scene, "zones", wildcards.sensor) + place
     return [f"{folder}/confidence/{zone}.tif" for zone in names_of_zones(wildcards)]
+
+
+def published_maps(wildcards):
+    """Paths of the confidence maps as published; none where that does not run."""
+    runs = "published" in section("zones")(wildcards)
+    return confidence_maps(wildcards, "/published") if runs else []
 
 
 def zone_flags(wildcards):
@@ -45,9 +51,14 @@ def part_for_zones(wildcards):
     return f"{area_of(wildcards)} {numbers_of(wildcards)} {masks}"
 
 
-def wavelet_flags(wildcards, which):
+def mad_flags(*keys):
+    """A function of the wildcards: what an anomaly is, as flags, by a section of the settings."""
+    return lambda wildcards: flags(**section("zones", *keys)(wildcards))
+
+
+def wavelet_flags(wildcards, which, *keys):
     """The wavelet, or those that are compared, and how it is applied."""
-    wavelet = section("zones", "wavelet")(wildcards)
+    wavelet = section("zones", *keys, "wavelet")(wildcards)
     named = {"wavelet": wavelet["name"]} if which == "name" else {"wavelets": wavelet["compare"]}
     return flags(**named, **pick(wavelet, "level", "mode", "transform", "gaps"))
 

@@ -70,14 +70,13 @@ rule map_anomalies:
         mem_mb=block_memory(500, 120),
     params:
         digest=digest("map_anomalies"),
-        mad=section("zones", "mad"),
+        mad=mad_flags("mad"),
         block_px=SETTINGS["block_px"],
     message:
         "Mapping MAD anomalies of {wildcards.sensor} of {wildcards.scene}"
     shell:
         "python {input.script:q} --cube {input.cube:q}"
-        " --n {params.mad[n]} --centre {params.mad[centre]} --side {params.mad[side]}"
-        " --output {output.anomalies:q} --table {output.table:q}"
+        " {params.mad} --output {output.anomalies:q} --table {output.table:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 
@@ -110,6 +109,52 @@ rule transform_wavelets:
         " --output {output.subbands:q} --profile {output.profile:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
+
+
+# As the paper has it: of each band its anomalies alone go on, and their maps are tested.
+use rule map_anomalies as map_published_anomalies with:
+    output:
+        anomalies="<zones>/published/mad/anomalies.tif",
+        style="<zones>/published/mad/anomalies.qml",
+        names="<zones>/published/mad/anomalies.tif.aux.xml",
+        table="<zones>/published/mad/anomalies.csv",
+    log:
+        "<logs>/map_published_anomalies/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/map_published_anomalies/{scene}.{sensor}.tsv"
+    params:
+        digest=digest("map_anomalies"),
+        mad=mad_flags("published", "mad"),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Mapping MAD anomalies of {wildcards.sensor} of {wildcards.scene} as published"
+
+
+use rule transform_wavelets as transform_anomalies with:
+    input:
+        **code("transform_wavelets"),
+        cube="<zones>/cube.tif",
+        anomalies="<zones>/published/mad/anomalies.tif",
+    output:
+        subbands="<zones>/published/wavelets/subbands.tif",
+        style="<zones>/published/wavelets/subbands.qml",
+        profile="<zones>/published/wavelets/profile.csv",
+    log:
+        "<logs>/transform_anomalies/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/transform_anomalies/{scene}.{sensor}.tsv"
+    params:
+        digest=digest("transform_wavelets"),
+        wavelet=lambda wildcards, input: (
+            wavelet_flags(wildcards, "name", "published")
+            + " "
+            + flags(
+                anomalies=input.anomalies, keep=section("zones", "published", "keep")(wildcards)
+            )
+        ),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Splitting the anomalies of {wildcards.sensor} of {wildcards.scene} into wavelet sub-bands"
 
 
 rule compare_wavelets:
@@ -175,6 +220,28 @@ rule map_confidence:
         " 2> {log:q}"
 
 
+use rule map_confidence as map_published_confidence with:
+    input:
+        **code("map_confidence"),
+        subbands="<zones>/published/wavelets/subbands.tif",
+    output:
+        confidence="<zones>/published/confidence/{zone}.tif",
+        style="<zones>/published/confidence/{zone}.qml",
+        names="<zones>/published/confidence/{zone}.tif.aux.xml",
+    log:
+        "<logs>/map_published_confidence/{scene}.{sensor}.{zone}.log",
+    benchmark:
+        "<benchmarks>/map_published_confidence/{scene}.{sensor}.{zone}.tsv"
+    params:
+        digest=digest("map_confidence"),
+        levels=lambda wildcards: flags(
+            **section("zones", "published", "alteration", wildcards.zone)(wildcards)
+        ),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Mapping confidence in the {wildcards.zone} zone of {wildcards.scene} as published"
+
+
 rule assess_zones:
     input:
         **code("assess_zones"),
@@ -196,7 +263,9 @@ rule assess_zones:
     params:
         digest=digest("assess_zones"),
         outside=section("zones", "outside"),
-        truth=truth_flag("zones"),
+        truth=lambda wildcards, input: flags(
+            truth=told_truth("zones")(wildcards, input), anomalies=input.get("anomalies")
+        ),
         spatial=SPATIAL,
     message:
         "Assessing the confidence maps of {wildcards.sensor} of {wildcards.scene}"
@@ -207,6 +276,24 @@ rule assess_zones:
         " 2> {log:q}"
 
 
+use rule assess_zones as assess_published_zones with:
+    input:
+        **code("assess_zones"),
+        confidence=published_maps,
+        anomalies="<zones>/published/mad/anomalies.tif",
+        truth=truth_for("zones"),
+        beside=beside(truth_for("zones")),
+    output:
+        table="<zones>/published/scores.csv",
+        records=directory("<zones>/accuracy/published"),
+    log:
+        "<logs>/assess_published_zones/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/assess_published_zones/{scene}.{sensor}.tsv"
+    message:
+        "Assessing the maps of {wildcards.sensor} of {wildcards.scene} as published"
+
+
 rule score_alteration:
     input:
         **code("score_alteration"),
@@ -215,6 +302,10 @@ rule score_alteration:
         reflectance="<cube>",
         references="<zones>/library/references.csv",
         confidence=confidence_maps,
+        published=published_maps,
+        anomalies=branch(
+            holds("published", "zones"), then="<zones>/published/mad/anomalies.tif", otherwise=[]
+        ),
         truth=truth_for("zones"),
         beside=beside(truth_for("zones")),
         model=score_model,
@@ -243,7 +334,8 @@ rule score_alteration:
             f"{output.maps}/{zone}.tif" for zone in names_of_zones(wildcards)
         ],
         truth=lambda wildcards, input: flags(
-            truth=told_truth("zones")(wildcards, input), model=input.get("model")
+            truth=told_truth("zones")(wildcards, input),
+            **pick(input, "model", "published", "anomalies"),
         ),
         minerals=lambda wildcards: " ".join(
             flags(minerals=[zone, *own["minerals"]])

@@ -365,7 +365,7 @@ def _truth_patch() -> Patch:
 
 @styled
 def draw_curves(rows: Sequence[Mapping[str, str]], synthetic: bool) -> Figure:
-    """Precision-recall curves of each zone, with the published rule's points (curves.csv).
+    """Precision-recall curves of each zone, with the points of the fixed ranges (curves.csv).
 
     The band around the score is the 95 % interval of the precision at each threshold; the dotted
     line is the precision of calling every pixel the zone.
@@ -439,7 +439,7 @@ def _draw_zone_curves(axis: Axes, rows: Sequence[Mapping[str, str]]) -> None:
             color=INK,
             mfc="white",
             ms=4.5,
-            label=f"Published rule, {level}",
+            label=f"Fixed ranges, {level}",
         )
         for row in own:
             axis.annotate(
@@ -455,7 +455,7 @@ def _draw_zone_curves(axis: Axes, rows: Sequence[Mapping[str, str]]) -> None:
 def draw_comparison(record: Mapping, synthetic: bool) -> Figure:
     """F1, precision and recall of all methods on the same test blocks, with 95 % intervals.
 
-    `record` is that of score_alteration; of the published rule and of the ratios only the best
+    `record` is that of score_alteration; of the fixed ranges and of the ratios only the best
     are drawn.
     """
     if not record.get("assessed"):

@@ -18,6 +18,10 @@ from gossan.legend import NODATA
 
 CENTRES = ("median", "mean")
 SIDES = ("high", "low", "both")
+KEPT = ("values", "marks")
+"""What is kept of anomalies where all else is 0: the band's own values, or 1."""
+ANOMALOUS = 1
+"""Code of an anomalous pixel."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,17 @@ def mark_anomalies(values: np.ndarray, low: float, high: float) -> np.ndarray:
     The comparison is exact in double precision. NaN is no anomaly.
     """
     return (values < np.float64(low)) | (values > np.float64(high))
+
+
+def keep_anomalies(values: np.ndarray, codes: np.ndarray, kept: str) -> np.ndarray:
+    """A band, or bands, with nothing but its anomalies: 0 at all other valid pixels.
+
+    `values` (any shape) has NaN where there is no data, which stays; `codes`, of the same shape,
+    are those of `encode_anomalies`; `kept` is one of KEPT. Returns the type of `values`.
+    """
+    held = values if kept == "values" else np.ones_like(values)
+    held = np.where(codes == ANOMALOUS, held, np.zeros_like(values))
+    return np.where(np.isnan(values), values, held)
 
 
 def encode_anomalies(anomalous: np.ndarray, valid: np.ndarray) -> np.ndarray:

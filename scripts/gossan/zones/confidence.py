@@ -1,4 +1,4 @@
-"""The published rule: the normalised low-pass sub-band of a band, read as confidence in a zone.
+"""Fixed ranges: the normalised low-pass sub-band of a band, read as confidence in a zone.
 
 Each band's LL sub-band is scaled to 0-1 between its smallest and its largest valid value of the
 scene; a range of the scaled value means medium, another high confidence, as the study sets them.

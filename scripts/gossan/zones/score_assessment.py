@@ -76,14 +76,23 @@ from gossan.zones.alteration_score import (
 from gossan.zones.confidence import HIGH, MEDIUM, low_pass_places
 from gossan.zones.cube_limits import require_few_bands
 from gossan.zones.zone_assessment import (
-    LEVELS,
+    ZoneMap,
     ZoneTruth,
-    read_zone_map,
     require_zone,
     zone_record,
 )
 
 METHOD = "Alteration score"
+RULE, PUBLISHED = "rule", "published"
+"""Kinds of fixed maps: of the study's own ranges, and of the method as its paper has it."""
+MEASURES = {
+    "precision": ("precision", (..., 1)),
+    "recall": ("recall", (..., 1)),
+    "f1": ("f1", (..., 1)),
+    "kappa": ("kappa", (...,)),
+    "overall_accuracy": ("overall", (...,)),
+}
+"""A measure of a zone's map -> where `Scores` hold it."""
 DETAILS = ("LH", "HL", "HH")
 WINDOW_PX = 256
 UNTESTED = -1
@@ -118,9 +127,10 @@ RULES = {
         "F1 over all held-out scores; it has no test of its own."
     ),
     "rule": (
-        "The published rule has no training. 'best on training blocks' takes, in each fold, the "
+        "The fixed ranges have no training. 'best on training blocks' takes, in each fold, the "
         "band and level with the best F1 on the other folds; 'best in hindsight' the one with "
-        "the best F1 on the test blocks themselves, which flatters it."
+        "the best F1 on the test blocks themselves, which flatters it. 'published' is the same "
+        "with the anomalies of each band, and with the ranges read of the anomalies alone."
     ),
     "average_precision": (
         "Step sum under the precision-recall curve over all tested pixels; a score without skill "
@@ -395,13 +405,32 @@ def _survey(
 
 
 @dataclass(frozen=True)
+class FixedMap:
+    """A raster of codes that learned nothing, with which the score of a zone is compared.
+
+    `kind` begins the names of its methods, such as "rule 4 medium".
+    """
+
+    kind: str
+    path: Path
+    bands: tuple[str, ...]
+    levels: Mapping[str, tuple[int, ...]]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the counts of its bands' codes."""
+        return [f"codes {self.kind} {band} {next(iter(self.levels))}" for band in self.bands]
+
+
+@dataclass(frozen=True)
 class _ZonePlan:
-    """A zone's code, models, folds per spatial block, and its methods' thresholds."""
+    """A zone's code, models, folds per spatial block, fixed maps, and its methods' thresholds."""
 
     zone: str
     code: int
     models: ZoneModels
     fold: np.ndarray
+    maps: Sequence[FixedMap]
     edges: dict[str, np.ndarray]
 
 
@@ -411,7 +440,7 @@ def _train(
     survey: _Survey,
     zones: Sequence[str],
     rivals: Mapping[str, Sequence[Rival]],
-    rules: Mapping[str, Sequence[str]],
+    maps: Mapping[str, Sequence[FixedMap]],
     options: Options,
 ) -> tuple[Standardisation, list[_ZonePlan]]:
     sample = survey.sample
@@ -447,15 +476,10 @@ def _train(
         for rival in rivals[zone]:
             edges[rival.name] = choose_edges(sample.features[:, first])
             first += 1
-        for band in rules[zone]:
-            edges[f"codes {band}"] = np.array([MEDIUM, HIGH], np.float32)
-        plans.append(_ZonePlan(zone, code, models, fold, edges))
+        for item in maps[zone]:
+            edges |= dict.fromkeys(item.names, np.array([MEDIUM, HIGH], np.float32))
+        plans.append(_ZonePlan(zone, code, models, fold, maps[zone], edges))
     return standardisation, plans
-
-
-def rule_name(band: str, level: str) -> str:
-    """Name of the published rule of a band and level among the methods."""
-    return f"rule {band} {level}"
 
 
 class _Tally:
@@ -520,8 +544,7 @@ def _map(
     standardisation: Standardisation,
     plans: Sequence[_ZonePlan],
     rivals: Mapping[str, Sequence[Rival]],
-    confidence: Mapping[str, Path],
-    rules: Mapping[str, Sequence[str]],
+    maps: Mapping[str, Sequence[FixedMap]],
     outputs: Sequence[Path],
     options: Options,
 ) -> dict[tuple[str, str], np.ndarray]:
@@ -529,11 +552,11 @@ def _map(
     spatial = options.bootstrap.over(scene.cube.grid.shape)
     tally = _Tally(plans, spatial)
     models = [model for plan in plans for model in (plan.models.final, *plan.models.folds)]
-    maps = {zone: read_zone_map(path) for zone, path in confidence.items()}
+    paths = list(dict.fromkeys(item.path for own in maps.values() for item in own))
 
     def make(inner: tuple[slice, slice], *arrays: np.ndarray) -> list[np.ndarray]:
         number = len(scene.sources)
-        blocks, levels = arrays[:number], arrays[number : number + len(maps)]
+        blocks, codes_of = arrays[:number], dict(zip(paths, arrays[number:], strict=False))
         *_, known, grown = arrays
         window = _inner_window(grown, inner)
         features = scene.features(blocks, inner)
@@ -560,17 +583,16 @@ def _map(
             add("score", held)
             for rival in rivals[plan.zone]:
                 add(rival.name, rival.values(spectra))
-            if plan.zone in maps:
-                level_block = levels[list(maps).index(plan.zone)][(slice(None), *inner)]
-                for band in rules[plan.zone]:
-                    add(f"codes {band}", level_block[maps[plan.zone].bands.index(band)])
+            for item in maps[plan.zone]:
+                for place, name in enumerate(item.names):
+                    add(name, codes_of[item.path][(slice(None), *inner)][place])
         return results
 
     map_blocks(
         make,
         [
             *scene.sources,
-            *[item.path for item in maps.values()],
+            *paths,
             truth.read,
             lambda window: window,
         ],
@@ -603,19 +625,24 @@ def score_scene(
     name: str,
     references: References | None,
     minerals: Mapping[str, Sequence[str]],
-    confidence: Mapping[str, Path],
+    maps: Sequence[tuple[str, ZoneMap]],
     options: Options,
 ) -> tuple[dict, list[dict], dict[str, dict]]:
     """Train, write and test the score of each zone.
 
-    `minerals` are the reference spectra of each zone for SAM, `confidence` the rasters of the
-    published rule by zone; both may lack zones. Returns the record, the rows of the curves
-    (CURVE_COLUMNS) and the accuracy records by file name.
+    `minerals` are the reference spectra of each zone for SAM, `maps` fixed maps of zones with
+    their kind (RULE or PUBLISHED); both may lack zones. Returns the record, the rows of the
+    curves (CURVE_COLUMNS) and the accuracy records by file name.
     """
     options.check()
     rivals = {zone: list_rivals(scene, zone, references, minerals.get(zone, ())) for zone in zones}
-    rules = {
-        zone: read_zone_map(confidence[zone]).bands if zone in confidence else () for zone in zones
+    fixed = {
+        zone: [
+            FixedMap(kind, item.path, item.bands, item.levels)
+            for kind, item in maps
+            if item.zone == zone
+        ]
+        for zone in zones
     }
     for zone in zones:
         truth.code(zone)
@@ -625,15 +652,14 @@ def score_scene(
         raise InputError(
             f"{truth.file}: no clear pixel of {scene.cube.path} has ground truth; check both"
         )
-    standardisation, plans = _train(scene, truth, survey, zones, rivals, rules, options)
+    standardisation, plans = _train(scene, truth, survey, zones, rivals, fixed, options)
     counts = _map(
         scene,
         truth,
         standardisation,
         plans,
         rivals,
-        confidence,
-        rules,
+        fixed,
         outputs,
         options,
     )
@@ -721,7 +747,8 @@ class _Comparison:
         self._read_rules()
         names = list(self.counts)
         self.ratios = [name for name in names if name.startswith("ratio ")]
-        self.rules = [name for name in names if name.startswith("rule ")]
+        self.rules = [name for name in names if name.startswith(f"{RULE} ")]
+        self.published = [name for name in names if name.startswith(f"{PUBLISHED} ")]
         self.confusion: dict[str, np.ndarray] = {}
         self.thresholds: dict[str, list[float] | None] = {}
         self.chosen: dict[str, list[str]] = {}
@@ -729,15 +756,15 @@ class _Comparison:
         self._cut()
 
     def _read_rules(self) -> None:
-        """Turn the counts of confidence codes (0, 1, 2) into counts of levels (no, yes)."""
-        for name in [name for name in self.counts if name.startswith("codes ")]:
-            codes = self.counts.pop(name)
-            for level, members in LEVELS.items():
-                found = codes[:, list(members)].sum(axis=1, dtype=np.int64)
-                missed = codes.sum(axis=1, dtype=np.int64) - found
-                self.counts[rule_name(name.removeprefix("codes "), level)] = np.stack(
-                    [missed, found], axis=1
-                )
+        """Turn the counts of the fixed maps' codes (0, 1, 2) into counts of levels (no, yes)."""
+        for item in self.plan.maps:
+            for band, name in zip(item.bands, item.names, strict=True):
+                codes = self.counts.pop(name)
+                for level, members in item.levels.items():
+                    found = codes[:, list(members)].sum(axis=1, dtype=np.int64)
+                    missed = codes.sum(axis=1, dtype=np.int64) - found
+                    counts = np.stack([missed, found], axis=1)
+                    self.counts[f"{item.kind} {band} {level}"] = counts
 
     def _training(self, name: str, fold: int) -> np.ndarray:
         return self.counts[name][self.fold != fold].sum(axis=0, dtype=np.int64)
@@ -766,17 +793,19 @@ class _Comparison:
             steps = np.searchsorted(edges[name], thresholds, side="right")
             self.confusion[name] = cut_counts(self.counts[name], steps[self.fold])
             self.thresholds[name] = [float(value) for value in thresholds]
-        for name in self.rules:
+        for name in (*self.rules, *self.published):
             self.confusion[name] = cut_counts(self.counts[name], np.ones(len(self.fold), int))
             self.thresholds[name] = None
         for name, among in (("best ratio", self.ratios), ("best rule", self.rules)):
             if among:
                 self._choose(f"{name} on training blocks", among)
-        if self.rules:
-            hindsight = max(self.rules, key=lambda rule: self._f1(self.confusion[rule]))
-            self.confusion["best rule in hindsight"] = self.confusion[hindsight]
-            self.thresholds["best rule in hindsight"] = None
-            self.chosen["best rule in hindsight"] = [hindsight]
+        for kind, among in ((RULE, self.rules), (PUBLISHED, self.published)):
+            if among:
+                best = max(among, key=lambda name: self._f1(self.confusion[name]))
+                name = f"best {kind} in hindsight"
+                self.confusion[name] = self.confusion[best]
+                self.thresholds[name] = None
+                self.chosen[name] = [best]
 
     @staticmethod
     def _f1(blocks: np.ndarray) -> float:
@@ -829,7 +858,7 @@ class _Comparison:
             "comparisons": [
                 self._compare(name, float(score.f1[1]))
                 for name in self.confusion
-                if name == "SAM" or name.startswith("best ")
+                if name == "SAM" or name.startswith(("best ", f"{PUBLISHED} "))
             ],
         }
 
@@ -867,7 +896,7 @@ class _Comparison:
         }
 
     def _compare(self, other: str, f1: float) -> dict:
-        """The score's F1 beside another method's, from the same redrawn blocks."""
+        """The score beside another method, from the same redrawn blocks: F1, other measures."""
         samples = [self._samples(name).f1[:, 1] for name in ("score", other)]
         theirs = self._f1(self.confusion[other])
         # The pair rests on the blocks of the one that has fewer of them.
@@ -885,13 +914,39 @@ class _Comparison:
             "f1_difference": estimate(
                 f1 - theirs, samples[0] - samples[1], weights, Kind.DIFFERENCE
             ),
+            "differences": self._differences(other),
         }
+
+    def _differences(self, other: str) -> dict[str, dict]:
+        """The score's measures less another method's, from the same redrawn blocks."""
+        pair = ("score", other)
+        points = [score_confusion(self.confusion[name].sum(axis=0)) for name in pair]
+        spreads = [self._samples(name) for name in pair]
+        weights = [weigh_blocks(self.confusion[name]) for name in pair]
+        found = {}
+        for name, (part, place) in MEASURES.items():
+            (ours, theirs), (our_samples, their_samples), held = (
+                [getattr(item, part)[place] for item in items]
+                for items in (points, spreads, weights)
+            )
+            # Kappa reaches below 0, so that two of them may lie up to 2 apart.
+            reach = 2 if name == "kappa" else 1
+            own = estimate(
+                float(ours - theirs) / reach,
+                (our_samples - their_samples) / reach,
+                min(held, key=lambda own: float(effective_blocks(own))),
+                Kind.DIFFERENCE,
+            )
+            found[name] = {
+                end: None if value is None else value * reach for end, value in own.items()
+            }
+        return found
 
     def curve_rows(self) -> list[dict]:
         """Rows of the curves: each threshold, the operating points and the rule's points."""
-        rows = []
+        rows, fixed = [], {*self.rules, *self.published}
         for name in self.counts:
-            if name in self.rules:
+            if name in fixed:
                 continue
             total, samples = self._curve(name)
             curve, spread = sweep_thresholds(total), sweep_thresholds(samples)
@@ -916,7 +971,7 @@ class _Comparison:
             rows.append(
                 self._row(
                     name,
-                    "rule" if name in self.rules else "operating",
+                    name.split()[0] if name in fixed else "operating",
                     None,
                     total,
                     int(total[:, 1].sum()),
@@ -974,7 +1029,7 @@ class _Comparison:
             ),
             "SAM": ("Spectral Angle Mapper, threshold learned", split),
             "best ratio on training blocks": ("Band ratio, chosen and cut by learning", split),
-            "best rule on training blocks": ("Published rule, band and level learned", split),
+            "best rule on training blocks": ("Fixed ranges, band and level learned", split),
         }
         return {
             f"{self.plan.zone}-{name.split(' on ')[0].replace(' ', '-').lower()}.json": zone_record(

@@ -6,7 +6,7 @@ never stands without its recall and without the number of pixels behind it.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import Grid, is_synthetic, iter_blocks, read_info
 from gossan.vector_files import read_vector
+from gossan.zones.anomalies import ANOMALOUS
 from gossan.zones.confidence import HIGH, MEDIUM
 
 OUTSIDE = ("other", "untested")
@@ -42,6 +43,10 @@ LEVELS: Mapping[str, tuple[int, ...]] = {
     "either": (MEDIUM, HIGH),
 }
 """Name of a level -> codes of a confidence raster that count as the zone."""
+
+ANOMALY = "anomaly"
+ANOMALY_LEVELS: Mapping[str, tuple[int, ...]] = {ANOMALY: (ANOMALOUS,)}
+"""The same for a raster of anomalies."""
 
 ESTIMATES = ("precision", "recall", "f1", "kappa", "overall_accuracy")
 TABLE_COLUMNS = (
@@ -209,12 +214,34 @@ def zone_record(
 
 @dataclass(frozen=True)
 class ZoneMap:
-    """A confidence raster and what it says of itself."""
+    """A raster of confidence, or of anomalies, and what it says of itself.
+
+    `levels` are names of what is tested -> codes that count as the zone; `of` is what a
+    confidence was read of, "" where of the whole bands.
+    """
 
     path: Path
     zone: str
     bands: tuple[str, ...]
     synthetic: bool
+    levels: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: LEVELS)
+    of: str = ""
+
+    def method(self, band: str, level: str) -> str:
+        """What a record calls the map of a band at a level."""
+        if level == ANOMALY:
+            return f"Anomalies, {self.zone}, band {band}"
+        read = f"Fixed ranges of {self.of}" if self.of else "Fixed ranges"
+        return f"{read}, {self.zone}, band {band}, {level} confidence"
+
+
+def read_anomalies(path: str | Path, zone: str) -> ZoneMap:
+    """Describe a raster of map_anomalies.py as a map of a zone; InputError when it is none."""
+    info = read_info(path)
+    if info.dtype != "uint8" or "MAD_N" not in info.tags:
+        raise InputError(f"{path}: holds no anomalies; give a raster of map_anomalies.py")
+    synthetic = is_synthetic(info.tags)
+    return ZoneMap(Path(path), zone, info.bands.names, synthetic, ANOMALY_LEVELS)
 
 
 def read_zone_map(path: str | Path) -> ZoneMap:
@@ -227,6 +254,7 @@ def read_zone_map(path: str | Path) -> ZoneMap:
         info.tags.get("ZONE", Path(path).stem),
         info.bands.names,
         is_synthetic(info.tags),
+        of="anomalies" if "WAVELET_OF" in info.tags else "",
     )
 
 
@@ -240,13 +268,17 @@ def _require_levels(confidence: np.ndarray, path: Path) -> None:
 
 
 def count_confidence(
-    confidence: np.ndarray, truth: np.ndarray, code: int, window: BlockWindow
+    confidence: np.ndarray,
+    truth: np.ndarray,
+    code: int,
+    window: BlockWindow,
+    levels: Mapping[str, tuple[int, ...]] = LEVELS,
 ) -> np.ndarray:
     """Confusion counts of every band and level in the spatial blocks of a window.
 
     `confidence` (bands, rows, columns) holds codes 0, 1, 2 and 255; `truth` (rows, columns) the
-    truth's codes, of which `code` is the zone. Returns counts (block rows, block columns,
-    bands, levels, 2, 2), int64, of the blocks of `window`.
+    truth's codes, of which `code` is the zone; `levels` as those of a ZoneMap. Returns counts
+    (block rows, block columns, bands, levels, 2, 2), int64, of the blocks of `window`.
     """
     untested = (truth == NO_TRUTH) | (truth == CONFLICT)
     inside = np.where(untested, EXCLUDED, (truth == code).astype(np.int64))
@@ -255,11 +287,11 @@ def count_confidence(
         mapped = np.where(band == NODATA, EXCLUDED, band.astype(np.int64))
         blocks = count_blocks(inside, mapped, HIGH + 1, window)
         tested = blocks[..., :2, :].sum(axis=-1)
-        for codes in LEVELS.values():
+        for codes in levels.values():
             found = blocks[..., :2, list(codes)].sum(axis=-1)
             counts.append(np.stack([tested - found, found], axis=-1))
     stacked = np.stack(counts, axis=2)
-    return stacked.reshape(*window.shape, len(confidence), len(LEVELS), 2, 2)
+    return stacked.reshape(*window.shape, len(confidence), len(levels), 2, 2)
 
 
 def assess_confidence(
@@ -271,7 +303,7 @@ def assess_confidence(
     window_px: int = 512,
     threads: int = 1,
 ) -> dict[tuple[str, str], dict]:
-    """Accuracy records of a confidence raster by (band, level); levels as in LEVELS.
+    """Accuracy records of a map of a zone by (band, level).
 
     Raises InputError for other codes in the raster, ground truth without the zone, and a zone
     without a tested pixel.
@@ -279,14 +311,14 @@ def assess_confidence(
     code = truth.code(zone_map.zone)
     grid = read_info(zone_map.path).grid
     spatial = bootstrap.over(grid.shape)
-    shape = (*spatial.counts, len(zone_map.bands), len(LEVELS), 2, 2)
+    shape = (*spatial.counts, len(zone_map.bands), len(zone_map.levels), 2, 2)
     counts = np.zeros(shape, np.int32)
     conflicts = 0
 
     def tally(confidence: np.ndarray, known: np.ndarray, window: Window) -> tuple:
         _require_levels(confidence, zone_map.path)
         place = spatial.window(known[0].shape, int(window.row_off), int(window.col_off))
-        found = count_confidence(confidence, known[0], code, place)
+        found = count_confidence(confidence, known[0], code, place, zone_map.levels)
         clear = (confidence != NODATA).any(axis=0)
         return place, found, int(((known[0] == CONFLICT) & clear).sum())
 
@@ -306,7 +338,7 @@ def assess_confidence(
         (band, level): zone_record(
             flat[:, band_place, level_place],
             scene=scene,
-            method=rule_method(zone_map.zone, band, level),
+            method=zone_map.method(band, level),
             zone=zone_map.zone,
             code=code,
             truth=truth,
@@ -315,7 +347,7 @@ def assess_confidence(
             bootstrap=bootstrap,
         )
         for band_place, band in enumerate(zone_map.bands)
-        for level_place, level in enumerate(LEVELS)
+        for level_place, level in enumerate(zone_map.levels)
     }
 
 
@@ -333,11 +365,6 @@ def require_zone(n_zone: int, n: int, zone: str, truth: ZoneTruth) -> None:
             f"{truth.file}: every tested pixel lies in the zone '{zone}', so nothing can be "
             "told apart; add polygons of other ground, or take ground outside them as other"
         )
-
-
-def rule_method(zone: str, band: str, level: str) -> str:
-    """What a record calls the published rule for a zone, band and level."""
-    return f"Published rule, {zone}, band {band}, {level} confidence"
 
 
 def record_name(zone: str, *parts: str) -> str:

@@ -4,8 +4,9 @@ METHOD_LABELS = {
     "score": "Alteration score (held-out blocks)",
     "SAM": "SAM, threshold learned",
     "best ratio on training blocks": "Best band ratio, learned",
-    "best rule on training blocks": "Published rule, band and level learned",
-    "best rule in hindsight": "Published rule, best in hindsight",
+    "best rule on training blocks": "Fixed ranges, band and level learned",
+    "best rule in hindsight": "Fixed ranges, best in hindsight",
+    "best published in hindsight": "As published, best in hindsight",
 }
 
 

@@ -212,7 +212,7 @@ def test_precision_never_stands_without_recall_and_counts():
 
 def test_the_curves_name_every_method_and_the_rule():
     shown = texts(DRAW["curves"](False))
-    for name in ("Alteration score (held-out blocks)", "Ratio (5+7)/6", "SAM", "Published rule"):
+    for name in ("Alteration score (held-out blocks)", "Ratio (5+7)/6", "SAM", "Fixed ranges"):
         assert name in shown
 
 

@@ -13,6 +13,7 @@ from gossan.zones.anomalies import (
     Spread,
     count_levels,
     encode_anomalies,
+    keep_anomalies,
     mark_anomalies,
     spread_of_counts,
 )
@@ -128,3 +129,12 @@ def test_bands_without_spread_are_named(values, message):
 def test_settings_without_meaning_are_refused(settings_, message):
     with pytest.raises(InputError, match=message):
         rule_of(**settings_)
+
+
+def test_of_anomalies_alone_values_or_marks_are_kept():
+    values = np.array([[0.2, 0.9, np.nan, 0.7]], np.float32)
+    codes = np.array([[0, 1, 255, 255]], np.uint8)
+    for kept, wanted in (("values", [0, 0.9, np.nan, 0]), ("marks", [0, 1, np.nan, 0])):
+        found = keep_anomalies(values, codes, kept)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, np.array([wanted], np.float32))

@@ -13,7 +13,7 @@ def compare(counts):
     model = Model(0.0, np.zeros(1))
     models = ZoneModels(model, (model, model), np.full(2, 0.5, np.float32), (9, 9), (9, 9))
     fold = np.arange(len(counts))[None] % 2
-    plan = _ZonePlan("phyllic", 1, models, fold, {"score": PROBABILITY_EDGES})
+    plan = _ZonePlan("phyllic", 1, models, fold, (), {"score": PROBABILITY_EDGES})
     return _Comparison(plan, {"score": counts}, OPTIONS)
 
 
