@@ -25,3 +25,14 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> None:
+    """TensorFlow with one thread, which a process that once has another number keeps for good.
+
+    For every file of tests that calls Keras in its own process, whichever comes first.
+    """
+    from gossan.networks.keras_files import set_up_tensorflow
+
+    set_up_tensorflow(1, 0)

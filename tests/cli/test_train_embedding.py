@@ -12,6 +12,7 @@ from gossan.embedding.model import read_model
 from gossan.embedding.training import compare_embeddings, read_keras_embedding
 from gossan.raster import BandTable
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 MINERALS = ("alunite", "calcite", "kaolinite")
 
 

@@ -13,6 +13,8 @@ from gossan.patches.architecture import compare_answers
 from gossan.patches.cutting import read_images, read_patches
 from gossan.patches.inference import read_network, to_input
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -17,21 +17,16 @@ from gossan.embedding.training import (
 from gossan.embedding.training_spectra import read_training
 from gossan.errors import InputError
 from gossan.legend import read_classes
-from gossan.networks.keras_files import set_up_tensorflow, write_keras
+from gossan.networks.keras_files import write_keras
 from gossan.raster import BandTable
 
 keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = ("alunite", "calcite", "kaolinite", "hematite")
 SMALL = {
     **{"epochs": 4, "triplets": 512, "batch": 128, "hidden": 64, "embedding": 12, "networks": 1},
     **{"margin": 0.3, "mining": "semi-hard", "max_masked": 1, "seed": 42, "threads": 1},
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    # A process has one number of threads for good, and the tools' tests ask for one.
-    set_up_tensorflow(1, 0)
 
 
 @pytest.fixture(scope="module")

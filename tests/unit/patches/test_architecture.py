@@ -10,7 +10,6 @@ from gossan.errors import InputError
 from gossan.networks.keras_files import (
     describe_layers,
     read_keras,
-    set_up_tensorflow,
     write_keras,
 )
 from gossan.networks.onnx_export import export_network
@@ -23,12 +22,7 @@ from gossan.patches.architecture import (
 from gossan.patches.inference import Header, read_network, to_input, to_probabilities
 
 keras = pytest.importorskip("keras")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    # A process has one number of threads for good, and the tools' tests ask for one.
-    set_up_tensorflow(1, 0)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def header(bands=3, classes=2, **changes):
