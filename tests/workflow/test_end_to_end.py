@@ -43,6 +43,7 @@ studies:
       hidden: 32
       size: 8
       filler: {spectra: 256, epochs: 1, hidden: 16}
+      published: {triplets: 512, epochs: 2}
       detection: {spatial_block_px: 6, training_spectra: 50, trees: 5}
 """
 NETWORKS = """
@@ -124,6 +125,7 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
         f"{SENSORS}/stack/cube/sensors.tif",
         f"{SENSORS}/embedding/networks/masked/model.onnx",
         f"{SENSORS}/embedding/assessment/subsets.csv",
+        f"{SENSORS}/embedding/published/comparison.csv",
         f"{SENSORS}/embedding/map/class.tif",
         f"{SENSORS}/embedding/map/answer.qml",
         "results/index.html",
