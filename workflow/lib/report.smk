@@ -145,3 +145,5 @@ def records_of_networks(wildcards):
             yield from network_files(part)
         if method == "embedding":
             yield from network_histories(part)
+            if {"trained", "published"} <= conditions(scene, method, sensor):
+                yield f"{folder_of(scene['scene'], method)}/published/networks/masked/record.json"

@@ -178,17 +178,20 @@ def draw_map(
     """The products of map_embedding: minerals, distances, and why pixels have none; and the truth.
 
     `distance` has in its first band the named mineral's, else the smallest. Pixels of the truth
-    that are no mineral of `classes` are drawn as unclassified.
+    that are no mineral of `classes` are drawn as unclassified; each of its bands is a map.
     """
     classes = safe_classes(classes)
-    panels = [("Minerals by the network", class_map)]
-    if truth is not None:
-        panels.append(("Truth (simulated)" if synthetic else "Truth", truth))
+    panels = [("Minerals by the network", class_map.values[0])]
+    told = "Truth (simulated)" if synthetic else "Truth"
+    maps = [] if truth is None else list(truth.values)
+    panels += [
+        (told if len(maps) == 1 else f"{told}, map {place}", codes)
+        for place, codes in enumerate(maps, start=1)
+    ]
     figure, axes = map_panels(class_map.grid, len(panels) + 2, synthetic, legend_rows=3)
     shown: set[int] = set()
-    for axis, (title, raster) in zip(axes, panels, strict=False):
-        codes = raster.values[0]
-        show_map(axis, paint(codes, classes, UNCLASSIFIED), raster.grid)
+    for place, (axis, (title, codes)) in enumerate(zip(axes, panels, strict=False)):
+        show_map(axis, paint(codes, classes, UNCLASSIFIED), truth.grid if place else class_map.grid)
         axis.set_title(title)
         shown |= {item.code for item in classes if (codes == item.code).any()}
     answers = answer.values[0]

@@ -178,6 +178,17 @@ def test_shares_of_the_grid_stand_above_the_sensors(folder):
     assert "True colour, Sentinel-2" in shown
 
 
+def test_each_map_of_a_truth_is_drawn(folder, classes):
+    truth = raster(folder, "truth")
+    both = replace(truth, values=np.concatenate([truth.values, truth.values[:, ::-1]]))
+    shown = texts(
+        figures.draw_map(
+            *(raster(folder, name) for name in ("class", "answer", "distance")), both, classes, True
+        )
+    )
+    assert "Truth (simulated), map 1" in shown and "Truth (simulated), map 2" in shown
+
+
 def test_the_map_counts_what_was_named(folder, classes):
     shown = texts(draw_map(folder, classes, False))
     answers = raster(folder, "answer").values
