@@ -90,6 +90,10 @@ def main(arguments: argparse.Namespace) -> None:
     for source in sources:
         if source.method in TESTED and source.holds("trained"):
             records_of(accuracy, source.id)
+    pictures = {
+        scene["scene"]: arguments.results / "scenes" / scene["scene"] / "location.png"
+        for scene in settings["scenes"]
+    }
     page = render_page(
         templates,
         style,
@@ -97,6 +101,7 @@ def main(arguments: argparse.Namespace) -> None:
         sections=read_sections(sources),
         paper=paper,
         known_answers=ANSWERS,
+        locations={scene: path for scene, path in pictures.items() if path.is_file()},
         records=accuracy.get("records", []),
         settings=settings,
         files=list_files(settings, arguments.results, table, arguments.output),

@@ -49,6 +49,7 @@ def render(sections: Sequence[Section], paper: Mapping | None = None, **changes)
         "study": "mine",
         "paper": paper or {},
         "known_answers": ANSWERS,
+        "locations": {},
         "records": [],
         "settings": {"study": "mine"},
         "files": [],

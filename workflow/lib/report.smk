@@ -20,6 +20,21 @@ def cube_files(wildcards):
     return files_of(scene, "cube", sensor) if sensor in cubes else []
 
 
+def cube_folders(scene):
+    """Sensors of a scene by the folders of their cubes, without that of all of them."""
+    return {
+        folder_of(scene, "cube", sensor): sensor
+        for method, sensor in PLAN.parts_of(SCENES[scene])
+        if method == "cube" and sensor != PLAN.STACK
+    }
+
+
+def locations_of(study):
+    """Pictures of where on Earth the scenes of a study lie."""
+    scenes = [scene["scene"] for scene in scenes_of(study)]
+    return [f"{folder_of(scene)}/location.png" for scene in scenes if cube_folders(scene)]
+
+
 def folder_drawn(wildcards, output):
     """The folder below which a method's own folder lies, with its figures in it."""
     return Path(output[0]).parents[1]

@@ -233,6 +233,42 @@ use rule draw_minerals as draw_embedding with:
         "Drawing the sensors and the map of {wildcards.scene}"
 
 
+rule draw_location:
+    input:
+        **code("draw_location"),
+        cubes=lambda wildcards: [f"{place}/cube.tif" for place in cube_folders(wildcards.scene)],
+        records=lambda wildcards: [f"{place}/cube.json" for place in cube_folders(wildcards.scene)],
+        land=static("land.geojson"),
+    output:
+        report(
+            "<scene>/location.png",
+            category="Figures",
+            subcategory="{scene}",
+            labels={"sensor": "", "method": "", "figure": "location"},
+            caption="../report/figures.rst",
+        ),
+    log:
+        "<logs>/draw_location/{scene}.log",
+    benchmark:
+        "<benchmarks>/draw_location/{scene}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        digest=digest("draw_location"),
+        cubes=lambda wildcards, input: " ".join(
+            flags(cube=[sensor, path])
+            for sensor, path in zip(cube_folders(wildcards.scene).values(), input.cubes)
+        ),
+    message:
+        "Drawing where {wildcards.scene} lies"
+    shell:
+        "python {input.script:q} {params.cubes} --land {input.land:q} --output {output:q}"
+        " 2> {log:q}"
+
+
 rule record_settings:
     input:
         # Written with the report and not before: an older report keeps the settings it was made by.
@@ -262,6 +298,7 @@ rule render_report:
         **code("render_report"),
         results=lambda wildcards: results_of(wildcards.study),
         figures=lambda wildcards: figures_of(wildcards.study),
+        locations=lambda wildcards: locations_of(wildcards.study),
         networks=lambda wildcards: list(records_of_networks(wildcards)),
         trial=trial_files,
         pixels=collection_summaries,

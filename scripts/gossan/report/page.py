@@ -91,6 +91,7 @@ def render_page(
     sections: Sequence[Section],
     paper: Mapping,
     known_answers: Collection[str],
+    locations: Mapping[str, Path],
     records: Sequence[Mapping],
     settings: Mapping,
     files: Sequence[Mapping[str, str]],
@@ -99,8 +100,9 @@ def render_page(
 
     `templates` are texts by name: `base`, and one for each method of the `sections`; `style` is
     that of the style sheet. `paper` is the study's entry of published.json ({} without one), of
-    whose set-up `known_answers` are what any method can answer; `records` are the study's accuracy
-    records, `settings` the record of its settings, `files` what it leaves (`path`, `href`, `what`).
+    whose set-up `known_answers` are what any method can answer; `locations` are pictures of where
+    scenes lie, by scene; `records` are the study's accuracy records, `settings` the record of its
+    settings, `files` what it leaves (`path`, `href`, `what`).
     The page depends on nothing but these and the installed versions: it carries no date.
     """
     published = {**UNPUBLISHED, **paper}
@@ -122,6 +124,14 @@ def render_page(
         summary=[
             *(text for section in sections for text in section.summary),
             trust((scene.synthetic for scene in scenes), any(scene.assessed for scene in scenes)),
+        ],
+        locations=[
+            {
+                "scene": name,
+                "picture": _data_uri(path),
+                "synthetic": any(scene.id == name and scene.synthetic for scene in scenes),
+            }
+            for name, path in locations.items()
         ],
         sections=[_section_context(section, sections) for section in sections],
         setup=answer_setup(published["setup"], sections, known_answers),
