@@ -329,7 +329,9 @@ def test_published_numbers_stand_beside_those_of_an_embedding(embedding_page):
     for text in ("0.122", "0.253", "0.353", "0.474", "0.212", "0.228", "0.302", "0.437"):
         assert f'<td class="n">{text}</td>' in embedding_page
     for text in ("0.9999", "0.9998", "0.5671", "0.8004", "0.9997", "0.9996", "0.8816", "0.9236"):
-        assert embedding_page.count(f'<td class="n">{text}</td>') == 2
+        # Alunite has 0.9996 without either of two sensors.
+        rows = 2 if text == "0.9996" else 1
+        assert embedding_page.count(f'<td class="n">{text}</td>') == 2 * rows
     for text in ("171 + 159 + 141 + 12 + 16 = 499", "oracle", "another scene"):
         assert text in embedding_page
 

@@ -60,8 +60,10 @@ def read_land(path: str | Path) -> shapely.Geometry:
 
 
 def middle_of(outlines: Sequence[shapely.Geometry]) -> tuple[float, float]:
-    """Longitude and latitude (degrees) of the middle of outlines on the sphere."""
-    places = np.radians(np.concatenate([shapely.get_coordinates(shape) for shape in outlines]))
+    """Longitude and latitude (degrees) of the middle of outlines' corners on the sphere."""
+    # The last point of a ring is its first again.
+    corners = [shapely.get_coordinates(shapely.get_exterior_ring(shape))[:-1] for shape in outlines]
+    places = np.radians(np.concatenate(corners))
     flat = np.cos(places[:, 1])
     x, y, z = (
         float(np.mean(part))
