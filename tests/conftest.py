@@ -1,11 +1,14 @@
 """Fixtures for all tests."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# Copies of the project in which tests run share what is compiled.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache/numba"))
 
 
 @pytest.fixture(scope="session")

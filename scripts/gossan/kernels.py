@@ -1,9 +1,50 @@
 """Loops compiled by Numba, kept from run to run where there is a place for it."""
 
 import functools
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType
 
 import numba
+import numpy as np
+from numba.core.caching import CompileResultCacheImpl, UserProvidedCacheLocator
+from numba.core.dispatcher import Dispatcher
+
+_PLAIN = (bool, int, float, str, bytes, tuple, np.generic)
+
+
+class _ByContent(UserProvidedCacheLocator):
+    """The place of a compiled loop below NUMBA_CACHE_DIR, told by what it was compiled from.
+
+    Numba tells places by the path of the code, and Snakemake runs code from a folder with another
+    name each time: every run would compile everything again.
+    """
+
+    def __init__(self, function: Callable, file: str):
+        """Of a function of a file."""
+        super().__init__(function, file)
+        parts = "\n".join(_origins(function, set()))
+        name = f"gossan-{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
+        self._cache_path = str(Path(self._cache_path).with_name(name))
+
+
+def _origins(function: Callable, seen: set[Callable]) -> Iterator[str]:
+    """All that a compiled function is made of: its file, and what it takes from other modules."""
+    if function not in seen:
+        seen.add(function)
+        yield Path(function.__code__.co_filename).read_text(encoding="utf-8")
+        for name in sorted(_names(function.__code__)):
+            value = function.__globals__.get(name)
+            if isinstance(value, Dispatcher):
+                yield from _origins(value.py_func, seen)
+            elif isinstance(value, _PLAIN):
+                yield f"{name} = {value!r}"
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
 
 
 def kernel(function: Callable | None = None, **options: object) -> Callable:
@@ -14,10 +55,14 @@ def kernel(function: Callable | None = None, **options: object) -> Callable:
     """
     if function is None:
         return functools.partial(kernel, **options)
+    places = CompileResultCacheImpl._locator_classes
+    CompileResultCacheImpl._locator_classes = [_ByContent, *places[1:]]
     try:
         compiled = numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:
         return numba.njit(nogil=True, **options)(function)
+    finally:
+        CompileResultCacheImpl._locator_classes = places
     cache = compiled._cache
     for name in ("load_overload", "save_overload"):
         setattr(cache, name, _forgiving(getattr(cache, name)))

@@ -1,6 +1,7 @@
 """Compiled loops and networks run where nothing can be kept, and leave nothing behind."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,39 @@ def test_a_loop_is_kept_beside_its_code(folder):
     done = run(RUN, folder)
     assert done.stdout == "10.0\n", done.stderr
     assert list(folder.glob("__pycache__/*.nbi"))
+
+
+USING = """
+from gossan.kernels import kernel
+from loops import total
+from sizes import SIDE
+
+@kernel
+def mean(values):
+    return total(values) / SIDE
+"""
+RUN_USING = """
+import numpy, using
+print(using.mean(numpy.arange(5.0)), sum(using.mean.stats.cache_hits.values()))
+"""
+
+
+def test_a_loop_is_kept_for_its_code_and_what_that_uses_wherever_they_lie(folder, tmp_path):
+    (folder / "using.py").write_text(USING)
+    (folder / "sizes.py").write_text("SIDE = 5\n")
+    again = shutil.copytree(folder, tmp_path / "elsewhere")
+
+    def mean_and_hits(place):
+        done = run(RUN_USING, place, NUMBA_CACHE_DIR=str(tmp_path / "kept"))
+        return done.stdout + done.stderr
+
+    assert mean_and_hits(folder) == "2.0 0\n"
+    assert mean_and_hits(again) == "2.0 1\n"
+    (again / "sizes.py").write_text("SIDE = 10\n")
+    assert mean_and_hits(again) == "1.0 0\n"
+    (again / "loops.py").write_text(MODULE.replace("0.0", "10.0"))
+    assert mean_and_hits(again) == "2.0 0\n"
+    assert mean_and_hits(folder) == "2.0 1\n"
 
 
 def test_a_loop_runs_where_no_place_can_be_written(folder):
