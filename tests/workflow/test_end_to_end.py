@@ -201,14 +201,7 @@ def test_a_changed_key_reruns_its_rules_and_no_earlier_one(project):
     assert not {"simulate_file", "preprocess_scene", "map_mineral_group"} & rules
 
 
-def test_two_cores_give_the_same_bytes_as_one(project, tmp_path):
-    folder = small_project(tmp_path)
-    run = snakemake(folder, "--cores", "2", *SMALL)
-    assert run.returncode == 0, run.stdout
-    assert maps(folder) == maps(project)
-
-
-def test_an_interrupted_run_resumes_to_the_same_bytes(project, tmp_path):
+def test_a_run_on_two_cores_interrupted_and_resumed_gives_the_bytes_of_one_core(project, tmp_path):
     folder = small_project(tmp_path)
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMALL]
     with (tmp_path / "first.log").open("w") as log:
@@ -216,7 +209,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(project, tmp_path):
             command, cwd=folder, stdout=log, stderr=log, start_new_session=True
         )
         cube = folder / f"{SCENE}/cube/cube.tif"
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not cube.exists() and time.monotonic() < deadline and first.poll() is None:
             time.sleep(0.05)
         os.killpg(first.pid, signal.SIGINT)
