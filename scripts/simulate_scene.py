@@ -29,6 +29,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--sensor", required=True, choices=tuple(SIMULATORS), help="sensor that images the ground")
     add("--dates", type=int, help="dates of sentinel2, needed for it alone")
+    add(
+        "--tiles",
+        type=int,
+        default=1,
+        help="tiles of sentinel2, side by side and overlapping, that each date comes in "
+        "(default: 1)",
+    )
     add("--library", type=Path, required=True, help="spectral library with all constituents")
     add(
         "--product",
@@ -64,6 +71,7 @@ def main(arguments: argparse.Namespace) -> None:
         library,
         arguments.product,
         dates=arguments.dates,
+        tiles=arguments.tiles,
         threads=arguments.threads,
     )
 

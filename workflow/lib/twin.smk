@@ -7,3 +7,13 @@ def ground_flags(ground):
     sides = twin["size_px"].get(ground, [])
     sides = sides if isinstance(sides, list) else [sides]
     return flags(ground=ground, size_px=sides, **pick(twin, "seed", "difficulty"))
+
+
+def campaign_flags(wildcards):
+    """How many dates and tiles of Sentinel-2 a ground is seen in.
+
+    One look is enough where no clouds of many dates are to be got rid of.
+    """
+    twin = SETTINGS["twin"]
+    many = SCENES[wildcards.scene]["ground"] == "iron"
+    return flags(**(pick(twin, "dates", "tiles") if many else {"dates": 1, "tiles": 1}))

@@ -25,15 +25,12 @@ rule simulate_file:
         ground=lambda wildcards: ground_flags(SCENES[wildcards.scene]["ground"]),
         # It hides the ground from sensors and leaves the truth as it is.
         coating=SETTINGS["twin"]["coating"],
-        # One look is enough where no clouds of many dates are to be got rid of.
-        dates=lambda wildcards: (
-            SETTINGS["twin"]["dates"] if SCENES[wildcards.scene]["ground"] == "iron" else 1
-        ),
+        campaign=campaign_flags,
     message:
         "Simulating {wildcards.sensor} of {wildcards.scene} (synthetic)"
     shell:
         "python {input.script:q} {params.ground} --coating {params.coating} --sensor {wildcards.sensor}"
-        " --dates {params.dates} --library {input.library:q} --product {params.product:q} --threads {threads}"
+        " {params.campaign} --library {input.library:q} --product {params.product:q} --threads {threads}"
         " 2> {log:q}"
 
 

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -49,7 +49,9 @@ from gossan.whole import require_whole
 ORIGIN = "Simulated by gossan; not a satellite image"
 PIXEL_M = 10
 # A product is as many whole pixels of 60 m; the largest is a whole tile.
-STEP_M, MOST_PX, MOST_DATES = 60, 10_980, 36
+STEP_M, MOST_PX, MOST_DATES, MOST_TILES = 60, 10_980, 36, 4
+# Share of its width by which a tile overlaps the next: 9.8 of 109.8 km.
+_OVERLAP = 0.089
 BASELINE = "05.00"
 OFFSET, QUANTIFICATION = -1000, 10_000
 # Sentinel-2A and 2B take turns over a place every five days.
@@ -157,17 +159,17 @@ _SHADOW_OPACITY, _CIRRUS_REFLECTANCE, _DARK_LIGHT, _VEGETATION_NDVI = 0.3, 0.006
 
 @dataclass(frozen=True)
 class Date:
-    """One overpass: names, sun, aerosol (true and assumed), leaves, edge of the swath (m).
+    """One overpass of a tile: orbits, sun, aerosol (true and assumed), leaves, swath's edge (m).
 
-    offset_m: by how much (east, south) the ground is seen beside of its place.
+    orbit, absolute: the relative orbit and the absolute one; offset_m: by how much (east, south)
+    the ground is seen beside of its place.
     """
 
     spacecraft: str
     tile: str
     orbit: int
     moment: datetime
-    product_id: str
-    granule: str
+    absolute: int
     sun: tuple[float, float]
     distance_au: float
     aerosol: float
@@ -177,6 +179,20 @@ class Date:
     offset_m: tuple[float, float]
 
     @property
+    def product_id(self) -> str:
+        """Name of the product."""
+        return product_name(self.spacecraft, self._start, self.orbit, self.tile)
+
+    @property
+    def granule(self) -> str:
+        """Name of the product's one granule."""
+        return f"L2A_T{self.tile}_A{self.absolute:06d}_{self._start}"
+
+    @property
+    def _start(self) -> str:
+        return f"{self.moment:%Y%m%dT%H%M%S}"
+
+    @property
     def overpass(self) -> int:
         """Number of the day, which clouds and noise depend on."""
         return int(f"{self.moment:%Y%m%d}")
@@ -184,7 +200,7 @@ class Date:
     @property
     def stem(self) -> str:
         """What the names of the images begin with."""
-        return f"T{self.tile}_{self.moment:%Y%m%dT%H%M%S}"
+        return f"T{self.tile}_{self._start}"
 
     def path(self, layer: str) -> str:
         """Path of an image below the .SAFE folder; layer: a band, SCL or CLASSI."""
@@ -195,12 +211,26 @@ class Date:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """A tile by its name, and the window of the ground's 10 m grid that it holds."""
+
+    name: str
+    window: Window
+
+    def grid(self, ground: Grid) -> Grid:
+        """Its own grid."""
+        corner = Affine.translation(self.window.col_off, self.window.row_off)
+        return Grid(ground.crs, ground.transform @ corner, self.window.width, self.window.height)
+
+
+@dataclass(frozen=True)
 class _Scene:
     """All that a block needs; spectra: spacecraft -> bands of a pixel size -> spectra."""
 
     site: Site
     grid: Grid
     dates: tuple[Date, ...]
+    tiles: tuple[Tile, ...]
     spectra: Mapping[str, Mapping[int, BandSpectra]]
 
 
@@ -210,31 +240,40 @@ def simulate_sentinel2(
     folder: str | Path,
     *,
     dates: int,
+    tiles: int = 1,
     threads: int = 1,
     block_px: int = 192,
 ) -> None:
     """Simulate a ground as `dates` Level-2A dates, 1 to MOST_DATES: one .zip each in `folder`.
 
     All are written, in place of what is there, or none. Pixels of 10 m cover the ground, to a
-    multiple of 60 m. Bytes depend on the arguments without `threads` and `block_px` (a multiple of
-    6); memory on these and the number of dates.
+    multiple of 60 m. With `tiles`, up to MOST_TILES, each date is one .zip a tile: windows of the
+    same images from west to east, which overlap as tiles do. Bytes depend on the arguments without
+    `threads` and `block_px` (a multiple of 6); memory on these and the number of dates.
 
     Raises InputError when the library lacks a spectrum, for a ground larger than a tile, and for a
-    number of dates out of range.
+    number of dates or tiles out of range.
     """
-    scene = plan_scene(site, library, dates)
+    scene = plan_scene(site, library, dates, tiles)
     with staged(folder, folder=True) as done, scratch(folder) as work:
-        for date in scene.dates:
+        for date, _ in _products(scene):
             (work / date.product_id).mkdir()
         shares = _write_images(scene, work, threads, block_px)
-        for date, counts in zip(scene.dates, shares, strict=True):
-            _pack_date(done, work / date.product_id, date, scene.grid, counts, threads)
+        for (date, tile), counts in zip(_products(scene), shares, strict=True):
+            grid = tile.grid(scene.grid)
+            _pack_date(done, work / date.product_id, date, grid, counts, threads)
 
 
-def plan_scene(site: Site, library: Sequence[Spectrum], dates: int) -> _Scene:
-    """When the ground is seen, on which grid, and the spectra of what it is made of."""
-    if not 1 <= dates <= MOST_DATES:
-        raise InputError(f"--dates {dates}: out of range; use 1 to {MOST_DATES}")
+def _products(scene: _Scene) -> list[tuple[Date, Tile]]:
+    """Each date of each tile: the tiles of the first date, then those of the second."""
+    return [(replace(date, tile=tile.name), tile) for date in scene.dates for tile in scene.tiles]
+
+
+def plan_scene(site: Site, library: Sequence[Spectrum], dates: int, tiles: int = 1) -> _Scene:
+    """When the ground is seen, on which grids, and the spectra of what it is made of."""
+    for flag, value, most in (("dates", dates, MOST_DATES), ("tiles", tiles, MOST_TILES)):
+        if not 1 <= value <= most:
+            raise InputError(f"--{flag} {value}: out of range; use 1 to {most}")
     grid = site.covering(PIXEL_M, STEP_M)
     if max(grid.shape) > MOST_PX:
         raise InputError(
@@ -242,7 +281,22 @@ def plan_scene(site: Site, library: Sequence[Spectrum], dates: int) -> _Scene:
             f"sentinel2 has at most {MOST_PX}: use a smaller --size-px"
         )
     spectra = {spacecraft: _resample(site, library, spacecraft) for spacecraft in _ORBIT_OFFSET}
-    return _Scene(site, grid, plan_dates(site, grid, dates), spectra)
+    return _Scene(site, grid, plan_dates(site, grid, dates), plan_tiles(grid, tiles), spectra)
+
+
+def plan_tiles(grid: Grid, count: int) -> tuple[Tile, ...]:
+    """Tiles side by side, of one width, that overlap on whole pixels of 60 m.
+
+    They are called as neighbours are; real ones are larger than the ground.
+    """
+    step_px = STEP_M // PIXEL_M
+    share = (1 - _OVERLAP) / (count - (count - 1) * _OVERLAP)
+    step = math.floor(grid.width * share / step_px) * step_px
+    width = grid.width - (count - 1) * step
+    return tuple(
+        Tile(name, Window(place * step, 0, width, grid.height))
+        for place, name in enumerate(tile_names(grid, count))
+    )
 
 
 def _resample(site: Site, library: Sequence[Spectrum], spacecraft: str) -> dict[int, BandSpectra]:
@@ -275,13 +329,12 @@ def plan_dates(site: Site, grid: Grid, count: int) -> tuple[Date, ...]:
     first = site.local(campaign.first, campaign.longitude_deg)
     turns = _YEAR // (_TURN * count)
     step = _TURN * max(1, turns - 1 + turns % 2)
-    tile = tile_name(grid)
+    (tile,) = tile_names(grid, 1)
     dates = []
     for index in range(count):
         spacecraft = ("Sentinel-2A", "Sentinel-2B")[index % 2]
         moment = first + index * step
         absolute, orbit = _orbits(campaign, spacecraft, first, moment)
-        start = f"{moment:%Y%m%dT%H%M%S}"
         air, error, edge, offset = _draw(site, campaign, index)
         aerosol = campaign.aerosol_055 * terrain.difficulty * math.exp(_AEROSOL_STD * air)
         elevation, azimuth, distance = site.sun(moment)
@@ -291,8 +344,7 @@ def plan_dates(site: Site, grid: Grid, count: int) -> tuple[Date, ...]:
                 tile=tile,
                 orbit=orbit,
                 moment=moment,
-                product_id=product_name(spacecraft, start, orbit, tile),
-                granule=f"L2A_T{tile}_A{absolute:06d}_{start}",
+                absolute=absolute,
                 sun=(elevation, azimuth),
                 distance_au=distance,
                 aerosol=aerosol,
@@ -339,16 +391,21 @@ def _orbits(
     return absolute, (absolute - _ORBIT_OFFSET[spacecraft]) % _ORBITS + 1
 
 
-def tile_name(grid: Grid) -> str:
-    """Tile of the centre of a grid in UTM, after the Military Grid Reference System: "23LQE"."""
+def tile_names(grid: Grid, count: int) -> list[str]:
+    """Tile of the centre of a grid in UTM, after the Military Grid Reference System: "23LQE".
+
+    Of several, from west to east, the first is that of the centre, or so far west of it that all
+    are of the zone.
+    """
     x, y = grid.place(grid.width / 2, grid.height / 2)
     _, (lat,) = transform_points(grid.crs, CRS.from_epsg(4326), [x], [y])
     zone = grid.crs.to_epsg() % 100
     belt = "CDEFGHJKLMNPQRSTUVWX"[min(int((lat + 80) // 8), 19)]
-    column = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3][int(x // 100_000) - 1]
+    columns = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3]
+    first = min(int(x // 100_000) - 1, len(columns) - count)
     rows = "ABCDEFGHJKLMNPQRSTUV"
     row = rows[(int(y // 100_000) + (0 if zone % 2 else 5)) % len(rows)]
-    return f"{zone:02d}{belt}{column}{row}"
+    return [f"{zone:02d}{belt}{column}{row}" for column in columns[first : first + count]]
 
 
 def product_name(spacecraft: str, start: str, orbit: int, tile: str) -> str:
@@ -566,20 +623,26 @@ def _layers() -> dict[str, int]:
 
 
 def _write_images(scene: _Scene, work: Path, threads: int, block_px: int) -> list[np.ndarray]:
-    """Write each date's images as plain TIFF: work/<product>/<layer>.tif.
+    """Write each product's images as plain TIFF: work/<product>/<layer>.tif.
 
-    Returns for each date how many pixels have each class of the scene classification.
+    Returns for each of `_products` how many pixels have each class of the scene classification.
     """
-    counts = [np.zeros(256, np.int64) for _ in scene.dates]
+    products = _products(scene)
+    counts = [np.zeros(256, np.int64) for _ in products]
     with ExitStack() as stack:
         files = [
             {
                 layer: stack.enter_context(
-                    _create(work / date.product_id / f"{layer}.tif", layer, pixel_m, scene.grid)
+                    _create(
+                        work / date.product_id / f"{layer}.tif",
+                        layer,
+                        pixel_m,
+                        tile.grid(scene.grid),
+                    )
                 )
                 for layer, pixel_m in _layers().items()
             }
-            for date in scene.dates
+            for date, tile in products
         ]
         blocks = iter_blocks(
             lambda window: simulate_block(scene, window),
@@ -590,9 +653,9 @@ def _write_images(scene: _Scene, work: Path, threads: int, block_px: int) -> lis
             progress="simulate sentinel2",
         )
         for window, block in blocks:
-            for opened, images, count in zip(files, block, counts, strict=True):
-                count += np.bincount(images["SCL"].ravel(), minlength=count.size)
-                _store(opened, window, images)
+            seen = [images for images in block for _ in scene.tiles]
+            for (_, tile), opened, images, count in zip(products, files, seen, counts, strict=True):
+                count += _store(opened, window, images, tile)
     return counts
 
 
@@ -600,10 +663,23 @@ def _store(
     files: Mapping[str, rasterio.io.DatasetWriter],
     window: Window,
     images: Mapping[str, np.ndarray],
-) -> None:
+    tile: Tile,
+) -> np.ndarray:
+    """Write what a tile has of a window's images; pixels of each class that it has, (256,)."""
+    first = max(window.col_off, tile.window.col_off)
+    last = min(window.col_off + window.width, tile.window.col_off + tile.window.width)
+    counts = np.zeros(256, np.int64)
+    if first >= last:
+        return counts
     for layer, image in images.items():
-        place = _coarser(window, _layers()[layer] // PIXEL_M)
-        files[layer].write(image[None] if image.ndim == 2 else image, window=place)
+        factor = _layers()[layer] // PIXEL_M
+        columns = slice((first - window.col_off) // factor, (last - window.col_off) // factor)
+        place = Window(first - tile.window.col_off, window.row_off, last - first, window.height)
+        cut = image[..., columns]
+        files[layer].write(cut[None] if cut.ndim == 2 else cut, window=_coarser(place, factor))
+        if layer == "SCL":
+            counts += np.bincount(cut.ravel(), minlength=counts.size)
+    return counts
 
 
 def _create(path: Path, layer: str, pixel_m: int, grid: Grid) -> rasterio.io.DatasetWriter:

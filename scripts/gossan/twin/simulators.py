@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from gossan.twin.site import Site
 
 
+# Dates, which must be told, and tiles of Sentinel-2.
+Campaign = tuple[int | None, int]
+
+
 def _simulate_landsat(
-    site: Site, library: Sequence[Spectrum], path: str | Path, dates: int | None, threads: int
+    site: Site, library: Sequence[Spectrum], path: str | Path, campaign: Campaign, threads: int
 ) -> None:
     from gossan.twin.landsat import simulate_landsat as simulator
 
@@ -22,7 +26,7 @@ def _simulate_landsat(
 
 
 def _simulate_aster(
-    site: Site, library: Sequence[Spectrum], path: str | Path, dates: int | None, threads: int
+    site: Site, library: Sequence[Spectrum], path: str | Path, campaign: Campaign, threads: int
 ) -> None:
     from gossan.twin.aster import simulate_aster as simulator
 
@@ -30,17 +34,18 @@ def _simulate_aster(
 
 
 def _simulate_sentinel2(
-    site: Site, library: Sequence[Spectrum], path: str | Path, dates: int | None, threads: int
+    site: Site, library: Sequence[Spectrum], path: str | Path, campaign: Campaign, threads: int
 ) -> None:
     from gossan.twin.sentinel2 import simulate_sentinel2 as simulator
 
+    dates, tiles = campaign
     if dates is None:
         raise InputError("--dates is not given; sentinel2 is simulated for so many dates")
-    simulator(site, library, path, dates=dates, threads=threads)
+    simulator(site, library, path, dates=dates, tiles=tiles, threads=threads)
 
 
 def _simulate_emit(
-    site: Site, library: Sequence[Spectrum], path: str | Path, dates: int | None, threads: int
+    site: Site, library: Sequence[Spectrum], path: str | Path, campaign: Campaign, threads: int
 ) -> None:
     from gossan.twin.emit import simulate_emit as simulator
 
@@ -48,7 +53,7 @@ def _simulate_emit(
 
 
 def _simulate_enmap(
-    site: Site, library: Sequence[Spectrum], path: str | Path, dates: int | None, threads: int
+    site: Site, library: Sequence[Spectrum], path: str | Path, campaign: Campaign, threads: int
 ) -> None:
     from gossan.twin.enmap import simulate_enmap as simulator
 
@@ -56,7 +61,7 @@ def _simulate_enmap(
 
 
 def _simulate_prisma(
-    site: Site, library: Sequence[Spectrum], path: str | Path, dates: int | None, threads: int
+    site: Site, library: Sequence[Spectrum], path: str | Path, campaign: Campaign, threads: int
 ) -> None:
     from gossan.twin.prisma import simulate_prisma as simulator
 
@@ -64,7 +69,7 @@ def _simulate_prisma(
 
 
 def _simulate_worldview3(
-    site: Site, library: Sequence[Spectrum], path: str | Path, dates: int | None, threads: int
+    site: Site, library: Sequence[Spectrum], path: str | Path, campaign: Campaign, threads: int
 ) -> None:
     from gossan.twin.worldview3 import simulate_worldview3 as simulator
 
@@ -73,7 +78,7 @@ def _simulate_worldview3(
 
 # Sensor -> simulator. They are imported on demand, by plain import statements in functions of the
 # sensors' names, so that the workflow can tell which code makes the product of which sensor.
-SIMULATORS: dict[str, Callable[[Site, Sequence[Spectrum], str | Path, int | None, int], None]] = {
+SIMULATORS: dict[str, Callable[[Site, Sequence[Spectrum], str | Path, Campaign, int], None]] = {
     "landsat": _simulate_landsat,
     "aster": _simulate_aster,
     "sentinel2": _simulate_sentinel2,
@@ -91,14 +96,15 @@ def simulate(
     path: str | Path,
     *,
     dates: int | None = None,
+    tiles: int = 1,
     threads: int = 1,
 ) -> None:
     """Write a ground as a product of `sensor` to `path`, in the sensor's native layout.
 
-    dates: of sentinel2, which is a folder of them; others have one and take no notice.
+    dates, tiles: of sentinel2, which is a folder of them; others have one and take no notice.
 
     Raises InputError for an unknown sensor, and when library or ground do not do for it.
     """
     if sensor not in SIMULATORS:
         raise InputError(f"sensor '{sensor}' is unknown; use one of: {', '.join(SIMULATORS)}")
-    SIMULATORS[sensor](site, library, path, dates, threads)
+    SIMULATORS[sensor](site, library, path, (dates, tiles), threads)

@@ -2,6 +2,7 @@
 
 import zipfile
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,15 @@ def library(root):
 
 @pytest.fixture(scope="module")
 def write(library):
-    def make(folder: Path, dates: int = 3, threads: int = 1, block_px: int = 48, **ground) -> Path:
-        options = {"dates": dates, "threads": threads, "block_px": block_px}
+    def make(
+        folder: Path,
+        dates: int = 3,
+        tiles: int = 1,
+        threads: int = 1,
+        block_px: int = 48,
+        **ground,
+    ) -> Path:
+        options = {"dates": dates, "tiles": tiles, "threads": threads, "block_px": block_px}
         sentinel2.simulate_sentinel2(place(**ground), library, folder, **options)
         return folder
 
@@ -233,6 +241,45 @@ def test_one_date_and_no_clouds(write, tmp_path):
     assert not cloud.any()
 
 
+def test_tiles_are_cut_from_the_same_images_and_overlap(write, tmp_path):
+    size, first = 96, 42
+    one = write(tmp_path / "one", dates=1, size_px=size)
+    two = write(tmp_path / "two", dates=1, tiles=2, size_px=size, block_px=36)
+    west, east = sorted(two.iterdir())
+    assert [path.stem.split("_")[5] for path in (west, east)] == ["T23LQE", "T23LRE"]
+    with open_product(next(one.iterdir())) as product:
+        whole = product.read_reflectance(Window(0, 0, size, size))
+        flags = product.read_flags(Window(0, 0, size, size), ["fill", "cloud"])
+    width = size - first
+    for path, start in ((west, 0), (east, first)):
+        with open_product(path) as product:
+            assert (product.grid.width, product.grid.height) == (width, size)
+            window = Window(0, 0, width, size)
+            np.testing.assert_array_equal(
+                product.read_reflectance(window), whole[:, :, start : start + width]
+            )
+    # Together they are one date, which is that of the whole ground.
+    with open_product(two) as product:
+        window = Window(0, 0, size, size)
+        np.testing.assert_array_equal(product.read_flags(window, ["fill", "cloud"]), flags)
+        # Finer bands have numbers at the swath's edge, where the classification has none.
+        whole[:, flags[0]] = np.nan
+        np.testing.assert_array_equal(product.read_reflectance(window), whole)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("width", [96, 768])
+def test_tiles_cover_the_ground_in_one_width(scene, count, width):
+    grid = Grid(scene.grid.crs, scene.grid.transform, width, 96)
+    tiles = sentinel2.plan_tiles(grid, count)
+    spans = [(tile.window.col_off, tile.window.col_off + tile.window.width) for tile in tiles]
+    assert (spans[0][0], spans[-1][1]) == (0, width)
+    assert len({tile.window.width for tile in tiles}) == 1
+    assert all(place % 6 == 0 for span in spans for place in span)
+    assert all(before[1] - after[0] >= 6 for before, after in pairwise(spans))
+    assert [tile.name for tile in tiles] == sorted({tile.name for tile in tiles})
+
+
 def test_dates_follow_the_orbits_of_both_spacecraft(scene):
     dates = sentinel2.plan_dates(scene.site, scene.grid, 36)
     for name, offset in (("Sentinel-2A", -2), ("Sentinel-2B", 27)):
@@ -261,7 +308,7 @@ def test_elsewhere_it_passes_as_late_by_the_sun():
     """Tile, time and orbits fit the ground and one another."""
     site = find_site("porphyry", seed=1, size_px=[64], difficulty=1.0)
     grid = site.covering(10, 60)
-    assert sentinel2.tile_name(grid) == "43SDV"
+    assert sentinel2.tile_names(grid, 1) == ["43SDV"]
     for date, name in zip(sentinel2.plan_dates(site, grid, 2), ("A", "B"), strict=True):
         assert date.tile == "43SDV"
         assert (date.moment.hour, date.moment.minute) == (5, 15)
@@ -278,7 +325,7 @@ def test_the_tiles_of_the_grounds_are_those_of_the_grid_of_tiles():
         ("porphyry-zones", [147, 87], "39SXS"),
     ):
         site = find_site(name, seed=42, size_px=size_px, difficulty=1.0)
-        assert sentinel2.tile_name(site.covering(10, 60)) == tile
+        assert sentinel2.tile_names(site.covering(10, 60), 1) == [tile]
 
 
 # ---- faults -------------------------------------------------------------------------------------
@@ -288,6 +335,13 @@ def test_the_tiles_of_the_grounds_are_those_of_the_grid_of_tiles():
 def test_a_number_of_dates_out_of_range_is_refused(write, tmp_path, dates):
     with pytest.raises(InputError, match=f"--dates {dates}: out of range; use 1 to 36"):
         write(tmp_path / "out", dates=dates)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("tiles", [0, 5])
+def test_a_number_of_tiles_out_of_range_is_refused(write, tmp_path, tiles):
+    with pytest.raises(InputError, match=f"--tiles {tiles}: out of range; use 1 to 4"):
+        write(tmp_path / "out", dates=1, tiles=tiles)
     assert not list(tmp_path.iterdir())
 
 
