@@ -1,9 +1,17 @@
-"""Classify a whole scene by a network of patches, with ONNX Runtime: class, probability, tables."""
+"""Classify a whole scene by a network of patches, with ONNX Runtime: class, probability, tables.
+
+An empty file is a network that was not trained for want of patches: the map holds no answer.
+"""
 
 import argparse
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit import add_blocks, run
+
+if TYPE_CHECKING:
+    from gossan.raster import RasterInfo
 
 METHOD = "CNN on patches"
 
@@ -70,15 +78,62 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Read the network, classify block by block, write rasters, styles and tables."""
+    """Classify block by block, if there is a network, and write rasters, styles and tables."""
+    from gossan.errors import InputError
+    from gossan.files import write_json
+    from gossan.legend import NODATA, read_classes
+    from gossan.patches.inference import is_untrained
+    from gossan.patches.tables import PIXEL_COLUMNS, count_pixels, pixel_rows, proportion_rows
+    from gossan.raster import read_info
+    from gossan.tables import write_rows, write_table
+
+    if arguments.points_per_class < 1:
+        raise InputError("points-per-class: must be at least 1")
+    classes = read_classes(arguments.classes)
+    info = read_info(arguments.class_map)
+    if info.dtype != "uint8" or len(info.bands.names) != 1 or info.nodata not in (None, NODATA):
+        raise InputError(f"{arguments.class_map}: no class map of one uint8 band; give one")
+    make_maps = write_no_answers if is_untrained(arguments.onnx) else write_answers
+    record = make_maps(arguments, classes, info)
+    counts = count_pixels(
+        arguments.class_map,
+        arguments.output,
+        arguments.probability,
+        classes,
+        most=arguments.points_per_class,
+        block_px=arguments.block_px,
+        threads=arguments.threads,
+    )
+    write_table(arguments.proportions, proportion_rows(counts, classes))
+    write_rows(arguments.pixels, PIXEL_COLUMNS, pixel_rows(counts, classes, info.grid))
+    write_json(arguments.record, {"scene": arguments.scene, "method": METHOD, **record})
+
+
+def write_no_answers(arguments: argparse.Namespace, classes: list, info: "RasterInfo") -> dict:
+    """Write the maps of a network that was not trained, and return what the record says of it."""
+    from gossan.maps import ClassMap, Ramp, write_maps
+    from gossan.patches.inference import answer_nothing
+
+    logging.warning("%s: not trained, for want of patches; the map is empty", arguments.onnx)
+    tags = {**info.tags, "METHOD": METHOD}
+    write_maps(
+        answer_nothing,
+        [arguments.class_map],
+        [
+            ClassMap(arguments.output, classes, tags=tags),
+            Ramp.of_shares(arguments.probability, ("answer",), tags),
+        ],
+        block_px=arguments.block_px,
+        scaled=False,
+    )
+    return {"network": None}
+
+
+def write_answers(arguments: argparse.Namespace, classes: list, info: "RasterInfo") -> dict:
+    """Write the maps of a network, and return what the record says of it."""
     from concurrent.futures import ThreadPoolExecutor
 
     from gossan.errors import InputError
-    from gossan.files import write_json
-    from gossan.legend import (
-        NODATA,
-        read_classes,
-    )
     from gossan.maps import ClassMap, Ramp, write_maps
     from gossan.networks.headers import describe_origin, origin_tags
     from gossan.patches.inference import (
@@ -88,20 +143,12 @@ def main(arguments: argparse.Namespace) -> None:
         read_bands,
         read_network,
     )
-    from gossan.patches.tables import PIXEL_COLUMNS, count_pixels, pixel_rows, proportion_rows
     from gossan.raster import read_info
-    from gossan.tables import write_rows, write_table
 
-    if arguments.points_per_class < 1:
-        raise InputError("points-per-class: must be at least 1")
     network = read_network(arguments.onnx)
     header = network.header
-    classes = read_classes(arguments.classes)
     header.require_classes(classes, str(arguments.classes))
     own = [item for item in classes if item.code in header.codes]
-    info = read_info(arguments.class_map)
-    if info.dtype != "uint8" or len(info.bands.names) != 1 or info.nodata not in (None, NODATA):
-        raise InputError(f"{arguments.class_map}: no class map of one uint8 band; give one")
     stride = arguments.stride_px
     cutting = Cutting(
         max(1, header.patch_px // 2) if stride is None else stride,
@@ -137,26 +184,7 @@ def main(arguments: argparse.Namespace) -> None:
             halo=header.patch_px,
             progress="patches",
         )
-    counts = count_pixels(
-        arguments.class_map,
-        arguments.output,
-        arguments.probability,
-        classes,
-        most=arguments.points_per_class,
-        block_px=arguments.block_px,
-        threads=arguments.threads,
-    )
-    write_table(arguments.proportions, proportion_rows(counts, classes))
-    write_rows(arguments.pixels, PIXEL_COLUMNS, pixel_rows(counts, classes, info.grid))
-    write_json(
-        arguments.record,
-        {
-            "scene": arguments.scene,
-            "method": METHOD,
-            "network": origin,
-            **map_record(header, cutting, classes),
-        },
-    )
+    return {"network": origin, **map_record(header, cutting, classes)}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
-"""Cut a class map and its cube into labelled patches, and split them by spatial block."""
+"""Cut a class map and its cube into labelled patches, and split them by spatial block.
+
+Where the scene is too small or its classes are too rare to train and test, the store is empty and
+the record says why.
+"""
 
 import argparse
+import logging
 from pathlib import Path
 
 from toolkit import run
@@ -54,20 +59,30 @@ def build_parser() -> argparse.ArgumentParser:
     add("--colour", type=Path, required=True, help="painted patches to write (.npz)")
     add("--reflectance", type=Path, required=True, help="reflectance patches to write (.npz)")
     add("--table", type=Path, required=True, help="table of patches to write (CSV)")
+    add(
+        "--record",
+        type=Path,
+        required=True,
+        help="record to write of how many patches there are, and why there are too few (JSON)",
+    )
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Cut, label and split the patches, and write the three files."""
+    """Cut, label and split the patches, and write the three files and the record."""
+    from gossan.files import write_json
     from gossan.legend import read_classes
     from gossan.patches.cutting import (
         Recipe,
+        TooFewPatchesError,
+        empty_table,
+        table_columns,
         table_rows,
         write_colours,
         write_reflectance,
     )
     from gossan.patches.sizes import Split, cut_and_split
-    from gossan.tables import write_table
+    from gossan.tables import write_rows
 
     classes = read_classes(arguments.classes)
     size_px, block_px = arguments.size_px, arguments.split_block_px
@@ -83,10 +98,25 @@ def main(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         skip_rare=arguments.skip_rare,
     )
-    table = cut_and_split(arguments.class_map, classes, recipe, split)
+    reason = ""
+    try:
+        table = cut_and_split(arguments.class_map, classes, recipe, split)
+    except TooFewPatchesError as error:
+        table, reason = empty_table(arguments.class_map, classes, size_px), str(error)
+        logging.warning("no network can be trained: %s", reason)
     write_colours(arguments.colour, arguments.class_map, classes, table)
     write_reflectance(arguments.reflectance, arguments.cube, arguments.class_map, table)
-    write_table(arguments.table, table_rows(table))
+    write_rows(arguments.table, table_columns(table), table_rows(table))
+    write_json(
+        arguments.record,
+        {
+            "labels": arguments.labels or [item.name for item in classes],
+            "classes": list(table.classes),
+            "patches": len(table),
+            "synthetic": table.synthetic,
+            "too_few": reason,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene's sensor, with patches",
-        "network-map and proportions.png, and with --networks patches, training, protocols and "
-        "reliability.png",
+        "network-map and proportions.png, with --labels pair.png, and with --networks patches, "
+        "training, protocols and reliability.png",
     )
     add = parser.add_argument
     add("--classes", type=Path, required=True, help="the study's table of minerals (CSV)")
@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NETWORK",
         help="networks that were trained on the scene's patches, in the order to show them",
     )
+    add("--labels", nargs="*", default=[], metavar="CLASS", help="two classes to map by colour")
     add_paper(parser)
     return parser
 
@@ -35,7 +36,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.legend import read_classes
     from gossan.raster import is_synthetic, read_info
     from gossan.report.drawing import read_small, save_figures
-    from gossan.report.patches_figures import draw_network_map, draw_proportions
+    from gossan.report.patches_figures import draw_network_map, draw_pair, draw_proportions
     from gossan.report.patches_section import mapping_network, published_shares, read_proportions
 
     maps = arguments.scene_dir / "patches/map"
@@ -45,9 +46,16 @@ def main(arguments: argparse.Namespace) -> None:
     tags = read_info(maps / "class.tif").tags
     mapped = is_synthetic(tags)
     proportions = read_proportions(maps / "proportions.csv")
+    pair = [item for item in classes if item.name in arguments.labels]
+    mineral_map = arguments.scene_dir / "minerals/class.tif"
     save_figures(
         {
             **trained,
+            **(
+                {"pair": lambda: draw_pair(read_small(mineral_map, classes=True), pair, mapped)}
+                if pair
+                else {}
+            ),
             "network-map": lambda: draw_network_map(
                 read_small(maps / "class.tif", classes=True),
                 read_small(maps / "probability.tif"),
@@ -74,14 +82,19 @@ def training_figures(
         draw_reliability,
         draw_training,
     )
-    from gossan.report.patches_section import published_accuracies, published_epoch, read_run
+    from gossan.report.patches_section import published_accuracies, published_epoch, read_runs
 
     if not arguments.networks:
         return {}
     folder = arguments.scene_dir / "patches"
-    runs = [read_run(name, folder) for name in arguments.networks]
-    table = read_patches(folder / "cut/pair/patches.csv")
-    images, _ = read_images(folder / "cut/pair/colour.npz", table)
+    runs, _ = read_runs(arguments.networks, folder)
+    if not runs:
+        return {}
+    cut = folder / (
+        "cut/pair" if any(len(run.record["classes"]) == 2 for run in runs) else "cut/all"
+    )
+    table = read_patches(cut / "patches.csv")
+    images, _ = read_images(cut / "colour.npz", table)
     synthetic = any(run.record["synthetic"] for run in runs)
     return {
         "patches": lambda: draw_patches(table, images, classes, table.synthetic),

@@ -1,9 +1,24 @@
-"""Train a network on patches, calibrate and test it, and store it for Keras and ONNX Runtime."""
+"""Train a network on patches, calibrate and test it, and store it for Keras and ONNX Runtime.
+
+Where there are too few patches to train and test, the record says why, and the network's files are
+empty.
+"""
 
 import argparse
+import logging
+import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit import run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gossan.accuracy.blocks import Bootstrap
+    from gossan.patches.architecture import Training
+    from gossan.patches.cutting import PatchTable
+    from gossan.patches.splits import Draw
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -12,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--patches", type=Path, required=True, help="patches of cut_patches.py (.npz)")
     add("--table", type=Path, required=True, help="table of the patches (CSV)")
+    add("--cut", type=Path, required=True, help="record of the patches (JSON)")
     add("--classes", type=Path, required=True, help="the study's classes.csv")
     add(
         "--protocol",
@@ -62,6 +78,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--accuracy", type=Path, required=True, help="accuracy record to write (JSON)")
     add(
+        "--shuffled",
+        action="store_true",
+        help="with --protocol published: train a second network on labels that are dealt to the "
+        "patches at random, and record what it scores; there is nothing that it could learn",
+    )
+    add(
         "--apart",
         type=Path,
         help="with --protocol published: accuracy record to write of the test images of the "
@@ -70,12 +92,63 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+APART = ", tested on ground kept apart"
+
+
 def main(arguments: argparse.Namespace) -> None:
+    """Train a network if there are patches for one, else say why there is none."""
+    from gossan.errors import InputError
+    from gossan.files import read_json
+    from gossan.patches.cutting import TooFewPatchesError
+
+    published = arguments.protocol == "published"
+    for name in ("source_patches", "apart"):
+        if (getattr(arguments, name) is not None) != published:
+            raise InputError(
+                f"{name.replace('_', '-')}: goes with the published protocol, and it with that"
+            )
+    if arguments.shuffled and not published:
+        raise InputError("shuffled: goes with the published protocol")
+    cut = read_json(arguments.cut)
+    try:
+        if cut["too_few"]:
+            raise TooFewPatchesError(cut["too_few"])
+        train(arguments)
+    except TooFewPatchesError as error:
+        logging.warning("no network is trained: %s", error)
+        write_untrained(arguments, cut, str(error))
+
+
+def write_untrained(arguments: argparse.Namespace, cut: dict, reason: str) -> None:
+    """Write all files as those of a network that was not trained, for want of patches."""
+    from gossan.accuracy.record import unassessed_record
+    from gossan.files import staged, write_json
+    from gossan.patches.validation import ANSWER_COLUMNS, HISTORY_COLUMNS
+    from gossan.tables import write_rows
+
+    with staged(arguments.model) as file, zipfile.ZipFile(file, "w"):
+        pass
+    with staged(arguments.onnx) as file:
+        file.touch()
+    write_rows(arguments.history, HISTORY_COLUMNS, [])
+    write_rows(arguments.answers, ANSWER_COLUMNS, [])
+    method = (
+        f"CNN, {arguments.network} network, {arguments.patches.stem} patches of "
+        f"{len(cut['labels'])} classes, {arguments.protocol} split"
+    )
+    facts = {"scene": arguments.scene, "synthetic": cut["synthetic"]}
+    for path, told in ((arguments.accuracy, method), (arguments.apart, f"{method}{APART}")):
+        if path is not None:
+            write_json(path, unassessed_record(**facts, method=told, reason=reason))
+    told = {"method": method, "network": arguments.network, "protocol": arguments.protocol}
+    write_json(arguments.record, {**facts, **told, "untrained": reason})
+
+
+def train(arguments: argparse.Namespace) -> None:
     """Read the patches, train, compare both stored forms, write files and records."""
     import numpy as np
 
     from gossan.accuracy.blocks import Bootstrap
-    from gossan.errors import InputError
     from gossan.files import staged, write_json
     from gossan.legend import class_colours, read_classes
     from gossan.networks.headers import file_digest
@@ -111,11 +184,6 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.tables import write_table
 
     published = arguments.protocol == "published"
-    for name in ("source_patches", "apart"):
-        if (getattr(arguments, name) is not None) != published:
-            raise InputError(
-                f"{name.replace('_', '-')}: goes with the published protocol, and it with that"
-            )
     training = Training(
         arguments.epochs, RATES[arguments.network], arguments.seed, arguments.threads
     )
@@ -139,6 +207,9 @@ def main(arguments: argparse.Namespace) -> None:
     answers = {side: answer(*draw.side(side)) for side in SIDES[1:]}
     if published:
         answers["apart"] = answer(*apart.side("test"))
+    control = None
+    if arguments.shuffled:
+        control = train_on_shuffled(arguments, training, bootstrap, table, images, draw, apart)
     header = Header(
         scene=arguments.scene,
         network=arguments.network,
@@ -169,7 +240,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     tested = {"test": (arguments.accuracy, method, arguments.protocol)}
     if published:
-        tested["apart"] = (arguments.apart, f"{method}, tested on ground kept apart", "apart")
+        tested["apart"] = (arguments.apart, f"{method}{APART}", "apart")
     for side, (path, told, protocol) in tested.items():
         record = accuracy_record(
             answers[side],
@@ -208,6 +279,7 @@ def main(arguments: argparse.Namespace) -> None:
             "rotations": arguments.rotations,
             "source_patches": arguments.source_patches,
             "images": {side: int((draw.sides == side).sum()) for side in SIDES},
+            "shuffled": control,
             "leak": describe_leak(table, draw, answers["test"]),
             "temperature": round(fit.temperature, 6),
             "train": {
@@ -221,6 +293,41 @@ def main(arguments: argparse.Namespace) -> None:
             "onnx_sha256": file_digest(arguments.onnx),
         },
     )
+
+
+def train_on_shuffled(
+    arguments: argparse.Namespace,
+    training: "Training",
+    bootstrap: "Bootstrap",
+    table: "PatchTable",
+    images: "np.ndarray",
+    draw: "Draw",
+    apart: "Draw",
+) -> dict:
+    """What a network scores whose patches had their labels dealt at random.
+
+    It is trained as the one with labels. On its own test images it can only be right where it
+    remembers a copy, on ground kept apart by chance.
+    """
+    from gossan.accuracy.scores import assess_blocks, count_pixels
+    from gossan.patches.architecture import build_network, predict_logits, train_network
+    from gossan.patches.splits import shuffle_labels
+
+    labels = shuffle_labels(table.labels, draw, arguments.seed)
+    classes = len(table.classes)
+    model = build_network(arguments.network, images.shape[3], classes)
+    train_network(model, images, labels, draw, training, arguments.rotations)
+    scores = {}
+    for name, own in (("test", draw), ("apart", apart)):
+        patches, variants = own.side("test")
+        logits = predict_logits(model, images, patches, variants, arguments.rotations)
+        counts = count_pixels(
+            table.blocks[patches], labels[patches], logits.argmax(axis=1), classes
+        )
+        named = [{"name": item} for item in table.classes]
+        assessed = assess_blocks(counts, named, bootstrap.replicates, bootstrap.seed)
+        scores[name] = {"n": assessed["n"], "overall_accuracy": assessed["overall_accuracy"]}
+    return scores
 
 
 if __name__ == "__main__":

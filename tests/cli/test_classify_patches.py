@@ -190,3 +190,22 @@ def test_tensorflow_is_never_imported(folder, tmp_path, root):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_network_that_was_not_trained_leaves_maps_without_an_answer(folder, tmp_path):
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none/net.onnx").touch()
+    done = classify(folder, tmp_path, "--onnx", tmp_path / "none/net.onnx")
+    assert done.returncode == 0, done.stderr
+    codes, answers = (read(place / "class.tif")[0][0] for place in (folder, tmp_path))
+    np.testing.assert_array_equal(answers, np.where(codes == 255, 255, 0))
+    assert (
+        np.isnan(read_info(tmp_path / "probability.tif").nodata)
+        or (
+            read(tmp_path / "probability.tif")[0] == read_info(tmp_path / "probability.tif").nodata
+        ).all()
+    )
+    painted = {row["name"]: int(row["pixels"]) for row in rows_of(tmp_path / "proportions.csv")}
+    assert painted["feldspar"] == (codes == 12).sum()
+    assert rows_of(tmp_path / "pixels.csv") == []
+    assert json.loads((tmp_path / "map.json").read_text())["network"] is None

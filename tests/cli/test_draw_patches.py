@@ -11,7 +11,7 @@ from samples import run_command, run_tool, write_raster
 
 from gossan.patches.cutting import read_patches
 
-FIGURES = ("patches", "training", "protocols", "reliability", "network-map", "proportions")
+FIGURES = ("pair", "patches", "training", "protocols", "reliability", "network-map", "proportions")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
         *("--classes", made / "classes.csv", "--labels", "chalcocite", "feldspar"),
         *("--size-px", 8, "--stride-px", 4, "--split-block-px", 16),
         *("--colour", made / "colour.npz", "--reflectance", made / "reflectance.npz"),
-        *("--table", made / "patches.csv", "--seed", 42),
+        *("--table", made / "patches.csv", "--record", made / "cut.json", "--seed", 42),
         *("--min-label-share", 0.01, "--max-background-share", 0.9),
     )
     assert done.returncode == 0, done.stderr
@@ -43,7 +43,7 @@ def flags(scene, output, *paper):
     networks = ["paper-blocked", "published", "compact-blocked", "reflectance-blocked"]
     return [
         *("--scene-dir", scene, "--classes", scene / "classes.csv", "--output-dir", output),
-        *("--networks", *networks, *paper),
+        *("--labels", "chalcocite", "feldspar", "--networks", *networks, *paper),
     ]
 
 
@@ -58,6 +58,7 @@ def scene(folder, tmp_path_factory):
         "colour.npz": "patches/cut/pair/colour.npz",
         "networks": "patches/networks",
         "published": "patches/published",
+        "class.tif": "minerals/class.tif",
         "answers.tif": "patches/map/class.tif",
         "probability.tif": "patches/map/probability.tif",
         "proportions.csv": "patches/map/proportions.csv",
@@ -100,6 +101,17 @@ def test_without_trained_networks_the_map_alone_is_drawn(scene, tmp_path):
     done = run_tool("draw_patches", *flags(scene, tmp_path)[:6])
     assert done.returncode == 0, done.stderr
     assert {path.stem for path in tmp_path.iterdir()} == {"network-map", "proportions"}
+
+
+def test_networks_that_were_not_trained_are_not_drawn(scene, tmp_path):
+    changed = shutil.copytree(scene, tmp_path / "landsat")
+    for record in changed.glob("patches/**/record.json"):
+        record.write_text('{"untrained": "class chalcocite: 0 patches"}')
+    done = run_tool("draw_patches", *flags(changed, tmp_path / "figures"))
+    assert done.returncode == 0, done.stderr
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {
+        *("pair", "network-map", "proportions"),
+    }
 
 
 @pytest.mark.parametrize(

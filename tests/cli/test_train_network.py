@@ -1,6 +1,7 @@
 import csv
 import json
 import sys
+import zipfile
 
 import jsonschema
 import numpy as np
@@ -90,7 +91,7 @@ def test_the_published_protocol_leaks_and_is_tested_on_the_ground_of_the_others(
         folder,
         tmp_path,
         *("--network", "compact", "--protocol", "published", "--epochs", 1),
-        *("--source-patches", 8, "--apart", tmp_path / "apart.json"),
+        *("--source-patches", 8, "--apart", tmp_path / "apart.json", "--shuffled"),
         images=44,
     )
     assert done.returncode == 0, done.stderr
@@ -106,6 +107,8 @@ def test_the_published_protocol_leaks_and_is_tested_on_the_ground_of_the_others(
     rows = [row for row in rows_of(tmp_path / "answers.csv") if row["side"] == "apart"]
     assert len(rows) == apart["n"] == record["apart"]["images"]
     assert {table.sides[int(row["patch"])] for row in rows} == {"test"}
+    sizes = {name: part["n"] for name, part in record["shuffled"].items()}
+    assert sizes == {"test": record["images"]["test"], "apart": apart["n"]}
 
 
 def test_reflectance_and_more_classes(folder, tmp_path):
@@ -133,13 +136,27 @@ def test_bad_input_ends_with_one_line(folder, tmp_path):
     assert "epochs: 0 is too small" in fails("--epochs", 0)
     assert "source-patches: goes with the published protocol" in fails("--source-patches", 8)
     assert "source-patches: goes with" in fails("--protocol", "published")
+    assert "shuffled: goes with the published protocol" in fails("--shuffled")
     assert "none.npz: no such file" in fails(patches="none.npz")
     table = tmp_path / "classes.csv"
     table.write_text("code,name,label,colour\n2,chalcocite,C,#00FE00\n3,pyrite,P,#C8B400\n")
     assert "classes.csv: lacks the class feldspar" in fails("--classes", table)
 
 
-def test_a_table_without_one_class_on_a_side_is_refused(folder, tmp_path):
+def untrained(out):
+    """Why a network was not trained; its files are there, without anything in them."""
+    record = json.loads((out / "net.json").read_text())
+    assert (out / "net.onnx").read_bytes() == b""
+    with zipfile.ZipFile(out / "net.keras") as archive:
+        assert archive.namelist() == []
+    assert rows_of(out / "answers.csv") == rows_of(out / "training.csv") == []
+    for path in out.glob("a[cp]*.json"):
+        accuracy = json.loads(path.read_text())
+        assert (accuracy["assessed"], accuracy["reason"]) == (False, record["untrained"])
+    return record["untrained"]
+
+
+def test_a_table_without_one_class_on_a_side_trains_nothing_and_says_so(folder, tmp_path):
     lines = (folder / "patches.csv").read_text().splitlines()
     place = lines[0].split(",").index("split")
     label = lines[0].split(",").index("label")
@@ -151,9 +168,30 @@ def test_a_table_without_one_class_on_a_side_is_refused(folder, tmp_path):
         changed.append(",".join(cells))
     table = tmp_path / "patches.csv"
     table.write_text("\n".join(changed) + "\n")
-    done = train(folder, tmp_path, "--table", table)
-    assert done.returncode == 1
-    assert "test has none of class chalcocite" in done.stderr
+    done = train(folder, tmp_path / "out", "--table", table)
+    assert done.returncode == 0, done.stderr
+    assert (
+        untrained(tmp_path / "out")
+        == "patches: test has none of class chalcocite; cut more patches"
+    )
+
+
+def test_an_empty_store_trains_nothing_and_hands_on_why(folder, tmp_path, root):
+    scene = cut(
+        make_ground(tmp_path / "scene"), "--labels", "chalcocite", "feldspar", "--size-px", 120
+    )
+    flags = ("--protocol", "published", "--source-patches", 8, "--apart", tmp_path / "apart.json")
+    done = train(scene, tmp_path, *flags)
+    assert done.returncode == 0, done.stderr
+    assert untrained(tmp_path).startswith(
+        f"{scene / 'class.tif'}: 1 labelled patches for 2 classes"
+    )
+    records = [
+        json.loads((tmp_path / name).read_text()) for name in ("accuracy.json", "apart.json")
+    ]
+    schema = json.loads((root / "workflow/schemas/accuracy.schema.json").read_text())
+    jsonschema.validate({"study": "gilgit", "records": records}, schema)
+    assert records[0]["method"] != records[1]["method"]
 
 
 def test_help_is_quick_and_needs_no_tensorflow():

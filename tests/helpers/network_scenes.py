@@ -38,6 +38,7 @@ def cut(folder: Path, *flags: object) -> Path:
         *("--classes", folder / "classes.csv", "--size-px", PATCH_PX, "--stride-px", 16),
         *("--split-block-px", 16, "--colour", folder / "colour.npz"),
         *("--reflectance", folder / "reflectance.npz", "--table", folder / "patches.csv"),
+        *("--record", folder / "cut.json"),
         *("--min-label-share", 0.01, "--max-background-share", 0.9, "--seed", 42),
         *(flags or ("--labels", "chalcocite", "feldspar")),
     )
@@ -50,7 +51,8 @@ def train(folder: Path, out: Path, *flags: object, patches: str = "colour.npz", 
     return run_tool(
         "train_network",
         *("--patches", folder / patches, "--table", folder / "patches.csv"),
-        *("--classes", folder / "classes.csv", "--scene", "tiny", "--split-block-px", 16),
+        *("--cut", folder / "cut.json", "--classes", folder / "classes.csv"),
+        *("--scene", "tiny", "--split-block-px", 16),
         *("--images", images, "--bootstrap", 100, "--threads", 1, "--seed", 42),
         *("--protocol", "blocked", "--network", "paper", "--rotations", 4, "--epochs", 10),
         *("--model", out / "net.keras", "--onnx", out / "net.onnx", "--record", out / "net.json"),

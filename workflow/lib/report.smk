@@ -53,11 +53,20 @@ def networks_of(wildcards):
     return trained + (["published"] if holds("published", "patches")(wildcards) else [])
 
 
+def drawn_pair(wildcards):
+    """The two classes that are drawn of a scene: those of its own networks."""
+    return section("patches", "labels")(wildcards) if networks_of(wildcards) else []
+
+
 def network_files(wildcards):
     """What the networks of a scene's patches leave of their training, and the patches."""
     folder = folder_of(wildcards.scene, "patches", wildcards.sensor)
     runs = networks_of(wildcards)
-    files = [f"{folder}/cut/pair/{name}" for name in ("colour.npz", "patches.csv")] if runs else []
+    files = [
+        f"{folder}/cut/{cut}/{name}"
+        for cut in (("pair", "all") if runs else ())
+        for name in ("colour.npz", "patches.csv")
+    ]
     for run in runs:
         place, names = f"{folder}/networks/{run}", ["accuracy.json"]
         if run == "published":

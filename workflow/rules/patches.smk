@@ -26,6 +26,7 @@ rule cut_patches:
         colour="<patches>/cut/{cut}/colour.npz",
         reflectance="<patches>/cut/{cut}/reflectance.npz",
         table="<patches>/cut/{cut}/patches.csv",
+        record="<patches>/cut/{cut}/cut.json",
     log:
         "<logs>/cut_patches/{scene}.{sensor}.{cut}.log",
     benchmark:
@@ -56,7 +57,7 @@ rule cut_patches:
         "python {input.script:q} --class-map {input.class_map:q} --cube {input.cube:q}"
         " --classes {input.classes:q} {params.labels} {params.patches}"
         " --seed {params.seed} --colour {output.colour:q} --reflectance {output.reflectance:q}"
-        " --table {output.table:q}"
+        " --table {output.table:q} --record {output.record:q}"
         " 2> {log:q}"
 
 
@@ -65,6 +66,7 @@ rule train_network:
         **code("train_network"),
         patches=lambda wildcards: f"{cut_for(wildcards)}/{NETWORKS[wildcards.network][1]}.npz",
         table=lambda wildcards: f"{cut_for(wildcards)}/patches.csv",
+        cut=lambda wildcards: f"{cut_for(wildcards)}/cut.json",
         classes=classes_for("minerals"),
     output:
         model="<patches>/networks/{network}/model.keras",
@@ -97,7 +99,7 @@ rule train_network:
         "Training the network {wildcards.network} of {wildcards.sensor} of {wildcards.scene}"
     shell:
         "python {input.script:q} --patches {input.patches:q} --table {input.table:q}"
-        " --classes {input.classes:q} --protocol {params.protocol} --network {params.layers}"
+        " --cut {input.cut:q} --classes {input.classes:q} --protocol {params.protocol} --network {params.layers}"
         " {params.training} --scene {wildcards.scene}"
         " --model {output.model:q} --onnx {output.onnx:q} --record {output.record:q}"
         " --history {output.history:q} --answers {output.answers:q}"
@@ -111,6 +113,7 @@ use rule train_network as train_published_network with:
         **code("train_network"),
         patches="<patches>/cut/pair/colour.npz",
         table="<patches>/cut/pair/patches.csv",
+        cut="<patches>/cut/pair/cut.json",
         classes=classes_for("minerals"),
     output:
         model="<patches>/published/model.keras",
@@ -131,6 +134,7 @@ use rule train_network as train_published_network with:
         training=lambda wildcards, output: flags(
             **pick(section("patches", "published")(wildcards), "images", "rotations", "epochs"),
             source_patches=section("patches", "published")(wildcards)["patches"],
+            shuffled=section("patches", "published")(wildcards)["shuffled"],
             apart=output.apart,
             **pick(section("patches")(wildcards), "threads", "split_block_px"),
             **pick(SETTINGS["accuracy"], "seed", "bootstrap"),

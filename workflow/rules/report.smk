@@ -74,6 +74,7 @@ use rule draw_minerals as draw_patches with:
         cube=cube_files,
         files=drawn_files("patches"),
         runs=lambda wildcards: network_files(wildcards),
+        class_map="<minerals>/class.tif",
         classes=classes_for("minerals"),
         published=static("published.json"),
     output:
@@ -95,6 +96,7 @@ use rule draw_minerals as draw_patches with:
         more=lambda wildcards, input: flags(
             classes=input.classes,
             networks=networks_of(wildcards),
+            labels=drawn_pair(wildcards),
             **paper_of(wildcards, input),
         ),
     message:

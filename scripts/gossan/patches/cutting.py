@@ -133,6 +133,26 @@ class PatchTable:
         return replace(self, classes=kept, labels=order[self.labels[places]], **picked)
 
 
+def empty_table(class_map: str | Path, classes: Sequence[MapClass], size_px: int) -> PatchTable:
+    """The table of a scene that has no patches to learn from."""
+    none = np.zeros(0, np.int64)
+    return PatchTable(
+        size_px=size_px,
+        classes=(),
+        share_names=tuple(item.name for item in classes),
+        rows=none,
+        columns=none,
+        x=none.astype(float),
+        y=none.astype(float),
+        labels=none,
+        shares=np.zeros((0, len(classes))),
+        background=none.astype(float),
+        blocks=none,
+        sides=np.zeros(0, "<U10"),
+        synthetic=is_synthetic(read_info(class_map).tags),
+    )
+
+
 def colour_table(classes: Sequence[MapClass]) -> np.ndarray:
     """Colour of every class code, (256, 3) uint8; codes of no class are black."""
     table = np.zeros((256, 3), np.uint8)
@@ -400,12 +420,17 @@ def _read_header(stream: object) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
+def table_columns(table: PatchTable) -> tuple[str, ...]:
+    """The columns of patches.csv: COLUMNS, then `share_` and the class for every class."""
+    return (*COLUMNS, *(SHARE + name for name in table.share_names))
+
+
 def table_rows(table: PatchTable) -> list[dict[str, object]]:
-    """The rows of patches.csv: COLUMNS, then `share_` and the class for every class."""
+    """The rows of patches.csv, with its columns."""
     return [
         dict(
             zip(
-                (*COLUMNS, *(SHARE + name for name in table.share_names)),
+                table_columns(table),
                 (
                     patch,
                     table.rows[patch],
@@ -436,7 +461,7 @@ def read_patches(path: str | Path) -> PatchTable:
     """
     rows = read_table(path, COLUMNS)
     if not rows:
-        raise InputError(f"{path}: has no patches; cut them again")
+        raise TooFewPatchesError(f"{path}: has no patches; cut them again")
     names = tuple(name.removeprefix(SHARE) for name in rows[0] if name.startswith(SHARE))
     labels = [row["label"] for row in rows]
     classes = tuple(name for name in names if name in labels)

@@ -201,6 +201,22 @@ def read_network(path: str | Path) -> Network:
     return Network(header, session)
 
 
+def is_untrained(path: str | Path) -> bool:
+    """Whether a file of train_network.py is empty: there were too few patches for a network."""
+    path = Path(path)
+    return path.is_file() and not path.stat().st_size
+
+
+def answer_nothing(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A function for `raster.map_blocks` with `scaled=False`: the map of no network.
+
+    It takes codes (1, rows, columns) and returns class codes and a probability as
+    `make_classifier` does, without any answer.
+    """
+    answers = np.where(codes[0] == NODATA, NODATA, UNCLASSIFIED).astype(np.uint8)
+    return answers, np.full(codes.shape, np.nan, np.float32)
+
+
 def _fits(header: Header, inputs: Shapes, outputs: Shapes) -> bool:
     answers = 1 if len(header.codes) == 2 else len(header.codes)
     ins, outs = ({name: shape[1:] for name, shape in own.items()} for own in (inputs, outputs))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.patches.cutting import (
     PatchTable,
@@ -38,8 +37,8 @@ def cut_and_split(
 ) -> PatchTable:
     """The patches of a scene, labelled and divided.
 
-    Where the scene is too small or its classes are too rare, InputError tells how many patches
-    there are, and the largest side with which every class would train and be tested.
+    Where the scene is too small or its classes are too rare, TooFewPatchesError tells how many
+    patches there are, and the largest side with which every class would train and be tested.
     """
     try:
         return _try(class_map, classes, recipe, split)
@@ -48,7 +47,7 @@ def cut_and_split(
         count = count_patches(grid, recipe.size_px, recipe.stride_px)
         best = _largest_size(class_map, classes, recipe, split)
         advice = f"size-px {best} would do" if best else "no smaller size-px would do"
-        raise InputError(
+        raise TooFewPatchesError(
             f"{error} ({count} whole patches of {recipe.size_px} pixels lie in "
             f"{grid.width}x{grid.height}; {advice})"
         ) from error

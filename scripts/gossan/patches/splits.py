@@ -298,6 +298,17 @@ def _sort(patches: np.ndarray, variants: np.ndarray, sides: np.ndarray) -> Draw:
     return Draw(patches[order], variants[order], sides[order])
 
 
+def shuffle_labels(labels: np.ndarray, draw: Draw, seed: int) -> np.ndarray:
+    """The labels (n,) of all patches, those of a draw's patches dealt anew among these.
+
+    All copies of a patch keep one label, and each class as many patches as it had.
+    """
+    patches = np.unique(draw.patches)
+    dealt = labels.copy()
+    dealt[patches] = np.random.default_rng([seed, 2]).permutation(labels[patches])
+    return dealt
+
+
 def measure_leak(table: PatchTable, draw: Draw) -> Leak:
     """How many source patches, and how many test images, share their ground with another side."""
     trained, tested = draw.side(TRAIN)[0], draw.side(TEST)[0]

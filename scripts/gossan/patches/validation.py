@@ -30,6 +30,12 @@ PROTOCOL_NOTES = {
 }
 
 
+HISTORY_COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss")
+"""Columns of the table of a training's epochs."""
+ANSWER_COLUMNS = ("side", "patch", "variant", "block", "label", "answer")
+"""Columns of the table of answers; after them, the probability of each class."""
+
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """Answers to the images of one side: patches, variants, labels (m,) and logits (m, K).

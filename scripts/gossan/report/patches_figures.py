@@ -38,7 +38,7 @@ from gossan.report.drawing import (
     styled,
     swatch,
 )
-from gossan.report.phrases import UNDEFINED, percent
+from gossan.report.phrases import UNDEFINED, part_of, percent
 
 HISTORY = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss")
 
@@ -105,6 +105,24 @@ def draw_patches(
         "label covers; black = background",
         fontsize=9,
     )
+    return figure
+
+
+@styled
+def draw_pair(class_map: Raster, pair: Sequence[MapClass], synthetic: bool) -> Figure:
+    """Where a class map has the classes of a pair, in their colours, and how much of it they are.
+
+    All other ground that is not masked has the colour of no class.
+    """
+    codes = class_map.values[0]
+    own = np.where(np.isin(codes, [item.code for item in pair]) | np.isnan(codes), codes, 0)
+    figure, axes = map_panels(class_map.grid, 1, synthetic, legend_rows=1)
+    show_map(axes[0], paint(own, pair, UNCLASSIFIED), class_map.grid)
+    clear = np.count_nonzero(~np.isnan(codes))
+    shares = [f"{item.name} {part_of((codes == item.code).sum(), clear)}" for item in pair]
+    axes[0].set_title("Share of the clear ground: " + ", ".join(shares))
+    handles = present_swatches(pair, own, (UNCLASSIFIED, "Other ground"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 

@@ -1,7 +1,7 @@
 """What the report says of the networks that were trained on patches of a mineral map."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,11 @@ from gossan.accuracy.scores import count_pixels
 from gossan.errors import InputError
 from gossan.files import read_json
 from gossan.legend import read_classes
+from gossan.patches.validation import ANSWER_COLUMNS, HISTORY_COLUMNS
 from gossan.report.phrases import (
     SPARSE,
     WANTING,
+    capitalise,
     interval,
     join_once,
     join_words,
@@ -26,6 +28,7 @@ from gossan.report.sections import Scene, Section, Source
 from gossan.tables import read_table
 
 FIGURE_TITLES = {
+    "pair": "Map of the two classes",
     "patches": "Patches",
     "training": "Training curves",
     "protocols": "Test accuracy by protocol",
@@ -34,6 +37,7 @@ FIGURE_TITLES = {
     "proportions": "Pixels of each exact colour",
 }
 
+PAIR_FIGURES = ("pair",)
 TRAINED_FIGURES = ("patches", "training", "protocols", "reliability")
 MAP_FIGURES = ("network-map", "proportions")
 ANSWERS = ("patches", "split", "network")
@@ -48,7 +52,6 @@ NETWORK_ORDER = (
     *("paper-blocked", PUBLISHED, "compact-blocked"),
     *("reflectance-blocked", "all-blocked", "paper-all-blocked"),
 )
-HISTORY_COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss")
 EPOCH_TITLES = [
     *("Training accuracy", "Training loss", "Validation accuracy", "Validation loss"),
 ]
@@ -59,7 +62,6 @@ RECORD_KEYS = (
     "colour_share_accuracy",
 )
 NETWORK_LABELS = {"paper": "Paper's network", "compact": "Compact network"}
-ANSWER_COLUMNS = ("side", "patch", "variant", "block", "label", "answer")
 TEST = "test"
 MEASURE_TITLES = {"overall_accuracy": "Test accuracy", "macro_f1": "Macro-F1", "f1": "F1"}
 """Scores that are shown of two networks on the same test images."""
@@ -103,12 +105,13 @@ class PatchesScene(Scene):
     """The networks of a scene, and how many pixels have exactly the colour of each class.
 
     `proportions` are rows of the table of classify_patches (PROPORTION_COLUMNS), text; `labels`
-    are those of the classes by name.
+    are those of the classes by name; `untrained` tells why by the name of the network.
     """
 
     runs: Sequence[NetworkRun]
     proportions: Sequence[Mapping[str, str]]
     labels: Mapping[str, str]
+    untrained: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def synthetic(self) -> bool:
@@ -138,15 +141,22 @@ def read_scene(source: Source) -> PatchesScene:
     order = (*NETWORK_ORDER, *names)
     trained = sorted(names, key=order.index) if source.holds("trained") else []
     classes = read_classes(source.study_dir / "minerals/classes.csv")
-    runs = [read_run(name, source.folder) for name in trained]
+    runs, untrained = read_runs(trained, source.folder)
     return PatchesScene(
         id=source.id,
         sensor=source.sensor,
         cube=read_json(source.sensor_dir / "cube/cube.json"),
-        figures=source.figures([*(TRAINED_FIGURES if runs else ()), *MAP_FIGURES]),
+        figures=source.figures(
+            [
+                *(PAIR_FIGURES if source.holds("trained") else ()),
+                *(TRAINED_FIGURES if runs else ()),
+                *MAP_FIGURES,
+            ]
+        ),
         runs=runs,
         proportions=read_proportions(source.folder / "map/proportions.csv"),
         labels={item.name: item.label for item in classes},
+        untrained=untrained,
     )
 
 
@@ -162,14 +172,25 @@ def make_section(scene: PatchesScene, source: Source) -> Section:
     )
 
 
-def read_run(name: str, folder: str | Path) -> NetworkRun:
-    """Read what a training left, in its place below the folder of the scene's patches.
+def read_runs(names: Iterable[str], folder: str | Path) -> tuple[list[NetworkRun], dict[str, str]]:
+    """Read what trainings left below the folder of the scene's patches.
 
+    Returns the runs, and why by the name of those that were not trained for want of patches.
     Raises InputError for a file that is missing or lacks what the report shows.
     """
+    runs, untrained = [], {}
+    for name in names:
+        place = Path(folder) / (name if name == PUBLISHED else f"networks/{name}")
+        record = read_json(place / "record.json")
+        if record.get("untrained"):
+            untrained[name] = record["untrained"]
+        else:
+            runs.append(_read_run(name, record, place))
+    return runs, untrained
+
+
+def _read_run(name: str, record: Mapping, folder: Path) -> NetworkRun:
     published = name == PUBLISHED
-    folder = Path(folder) / (name if published else f"networks/{name}")
-    record = read_json(folder / "record.json")
     missing = [key for key in RECORD_KEYS if key not in record]
     if missing:
         raise InputError(f"{folder / 'record.json'}: lacks {missing[0]!r}; train the network again")
@@ -262,7 +283,7 @@ def summarise(networks: PatchesScene) -> str:
     """One sentence for the head of the page: the paper's network in both protocols."""
     runs = [run for run in _both(networks) if run]
     if not runs:
-        return ""
+        return " ".join(_describe_untrained(networks))
     kind = "SYNTHETIC " if networks.synthetic else ""
     told = "; ".join(f"{_percent(run)} {PROTOCOL_WORDS[run.record['protocol']]}" for run in runs)
     return (
@@ -270,6 +291,17 @@ def summarise(networks: PatchesScene) -> str:
         f"paper's network is right in this share of {kind}test images: {told}. Right means that "
         "it repeats the map, not that the map is right."
     )
+
+
+def _describe_untrained(networks: PatchesScene) -> list[str]:
+    """One line for each reason why networks were not trained."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in networks.untrained.items():
+        reasons.setdefault(reason, []).append(name)
+    return [
+        f"Not trained for want of patches: {join_words(names)}. {capitalise(reason)}."
+        for reason, names in reasons.items()
+    ]
 
 
 PROTOCOL_WORDS = {
@@ -284,12 +316,15 @@ def network_context(networks: PatchesScene, published: Mapping) -> dict:
     shares = published_shares(published)
     return {
         "runs": networks.runs,
+        "untrained": _describe_untrained(networks),
         "question": _question(networks) if networks.runs else "",
+        "mapped": "pair" in networks.figures,
         "findings": [
             text
             for text in (
                 _describe_leak(networks),
                 _describe_copies(networks),
+                _describe_shuffled(networks),
                 _describe_counting(networks),
                 _describe_published(networks, paper),
                 _describe_compact(networks),
@@ -568,6 +603,24 @@ def _describe_copies(networks: PatchesScene) -> str:
             told += f"; {overlapping:,} more share pixels of the ground with a training image"
         parts.append(told)
     return f"Copies: {'. '.join(part[:1].upper() + part[1:] for part in parts)}." if parts else ""
+
+
+def _describe_shuffled(networks: PatchesScene) -> str:
+    """What a network scores that had nothing to learn: the size of the leak in its purest form."""
+    _, published = _both(networks)
+    scores = published and published.record.get("shuffled")
+    if not scores:
+        return ""
+    own, apart = (
+        _told(scores[name]["overall_accuracy"], scores[name]["n"]) for name in (TEST, "apart")
+    )
+    return (
+        "Control: a network trained in the same way on the same images, with labels dealt to their "
+        f"patches at random, so that there is nothing to learn, is right in {own} of the test "
+        f"images of the published split, and in {apart} of those of ground kept apart. What the "
+        "first has above the second is memory of copies: so much can the published protocol add "
+        "to a test accuracy."
+    )
 
 
 def _describe_counting(networks: PatchesScene) -> str:

@@ -115,11 +115,14 @@ def list_files(
 
 
 def _find(folder: Path, file: str) -> list[Path]:
-    """The files of a row, whatever stands for its words in braces, in the order of their names."""
+    """The files of a row, whatever stands for its words in braces, in the order of their names.
+
+    An empty file stands for what could not be made, such as a network of too few patches.
+    """
     pattern = "".join(
         text + ("" if word is None else "*") for text, word, _, _ in Formatter().parse(file)
     )
-    return sorted(folder.glob(pattern))
+    return sorted(path for path in folder.glob(pattern) if path.is_dir() or path.stat().st_size)
 
 
 def _describe(row: Mapping[str, str], path: Path, folder: Path) -> str:

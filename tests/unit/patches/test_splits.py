@@ -11,6 +11,7 @@ from gossan.patches.splits import (
     draw_blocked,
     draw_published,
     measure_leak,
+    shuffle_labels,
     split_blocked,
 )
 
@@ -77,6 +78,17 @@ def test_published_patches_share_no_pixel_with_one_another_nor_with_the_blocked_
     for patch in np.flatnonzero(table.sides == "test"):
         row, column = table.rows[patch], table.columns[patch]
         assert not seen[row : row + 8, column : column + 8].any()
+
+
+def test_labels_are_dealt_among_the_patches_of_a_draw_alone():
+    table = split_table(stride_px=8)
+    draw = draw_published(table, 60, 800, rotations=10)
+    dealt = shuffle_labels(table.labels, draw, 1)
+    patches = np.unique(draw.patches)
+    assert np.bincount(dealt[patches]).tolist() == np.bincount(table.labels[patches]).tolist()
+    assert 0.2 < (dealt != table.labels)[patches].mean() < 0.8
+    others = np.setdiff1d(np.arange(len(table)), patches)
+    np.testing.assert_array_equal(dealt[others], table.labels[others])
 
 
 def test_fewer_patches_than_asked_keep_the_share_of_copies():

@@ -80,6 +80,7 @@ DRAW = {
     "protocols": lambda synthetic: cnn_figures.draw_protocols(
         scores(), synthetic, {"Published, Table 2": 0.9287, "Published, text": 0.9509}
     ),
+    "pair": lambda synthetic: cnn_figures.draw_pair(network_map()[0], PAIR, synthetic),
     "map": lambda synthetic: cnn_figures.draw_network_map(*network_map(), PAIR, synthetic),
     "proportions": lambda synthetic: cnn_figures.draw_proportions(
         PROPORTIONS, PAIR, synthetic, PUBLISHED
@@ -171,3 +172,14 @@ def test_the_map_has_a_legend_of_what_occurs():
         assert text in shown
     named = cnn_figures.draw_network_map(*network_map(), PAIR, False, "the compact network")
     assert "Class by the compact network" in texts(named)
+
+
+def test_the_pair_is_mapped_in_its_colours_with_its_shares_of_the_clear_ground():
+    classes_map, _ = network_map()
+    classes_map.values[0, 35:38] = 6
+    figure = cnn_figures.draw_pair(classes_map, PAIR, False)
+    # 15 and 5 of 37 clear rows; the calcite of the map is other ground.
+    assert "chalcocite 40.5%, feldspar 13.5%" in texts(figure)
+    shown = figure.axes[0].images[0].get_array()
+    np.testing.assert_array_equal(shown[36, 0], shown[39, 0])
+    np.testing.assert_allclose(shown[10, 0], (0, 254 / 255, 0), atol=0.003)

@@ -14,7 +14,7 @@ from gossan.report.patches_section import (
     published_epoch,
     published_shares,
     read_proportions,
-    read_run,
+    read_runs,
     summarise,
 )
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 def networks(folder):
     order = ("paper-blocked", "published", "compact-blocked", "reflectance-blocked")
     return make_scene(
-        [read_run(name, folder) for name in order],
+        read_runs(order, folder)[0],
         read_proportions(folder / "proportions.csv"),
     )
 
@@ -124,6 +124,21 @@ def test_copies_are_told_as_counts_with_the_accuracy_of_both(networks, published
     assert "it is right in 90.0% of the copies and 50.0% of the others" in " ".join(
         context["findings"]
     )
+
+
+def test_a_network_of_shuffled_labels_shows_what_copies_are_worth(networks, published):
+    assert "Control" not in findings(networks, published)
+    scores = {
+        "test": {"n": 50, "overall_accuracy": {"value": 1.0, "low": 0.8, "high": 1.0}},
+        "apart": {"n": 90, "overall_accuracy": {"value": 0.43, "low": 0.2, "high": 0.6}},
+    }
+    runs = [
+        dataclasses.replace(run, record={**run.record, "shuffled": scores}) if run.apart else run
+        for run in networks.runs
+    ]
+    text = " ".join(network_context(make_scene(runs, []), published)["findings"])
+    assert "is right in 100.0% (n = 50; 95 % interval 80.0% to 100.0%) of the test images" in text
+    assert "and in 43.0% (n = 90; 95 % interval 20.0% to 60.0%) of those of ground kept" in text
 
 
 def test_as_published_stands_beside_ours_on_the_same_images(networks, published):
@@ -257,10 +272,22 @@ def test_what_a_training_lacks_is_named(folder, tmp_path, file, old, new, messag
         text = path.read_text()
         (place / path.name).write_text(text.replace(old, new, 1) if path.name == file else text)
     with pytest.raises(InputError, match=f"{file}.*{message}"):
-        read_run("a", tmp_path)
+        read_runs(["a"], tmp_path)
 
 
 def test_proportions_without_numbers_are_named(tmp_path):
     (tmp_path / "p.csv").write_text(PROPORTIONS.replace("1500", "many"))
     with pytest.raises(InputError, match=r"p\.csv line 3: the column pixels holds no number"):
         read_proportions(tmp_path / "p.csv")
+
+
+def test_networks_that_were_not_trained_are_named_with_the_reason(folder, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"networks/{name}").mkdir(parents=True)
+        (tmp_path / f"networks/{name}/record.json").write_text('{"untrained": "class x: none"}')
+    runs, untrained = read_runs(["a", "b"], tmp_path)
+    assert runs == []
+    scene = dataclasses.replace(make_scene([], []), untrained=untrained)
+    told = "Not trained for want of patches: a and b. Class x: none."
+    assert network_context(scene, {})["untrained"] == [told]
+    assert summarise(scene) == told
