@@ -103,7 +103,7 @@ def find_places(text: str, sections: Sequence[Section]) -> dict[str, tuple[str, 
 def _plain(words: str) -> str:
     """The first words of a heading or caption, without tags and marks."""
     text = html.unescape(re.sub(r'<span class="label">[^<]*</span>|<[^>]*>', "", words))
-    return re.split(r"[,.:;(]\s", text.strip())[0].strip()
+    return re.split(r"[,.:;(](?=\s|$)", text.strip())[0].strip()
 
 
 def answer_contents(
