@@ -2,12 +2,16 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
+import geopandas
 import numpy as np
 import pytest
+import rasterio
 from detector_scenes import LIBRARY, MINERALS, make_scene
 from samples import run_tool
+from shapely.geometry import box
 
 from gossan.embedding.comparison import COMPARISON_COLUMNS, MEASURES, MOVED_COLUMNS
 from gossan.embedding.model import Branch, read_model, write_model
@@ -106,6 +110,34 @@ def test_without_a_truth_library_spectra_alone_are_compared(folder, tmp_path):
     record = json.loads((tmp_path / "records/masked.json").read_text())
     assert record["assessed"] is False
     assert not (tmp_path / "records/unmasked.json").exists()
+
+
+def test_polygons_over_each_other_want_pixels_of_several_minerals(folder, tmp_path):
+    with rasterio.open(folder / "stack.tif") as source:
+        west, south, east, north = source.bounds
+        crs, side = source.crs, source.res[0]
+    places = [box(west, south, east - 15 * side, north), box(west + 15 * side, south, east, north)]
+    geopandas.GeoDataFrame({"class": MINERALS[:2]}, geometry=places, crs=crs).to_file(
+        folder / "over.gpkg"
+    )
+    done = compare(folder, tmp_path, truth="over.gpkg")
+    assert done.returncode == 1 and not (tmp_path / "comparison.csv").exists()
+    assert "over.gpkg: polygons of alunite and hematite lie over each other" in done.stderr
+    done = compare(folder, tmp_path, "--several", truth="over.gpkg")
+    assert done.returncode == 0, done.stderr
+    counts = {row["mineral"]: int(row["n_mineral"]) for row in rows(tmp_path / "comparison.csv")}
+    whole = int(rows(tmp_path / "comparison.csv")[0]["n"])
+    assert counts["alunite"] + counts["hematite"] == counts["macro"] > whole
+
+
+def test_one_sensor_has_no_network_without_masking_and_nothing_to_miss(tmp_path):
+    scene = make_scene(tmp_path / "alone", sensors=("emit",))
+    shutil.copy(scene / "masked.onnx", scene / "published_masked.onnx")
+    done = compare(scene, tmp_path, networks=("masked",))
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "similarity.csv") == []
+    table = rows(tmp_path / "comparison.csv")
+    assert {float(row["difference"]) for row in table} == {0} and len(table) == 2 * 10
 
 
 def test_networks_of_other_minerals_are_refused(folder, tmp_path):

@@ -70,7 +70,8 @@ class StackBands:
 
     def present_bands(self, present: np.ndarray) -> np.ndarray:
         """(..., bands) bool from (..., sensors) bool, the latter in the order of `sensors`."""
-        place = np.array([self.sensors.index(name) for name in self.sensor])
+        sensors = self.sensors  # found once, not for each band: training asks for it at every step
+        place = np.array([sensors.index(name) for name in self.sensor])
         return np.asarray(present, bool)[..., place]
 
     @property

@@ -16,7 +16,7 @@ from gossan.embedding.sensor_scores import (
     pick,
     similarities,
 )
-from gossan.report.phrases import count, join_words, with_interval
+from gossan.report.phrases import capitalise, count, join_words, with_interval
 from gossan.tables import number, value_of
 
 KINDS = {
@@ -96,7 +96,7 @@ def describe_ways(training: Mapping[str, object]) -> str:
 
 
 def describe_beside(rows: Rows) -> str:
-    """Which masked network is better in mean F1, and by how much; with both kinds of threshold."""
+    """Which masked network is better in F1, and by how much; with both kinds of threshold."""
     told = []
     for kind, words in KINDS.items():
         found = pick(rows, threshold_kind=kind, mineral=MACRO, network="masked")
@@ -105,14 +105,29 @@ def describe_beside(rows: Rows) -> str:
         published, own, apart = (value_of(found[0], side) for side in SIDES)
         told.append(
             f"with thresholds {words}, the masked network as published has a mean F1 of "
-            f"{with_interval(published)} and ours of {with_interval(own)}: {_verdict(apart)}"
+            f"{with_interval(published)} and ours of {with_interval(own)}: {_verdict(apart)}; "
+            f"{_by_mineral(pick(rows, threshold_kind=kind, network='masked', measure='f1'))}"
         )
-    return _sentence(told)
+    return " ".join(f"{capitalise(text)}." for text in told)
 
 
-def _sentence(parts: Sequence[str]) -> str:
-    text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+def _by_mineral(rows: Rows) -> str:
+    """For which minerals the difference is beyond its interval, either way."""
+    better, worse, unsure = [], [], []
+    for row in rows:
+        if row["mineral"] == MACRO:
+            continue
+        low, high = number(row, "difference_low"), number(row, "difference_high")
+        sure = low is not None and not low <= 0 <= high
+        kind = unsure if not sure else better if low > 0 else worse
+        kind.append(row["mineral"])
+    parts = [
+        f"{who} for {join_words(names)}"
+        for who, names in (("ours", better), ("that as published", worse))
+        if names
+    ]
+    text = f"beyond a 95 % interval, {join_words(parts)}" if parts else "beyond chance, neither"
+    return f"{text} is better" + (f" ({len(unsure)} minerals undecided)" if unsure else "")
 
 
 def _verdict(apart: Mapping) -> str:
@@ -205,6 +220,10 @@ def _score(rows: Rows, network: str, mineral: str, measure: str) -> float | None
     return number(found[0], "published") if found else None
 
 
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
+
+
 def _holds(checks: Sequence[bool]) -> str:
     if all(checks):
         return "holds"
@@ -231,7 +250,7 @@ def _check_masking(rows: Rows, paper: Sequence[Mapping]) -> list[dict[str, str]]
             own = [_score(rows, network, mineral, measure) for network in ("unmasked", "masked")]
             if None in pair or None in own:
                 continue
-            checks.append((own[1] > own[0]) == (pair[1] > pair[0]))
+            checks.append(_sign(own[1] - own[0]) == _sign(pair[1] - pair[0]))
             theirs.append(f"{mineral} {pair[0]:.3f} to {pair[1]:.3f}")
             ours.append(f"{mineral} {own[0]:.3f} to {own[1]:.3f}")
         if checks:
@@ -270,7 +289,7 @@ def _check_baselines(rows: Rows, detection: Rows, paper: Sequence[Mapping]) -> l
             rival = number(baseline[0], "f1") if baseline else None
             if None in (network, own, rival):
                 continue
-            checks.append((own > rival) == (network > entry["f1"]))
+            checks.append(_sign(own - rival) == _sign(network - entry["f1"]))
             theirs.append(f"{mineral} {network:.3f} against {entry['f1']:.3f}")
             ours.append(f"{mineral} {own:.3f} against {rival:.3f}")
         if checks:
@@ -318,7 +337,7 @@ def _check_order_of_minerals(rows: Rows, paper: Sequence[Mapping]) -> list[dict[
 def _order_row(claim: str, pairs: Sequence[tuple[str, float, float]]) -> dict[str, str]:
     """Whether values stand in the order of the paper's, where these are told apart."""
     checks = [
-        (one[2] > other[2]) == (one[1] > other[1])
+        _sign(one[2] - other[2]) == _sign(one[1] - other[1])
         for place, one in enumerate(pairs)
         for other in pairs[place + 1 :]
         if abs(one[1] - other[1]) > TIED
