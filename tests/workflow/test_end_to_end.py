@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import geopandas
 import jsonschema
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ ASTER = "results/scenes/zafarghand-twin/aster/zones"
 PROSPECT = "results/scenes/bahia-twin/sentinel2/prospects"
 SENSORS = "results/scenes/cuprite-twin"
 SETTINGS = """
-twin: {size_px: {porphyry: 96, porphyry-zones: [96, 80], iron: 240, epithermal: 48}, dates: 2}
+twin:
+  {size_px: {porphyry: 96, porphyry-zones: [96, 80], iron: 240, epithermal: 48}, dates: 2, tiles: 2}
 accuracy: {bootstrap: 100, spatial_block_px: 16}
 scenes: scenes.tsv
 studies:
@@ -140,6 +142,23 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
         assert "synthetic" in report.lower()
         # Every row of the paper that something shows leads to where it is on the page.
         assert "Not part of this run." not in report.partition('id="paper.contents"')[2]
+
+
+def test_two_tiles_with_a_mine_each_make_one_map_without_a_seam(project):
+    record = json.loads((project / PROSPECT / "../cube/cube.json").read_text())
+    assert [date["tiles"] for date in record["dates"]] == [["23LQE", "23LRE"]] * 2
+    with rasterio.open(project / PROSPECT / "cover/class.tif") as dataset:
+        classes, nodata, grid = dataset.read(1), dataset.nodata, dataset.transform
+    assert classes.shape == (240, 240)
+    # Columns at which the tiles end: the eastern one begins at 114, the western one ends at 126.
+    begins, ends = 114, 126
+    mines = geopandas.read_file(project / "results/scenes/bahia-twin/twin/mines.gpkg")
+    columns = [(x - grid.c) / grid.a for x in mines.centroid.x]
+    assert min(columns) < begins and max(columns) > ends
+    both = (classes[:, 1:] != nodata) & (classes[:, :-1] != nodata)
+    changes = ((classes[:, 1:] != classes[:, :-1]) & both).sum(axis=0) / both.sum(axis=0)
+    joins = changes[[begins - 1, ends - 1]]
+    assert (joins <= changes.mean() + 3 * changes.std()).all()
 
 
 def test_a_key_of_one_study_leaves_the_other_alone(project):

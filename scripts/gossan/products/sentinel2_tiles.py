@@ -167,6 +167,26 @@ def _find_sight(row: np.ndarray, column: np.ndarray, grid: Grid) -> _Sight | Non
     return _Sight(source, held_row - top, held_column - left, inside)
 
 
+def _reach(grid: Grid, common: Grid) -> tuple[int, int, int, int]:
+    """First and last row, first and last column of the common grid that a product may reach."""
+    bounds, spare = grid.bounds, 0
+    if grid.crs != common.crs:
+        bounds, spare = transform_bounds(grid.crs, common.crs, *bounds), 1
+    (west, north), pixel_m = common.place(0, 0), common.transform.a
+    return (
+        round((north - bounds[3]) / pixel_m) - spare,
+        round((north - bounds[1]) / pixel_m) + spare,
+        round((bounds[0] - west) / pixel_m) - spare,
+        round((bounds[2] - west) / pixel_m) + spare,
+    )
+
+
+def _meet(reach: tuple[int, int, int, int], window: Window) -> bool:
+    top, bottom, left, right = reach
+    rows = top < window.row_off + window.height and window.row_off < bottom
+    return rows and left < window.col_off + window.width and window.col_off < right
+
+
 class Pass(Product):
     """All products of one pass of a spacecraft, as one date on a common grid.
 
@@ -182,6 +202,7 @@ class Pass(Product):
         )
         first = min(parts, key=lambda part: part.acquired)
         self.grid = grid
+        self._reaches = [_reach(part.grid, grid) for part in self._parts]
         self.product_id = first.product_id
         self.spacecraft, self.sensor, self.level = first.spacecraft, first.sensor, first.level
         self.surface_reflectance, self.scaled_by = first.surface_reflectance, first.scaled_by
@@ -205,7 +226,7 @@ class Pass(Product):
 
     def touches(self, window: Window) -> bool:
         """Whether any of its products reaches into a window."""
-        return bool(self._sights(window))
+        return any(_meet(reach, window) for reach in self._reaches)
 
     def read_reflectance(self, window: Window) -> np.ndarray:
         """Reflectance of a window as of `Sentinel2Product`, NaN also outside of its tiles."""
@@ -248,7 +269,10 @@ class Pass(Product):
                 yield part, sight, chosen
 
     def _sights(self, window: Window) -> list[tuple[Sentinel2Product, _Sight]]:
-        found = ((part, self._look(part.grid, window)) for part in self._parts)
+        near = zip(self._parts, self._reaches, strict=True)
+        found = [
+            (part, self._look(part.grid, window)) for part, reach in near if _meet(reach, window)
+        ]
         return [(part, sight) for part, sight in found if sight is not None]
 
     def _look(self, grid: Grid, window: Window) -> _Sight | None:
@@ -261,10 +285,8 @@ class Pass(Product):
             own_west, own_north = self.grid.place(0, 0)
             down, right = round((north - own_north) / pixel_m), round((own_west - west) / pixel_m)
             return _find_sight(row + down, column + right, grid)
-        nodes = self._lattice(grid, window)
-        if (nodes.max(axis=(1, 2)) < 0).any() or (nodes.min(axis=(1, 2)) > grid.shape).any():
-            return None
-        return _find_sight(*np.floor(_interpolate(nodes, row, column)).astype(np.int64), grid)
+        places = _interpolate(self._lattice(grid, window), row, column)
+        return _find_sight(*np.floor(places).astype(np.int64), grid)
 
     def _lattice(self, grid: Grid, window: Window) -> np.ndarray:
         """(row, column) in another zone's grid of the pixels at multiples of _LATTICE_PX.

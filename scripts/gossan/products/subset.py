@@ -143,11 +143,13 @@ def _find_empty(parts: Sequence[Subset]) -> list[str]:
     """
     names = np.array(parts[0].bands.names)
     empty = np.ones(len(names), bool)
-    windows = (
-        *_look_windows(parts[0].grid),
-        *_strips(parts[0].grid, len(parts[0].product.bands.names)),
-    )
-    for part, window in itertools.product(parts, windows):
+    strips = _strips(parts[0].grid, len(parts[0].product.bands.names))
+    for window, part in itertools.chain(
+        itertools.product(_look_windows(parts[0].grid), parts),
+        ((strip, part) for part in parts for strip in strips),
+    ):
+        if not part.touches(window):
+            continue
         empty[empty] = ~np.isfinite(part.read_reflectance(window)[empty]).any(axis=(1, 2))
         if not empty.any():
             break

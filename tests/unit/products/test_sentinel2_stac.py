@@ -24,7 +24,7 @@ from sentinel2_products import (
 from gossan.errors import InputError
 from gossan.products import raster_files, sentinel2_files, sentinel2_stac
 from gossan.products.sentinel2 import open_dates, open_product
-from gossan.products.sentinel2_stac import describe_item, is_stac, read_items
+from gossan.products.sentinel2_stac import SEARCH_KEYS, describe_item, is_stac, read_items
 
 WHOLE = Window(0, 0, SIZE_60M[0] * 6, SIZE_60M[1] * 6)
 EARTH_SEARCH = {
@@ -216,6 +216,12 @@ def test_a_search_is_made(tmp_path, server, dates):
     write_json(tmp_path / "search.json", {**search, "bounds": []})
     with pytest.raises(InputError, match="key bounds is unknown in a search; use api, collections"):
         read_items(tmp_path / "search.json")
+
+
+def test_the_searches_that_come_along_have_keys_that_are_known(root):
+    for path in (root / "config").rglob("*_search.json"):
+        document = json.loads(path.read_text())
+        assert {"api", "collections", "datetime"} <= set(document) <= {"api", *SEARCH_KEYS}
 
 
 def test_items_of_different_tiles_come_to_one_grid(tmp_path):

@@ -33,6 +33,7 @@ PRODUCT = SimpleNamespace(
     path="",
     grid=GRID,
     bands=BANDS,
+    touches=lambda window: True,
     read_reflectance=lambda window: cut(NUMBERS, window),
     read_flags=lambda window, flags: cut(NUMBERS[: len(flags)] % 7 == 0, window),
 )
@@ -226,6 +227,7 @@ def with_gaps(band: int, last: tuple[int, int] | None):
         path="",
         grid=GRID,
         bands=BANDS,
+        touches=lambda window: True,
         read_reflectance=lambda window: cut(numbers, window),
     )
 
@@ -258,6 +260,7 @@ def test_what_is_empty_depends_on_the_part_alone(tmp_path):
         path="",
         grid=GRID,
         bands=BANDS,
+        touches=lambda window: True,
         read_reflectance=lambda window: np.full((3, window.height, window.width), np.nan),
     )
     assert without_empty_bands(select_part(nothing), named=False)[1] == []
