@@ -299,13 +299,18 @@ def _sort(patches: np.ndarray, variants: np.ndarray, sides: np.ndarray) -> Draw:
 
 
 def shuffle_labels(labels: np.ndarray, draw: Draw, seed: int) -> np.ndarray:
-    """The labels (n,) of all patches, those of a draw's patches dealt anew among these.
+    """The labels (n,) of all patches, those of a draw's patches dealt anew at random.
 
-    All copies of a patch keep one label, and each class as many patches as it had.
+    All copies of a patch keep one label. Of the patches of each class, equally many get each
+    label, so that the labels tell nothing of the classes, not even by chance.
     """
+    generator = np.random.default_rng([seed, 2])
     patches = np.unique(draw.patches)
+    found = np.unique(labels[patches])
     dealt = labels.copy()
-    dealt[patches] = np.random.default_rng([seed, 2]).permutation(labels[patches])
+    for label in found:
+        own = generator.permutation(patches[labels[patches] == label])
+        dealt[own] = found[np.arange(len(own)) % len(found)]
     return dealt
 
 

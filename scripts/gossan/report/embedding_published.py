@@ -122,12 +122,14 @@ def _by_mineral(rows: Rows) -> str:
         kind = unsure if not sure else better if low > 0 else worse
         kind.append(row["mineral"])
     parts = [
-        f"{who} for {join_words(names)}"
+        f"{who} is better for {join_words(names)}"
         for who, names in (("ours", better), ("that as published", worse))
         if names
     ]
-    text = f"beyond a 95 % interval, {join_words(parts)}" if parts else "beyond chance, neither"
-    return f"{text} is better" + (f" ({len(unsure)} minerals undecided)" if unsure else "")
+    if not parts:
+        return "of no single mineral does the 95 % interval of the difference leave out 0"
+    text = f"of single minerals, {join_words(parts)} (95 % intervals of the difference without 0)"
+    return text + (f", {len(unsure)} undecided" if unsure else "")
 
 
 def _verdict(apart: Mapping) -> str:

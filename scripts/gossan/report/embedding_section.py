@@ -510,6 +510,7 @@ def _published_context(scene: SensorScene, paper: Mapping) -> dict | None:
         "facts": describe_network(record),
         "ways": describe_ways(record.get("training") or {}),
         "seen": count(_triplets(record)),
+        "seen_by_ours": count(_triplets(scene.tables.get("masked") or {})),
         "text": describe_beside(comparison),
         "beside": beside_table(comparison, paper.get("detection", [])),
         "moved": moved_tables(moved, paper.get("similarity", [])),
