@@ -162,8 +162,9 @@ class Composite:
         observed = np.zeros(shape, bool)
         seen, clear, below = (np.zeros(len(self._parts), np.int64) for _ in range(3))
         flagged = np.zeros(len(self._mask), np.int64)
-        # Of dates of many tiles, few reach into a window.
-        places = [place for place, part in enumerate(self._parts) if part.touches(window)] or [0]
+        # Of dates of many tiles few reach into a window, and polygons far apart leave most of them.
+        near = self._parts if inside.any() else ()
+        places = [place for place, part in enumerate(near) if part.touches(window)] or [0]
         with _Shelf(self._folder, len(places), bands, pixels) as shelf:
             for shelved, place in enumerate(places):
                 part = self._parts[place]

@@ -70,7 +70,17 @@ def join_dates(products: Sequence[Sentinel2Product]) -> list[Product]:
         grid.height,
         len(passes),
     )
+    for tile, first in sorted(firsts.items()):
+        if first.grid.crs != grid.crs:
+            logger.info("%s", _describe_move(tile, first.grid, grid))
     return [Pass(parts, grid) for parts in passes]
+
+
+def _describe_move(tile: str, grid: Grid, common: Grid) -> str:
+    return (
+        f"tile {tile}, of {grid.crs.to_string()}: the nearest pixel on the grid of "
+        f"{common.crs.to_string()}"
+    )
 
 
 def _group_passes(products: Sequence[Sentinel2Product]) -> list[list[Sentinel2Product]]:
@@ -217,11 +227,7 @@ class Pass(Product):
         moved = [part for part in self._parts if part.grid.crs != grid.crs]
         self.notes = (
             *dict.fromkeys(note for part in self._parts for note in part.notes),
-            *dict.fromkeys(
-                f"tile {part.tile}, of {part.grid.crs.to_string()}: the nearest pixel on the grid "
-                f"of {grid.crs.to_string()}"
-                for part in moved
-            ),
+            *dict.fromkeys(_describe_move(part.tile, part.grid, grid) for part in moved),
         )
 
     def touches(self, window: Window) -> bool:

@@ -168,6 +168,43 @@ def test_window_and_polygon_cut_all_dates_alike(tmp_path):
     assert (tally.total, tally.observed, tally.looks.sum()) == (100, 75, 75)
 
 
+def test_dates_that_do_not_reach_into_a_window_are_not_read(tmp_path):
+    import geopandas
+    from shapely.geometry import box
+
+    class Far(Date):
+        def touches(self, window):
+            return window.col_off < 10
+
+        def read_reflectance(self, window):
+            assert self.touches(window)
+            return super().read_reflectance(window)
+
+    near, far = make_dates(1, cloudy=0.0), make_dates(2, cloudy=0.0)
+    dates = [*near, *(Far(date.values, date.masks) for date in far)]
+    work = Composite(select_part(dates[0]), dates, ("cloud",), tmp_path)
+    median, looks = work.compose(Window(10, 0, 20, 20))
+    assert (looks == 1).all()
+    np.testing.assert_array_equal(median, near[0].values[:, :, 10:])
+    assert (work.compose(Window(0, 0, 10, 20))[1] == 3).all()
+    # Nor is anything but one date where the polygon leaves nothing of a window.
+    places = [
+        box(600_000, 8_699_900, 600_050, 8_700_000),
+        box(600_250, 8_699_900, 600_300, 8_700_000),
+    ]
+    geopandas.GeoSeries(places, crs=GRID.crs).to_file(tmp_path / "places.gpkg")
+    part = select_part(dates[0], polygon=tmp_path / "places.gpkg")
+    work = Composite(part, [near[0], *[Unread(None)] * 2], ("cloud",), tmp_path)
+    assert (work.compose(Window(10, 0, 10, 10))[1] == LOOKS_NODATA).all()
+
+
+class Unread(Date):
+    """A date that nobody may read."""
+
+    def read_reflectance(self, window):
+        raise AssertionError
+
+
 @pytest.mark.parametrize("block_bytes", [1, 7 * 3 * 4 * 100, 7 * 3 * 4 * 599])
 def test_pieces_on_disk_give_the_same_and_leave_nothing(tmp_path, monkeypatch, block_bytes):
     dates = make_dates(7)
