@@ -206,10 +206,9 @@ class Pass(Product):
 
     def __init__(self, parts: Sequence[Sentinel2Product], grid: Grid):
         """Put together products of one spacecraft, with the same bands, on a grid."""
-        # Pixels that need not be moved come first.
-        self._parts = sorted(
-            parts, key=lambda part: (part.grid.crs != grid.crs, part.tile, part.product_id)
-        )
+        # Pixels that need not be moved come first, and of one tile the later processing.
+        late = sorted(parts, key=lambda part: (part.collection, part.product_id), reverse=True)
+        self._parts = sorted(late, key=lambda part: (part.grid.crs != grid.crs, part.tile))
         first = min(parts, key=lambda part: part.acquired)
         self.grid = grid
         self._reaches = [_reach(part.grid, grid) for part in self._parts]

@@ -102,6 +102,16 @@ def test_two_granules_of_one_look_are_one_date(tmp_path, small=("B04",)):
         assert date.tiles == ("23LLF",)
 
 
+def test_of_two_processings_that_tell_other_times_the_later_gives_the_pixels(tmp_path, tiles):
+    old = write_safe(tmp_path, tiles[0], baseline="02.14", offsets=NO_OFFSETS)
+    write_safe(tmp_path, tiles[1], baseline="05.11")
+    metadata = old / "MTD_MSIL2A.xml"
+    metadata.write_text(metadata.read_text().replace("49.024Z", "49.023Z"))
+    with open_product(tmp_path, ["B04"]) as date:
+        np.testing.assert_array_equal(read(date, Window(0, 0, 36, 24)), tiles[1]["B04"])
+        assert date.collection == "02.14, 05.11"
+
+
 def longitudes(grid_crs, corner, width, height):
     """Longitude of the pixel centres of a grid of 10 m."""
     x, y = np.meshgrid(
