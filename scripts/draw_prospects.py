@@ -15,7 +15,8 @@ def build_parser() -> argparse.ArgumentParser:
         "folder of the scene's sensor, with cube and prospects",
         "composite, classes and probability.png, looks.png of a composite of dates; without "
         "--untested splits, confusions, importance and shap.png; with --sampled strata, scan, "
-        "robustness and labels.png; with --map-classes potential.png",
+        "robustness, labels, reflectance, medians, boxes and halo.png; with --map-classes "
+        "potential.png; with --beside beside.png",
     )
     add = parser.add_argument
     add(
@@ -38,6 +39,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--untested",
         action="store_true",
         help="the forest is one of another scene, and none was trained and tested on this one",
+    )
+    add(
+        "--beside",
+        action="store_true",
+        help="the potential was mapped as published, too, and is drawn beside the study's own",
     )
     add("--mines", type=Path, help="vector file of the mines, drawn around the samples")
     add("--geology", type=Path, help="vector file of the units; those with iron are outlined")
@@ -178,6 +184,67 @@ def sample_figures(
     }
 
 
+def spectra_figures(arguments: argparse.Namespace, synthetic: bool) -> dict[str, Callable]:
+    """What is drawn of the samples' spectra and similarity."""
+    from gossan.files import read_json
+    from gossan.legend import read_classes
+    from gossan.prospects.strata import index_bands
+    from gossan.raster import read_info
+    from gossan.report.drawing import choose_evenly
+    from gossan.report.strata_figures import (
+        draw_boxes,
+        draw_halo,
+        draw_medians,
+        draw_reflectance,
+    )
+    from gossan.tables import read_table
+
+    folder = arguments.scene_dir / "prospects"
+    bands = read_info(arguments.scene_dir / "cube/cube.tif").bands
+    centres = dict(zip(bands.names, bands.centre_um, strict=True))
+    rows = read_table(folder / "labels/points.csv", ("mine", "stratum", "class", "mineral"))
+    strata = read_table(folder / "samples/strata.csv", ["mine", "mineral"])
+    minerals = {row["mine"]: row["mineral"] for row in strata}
+    classes = read_classes(arguments.classes)
+    record = read_json(folder / "labels/labels.json")
+    widest = record["theta_max_rad"]
+    if arguments.beside:
+        record = read_json(folder / "published/forest.json")
+        widest = dict.fromkeys(widest, record["theta_max_rad"])
+    _, red, infrared, _ = index_bands(bands, str(folder)).names
+    shown = choose_evenly(bands.names)
+    return {
+        "reflectance": lambda: draw_reflectance(rows, (red, infrared), classes, synthetic),
+        "medians": lambda: draw_medians(rows, centres, classes, synthetic),
+        "boxes": lambda: draw_boxes(rows, shown, classes, synthetic),
+        "halo": lambda: draw_halo(rows, minerals, widest, record["grades"], classes, synthetic),
+    }
+
+
+def draw_both(arguments: argparse.Namespace, synthetic: bool) -> object:
+    """The map of potential as published, and ours."""
+    from gossan.report.drawing import read_small
+    from gossan.report.prospects_figures import draw_beside
+
+    folder = arguments.scene_dir / "prospects"
+    maps = {
+        "As published": read_small(folder / "published/potential.tif", classes=True),
+        "Ours": read_small(folder / "potential/potential.tif", classes=True),
+    }
+    return draw_beside(maps, *read_known(arguments, maps["Ours"].grid), synthetic)
+
+
+def read_known(arguments: argparse.Namespace, grid: object) -> tuple:
+    """Claims and occurrences of the substances that count."""
+    from gossan.report.drawing import NO_SHAPES, read_shapes
+
+    attribute = "substance" if arguments.substances else None
+    return tuple(
+        NO_SHAPES if path is None else read_shapes(path, grid, attribute, arguments.substances)
+        for path in (arguments.claims, arguments.occurrences)
+    )
+
+
 def draw_the_potential(arguments: argparse.Namespace, synthetic: bool) -> object:
     """The map of potential with the sites and targets that were given."""
     from gossan.files import read_json
@@ -186,13 +253,7 @@ def draw_the_potential(arguments: argparse.Namespace, synthetic: bool) -> object
 
     path = arguments.scene_dir / "prospects/potential/potential.tif"
     potential = read_small(path, classes=True)
-    attribute = "substance" if arguments.substances else None
-    claims, occurrences = (
-        NO_SHAPES
-        if path is None
-        else read_shapes(path, potential.grid, attribute, arguments.substances)
-        for path in (arguments.claims, arguments.occurrences)
-    )
+    claims, occurrences = read_known(arguments, potential.grid)
     targets, record = NO_SHAPES, None
     if arguments.targets:
         record = read_json(arguments.targets / "targets.json")
@@ -236,8 +297,11 @@ def main(arguments: argparse.Namespace) -> None:
         )
     if arguments.sampled:
         draw |= sample_figures(arguments, paper, synthetic)
+        draw |= spectra_figures(arguments, synthetic)
     if arguments.map_classes:
         draw["potential"] = lambda: draw_the_potential(arguments, synthetic)
+    if arguments.beside:
+        draw["beside"] = lambda: draw_both(arguments, synthetic)
     save_figures(draw, arguments.output_dir)
 
 

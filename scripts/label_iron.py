@@ -88,6 +88,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--spectra", type=Path, required=True, help="reference spectra used, to write (CSV)"
     )
     parser.add_argument(
+        "--points",
+        type=Path,
+        required=True,
+        help="table to write of the samples with their angles to the references (radians) and "
+        "their reflectance in each band (CSV)",
+    )
+    parser.add_argument(
         "--record", type=Path, required=True, help="how the labels were made, to write (JSON)"
     )
     parser.add_argument(
@@ -143,6 +150,7 @@ def main(arguments: argparse.Namespace) -> None:
         plain_scores,
         point_angles,
         point_record,
+        point_rows,
         robustness_rows,
         scan_rows,
         scan_steps,
@@ -229,6 +237,7 @@ def main(arguments: argparse.Namespace) -> None:
         robustness_rows(limits, angles, truth, samples.split, iron, valid),
     )
     write_references(arguments.spectra, as_references(spectra, info.bands))
+    write_table(arguments.points, point_rows(samples, angles, points, info.bands.names))
     write_json(
         arguments.record,
         {

@@ -1,4 +1,4 @@
-"""Map iron potential, high, medium and low, from class probabilities and the geology."""
+"""Map iron potential from class probabilities and the geology."""
 
 import argparse
 from pathlib import Path
@@ -8,12 +8,15 @@ import numpy as np
 from gossan.errors import InputError
 from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.prospects.potential import (
+    GRADED_POTENTIAL,
     IRON_METHOD,
     POTENTIAL,
     check_thresholds,
     classify_potential,
+    grade_potential,
     grade_weights,
     open_hosts,
+    potential_of_class,
     score_potential,
 )
 from gossan.raster import read_info
@@ -35,6 +38,13 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         help="vector file of polygons with the attribute `iron` (yes or no); all ground outside "
         "of units with yes scores 0 (default: no constraint)",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("score", "class"),
+        required=True,
+        help="low, medium and high by limits of the score; or by the grade of the most probable "
+        "class, where what is negative has none",
     )
     parser.add_argument(
         "--medium",
@@ -63,6 +73,8 @@ def main(arguments: argparse.Namespace) -> None:
     check_thresholds(medium, high)
     info = read_info(arguments.probability)
     weights = grade_weights(info.bands.names, str(arguments.probability))
+    by_class = arguments.by == "class"
+    levels = np.array([potential_of_class(name) for name in info.bands.names], np.uint8)
     sources = [arguments.probability]
     if arguments.geology is not None:
         sources.append(open_hosts(arguments.geology, info.grid))
@@ -72,11 +84,17 @@ def main(arguments: argparse.Namespace) -> None:
             score = score_potential(probability, weights, hosting)
         except InputError as error:
             raise InputError(f"{arguments.probability}: {error}") from error
-        return [classify_potential(score, medium, high), score]
+        codes = (
+            grade_potential(probability, levels, hosting)
+            if by_class
+            else classify_potential(score, medium, high)
+        )
+        return [codes, score]
 
     tags = {
         **info.tags,
         "METHOD": IRON_METHOD,
+        "BY": arguments.by,
         "MEDIUM": f"{medium:g}",
         "HIGH": f"{high:g}",
         "GEOLOGY": "none" if arguments.geology is None else arguments.geology.name,
@@ -85,7 +103,12 @@ def main(arguments: argparse.Namespace) -> None:
         work,
         sources,
         [
-            ClassMap(arguments.potential, POTENTIAL, ("potential",), tags=tags),
+            ClassMap(
+                arguments.potential,
+                GRADED_POTENTIAL if by_class else POTENTIAL,
+                ("potential",),
+                tags=tags,
+            ),
             Ramp(arguments.score, ("score",), 0, 1, tags=tags),
         ],
         block_px=arguments.block_px,

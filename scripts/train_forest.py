@@ -106,7 +106,9 @@ def main(arguments: argparse.Namespace) -> None:
         n = len(train.codes)
         taught = teaching_places(train.codes, np.arange(n), plan.shares, n, arguments.seed)
         train, features = train.take(taught), features[taught]
-    model = grow_forest(features, train.codes, plan.settings, threads=arguments.threads)
+    model = grow_forest(
+        features, train.codes, plan.settings, threads=arguments.threads, weights=plan.weights
+    )
     names = {item.code: item.name for item in classes}
     counts = {names[int(code)]: int((train.codes == code).sum()) for code in model.classes_}
     forest = flatten_forest(

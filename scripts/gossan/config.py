@@ -264,6 +264,8 @@ def _files_named(settings: Mapping) -> list[tuple[str, str]]:
         ]
         named += [("prospects.rasters", path) for path in section["rasters"]]
         named.append(("prospects.forest.plans", section["forest"]["plans"]))
+        table = section.get("published", {"table": ""})["table"]
+        named.append(("prospects.published.table", table))
     if "embedding" in settings:
         section = settings["embedding"]
         trial = section["spectra"]
@@ -287,6 +289,12 @@ def _prospect_faults(section: Mapping) -> Iterator[str]:
     for key in ("test", "classes"):
         if section["points"][key] and not section["points"]["train"]:
             yield f"prospects.points.{key}: goes with train; name the training points, too"
+    if "published" in section and (section["points"]["train"] or section["model"]):
+        other = "model" if section["model"] else "points.train"
+        yield (
+            f"prospects.published: grades the strata around mines, and prospects.{other} stands in "
+            "for them; leave one of the two out"
+        )
     strata = section["strata"]
     if len(strata["distances_m"]) != len(strata["counts"]):
         yield (

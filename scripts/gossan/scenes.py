@@ -339,6 +339,7 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
         held["sampled"] = held["trained"] and not held["points"]
         held["iron"] = has_grades(section)
         held["cover"] = held["trained"] or not held["iron"]
+        held["published"] = held["sampled"] and "published" in section
     if method == "targets":
         held["agreement"] = not has_potential(settings)
     return {name for name, holds in held.items() if holds}

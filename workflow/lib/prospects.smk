@@ -59,3 +59,11 @@ def forest_of(wildcards):
     """The forest that maps a scene: another scene's, or one that is trained here."""
     folder = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/forest"
     return elsewhere(section("prospects", "model")(wildcards)) or f"{folder}/{wildcards.target}.npz"
+
+
+def site_settings(wildcards):
+    """Which claims and occurrences count, as `targets` says it, or else by its defaults."""
+    schema = json.loads(Path(source("workflow/schemas/config.schema.json")).read_text())
+    part = schema["$defs"]["study"]["properties"]["targets"]
+    section = settings_of(wildcards).get("targets") or SCHEMA.fill_defaults({}, part, schema)
+    return pick(section, "substances", "substance_attribute", "spatial_block_px")

@@ -115,6 +115,7 @@ def prospect_flags(wildcards, input):
         "map_classes": input.iron if CONFIG.has_potential(settings) else None,
         "sampled": holds("sampled", "prospects")(wildcards),
         "untested": not holds("trained", "prospects")(wildcards),
+        "beside": holds("published", "prospects")(wildcards),
         "targets": Path(targets[0]).parent if targets else None,
         "substances": settings.get("targets", {}).get("substances"),
         **told_surveys(wildcards, input, *surveys),

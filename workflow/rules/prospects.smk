@@ -95,6 +95,7 @@ rule label_iron:
         scan="<prospects>/labels/scan.csv",
         robustness="<prospects>/labels/robustness.csv",
         spectra="<prospects>/labels/spectra.csv",
+        points="<prospects>/labels/points.csv",
         record="<prospects>/labels/labels.json",
         accuracy="<prospects>/accuracy/labels.json",
     log:
@@ -127,7 +128,7 @@ rule label_iron:
         " --scene {wildcards.scene}"
         " --similarity {output.similarity:q} --labels {output.labels:q} --scan {output.scan:q}"
         " --robustness {output.robustness:q} --spectra {output.spectra:q}"
-        " --record {output.record:q} --accuracy {output.accuracy:q}"
+        " --points {output.points:q} --record {output.record:q} --accuracy {output.accuracy:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 
@@ -304,6 +305,7 @@ rule map_potential:
         mem_mb=block_memory(500, 100),
     params:
         digest=digest("map_potential"),
+        by="score",
         geology=lambda wildcards, input: flags(**told_surveys(wildcards, input, "geology")),
         potential=section("prospects", "potential"),
         block_px=SETTINGS["block_px"],
@@ -311,7 +313,180 @@ rule map_potential:
         "Mapping the potential of {wildcards.scene}"
     shell:
         "python {input.script:q} --probability {input.probability:q} {params.geology}"
-        " --medium {params.potential[medium]} --high {params.potential[high]}"
+        " --by {params.by} --medium {params.potential[medium]} --high {params.potential[high]}"
         " --potential {output.potential:q} --score {output.score:q}"
         " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+# The method as its paper has it, beside the study's own.
+rule teach_grades:
+    input:
+        **code("teach_grades"),
+        cube="<cube>",
+        rasters=rasters_of,
+        samples="<prospects>/samples/samples.gpkg",
+        strata="<prospects>/samples/strata.csv",
+        points="<prospects>/labels/points.csv",
+        assignments=lambda wildcards: section("prospects", "published", "table")(wildcards)
+        or static("strata_grades.csv"),
+        classes=static("iron.csv"),
+        label_map="<prospects>/labels/iron.tif",
+        plan="<prospects>/forest/chosen.json",
+        geology=survey_of("geology"),
+        beside=beside(rasters_of, survey_of("geology")),
+        truth=lambda wildcards: (
+            in_twin(wildcards, "iron_truth.tif") if holds("twin", "prospects")(wildcards) else []
+        ),
+    output:
+        forest="<prospects>/published/forest.npz",
+        record="<prospects>/published/forest.json",
+        cells="<prospects>/published/cells.csv",
+        table="<prospects>/published/scores.csv",
+        records=directory("<prospects>/accuracy/published"),
+    log:
+        "<logs>/teach_grades/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/teach_grades/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("teach_grades"),
+        more=lambda wildcards, input: flags(
+            extra=list(input.rasters),
+            truth=input.get("truth"),
+            **told_surveys(wildcards, input, "geology"),
+        ),
+        grading=lambda wildcards: flags(
+            **pick(
+                section("prospects", "published")(wildcards), "theta_max_rad", "grades", "weight"
+            ),
+            **section("prospects", "published", "forest")(wildcards),
+        ),
+        compared=lambda wildcards: flags(
+            spatial_block_px=section("prospects", "strata", "spatial_block_px")(wildcards),
+            **pick(section("prospects", "forest")(wildcards), "folds", "per_class"),
+            **section("prospects", "potential")(wildcards),
+            **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
+        ),
+        block_px=block_px_of,
+    message:
+        "Teaching the grades of strata of {wildcards.scene}, and testing them"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} {params.more} --samples {input.samples:q}"
+        " --strata {input.strata:q} --points {input.points:q}"
+        " --assignments {input.assignments:q} --classes {input.classes:q} {params.grading}"
+        " --label-map {input.label_map:q} --plan {input.plan:q} {params.compared}"
+        " --scene {wildcards.scene} --forest {output.forest:q} --record {output.record:q}"
+        " --cells {output.cells:q} --table {output.table:q} --record-dir {output.records:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+use rule map_forest as map_published with:
+    input:
+        **code("map_forest"),
+        cube="<cube>",
+        rasters=[],
+        beside=[],
+        forest="<prospects>/published/forest.npz",
+        classes=static("iron.csv"),
+    output:
+        class_map=report(
+            "<prospects>/published/class.tif",
+            category="Maps",
+            labels={"scene": "{scene}", "sensor": "{sensor}", "map": "Grades as published"},
+            caption="../report/forest.rst",
+        ),
+        style="<prospects>/published/class.qml",
+        names="<prospects>/published/class.tif.aux.xml",
+        probability="<prospects>/published/probability.tif",
+        probability_style="<prospects>/published/probability.qml",
+        uncertainty="<prospects>/published/uncertainty.tif",
+        uncertainty_style="<prospects>/published/uncertainty.qml",
+        record="<prospects>/published/map.json",
+    log:
+        "<logs>/map_published/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/map_published/{scene}.{sensor}.tsv"
+    params:
+        digest=digest("map_forest"),
+        extra="",
+        block_px=block_px_of,
+    message:
+        "Mapping the grades of {wildcards.scene} as published"
+
+
+use rule map_potential as map_published_potential with:
+    input:
+        **code("map_potential"),
+        probability="<prospects>/published/probability.tif",
+        geology=survey_of("geology"),
+        beside=beside(survey_of("geology")),
+    output:
+        potential=report(
+            "<prospects>/published/potential.tif",
+            category="Maps",
+            labels={"scene": "{scene}", "sensor": "{sensor}", "map": "Potential as published"},
+            caption="../report/potential.rst",
+        ),
+        style="<prospects>/published/potential.qml",
+        names="<prospects>/published/potential.tif.aux.xml",
+        score="<prospects>/published/score.tif",
+        score_style="<prospects>/published/score.qml",
+    log:
+        "<logs>/map_published_potential/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/map_published_potential/{scene}.{sensor}.tsv"
+    params:
+        digest=digest("map_potential"),
+        by="class",
+        geology=lambda wildcards, input: flags(**told_surveys(wildcards, input, "geology")),
+        potential=section("prospects", "potential"),
+        block_px=SETTINGS["block_px"],
+    message:
+        "Mapping the potential of {wildcards.scene} as published"
+
+
+rule compare_potentials:
+    input:
+        **code("compare_potentials"),
+        potential=expand(
+            "<prospects>/{folder}/potential.tif",
+            folder=("published", "potential"),
+            allow_missing=True,
+        ),
+        score=expand(
+            "<prospects>/{folder}/score.tif", folder=("published", "potential"), allow_missing=True
+        ),
+        claims=survey_of("claims"),
+        occurrences=survey_of("occurrences"),
+        mines=survey_of("mines"),
+        beside=beside(*map(survey_of, ("claims", "occurrences", "mines"))),
+    output:
+        "<prospects>/published/sites.csv",
+    log:
+        "<logs>/compare_potentials/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/compare_potentials/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("compare_potentials"),
+        sites=lambda wildcards, input: flags(
+            **told_surveys(wildcards, input, "claims", "occurrences", "mines"),
+            **site_settings(wildcards),
+            **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
+        ),
+    message:
+        "Comparing the potential of {wildcards.scene} as published with ours"
+    shell:
+        "python {input.script:q} --potential {input.potential:q} --score {input.score:q}"
+        " {params.sites} --table {output:q} --threads {threads}"
         " 2> {log:q}"

@@ -96,7 +96,10 @@ def _smaller(plan: Plan) -> Plan:
 def grow_plan(ground: Ground, plan: Plan, taught: np.ndarray) -> Forest:
     """The forest of a plan that the points at the places `taught` teach."""
     model = grow_forest(
-        ground.features[plan.name][taught], ground.samples.codes[taught], plan.settings
+        ground.features[plan.name][taught],
+        ground.samples.codes[taught],
+        plan.settings,
+        weights=plan.weights,
     )
     names = [str(code) for code in model.classes_]
     return flatten_forest(model, names, ground.names[plan.name])

@@ -164,12 +164,17 @@ def _lay_tops(forest: Forest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def grow_forest(
-    features: np.ndarray, codes: np.ndarray, settings: ForestSettings, threads: int = 1
+    features: np.ndarray,
+    codes: np.ndarray,
+    settings: ForestSettings,
+    threads: int = 1,
+    weights: Sequence[tuple[int, float]] = (),
 ):
     """Train a scikit-learn forest on (n, features) float32 and (n,) class codes.
 
-    The same rows in the same order give the same forest for any `threads`. Raises InputError
-    unless there are two classes with two points each, and all features are finite.
+    `weights` are pairs of a class code and of what its points count for, else 1. The same rows in
+    the same order give the same forest for any `threads`. Raises InputError unless there are two
+    classes with two points each, and all features are finite.
     """
     found, counts = np.unique(codes, return_counts=True)
     if len(found) < 2:
@@ -185,7 +190,16 @@ def grow_forest(
     # The threads of boosting wait for one another after each of its many short steps: where
     # cores are shared with other work, two took 25 times as long as one. So it has one.
     with threadpool_limits(1, "openmp"):
-        return model.fit(np.ascontiguousarray(features, dtype=np.float32), codes)
+        return model.fit(
+            np.ascontiguousarray(features, dtype=np.float32), codes, _point_weights(codes, weights)
+        )
+
+
+def _point_weights(codes: np.ndarray, weights: Sequence[tuple[int, float]]) -> np.ndarray | None:
+    if not weights:
+        return None
+    by_class = dict(weights)
+    return np.array([by_class.get(int(code), 1.0) for code in codes])
 
 
 def _new_model(settings: ForestSettings, features: int, threads: int):

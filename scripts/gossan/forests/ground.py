@@ -1,7 +1,7 @@
 """Labelled points with what forests see of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,16 @@ class Ground:
     names: dict[str, tuple[str, ...]]
     layers: dict[str, tuple[str, ...]]
     blocks: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> "Ground":
+        """Some of the points, by a mask or by places."""
+        features = {name: values[chosen] for name, values in self.features.items()}
+        samples, blocks = self.samples.take(chosen), self.blocks[chosen]
+        return replace(self, samples=samples, features=features, blocks=blocks)
+
+    def label(self, codes: np.ndarray) -> "Ground":
+        """The same points with other class codes, (n,)."""
+        return replace(self, samples=replace(self.samples, codes=codes))
 
 
 def read_ground(

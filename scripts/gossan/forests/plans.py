@@ -21,7 +21,8 @@ class Plan:
 
     `shares` says which share of the points that it learns each class has at most: "own", that
     which it has among the points; "balanced", the same as all others; "root", in proportion to
-    the square root of its own, between the two.
+    the square root of its own, between the two. `weights` are pairs of a class code and of what
+    each of its points counts for; of other classes a point counts 1.
     """
 
     name: str = "pixel"
@@ -29,6 +30,7 @@ class Plan:
     shares: str = OWN
     recipe: Recipe = field(default_factory=Recipe)
     settings: ForestSettings = field(default_factory=ForestSettings)
+    weights: tuple[tuple[int, float], ...] = ()
 
     def to_json(self) -> dict:
         """The plan as `parse_plan` reads it."""
@@ -36,6 +38,7 @@ class Plan:
             "name": self.name,
             "layers": self.layers,
             "shares": self.shares,
+            "weights": {str(code): weight for code, weight in self.weights},
             **asdict(self.recipe) | {"windows_px": list(self.recipe.windows_px)},
             **asdict(self.settings),
         }
@@ -78,7 +81,17 @@ def parse_plan(value: object, where: str) -> Plan:
         settings = ForestSettings(**{name: keys[name] for name in asdict(ForestSettings())})
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    return Plan(keys["name"], keys["layers"], keys["shares"], recipe, settings)
+    weights = _parse_weights(keys["weights"], where)
+    return Plan(keys["name"], keys["layers"], keys["shares"], recipe, settings, weights)
+
+
+def _parse_weights(given: dict, where: str) -> tuple[tuple[int, float], ...]:
+    for code, weight in given.items():
+        if not code.isdigit() or type(weight) not in (int, float) or not weight > 0:
+            raise InputError(
+                f"{where}: weights holds {code!r}: {weight!r}; give numbers above 0 by class code"
+            )
+    return tuple((int(code), float(weight)) for code, weight in given.items())
 
 
 def read_plans(path: str | Path) -> list[Plan]:

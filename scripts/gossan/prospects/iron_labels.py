@@ -15,6 +15,7 @@ every scene, wherever the scan puts the thresholds of the cover classes.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from gossan.library.readers import References
 from gossan.minerals.spectral_angle import align_references, map_angles
 from gossan.prospects.strata import MINERALS, ORE, Samples
 from gossan.raster import BandTable
+from gossan.tables import read_table
 
 REFERENCES = (*MINERALS, "soil", "vegetation")
 COVER_NAMES = (ORE, "soil", "vegetation", "mixed")
@@ -501,6 +503,42 @@ def robustness_rows(
                 }
             )
     return rows
+
+
+ANGLE_COLUMNS = tuple(f"angle_{name}_rad" for name in REFERENCES)
+POINT_COLUMNS = ("mine", "stratum", "class", "mineral", "split", "row", "column")
+
+
+def point_rows(
+    samples: Samples, angles: np.ndarray, points: np.ndarray, bands: Sequence[str]
+) -> list[dict[str, object]]:
+    """The samples as a table: POINT_COLUMNS, ANGLE_COLUMNS and the reflectance of each band.
+
+    `angles` are (n, 4) in radians, `points` (n, bands) reflectance as fractions.
+    """
+    rows = []
+    for place in range(len(samples)):
+        said = (samples.mine, samples.stratum, samples.cover, samples.mineral, samples.split)
+        row = dict(zip(POINT_COLUMNS, (part[place] for part in said), strict=False))
+        row |= {"row": int(samples.row[place]), "column": int(samples.column[place])}
+        row |= {
+            name: f"{value:.6f}" for name, value in zip(ANGLE_COLUMNS, angles[place], strict=True)
+        }
+        row |= {name: f"{value:.6f}" for name, value in zip(bands, points[place], strict=True)}
+        rows.append(row)
+    return rows
+
+
+def read_point_angles(path: str | Path, samples: Samples) -> np.ndarray:
+    """Angles (n, 4), radians, that `point_rows` wrote of the same samples.
+
+    Raises InputError for a table of other points.
+    """
+    rows = read_table(path, (*POINT_COLUMNS, *ANGLE_COLUMNS))
+    places = [(int(row["row"]), int(row["column"])) for row in rows]
+    if places != list(zip(samples.row.tolist(), samples.column.tolist(), strict=True)):
+        raise InputError(f"{path}: is of other samples; label them again")
+    return np.array([[float(row[name]) for name in ANGLE_COLUMNS] for row in rows])
 
 
 SPLIT_NOTE = (

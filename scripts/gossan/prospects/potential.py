@@ -24,12 +24,18 @@ IRON_METHOD = "Expected grade"
 GRADES = {"high": 1.0, "moderate": 2 / 3, "low": 1 / 3}
 NEGATIVE = "negative"
 
-LOW, MEDIUM, HIGH = 1, 2, 3
+LOW, MEDIUM, HIGH, NONE = 1, 2, 3, 4
 POTENTIAL = (
     MapClass(LOW, "low", "Low potential", "#DDE5E9"),
     MapClass(MEDIUM, "medium", "Medium potential", "#F0A93B"),
     MapClass(HIGH, "high", "High potential", "#A61C28"),
 )
+GRADED_POTENTIAL = (
+    MapClass(LOW, "low", "Low potential", "#FBE3B9"),
+    *POTENTIAL[1:],
+    MapClass(NONE, "none", "No potential", "#DDE5E9"),
+)
+"""Of classes in place of scores: low potential is a finding, too, and the rest is none."""
 
 HOST_ATTRIBUTE = "iron"
 PROBABILITY_TOLERANCE = 0.02
@@ -106,6 +112,41 @@ def classify_potential(score: np.ndarray, medium: float, high: float) -> np.ndar
     codes[score >= np.float32(high)] = HIGH
     codes[np.isnan(score)] = NODATA
     return codes
+
+
+LEVEL_OF_GRADE = {"high": HIGH, "moderate": MEDIUM, "low": LOW}
+
+
+def potential_of_class(name: str) -> int:
+    """Potential of an iron class: high, medium or low by its grade, NONE of the negative one."""
+    return NONE if name == NEGATIVE else LEVEL_OF_GRADE[name.rpartition("-")[2]]
+
+
+def grade_potential(
+    probability: np.ndarray, levels: np.ndarray, hosting: np.ndarray | None = None
+) -> np.ndarray:
+    """Potential of the most probable class, uint8 (rows, columns), the first of equals.
+
+    `probability` is (classes, rows, columns), `levels` (classes,) as of `potential_of_class`, and
+    `hosting` as of `score_potential`; other ground has NONE. NODATA where a probability is NaN.
+    """
+    valid = np.isfinite(probability).all(axis=0)
+    codes = levels[np.where(valid, probability, 0).argmax(axis=0)].astype(np.uint8)
+    if hosting is not None:
+        codes[~hosting] = NONE
+    codes[~valid] = NODATA
+    return codes
+
+
+def read_hosts_at(
+    path: str | Path | None, grid: Grid, row: np.ndarray, column: np.ndarray
+) -> np.ndarray:
+    """Which pixels, (n,) bool, are iron-hosting as of `open_hosts`; all, without a file."""
+    if path is None:
+        return np.ones(len(row), bool)
+    read = open_hosts(path, grid)
+    windows = (Window(int(x), int(y), 1, 1) for x, y in zip(column, row, strict=True))
+    return np.array([read(window)[0, 0] for window in windows], bool)
 
 
 def open_hosts(path: str | Path, grid: Grid) -> Callable[[Window], np.ndarray]:

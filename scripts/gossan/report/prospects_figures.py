@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from gossan.legend import MapClass
-from gossan.prospects.potential import NEGATIVE, POTENTIAL
+from gossan.prospects.potential import GRADED_POTENTIAL, NEGATIVE, POTENTIAL
 from gossan.raster import Grid
 from gossan.report.drawing import (
     BLUE,
@@ -653,4 +653,41 @@ def draw_potential(
         title="Potential (share of area)",
         alignment="left",
     )
+    return figure
+
+
+@styled
+def draw_beside(
+    maps: Mapping[str, Raster], claims: Shapes, occurrences: Shapes, synthetic: bool
+) -> Figure:
+    """Maps of potential by their titles, side by side, with claims and occurrences.
+
+    Of a map with a class of no potential, low potential is a finding; of others it is the rest.
+    """
+    first = next(iter(maps.values()))
+    figure, axes = map_panels(first.grid, len(maps), synthetic, legend_rows=2)
+    handles = []
+    for axis, (title, potential) in zip(axes, maps.items(), strict=True):
+        codes = potential.values[0]
+        graded = (codes == GRADED_POTENTIAL[-1].code).any()
+        classes = GRADED_POTENTIAL if graded else POTENTIAL
+        show_map(axis, paint(codes, classes, NOT_IN_ZONE), potential.grid)
+        limits = axis.get_xlim(), axis.get_ylim()
+        for ring in claims.rings:
+            axis.plot(*ring.T, color=INK, lw=0.7, zorder=2)
+        for points, marker, colour in ((claims.points, "s", INK), (occurrences.points, "o", BLUE)):
+            axis.scatter(*points.T, marker=marker, s=18, color=colour, edgecolor="white", lw=0.5)
+        axis.set_xlim(limits[0])
+        axis.set_ylim(limits[1])
+        clear = max(np.isfinite(codes).sum(), 1)
+        rising = (*classes[3:], *classes[:3])
+        shares = ", ".join(
+            f"{item.name} {(codes == item.code).sum() / clear:.1%}" for item in reversed(rising)
+        )
+        axis.set_title(f"{title}\n{shares}", fontsize=9)
+        handles += [swatch(item.colour, item.label) for item in classes]
+        handles += nodata_swatch(potential.values)
+    unique = {(item.get_label(), item.get_facecolor()): item for item in handles}
+    shown = [*unique.values(), _marker("s", INK, "Claim"), _marker("o", BLUE, "Occurrence")]
+    figure.legend(handles=shown, loc="outside lower center", ncols=4)
     return figure

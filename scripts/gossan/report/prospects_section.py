@@ -35,6 +35,14 @@ from gossan.report.phrases import (
     number,
     percent,
 )
+from gossan.report.published_forest import (
+    beside_groups,
+    cell_table,
+    describe_beside,
+    describe_contradictions,
+    describe_teaching,
+    find_contradictions,
+)
 from gossan.report.sections import (
     Scene,
     Section,
@@ -60,8 +68,14 @@ FIGURE_TITLES = {
     "classes": "Class map of the forest",
     "probability": "Probability and uncertainty",
     "potential": "Iron potential",
+    "reflectance": "Reflectance by class and stratum",
+    "medians": "Median spectra by class and stratum",
+    "boxes": "Box plots of reflectance",
+    "halo": "Similarity by class and stratum",
+    "beside": "Potential as published beside ours",
 }
-SAMPLED_FIGURES = ("strata", "scan", "robustness", "labels")
+SPECTRA_FIGURES = ("reflectance", "medians", "boxes", "halo")
+SAMPLED_FIGURES = ("strata", "scan", "robustness", "labels", *SPECTRA_FIGURES)
 TESTED_FIGURES = ("splits", "confusions", "importance", "shap")
 ANSWERS = (
     *("scene", "atmosphere", "normalisation", "composite", "extent", "mines", "points"),
@@ -82,6 +96,9 @@ LABELLED_BY = {
 SPLIT_WORDS = {"train": "training", "test": "test"}
 
 
+CELL_COLUMNS = ("mineral", "class", "stratum", "train", "similarity", "listed", "grade")
+SCORE_COLUMNS_OF_GRADES = ("labels", "protocol", "measure", "n", "strata", "pixels", "difference")
+SITE_COLUMNS = ("sites", "measure", "n", "strata", "pixels", "difference")
 STRATA_COLUMNS = ("mine", "stratum", "class", "drawn", "asked", "train", "test", "labelled_by")
 ROBUSTNESS_COLUMNS = ("reference", "shift_rad", "split", "macro_f1", "iron_share")
 
@@ -125,6 +142,7 @@ def read_scene(source: Source) -> ProspectScene:
         *(() if sampled else SAMPLED_FIGURES),
         *(() if trained else TESTED_FIGURES),
         *(() if target == "iron" else ("potential",)),
+        *(() if source.holds("published") else ("beside",)),
         *(() if cube.get("dates") else ("looks",)),
     }
     folder, tables = source.folder, {}
@@ -134,6 +152,13 @@ def read_scene(source: Source) -> ProspectScene:
             "strata": require_rows(strata, read_table(strata, STRATA_COLUMNS)),
             "robustness": read_table(shifts, ROBUSTNESS_COLUMNS),
             "labels": read_json(folder / "labels/labels.json"),
+        }
+    if source.holds("published"):
+        tables |= {
+            "forest": read_json(folder / "published/forest.json"),
+            "cells": read_table(folder / "published/cells.csv", CELL_COLUMNS),
+            "scores": read_table(folder / "published/scores.csv", SCORE_COLUMNS_OF_GRADES),
+            "sites": read_table(folder / "published/sites.csv", SITE_COLUMNS),
         }
     forest = read_json(folder / (f"forest/{target}.json" if trained else f"{target}/map.json"))
     return ProspectScene(
@@ -173,7 +198,7 @@ def make_section(scene: ProspectScene, source: Source) -> Section:
         "prospects",
         scene,
         {name: FIGURE_TITLES[name] for name in scene.figures},
-        _context(scene, source.paper),
+        _context(scene, source),
         [
             summarise(scene, source.paper) if scene.scores else describe_origin(scene),
             *describe_doubts(f"The forest's map of {scene.id}", scene.shares, 0.0),
@@ -454,8 +479,8 @@ def _scores_of(record: Mapping) -> dict[str, Mapping]:
     return {name: scores[name] for name in SCORES} | {item["name"]: item["f1"] for item in classes}
 
 
-def _context(scene: ProspectScene, paper: Mapping) -> dict:
-    tables, forest = scene.tables, scene.forest
+def _context(scene: ProspectScene, source: Source) -> dict:
+    tables, forest, paper = scene.tables, scene.forest, source.paper
     return {
         "cards": [],
         "dates": _date_rows(scene.cube),
@@ -472,7 +497,25 @@ def _context(scene: ProspectScene, paper: Mapping) -> dict:
         "with_targets": scene.with_targets,
         "thresholds_rad": paper.get("thresholds_rad", {}),
         "limits": tables["labels"]["limits_rad"] if "labels" in tables else {},
+        "as_published": _published_context(scene, source) if "cells" in tables else None,
         **(_test_context(scene, paper) if scene.scores else {}),
+    }
+
+
+def _published_context(scene: ProspectScene, source: Source) -> dict:
+    """What the template shows of the method as its paper has it."""
+    tables, paper = scene.tables, source.paper
+    published = published_test(paper, scene.tests[0].record)
+    groups = beside_groups(
+        scene.tests, tables["scores"], tables["sites"], published, paper.get("claims", {})
+    )
+    told = find_contradictions(paper, source.settings, "prospects.published")
+    return {
+        "groups": groups,
+        "verdicts": describe_beside(groups),
+        "teaching": describe_teaching(tables["forest"], scene.forest),
+        "contradictions": describe_contradictions(told),
+        "cells": cell_table(tables["cells"]),
     }
 
 

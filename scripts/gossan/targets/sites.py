@@ -19,7 +19,7 @@ from gossan.accuracy.intervals import interval
 from gossan.errors import InputError
 from gossan.legend import NODATA
 from gossan.outlines import outline
-from gossan.prospects.potential import HIGH, MEDIUM, POTENTIAL
+from gossan.prospects.potential import GRADED_POTENTIAL, HIGH, LOW, MEDIUM, NONE, POTENTIAL
 from gossan.raster import Grid
 from gossan.vectors import POINTS, POLYGONS, read_features
 
@@ -59,7 +59,7 @@ CURVE_COLUMNS = (
     "found_low",
     "found_high",
 )
-_CODES = len(POTENTIAL) + 1
+_CODES = len(GRADED_POTENTIAL) + 1
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,9 @@ def _whole(positions: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SiteTally:
-    """What sites cover: pixels of each code (n, 4), and code and score at their points (n,).
+    """What sites cover: pixels of each code (n, 5), and code and score at their points (n,).
 
-    Codes are 0 for nodata and 1 to 3 for the potential. The code is 0 and the score NaN where the
+    Codes are 0 for nodata and those of GRADED_POTENTIAL. The code is 0 and the score NaN where the
     point lies on nodata or beside what was tallied.
     """
 
@@ -159,8 +159,9 @@ class SiteTally:
         Of codes with as many pixels the lower counts. A site without a pixel centre has the code
         at its point.
         """
-        mapped = self.pixels[:, 1:]
-        return np.where(mapped.any(axis=1), mapped.argmax(axis=1) + 1, self.code)
+        rising = np.array([NONE, LOW, MEDIUM, HIGH])
+        mapped = self.pixels[:, rising]
+        return np.where(mapped.any(axis=1), rising[mapped.argmax(axis=1)], self.code)
 
     def touches(self, codes: Sequence[int]) -> np.ndarray:
         """Which sites, (n,) bool, have at least one pixel, or their point, of the codes."""
@@ -172,7 +173,7 @@ def tally_block(
 ) -> tuple[np.ndarray, SiteTally]:
     """The places (k,) of the sites that a window touches, and their tally over it.
 
-    `potential` (rows, columns) holds LOW, MEDIUM, HIGH or NODATA, `score` float32.
+    `potential` (rows, columns) holds LOW, MEDIUM, HIGH, NONE or NODATA, `score` float32.
     """
     import shapely
 
