@@ -42,9 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--by",
         choices=("score", "class"),
-        required=True,
+        default="score",
         help="low, medium and high by limits of the score; or by the grade of the most probable "
-        "class, where what is negative has none",
+        "class, where what is negative has none (default: score)",
     )
     parser.add_argument(
         "--medium",

@@ -36,7 +36,7 @@ def arguments(folder, output, *more, geology=True, references="references.csv"):
         *("--similarity", output / "similarity.tif", "--labels", output / "iron.tif"),
         *("--scan", output / "scan.csv", "--robustness", output / "robustness.csv"),
         *("--spectra", output / "spectra.csv", "--record", output / "labels.json"),
-        *("--accuracy", output / "sam.json", *more),
+        *("--points", output / "points.csv", "--accuracy", output / "sam.json", *more),
     )
 
 

@@ -121,7 +121,13 @@ def test_an_empty_table_is_named(zones, tmp_path):
     refuse(results, "anomalies.csv: has no rows")
 
 
-PROSPECTS = {"prospects": {"potential": {"medium": 0.34, "high": 0.67}}, "paper": "bahia"}
+PROSPECTS = {
+    "prospects": {
+        "potential": {"medium": 0.34, "high": 0.67},
+        "published": {"forest": {"estimators": 8}},
+    },
+    "paper": "bahia",
+}
 METHODS = {"mnf": ["sentinel2"], "prospects": ["sentinel2"], "targets": [""]}
 
 
@@ -134,7 +140,8 @@ def prospects(tmp_path_factory):
     flags = prospect_reports.draw_flags(folder, scene, scene / "sentinel2/prospects/figures")
     assert run_tool("draw_prospects", *flags).returncode == 0
     prospect_reports.draw_others(scene)
-    study = write_settings(results, METHODS, PROSPECTS)
+    held = ("truth", "trained", "sampled", "iron", "cover", "published")
+    study = write_settings(results, METHODS, PROSPECTS, held=held)
     shutil.copy(folder / "accuracy.json", study)
     return results
 
@@ -190,6 +197,24 @@ def test_published_numbers_stand_beside_those_of_prospects(prospect_page):
     for text in ("0.638", "175", "53.07 %", "3,491", "0.10", "0.12", "0.15", "640 points"):
         assert text in prospect_page
     assert "0.591" not in prospect_page
+
+
+def test_as_published_stands_beside_ours_on_the_same_points_and_sites(prospects, prospect_page):
+    own = prospects / "scenes/tiny/sentinel2/prospects/published"
+    text = prospect_page[prospect_page.index("prospects.beside-ours") :]
+    assert "Called as published, but not as the paper has it: " in prospect_page
+    assert "forest.estimators is 8, the paper has 50" in prospect_page
+    for row in table(own / "scores.csv"):
+        for name in ("strata", "pixels"):
+            if row[name]:
+                assert f'<td class="n">{float(row[name]):.3f}' in text, row
+        if row["difference"]:
+            assert f'<td class="n">{float(row["difference"]):+.3f}' in text, row
+    # The paper's share of claims has its place beside both maps'.
+    assert '<td class="n">0.531</td>' in text
+    assert re.search(r"is [\d.]+ against [\d.]+ \(as published against ours\)", text)
+    for row in table(own / "cells.csv"):
+        assert f"{100 * float(row['similarity']):.1f}%" in prospect_page
 
 
 def test_label_sets_are_told_apart(prospect_page):

@@ -19,6 +19,7 @@ ENDINGS = {
     "rasters": ".tif",
     "train": ".csv",
     "wavelengths": ".hdr",
+    "table": ".csv",
     "files": ".mat",
     "training": ".npz",
     "test": ".npz",

@@ -28,6 +28,7 @@ MAPS = ("classes", "probability")
 FIGURES = (
     *("composite", "looks", "strata", "scan", "robustness", "labels"),
     *("splits", "confusions", "importance", "shap", "classes", "probability", "potential"),
+    *("reflectance", "medians", "boxes", "halo", "beside"),
 )
 OTHERS = ("eigenvalues", "endmembers", "overlay", "success", "prediction-area")
 MNF_FIGURES = "sentinel2/mnf/figures"
@@ -45,6 +46,11 @@ SAMPLED = {
     "similarity.tif": "sentinel2/prospects/labels/similarity.tif",
     "iron.tif": "sentinel2/prospects/labels/iron.tif",
     "labels.json": "sentinel2/prospects/labels/labels.json",
+    "points.csv": "sentinel2/prospects/labels/points.csv",
+    **{
+        f"published/{name}": f"sentinel2/prospects/published/{name}"
+        for name in ("forest.json", "cells.csv", "scores.csv", "sites.csv", "potential.tif")
+    },
     "potential.tif": "sentinel2/prospects/potential/potential.tif",
     "targets.gpkg": "targets/targets.gpkg",
     "targets.json": "targets/targets.json",
@@ -100,6 +106,7 @@ def make_study(folder: Path) -> Path:
         *("--labels", folder / "iron.tif", "--scan", folder / "scan.csv"),
         *("--robustness", folder / "robustness.csv", "--spectra", folder / "spectra.csv"),
         *("--record", folder / "labels.json", "--accuracy", folder / "accuracy" / "sam.json"),
+        *("--points", folder / "points.csv"),
     )
     (folder / "plans.json").write_text(json.dumps(PLANS))
     run(
@@ -113,6 +120,7 @@ def make_study(folder: Path) -> Path:
         *("--shap", folder / "shap.csv", "--threads", 1),
     )
     map_iron(folder)
+    map_as_published(folder)
     run(
         "collect_accuracy",
         *("--study", "mine", "--records", "prospects", "sentinel2", folder / "accuracy"),
@@ -220,6 +228,46 @@ def map_iron(folder: Path) -> None:
     )
 
 
+def map_as_published(folder: Path) -> None:
+    """Teach a forest with the graded strata, map it, and compare its potential with ours."""
+    own = folder / "published"
+    run(
+        "teach_grades",
+        *("--cube", folder / "cube.tif", "--samples", folder / "samples.gpkg"),
+        *("--strata", folder / "strata.csv", "--points", folder / "points.csv"),
+        *("--assignments", PUBLISHED.parent / "strata_grades.csv"),
+        *("--classes", folder / "iron.csv", "--theta-max-rad", 1.57, "--grades", 0.9, 0.8, 0.7),
+        *("--weight", "similarity", "--estimators", 8, "--min-samples-split", 10),
+        *("--min-samples-leaf", 3, "--label-map", folder / "iron.tif", "--per-class", 40),
+        *("--plan", folder / "map_plan.json", "--medium", 0.34, "--high", 0.67),
+        *("--geology", folder / "geology.gpkg", "--scene", SCENE, "--spatial-block-px", 16),
+        *("--folds", 2, "--bootstrap", 100, "--seed", 42, "--forest", own / "forest.npz"),
+        *("--record", own / "forest.json", "--cells", own / "cells.csv"),
+        *("--table", own / "scores.csv", "--record-dir", own / "records", "--threads", 1),
+    )
+    run(
+        "map_forest",
+        *("--cube", folder / "cube.tif", "--forest", own / "forest.npz", "--scene", SCENE),
+        *("--classes", folder / "iron.csv", "--class-map", own / "class.tif", "--threads", 1),
+        *("--probability", own / "probability.tif", "--uncertainty", own / "uncertainty.tif"),
+    )
+    run(
+        "map_potential",
+        *("--probability", own / "probability.tif", "--geology", folder / "geology.gpkg"),
+        *("--potential", own / "potential.tif", "--score", own / "score.tif", "--by", "class"),
+        *("--medium", 0.34, "--high", 0.67),
+    )
+    run(
+        "compare_potentials",
+        *("--potential", own / "potential.tif", folder / "potential.tif"),
+        *("--score", own / "score.tif", folder / "score.tif", "--mines", folder / "mines.gpkg"),
+        *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),
+        *("--substances", "iron", "--substance-attribute", "substance"),
+        *("--spatial-block-px", 16, "--bootstrap", 100, "--seed", 42),
+        *("--table", own / "sites.csv", "--threads", 1),
+    )
+
+
 def lay_out_study(folder: Path, results: Path, *, sampled: bool = True) -> Path:
     """Put what `make_study` wrote where the workflow puts it; returns the scene's folder.
 
@@ -248,7 +296,7 @@ def lay_out_study(folder: Path, results: Path, *, sampled: bool = True) -> Path:
 def draw_flags(folder: Path, scene: Path, output: Path) -> list:
     """The command line of draw_prospects for all that `make_study` writes."""
     return [
-        *("--scene-dir", scene / "sentinel2", "--output-dir", output, "--sampled"),
+        *("--scene-dir", scene / "sentinel2", "--output-dir", output, "--sampled", "--beside"),
         *("--classes", folder / "covers.csv", "--map-classes", folder / "iron.csv"),
         *("--mines", folder / "mines.gpkg", "--geology", folder / "geology.gpkg"),
         *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),

@@ -15,8 +15,14 @@ from gossan.schema import resolve
 # Keys that exclude one another stand in different studies: (section, key) left out of each.
 STUDIES = {
     "surveyed": {("prospects", "points"), ("cube", "window"), ("embedding", "sensors")},
-    "pointed": {("cube", "polygon"), ("stack", "sensors"), ("cube", "bands")},
-    "borrowed": {("prospects", "points"), ("cube", "window"), ("embedding", "sensors")},
+    "pointed": {
+        *(("cube", "polygon"), ("stack", "sensors"), ("cube", "bands")),
+        ("prospects", "published"),
+    },
+    "borrowed": {
+        *(("prospects", "points"), ("cube", "window"), ("embedding", "sensors")),
+        ("prospects", "published"),
+    },
 }
 # What schemas do not tell: values that go together, or with the scene.
 CHOSEN = {
@@ -57,6 +63,7 @@ PLACES = {
 # Keys whose flag is called otherwise than the key.
 FLAGS = {
     "size": "embedding",
+    "table": "assignments",
     "patches": "source_patches",
     "masking": "max_masked",
     "names": "region",

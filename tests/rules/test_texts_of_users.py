@@ -18,8 +18,8 @@ ODD_PATH = "-d'or { é ü.b=1"
 # Two of one study's keys that exclude one another: each is set in one of three studies.
 STUDIES = {
     "surveyed": {"prospects": ("points", "model"), "*": ("model",)},
-    "pointed": {"prospects": ("model",), "*": ("model",)},
-    "borrowed": {"prospects": ("points",), "*": ("spectra", "pixels", "library")},
+    "pointed": {"prospects": ("model", "published"), "*": ("model",)},
+    "borrowed": {"prospects": ("points", "published"), "*": ("spectra", "pixels", "library")},
 }
 TEXTS = {"hostile": (HOSTILE, HOSTILE), "odd": (ODD, ODD_PATH)}
 

@@ -27,7 +27,7 @@ from gossan.prospects.potential import (
     MEDIUM,
     NONE,
     classify_potential,
-    grade_weights,
+    grade_weight,
     potential_of_class,
     score_potential,
 )
@@ -125,9 +125,9 @@ def ask_forests(
         plan, own = prepare_lesson(
             plans[STRATA], points, lesson.points, graded, table, grading, codes, weighed
         )
-        forests = {
-            STRATA: grow_plan(own, plan, teachable(own, lesson.points)),
-            PIXELS: grow_plan(pixels, plans[PIXELS], teachable(pixels, lesson.pixels)),
+        lessons_of = {
+            STRATA: (own, plan, lesson.points),
+            PIXELS: (pixels, plans[PIXELS], lesson.pixels),
         }
         places.append(lesson.tested)
         labels.append(graded[lesson.tested])
@@ -135,14 +135,14 @@ def ask_forests(
         inside = hosting[lesson.tested]
         for forest in FORESTS:
             features = points.features[plans[forest].name][lesson.tested]
-            shares = predict_probabilities(forests[forest], features.T)
-            classes = [name_of[code] for code in forests[forest].codes]
+            known, shares = _ask_forest(*lessons_of[forest], features, codes[NEGATIVE])
+            classes = [name_of[code] for code in known]
             said = np.array(classes, object)[shares.argmax(axis=1)]
             if forest == STRATA:
                 levels = np.array([potential_of_class(name) for name in said], np.uint8)
                 levels[~inside] = NONE
             else:
-                weights = grade_weights(classes, "forest of pixels")
+                weights = np.array([grade_weight(name) for name in classes])
                 score = score_potential(
                     np.ascontiguousarray(shares.T)[:, np.newaxis], weights, inside[np.newaxis]
                 )
@@ -156,6 +156,22 @@ def ask_forests(
         {forest: np.concatenate(part) for forest, part in potential.items()},
         tuple(int(np.mean(part)) for part in zip(*taught, strict=True)),
     )
+
+
+def _ask_forest(
+    ground: Ground, plan: Plan, taught: np.ndarray, features: np.ndarray, negative: int
+) -> tuple[list[int], np.ndarray]:
+    """Class codes that a forest knows, and their probabilities (n, classes) for features (n, …).
+
+    Where the points that teach are of a single class there is no forest, and all is of that class;
+    where there are none, `negative`.
+    """
+    places = teachable(ground, taught)
+    found = np.unique(ground.samples.codes[places])
+    if len(found) < 2:
+        return [int(found[0]) if len(found) else negative], np.ones((len(features), 1))
+    forest = grow_plan(ground, plan, places)
+    return list(forest.codes), predict_probabilities(forest, features.T)
 
 
 def prepare_lesson(

@@ -41,6 +41,11 @@ HOST_ATTRIBUTE = "iron"
 PROBABILITY_TOLERANCE = 0.02
 
 
+def grade_weight(name: str) -> float:
+    """Weight in the score of a class such as "hematite-high", or of the negative one."""
+    return 0.0 if name == NEGATIVE else GRADES[name.rpartition("-")[2]]
+
+
 def grade_weights(names: Sequence[str], where: str) -> np.ndarray:
     """Weight of each class in the score, (classes,), from names like "hematite-high".
 
@@ -56,7 +61,7 @@ def grade_weights(names: Sequence[str], where: str) -> np.ndarray:
                 f"{where}: band {name} is no iron class; give the probabilities of classes "
                 f"MINERAL-high, MINERAL-moderate, MINERAL-low and {NEGATIVE}"
             )
-        weights.append(0.0 if name == NEGATIVE else GRADES[grade])
+        weights.append(grade_weight(name))
     if len(set(names)) < len(names):
         raise InputError(f"{where}: a class stands twice among {' '.join(names)}")
     if not any(weights):

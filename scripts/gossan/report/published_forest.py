@@ -10,6 +10,7 @@ from gossan.prospects.prospect_tests import (
     ForestTest,
     study_classes,
 )
+from gossan.report.paper import list_departures
 from gossan.report.phrases import SPARSE, join_words, percent
 from gossan.tables import value_of
 
@@ -209,21 +210,15 @@ def cell_table(rows: Sequence[Mapping[str, str]]) -> list[dict]:
 
 
 def find_contradictions(paper: Mapping, settings: Mapping, section: str) -> list[str]:
-    """What of a section of the settings is not as the paper's departures have it, a part each.
+    """What of a section of the settings is not as the paper has it, by its departures, a part each.
 
-    Departures that name a `setting` below the dotted `section` and what was `published` are looked
-    at.
+    `section` is the dotted key of the section.
     """
-    told = []
-    for item in paper.get("deviations", ()):
-        key = item.get("setting", "")
-        if key.startswith(f"{section}.") and "published" in item:
-            value = settings
-            for name in key.split("."):
-                value = (value or {}).get(name)
-            if value is not None and value != item["published"]:
-                told.append(f"{key} is {value}, the paper has {item['published']}")
-    return told
+    return [
+        f"{row['setting']} is {row['ran']}, the paper has {row['published']}"
+        for row in list_departures(paper.get("deviations", ()), settings)
+        if row["setting"].startswith(f"{section}.") and row["published"]
+    ]
 
 
 def describe_contradictions(told: Sequence[str]) -> str:

@@ -63,7 +63,10 @@ HELD = {
         ("study area", "Bahia"),
         ("Table 1", "stratum"),
         ("Table 2", "seven classes"),
-        ("Figs. 4 to 7", "scatter", "median spectra", "box plots", "halo"),
+        ("Fig. 4", "scatter", "stratum"),
+        ("Fig. 5", "median spectra", "stratum"),
+        ("Fig. 6", "box plots", "stratum"),
+        ("Fig. 7", "similarity", "stratum", "halo"),
         ("noise fraction",),
         ("pixel purity",),
         ("0.10", "0.12", "0.15", "0.02"),
@@ -155,7 +158,6 @@ def test_what_the_settings_share_with_the_paper_is_no_departure(papers, studies,
     """Each departure with a setting is of a key that the study has."""
     for row in papers[name]["deviations"]:
         if "setting" in row:
-            assert look_up(studies[name], row["setting"]) is not None or "published" not in row
             assert row["setting"] in keys_of(studies[name]), row["setting"]
 
 

@@ -9,7 +9,7 @@ from rasterio.windows import Window
 
 from gossan.accuracy.blocks import Bootstrap
 from gossan.errors import InputError
-from gossan.prospects.potential import HIGH, LOW, MEDIUM, classify_potential
+from gossan.prospects.potential import HIGH, LOW, MEDIUM, NONE, classify_potential
 from gossan.raster import Grid, split_blocks
 from gossan.targets.sites import (
     STEPS,
@@ -74,7 +74,7 @@ def test_sites_count_the_pixels_whose_centres_they_hold(tmp_path, block_px):
         [(5, 15, 40, 60), (20, 30, 18, 42), (0, 10, 55, 60), (10, 20, 0, 3)]
     ):
         own = CODES[top:bottom, left:right]
-        expected = np.bincount(np.where(own == 255, 0, own).ravel(), minlength=4)
+        expected = np.bincount(np.where(own == 255, 0, own).ravel(), minlength=5)
         assert found.pixels[place].tolist() == expected.tolist()
     assert not found.pixels[4:].any()
     assert found.code[4:].tolist() == [CODES[30, 50], CODES[7, 59], 0, 0]
@@ -91,9 +91,10 @@ def test_a_site_has_the_potential_of_most_of_its_pixels(tmp_path):
 
 
 def test_of_equal_parts_the_lower_potential_counts():
-    pixels = np.array([[0, 4, 4, 0], [9, 0, 2, 2], [3, 0, 0, 0]])
-    found = SiteTally(pixels, np.array([3, 3, 0]), np.zeros(3, "float32"))
-    assert found.potential.tolist() == [LOW, MEDIUM, 0]
+    # The last code is ground without any potential, which is the lowest of all.
+    pixels = np.array([[0, 4, 4, 0, 0], [9, 0, 2, 2, 0], [3, 0, 0, 0, 0], [0, 2, 0, 2, 2]])
+    found = SiteTally(pixels, np.array([3, 3, 0, 3]), np.zeros(4, "float32"))
+    assert found.potential.tolist() == [LOW, MEDIUM, 0, NONE]
 
 
 def test_only_the_chosen_substances_are_read(tmp_path):
