@@ -11,6 +11,8 @@ from gossan.targets.sites import read_sites
 from gossan.vectors import POLYGONS, read_features
 from toolkit import add_threads, run
 
+KNOWN_MINES = "known mines"
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -75,7 +77,7 @@ def main(arguments: argparse.Namespace) -> None:
         for name, path, substances in (
             ("claims", arguments.claims, arguments.substances),
             ("occurrences", arguments.occurrences, arguments.substances),
-            ("known mines", arguments.known_mines, None),
+            (KNOWN_MINES, arguments.known_mines, None),
         )
         if path is not None
     ]
@@ -86,7 +88,9 @@ def main(arguments: argparse.Namespace) -> None:
     rows = []
     for place, item in enumerate(sites):
         tallies = [tallies[place] for tallies, _ in tallied]
-        rows += compare_maps(item, tallies, [counts for _, counts in tallied], mines, bootstrap)
+        # Known mines are others than those that trained, or they would not be given as such.
+        own = None if item.name == KNOWN_MINES else mines
+        rows += compare_maps(item, tallies, [counts for _, counts in tallied], own, bootstrap)
     write_rows(arguments.table, COMPARISON_COLUMNS, rows)
 
 

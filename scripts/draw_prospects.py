@@ -50,6 +50,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--claims", type=Path, help="vector file of claims, drawn over the potential")
     add("--occurrences", type=Path, help="vector file of occurrences, drawn over the potential")
     add(
+        "--known-mines", type=Path, help="vector file of mines that taught nothing, drawn there too"
+    )
+    add(
         "--substances",
         nargs="*",
         action="extend",
@@ -231,7 +234,18 @@ def draw_both(arguments: argparse.Namespace, synthetic: bool) -> object:
         "As published": read_small(folder / "published/potential.tif", classes=True),
         "Ours": read_small(folder / "potential/potential.tif", classes=True),
     }
-    return draw_beside(maps, *read_known(arguments, maps["Ours"].grid), synthetic)
+    grid = maps["Ours"].grid
+    return draw_beside(maps, *read_known(arguments, grid), read_mines(arguments, grid), synthetic)
+
+
+def read_mines(arguments: argparse.Namespace, grid: object) -> object:
+    """The mines that taught nothing, by their points or a point in each."""
+    from gossan.report.drawing import NO_SHAPES, read_shapes
+
+    mines = NO_SHAPES
+    if arguments.known_mines is not None:
+        mines = read_shapes(arguments.known_mines, grid)
+    return mines
 
 
 def read_known(arguments: argparse.Namespace, grid: object) -> tuple:
@@ -258,7 +272,10 @@ def draw_the_potential(arguments: argparse.Namespace, synthetic: bool) -> object
     if arguments.targets:
         record = read_json(arguments.targets / "targets.json")
         targets = read_shapes(arguments.targets / "targets.gpkg", potential.grid, layer="points")
-    return draw_potential(potential, claims, occurrences, targets.points, record, synthetic)
+    known_mines = read_mines(arguments, potential.grid)
+    return draw_potential(
+        potential, claims, occurrences, targets.points, record, synthetic, known_mines
+    )
 
 
 @puts_together("scene_dir")

@@ -1,10 +1,13 @@
 """Draw the figures of one scene's targets against known sites."""
 
 import argparse
+from pathlib import Path
 
 from toolkit import add_drawing, add_paper, puts_together, read_paper, run
 
 CURVE_COLUMNS = ("sites", "score", "area_share", "found_share")
+PERIOD_COLUMNS = ("period", "potential", "area_share", "n", "found", "share", "touching_share")
+DISTRICT_COLUMNS = ("district", "medium_share", "high_share", "claims", "claims_found")
 OVERLAY_COLUMNS = ("sites", "potential", "area_share", "n", "share")
 
 
@@ -14,9 +17,13 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene, with targets",
-        "overlay, success and prediction-area.png, and agreement.png where targets lie on what "
-        "methods agree on",
+        "overlay, success and prediction-area.png; agreement.png where targets lie on what methods "
+        "agree on; with --claims periods.png, with --districts districts.png",
     )
+    add = parser.add_argument
+    add("--claims", action="store_true", help="claims were counted, by period, too")
+    add("--districts", type=Path, help="vector file of the districts, drawn over the potential")
+    add("--potential", type=Path, help="raster of the potential that they are drawn over")
     add_paper(parser)
     return parser
 
@@ -27,7 +34,13 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.files import read_json
     from gossan.report.drawing import NO_SHAPES, read_shapes, read_small, save_figures
     from gossan.report.prospects_figures import draw_potential
-    from gossan.report.targets_figures import draw_overlay, draw_prediction_area, draw_success
+    from gossan.report.targets_figures import (
+        draw_districts,
+        draw_overlay,
+        draw_periods,
+        draw_prediction_area,
+        draw_success,
+    )
     from gossan.tables import read_table
 
     folder = arguments.scene_dir / "targets"
@@ -37,6 +50,14 @@ def main(arguments: argparse.Namespace) -> None:
     curves = read_table(folder / "curves.csv", CURVE_COLUMNS)
     claims = read_paper(arguments).get("claims") or {}
     draw = {}
+    if arguments.claims:
+        periods = read_table(folder / "periods.csv", PERIOD_COLUMNS)
+        draw["periods"] = lambda: draw_periods(periods, synthetic)
+    if arguments.districts:
+        potential = read_small(arguments.potential, classes=True)
+        districts = read_shapes(arguments.districts, potential.grid)
+        rows = read_table(folder / "districts.csv", DISTRICT_COLUMNS)
+        draw["districts"] = lambda: draw_districts(potential, districts, rows, synthetic)
     if (folder / "agreement.json").exists():
         agreement = read_small(folder / "potential.tif", classes=True)
         targets = read_shapes(folder / "targets.gpkg", agreement.grid, layer="points").points

@@ -1,6 +1,7 @@
 """Rank targets on a map of potential, and compare the map with claims and occurrences."""
 
 import argparse
+import logging
 from pathlib import Path
 
 from gossan.accuracy.blocks import Bootstrap
@@ -9,6 +10,18 @@ from gossan.files import write_json
 from gossan.prospects.potential import IRON_METHOD, POTENTIAL
 from gossan.raster import is_synthetic, read_info
 from gossan.tables import write_rows
+from gossan.targets.known_sites import (
+    DISTRICT_COLUMNS,
+    MINE_COLUMNS,
+    NAME_ATTRIBUTE,
+    PERIOD_COLUMNS,
+    district_rows,
+    mine_rows,
+    names_of,
+    parse_periods,
+    period_rows,
+    year_of,
+)
 from gossan.targets.ranking import (
     add_sites,
     least_pixels,
@@ -19,8 +32,12 @@ from gossan.targets.ranking import (
 from gossan.targets.sites import (
     CURVE_COLUMNS,
     OVERLAY_COLUMNS,
+    MapCounts,
+    Sites,
+    SiteTally,
     compare_sites,
     read_sites,
+    score_steps,
 )
 from gossan.vectors import POLYGONS, read_features
 from toolkit import add_threads, run
@@ -64,6 +81,30 @@ def build_parser() -> argparse.ArgumentParser:
         "are named",
     )
     add(
+        "--known-mines",
+        type=Path,
+        help="vector file of mines that taught nothing, with the attribute `name` if there is one",
+    )
+    add(
+        "--districts",
+        type=Path,
+        help="vector file of polygons, with the attribute `name` if there is one, over which the "
+        "potential is summed up",
+    )
+    add(
+        "--periods",
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="YEARS",
+        help="periods in which claims are counted, such as 1992-2009 and 2010-",
+    )
+    add(
+        "--date-attribute",
+        required=True,
+        help="attribute of claims that tells their date; read where periods are named",
+    )
+    add(
         "--level",
         choices=[item.name for item in POTENTIAL[1:]],
         required=True,
@@ -98,9 +139,51 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         help="table to write of success-rate and prediction-area curves (CSV)",
     )
+    add("--period-table", type=Path, required=True, help="table to write of claims by period (CSV)")
+    add("--district-table", type=Path, required=True, help="table to write of the districts (CSV)")
+    add("--mine-table", type=Path, required=True, help="table to write of the known mines (CSV)")
     add("--record", type=Path, required=True, help="summary to write (JSON)")
     add_threads(parser)
     return parser
+
+
+def write_known(
+    arguments: argparse.Namespace,
+    tallied: dict[str, tuple[Sites, SiteTally]],
+    periods: dict[str, tuple[int, int]],
+    counts: MapCounts,
+    bootstrap: Bootstrap,
+) -> list[str]:
+    """Write the tables of claims by period, of districts and of known mines; what is to be said."""
+    notes, rows, districts, mines = [], [], [], []
+    if "claims" in tallied and periods:
+        claims, tally = tallied["claims"]
+        dates = claims.attributes.get(arguments.date_attribute)
+        if dates is None:
+            notes.append(
+                f"{arguments.claims.name} has no attribute '{arguments.date_attribute}', so no "
+                "claim has a date."
+            )
+            dates = [None] * len(claims.shapes)
+        years = [year_of(value) for value in dates]
+        rows = period_rows(claims, years, periods, tally, counts, bootstrap)
+        if undated := years.count(None):
+            notes.append(f"{undated} of {len(years)} claims have no date; counted apart.")
+    if "districts" in tallied:
+        own, tally = tallied["districts"]
+        known = {name: tallied[name] for name in ("claims", "occurrences") if name in tallied}
+        place = read_info(arguments.potential).grid.place
+        names = names_of(own, "District")
+        districts = district_rows(names, tally, own.shapes, known, counts.pixel_area_m2, place)
+    if "known mines" in tallied:
+        own, tally = tallied["known mines"]
+        mines = mine_rows(names_of(own, "Mine"), tally, counts, score_steps(tally.score))
+    write_rows(arguments.period_table, PERIOD_COLUMNS, rows)
+    write_rows(arguments.district_table, DISTRICT_COLUMNS, districts)
+    write_rows(arguments.mine_table, MINE_COLUMNS, mines)
+    for note in notes:
+        logging.info("%s", note)
+    return notes
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -111,9 +194,21 @@ def main(arguments: argparse.Namespace) -> None:
         raise InputError(f"{arguments.potential}: {info.dtype}, not uint8; give a map of potential")
     grid, synthetic = info.grid, is_synthetic(info.tags)
     least_px = least_pixels(grid, arguments.min_area_ha, str(arguments.potential))
+    periods = parse_periods(arguments.periods)
+    if arguments.districts is not None:
+        read_features(arguments.districts, grid, "districts", POLYGONS)
+    dated = (arguments.date_attribute,)
     sites = [
-        read_sites(path, grid, name, arguments.substances, arguments.substance_attribute)
+        read_sites(path, grid, name, arguments.substances, arguments.substance_attribute, dated)
         for name, path in (("claims", arguments.claims), ("occurrences", arguments.occurrences))
+        if path is not None
+    ]
+    places = [
+        read_sites(path, grid, name, None, "", (NAME_ATTRIBUTE,))
+        for name, path in (
+            ("known mines", arguments.known_mines),
+            ("districts", arguments.districts),
+        )
         if path is not None
     ]
     mines = None
@@ -123,7 +218,7 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.potential,
         arguments.score,
         arguments.uncertainty,
-        sites,
+        [*sites, *places],
         level=arguments.level,
         least_px=least_px,
         most=MOST,
@@ -133,8 +228,13 @@ def main(arguments: argparse.Namespace) -> None:
     targets = add_sites(survey.targets, sites)
     compared = [
         compare_sites(item, tally, mines, survey.counts, bootstrap)
-        for item, tally in zip(sites, survey.tallies, strict=True)
+        for item, tally in zip(sites, survey.tallies, strict=False)
     ]
+    tallied = {
+        item.name: (item, tally)
+        for item, tally in zip([*sites, *places], survey.tallies, strict=True)
+    }
+    notes = write_known(arguments, tallied, periods, survey.counts, bootstrap)
     overlay = [row | {"synthetic": "yes" if synthetic else "no"} for c in compared for row in c[0]]
     record = {
         "scene": arguments.scene,
@@ -148,6 +248,7 @@ def main(arguments: argparse.Namespace) -> None:
         "patches": survey.patches,
         "targets": len(targets),
         "curves": [item for c in compared for item in c[2]],
+        "notes": notes,
         "bootstrap": arguments.bootstrap,
         "block_px": arguments.spatial_block_px,
         "seed": arguments.seed,

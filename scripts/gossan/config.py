@@ -257,6 +257,7 @@ def _files_named(settings: Mapping) -> list[tuple[str, str]]:
     if "prospects" in settings:
         section = settings["prospects"]
         surveys = ("mines", "ore_points", "geology", "claims", "occurrences")
+        surveys += ("known_mines", "districts")
         named += [(f"prospects.{key}", section[key]) for key in surveys]
         named += [
             (f"prospects.points.{key}", section["points"][key])

@@ -40,7 +40,10 @@ TWIN_PRODUCTS = {
     "prisma": "prisma.he5",
     "worldview3": "worldview3",
 }
-SURVEYS = ("mines", "ore_points", "geology", "claims", "occurrences")
+SURVEYS = (
+    *("mines", "ore_points", "geology", "claims", "occurrences"),
+    *("known_mines", "districts"),
+)
 TWIN_RASTERS = ("dem.tif", "magnetics.tif")
 # Endings, in place of a file's own or after it, of what is read with a shapefile or a table of
 # MapInfo, with an ENVI image or library, with any raster, and with a GeoPackage.
@@ -342,6 +345,9 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
         held["published"] = held["sampled"] and "published" in section
     if method == "targets":
         held["agreement"] = not has_potential(settings)
+        surveys = settings.get("prospects", {})
+        for name in ("claims", "known_mines", "districts"):
+            held[name] = bool(surveys.get(name)) or scene["ground"] == IRON
     return {name for name, holds in held.items() if holds}
 
 

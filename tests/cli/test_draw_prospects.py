@@ -44,8 +44,8 @@ def test_all_figures_are_written(drawn):
             assert image.height > 400
 
 
-def test_noise_fractions_and_targets_have_figures_of_their_own(scene):
-    draw_others(scene)
+def test_noise_fractions_and_targets_have_figures_of_their_own(folder, scene):
+    draw_others(folder, scene)
     written = [
         path.stem for place in (MNF_FIGURES, TARGET_FIGURES) for path in (scene / place).iterdir()
     ]

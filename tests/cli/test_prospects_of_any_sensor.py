@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from iron_scenes import BANDS as SENTINEL2
 from iron_scenes import CENTRES_UM, CRS, FWHM_UM, PIXEL_M, SIZE, TAGS, make_district, sampling
-from samples import run_tool, write_raster
+from samples import known_tables, run_tool, write_raster
 
 ASTER = ("1", "2", "3N", "4", "5", "6", "7", "8", "9")
 ASTER_UM = (0.556, 0.661, 0.807, 1.656, 2.167, 2.209, 2.262, 2.336, 2.400)
@@ -173,7 +173,7 @@ def test_an_area_is_prospected_with_aster_and_a_stack(tmp_path, sensor):
         *("--bootstrap", 100, "--seed", 1, "--scene", "tiny"),
         *("--targets", folder / "targets.gpkg", "--kml", folder / "targets.kml"),
         *("--overlay", folder / "overlay.csv", "--curves", folder / "curves.csv"),
-        *("--record", folder / "targets.json"),
+        *("--record", folder / "targets.json", *known_tables(folder)),
     )
     targets = geopandas.read_file(folder / "targets.gpkg", layer="targets")
     mines = geopandas.read_file(folder / "mines.gpkg")

@@ -14,7 +14,7 @@ from prospects import (
     rank_targets,
     write_shapes,
 )
-from samples import run_tool, write_raster
+from samples import known_tables, run_tool, write_raster
 
 KML = {"k": "http://www.opengis.net/kml/2.2"}
 
@@ -137,7 +137,7 @@ def test_without_claims_and_occurrences_there_are_still_targets(folder, tmp_path
         *("--overlay", tmp_path / "o.csv", "--curves", tmp_path / "c.csv"),
         *("--record", tmp_path / "r.json", "--threads", 1, "--level", "high"),
         *("--substance-attribute", "substance", "--min-area-ha", 1, "--bootstrap", 200),
-        *("--spatial-block-px", 16, "--seed", 42),
+        *("--spatial-block-px", 16, "--seed", 42, *known_tables(tmp_path)),
     )
     assert done.returncode == 0, done.stderr
     assert table(tmp_path / "o.csv") == table(tmp_path / "c.csv") == []
@@ -189,3 +189,23 @@ def test_maps_and_sites_that_do_not_fit_are_refused(folder, tmp_path):
     assert "far.gpkg: none of the claims lies over the map" in fault("--claims", far)
     points = write_shapes(tmp_path / "mines.gpkg", [pixel_point(5, 5)])
     assert "mines.gpkg: holds Point; mines are" in fault("--mines", points)
+
+
+def test_claims_are_counted_by_period_and_those_without_a_date_are_said(folder, tmp_path):
+    claims = geopandas.read_file(folder / "claims.gpkg")
+    claims["filed"] = ["2001-02-03"] * 8 + ["2015"] * 8 + [None] * 8
+    claims.to_file(tmp_path / "claims.gpkg")
+    flags = ("--claims", tmp_path / "claims.gpkg", "--date-attribute", "filed")
+    done = rank_targets(folder, tmp_path, *flags, "--periods", "1992-2009", "2010-")
+    assert done.returncode == 0, done.stderr
+    rows = [row for row in table(tmp_path / "periods.csv") if row["potential"] == "high"]
+    # Four of the claims without a date are of gold.
+    assert [(row["period"], row["n"]) for row in rows] == [
+        *(("1992-2009", "8"), ("2010-", "8"), ("without a date", "4")),
+    ]
+    notes = json.loads((tmp_path / "targets.json").read_text())["notes"]
+    assert notes == ["4 of 20 claims have no date; counted apart."]
+    done = rank_targets(folder, tmp_path, "--periods", "1992-2009")
+    assert done.returncode == 0, done.stderr
+    notes = json.loads((tmp_path / "targets.json").read_text())["notes"]
+    assert notes[0] == "claims.gpkg has no attribute 'date', so no claim has a date."

@@ -129,6 +129,7 @@ PROSPECTS = {
     "paper": "bahia",
 }
 METHODS = {"mnf": ["sentinel2"], "prospects": ["sentinel2"], "targets": [""]}
+SITES = ("claims", "districts", "known_mines")
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +140,8 @@ def prospects(tmp_path_factory):
     scene = prospect_reports.lay_out_study(folder, results)
     flags = prospect_reports.draw_flags(folder, scene, scene / "sentinel2/prospects/figures")
     assert run_tool("draw_prospects", *flags).returncode == 0
-    prospect_reports.draw_others(scene)
-    held = ("truth", "trained", "sampled", "iron", "cover", "published")
+    prospect_reports.draw_others(folder, scene)
+    held = ("truth", "trained", "sampled", "iron", "cover", "published", *SITES)
     study = write_settings(results, METHODS, PROSPECTS, held=held)
     shutil.copy(folder / "accuracy.json", study)
     return results

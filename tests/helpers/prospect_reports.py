@@ -20,7 +20,7 @@ from iron_scenes import (
     square,
 )
 from places import PUBLISHED, put_in_place
-from samples import run_tool, write_raster
+from samples import known_tables, run_tool, write_raster
 
 SCENE = "tiny"
 VALIDATION = ("composite", "splits", "confusions", "importance", "shap")
@@ -30,7 +30,10 @@ FIGURES = (
     *("splits", "confusions", "importance", "shap", "classes", "probability", "potential"),
     *("reflectance", "medians", "boxes", "halo", "beside"),
 )
-OTHERS = ("eigenvalues", "endmembers", "overlay", "success", "prediction-area")
+OTHERS = (
+    *("eigenvalues", "endmembers", "overlay", "success", "prediction-area"),
+    *("periods", "districts"),
+)
 MNF_FIGURES = "sentinel2/mnf/figures"
 TARGET_FIGURES = "targets/figures"
 SAMPLED = {
@@ -56,6 +59,9 @@ SAMPLED = {
     "targets.json": "targets/targets.json",
     "overlay.csv": "targets/overlay.csv",
     "curves.csv": "targets/curves.csv",
+    "periods.csv": "targets/periods.csv",
+    "districts.csv": "targets/districts.csv",
+    "known_mines.csv": "targets/known_mines.csv",
 }
 FOREST = {
     "scores.csv": "forest/validation.csv",
@@ -141,7 +147,20 @@ def write_ground(folder: Path) -> None:
     write_raster(folder / "stack.tif", stack, nodata=np.nan, **grid | {"tags": {}})
     middles = [*MINES.values(), (20, 20), (100, 100), (30, 90), (60, 30)]
     geopandas.GeoDataFrame(
-        {"substance": ["Iron"] * 5 + ["gold"]},
+        {"name": ["Old pit", "Trench"]},
+        geometry=geopandas.points_from_xy(*zip(place(30, 30), place(20, 90), strict=True)),
+        crs=CRS,
+    ).to_file(folder / "known_mines.gpkg")
+    geopandas.GeoDataFrame(
+        {"name": ["West", "East"]},
+        geometry=[square(30, 60, 30), square(90, 60, 30)],
+        crs=CRS,
+    ).to_file(folder / "districts.gpkg")
+    geopandas.GeoDataFrame(
+        {
+            "substance": ["Iron"] * 5 + ["gold"],
+            "date": ["2001-05-01", "2012-01-01", None, "2021", "1999-12-31", "2001-01-01"],
+        },
         geometry=[square(*middle, 6) for middle in middles],
         crs=CRS,
     ).to_file(folder / "claims.gpkg")
@@ -224,7 +243,9 @@ def map_iron(folder: Path) -> None:
         *("--substance-attribute", "substance", "--level", "medium"),
         *("--targets", folder / "targets.gpkg", "--kml", folder / "targets.kml"),
         *("--overlay", folder / "overlay.csv", "--curves", folder / "curves.csv"),
-        *("--record", folder / "targets.json"),
+        *("--known-mines", folder / "known_mines.gpkg", "--districts", folder / "districts.gpkg"),
+        *("--periods", "1992-2009", "2010-"),
+        *("--record", folder / "targets.json", *known_tables(folder)),
     )
 
 
@@ -300,6 +321,7 @@ def draw_flags(folder: Path, scene: Path, output: Path) -> list:
         *("--classes", folder / "covers.csv", "--map-classes", folder / "iron.csv"),
         *("--mines", folder / "mines.gpkg", "--geology", folder / "geology.gpkg"),
         *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),
+        *("--known-mines", folder / "known_mines.gpkg"),
         *("--substances", "iron", "--targets", scene / "targets"),
         *("--paper", "bahia", "--published", PUBLISHED),
     ]
@@ -322,8 +344,12 @@ def untested_flags(scene: Path, output: Path) -> list:
     ]
 
 
-def draw_others(scene: Path) -> None:
+def draw_others(folder: Path, scene: Path) -> None:
     """Draw noise fractions and targets."""
     run("draw_mnf", "--scene-dir", scene / "sentinel2", "--output-dir", scene / MNF_FIGURES)
     paper = ("--paper", "bahia", "--published", PUBLISHED)
-    run("draw_targets", "--scene-dir", scene, "--output-dir", scene / TARGET_FIGURES, *paper)
+    more = (
+        *("--claims", "--districts", folder / "districts.gpkg"),
+        *("--potential", scene / "sentinel2/prospects/potential/potential.tif"),
+    )
+    run("draw_targets", "--scene-dir", scene, "--output-dir", scene / TARGET_FIGURES, *paper, *more)

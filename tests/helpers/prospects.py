@@ -5,7 +5,7 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import rasterio
-from samples import CRS, ORIGIN, PIXEL_M, run_tool, write_raster
+from samples import CRS, ORIGIN, PIXEL_M, known_tables, run_tool, write_raster
 from scipy import ndimage
 from shapely.geometry import Point, box
 
@@ -121,5 +121,5 @@ def rank_targets(folder: Path, out: Path, *flags: object):
         *("--bootstrap", 200, "--seed", 42),
         *("--targets", out / "targets.gpkg", "--kml", out / "targets.kml"),
         *("--overlay", out / "overlay.csv", "--curves", out / "curves.csv"),
-        *("--record", out / "targets.json", "--threads", 1, *flags),
+        *("--record", out / "targets.json", "--threads", 1, *known_tables(out), *flags),
     )

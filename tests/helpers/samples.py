@@ -41,7 +41,7 @@ CONFIGURED = {
         *("--mode", "symmetric", "--transform", "dwt"),
     ),
     "label_iron": (*BLOCKS[2:], "--grades", 0.9, 0.8, 0.7),
-    "rank_targets": (*BLOCKS[2:], "--min-area-ha", 1),
+    "rank_targets": (*BLOCKS[2:], "--min-area-ha", 1, "--date-attribute", "date"),
     "sample_strata": (
         *("--spatial-block-px", 32, "--seed", 42, "--distances-m", 100, 200, 500, 10_000),
         *("--counts", 20, 20, 20, 40, "--ore-count", 20, "--min-distance-m", 30),
@@ -87,6 +87,16 @@ def run_command(name: str, *arguments: object) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def known_tables(folder: Path) -> tuple[object, ...]:
+    """Flags of rank_targets for its tables of periods, districts and known mines in a folder."""
+    tables = {"period": "periods", "district": "districts", "mine": "known_mines"}
+    return tuple(
+        word
+        for flag, name in tables.items()
+        for word in (f"--{flag}-table", folder / f"{name}.csv")
     )
 
 

@@ -165,7 +165,7 @@ WIDEST = {
     "map_spectral_angles": 20,
     "map_embedding": 22,
     "classify_patches": 17,
-    "rank_targets": 19,
+    "rank_targets": 20,
     "collect_accuracy": 13,
     "render_index": 12,
 }

@@ -1,5 +1,8 @@
 # What figures and reports show.
 
+# Vector files of `prospects` that its figures show.
+DRAWN_SURVEYS = ("mines", "geology", "claims", "occurrences", "known_mines")
+
 
 def drawn_files(method):
     """A function of the wildcards: what a method leaves, which its figures are drawn from."""
@@ -110,7 +113,6 @@ def prospect_flags(wildcards, input):
     """What the figures of prospects show beside the scene's own files."""
     settings = settings_of(wildcards)
     targets = input.get("targets")
-    surveys = ("mines", "geology", "claims", "occurrences")
     return {
         "map_classes": input.iron if CONFIG.has_potential(settings) else None,
         "sampled": holds("sampled", "prospects")(wildcards),
@@ -118,7 +120,7 @@ def prospect_flags(wildcards, input):
         "beside": holds("published", "prospects")(wildcards),
         "targets": Path(targets[0]).parent if targets else None,
         "substances": settings.get("targets", {}).get("substances"),
-        **told_surveys(wildcards, input, *surveys),
+        **told_surveys(wildcards, input, *DRAWN_SURVEYS),
     }
 
 

@@ -1,4 +1,7 @@
-# The maps that targets rest on.
+# The maps that targets rest on, and what is known of the ground.
+
+# Vector files of `prospects` that are counted on a map of potential.
+SITES = ("claims", "occurrences", "mines", "known_mines", "districts")
 
 
 def opinions(wildcards):

@@ -465,7 +465,8 @@ rule compare_potentials:
         claims=survey_of("claims"),
         occurrences=survey_of("occurrences"),
         mines=survey_of("mines"),
-        beside=beside(*map(survey_of, ("claims", "occurrences", "mines"))),
+        known_mines=survey_of("known_mines"),
+        beside=beside(*map(survey_of, SITES[:4])),
     output:
         "<prospects>/published/sites.csv",
     log:
@@ -480,7 +481,7 @@ rule compare_potentials:
     params:
         digest=digest("compare_potentials"),
         sites=lambda wildcards, input: flags(
-            **told_surveys(wildcards, input, "claims", "occurrences", "mines"),
+            **told_surveys(wildcards, input, *SITES[:4]),
             **site_settings(wildcards),
             **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
         ),

@@ -145,7 +145,8 @@ use rule draw_minerals as draw_prospects with:
         geology=survey_of("geology"),
         claims=survey_of("claims"),
         occurrences=survey_of("occurrences"),
-        beside=beside(*map(survey_of, ("mines", "geology", "claims", "occurrences"))),
+        known_mines=survey_of("known_mines"),
+        beside=beside(*map(survey_of, DRAWN_SURVEYS)),
         published=static("published.json"),
     output:
         report(
@@ -177,6 +178,9 @@ use rule draw_minerals as draw_targets with:
         **code("draw_targets"),
         cube=cube_files,
         files=drawn_files("targets"),
+        potential=ranked_map("potential"),
+        districts=survey_of("districts"),
+        beside=beside(survey_of("districts")),
         published=static("published.json"),
     output:
         report(
@@ -194,7 +198,12 @@ use rule draw_minerals as draw_targets with:
     params:
         digest=digest("draw_targets"),
         folder=folder_drawn,
-        more=lambda wildcards, input: flags(**paper_of(wildcards, input)),
+        more=lambda wildcards, input: flags(
+            claims=holds("claims", "targets")(wildcards),
+            potential=input.potential,
+            **told_surveys(wildcards, input, "districts"),
+            **paper_of(wildcards, input),
+        ),
     message:
         "Drawing the targets of {wildcards.scene}"
 

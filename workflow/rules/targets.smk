@@ -49,12 +49,17 @@ rule rank_targets:
         claims=survey_of("claims"),
         occurrences=survey_of("occurrences"),
         mines=survey_of("mines"),
-        beside=beside(*map(survey_of, ("claims", "occurrences", "mines"))),
+        known_mines=survey_of("known_mines"),
+        districts=survey_of("districts"),
+        beside=beside(*map(survey_of, SITES)),
     output:
         targets="<targets>/targets.gpkg",
         kml="<targets>/targets.kml",
         overlay="<targets>/overlay.csv",
         curves="<targets>/curves.csv",
+        periods="<targets>/periods.csv",
+        districts="<targets>/districts.csv",
+        known_mines="<targets>/known_mines.csv",
         record="<targets>/targets.json",
     log:
         "<logs>/rank_targets/{scene}.log",
@@ -69,13 +74,14 @@ rule rank_targets:
         digest=digest("rank_targets"),
         more=lambda wildcards, input: flags(
             uncertainty=input.get("uncertainty"),
-            **told_surveys(wildcards, input, "claims", "occurrences", "mines"),
-            substances=section("targets", "substances")(wildcards),
+            **told_surveys(wildcards, input, *SITES),
+            **pick(section("targets")(wildcards), "substances", "periods"),
         ),
         ranking=lambda wildcards: flags(
             **pick(
                 section("targets")(wildcards),
                 *("min_area_ha", "level", "spatial_block_px", "substance_attribute"),
+                "date_attribute",
             ),
             **pick(SETTINGS["accuracy"], "bootstrap", "seed"),
         ),
@@ -85,5 +91,7 @@ rule rank_targets:
         "python {input.script:q} --potential {input.potential:q} --score {input.score:q}"
         " {params.more} {params.ranking} --scene {wildcards.scene}"
         " --targets {output.targets:q} --kml {output.kml:q} --overlay {output.overlay:q}"
-        " --curves {output.curves:q} --record {output.record:q} --threads {threads}"
+        " --curves {output.curves:q} --period-table {output.periods:q}"
+        " --district-table {output.districts:q} --mine-table {output.known_mines:q}"
+        " --record {output.record:q} --threads {threads}"
         " 2> {log:q}"

@@ -21,10 +21,12 @@ from gossan.legend import MapClass
 from gossan.prospects.potential import GRADED_POTENTIAL, NEGATIVE, POTENTIAL
 from gossan.raster import Grid
 from gossan.report.drawing import (
+    AMBER,
     BLUE,
     COLOURS,
     GRID_COLOUR,
     INK,
+    NO_SHAPES,
     NODATA,
     NOT_IN_ZONE,
     ORANGE,
@@ -587,11 +589,12 @@ def draw_potential(
     targets: np.ndarray,
     record: Mapping | None,
     synthetic: bool,
+    known_mines: Shapes = NO_SHAPES,
 ) -> Figure:
     """The map of potential with claims, occurrences and the best targets.
 
     `targets` (n, 2) are the targets' points in units of the map, the best first; `record` is that
-    of rank_targets, None where no targets were ranked.
+    of rank_targets, None where no targets were ranked; `known_mines` are mines that taught nothing.
     """
     codes = potential.values[0]
     figure = Figure(figsize=(WIDTH_IN, map_height(potential.grid, 7.0)), layout="constrained")
@@ -610,6 +613,7 @@ def draw_potential(
             *points.T, marker=marker, s=size, color=colour, edgecolor="white", lw=0.6, zorder=3
         )
     _rings(axis, occurrences.rings, BLUE)
+    _mark_mines(axis, known_mines)
     for rank, (x, y) in enumerate(targets[:MOST_NUMBERED], start=1):
         axis.annotate(
             str(rank),
@@ -642,6 +646,8 @@ def draw_potential(
         )
     if occurrences.rings or len(occurrences.points):
         handles.append(_marker("o", BLUE, "Occurrence"))
+    if known_mines.rings or len(known_mines.points):
+        handles.append(_marker("*", AMBER, "Known mine, taught nothing", edge=INK))
     if record is not None and len(targets):
         first = min(MOST_NUMBERED, len(targets))
         handles.append(
@@ -656,11 +662,22 @@ def draw_potential(
     return figure
 
 
+def _mark_mines(axis: Axes, mines: Shapes) -> None:
+    """Mark mines by stars: at their points, or in the middle of their outlines."""
+    middles = [ring.mean(axis=0) for ring in mines.rings]
+    points = np.array([*mines.points, *middles]).reshape(-1, 2)
+    axis.scatter(*points.T, marker="*", s=110, color=AMBER, edgecolor=INK, lw=0.8, zorder=4)
+
+
 @styled
 def draw_beside(
-    maps: Mapping[str, Raster], claims: Shapes, occurrences: Shapes, synthetic: bool
+    maps: Mapping[str, Raster],
+    claims: Shapes,
+    occurrences: Shapes,
+    known_mines: Shapes,
+    synthetic: bool,
 ) -> Figure:
-    """Maps of potential by their titles, side by side, with claims and occurrences.
+    """Maps of potential by their titles, side by side, with claims, occurrences and known mines.
 
     Of a map with a class of no potential, low potential is a finding; of others it is the rest.
     """
@@ -677,6 +694,7 @@ def draw_beside(
             axis.plot(*ring.T, color=INK, lw=0.7, zorder=2)
         for points, marker, colour in ((claims.points, "s", INK), (occurrences.points, "o", BLUE)):
             axis.scatter(*points.T, marker=marker, s=18, color=colour, edgecolor="white", lw=0.5)
+        _mark_mines(axis, known_mines)
         axis.set_xlim(limits[0])
         axis.set_ylim(limits[1])
         clear = max(np.isfinite(codes).sum(), 1)
@@ -688,6 +706,14 @@ def draw_beside(
         handles += [swatch(item.colour, item.label) for item in classes]
         handles += nodata_swatch(potential.values)
     unique = {(item.get_label(), item.get_facecolor()): item for item in handles}
-    shown = [*unique.values(), _marker("s", INK, "Claim"), _marker("o", BLUE, "Occurrence")]
+    shown = [*unique.values()]
+    if claims.rings:
+        shown.append(Patch(facecolor="none", edgecolor=INK, label="Claim"))
+    elif len(claims.points):
+        shown.append(_marker("s", INK, "Claim"))
+    if len(occurrences.points):
+        shown.append(_marker("o", BLUE, "Occurrence"))
+    if known_mines.rings or len(known_mines.points):
+        shown.append(_marker("*", AMBER, "Known mine, taught nothing", edge=INK))
     figure.legend(handles=shown, loc="outside lower center", ncols=4)
     return figure

@@ -7,19 +7,28 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from gossan.prospects.potential import POTENTIAL
 from gossan.report.drawing import (
     AMBER,
     BLUE,
     GRID_COLOUR,
     INK,
+    NOT_IN_ZONE,
     ORANGE,
     SKY,
     WIDTH_IN,
+    Raster,
+    Shapes,
     annotate,
     draw_message,
+    frame_map,
     hide,
+    map_height,
     mark_synthetic,
+    nodata_swatch,
+    paint,
     plain_axes,
+    show_map,
     styled,
     swatch,
 )
@@ -90,6 +99,85 @@ def draw_overlay(
             Line2D([], [], color=INK, ls=":", label=f"Paper: {published_share:.2%} of claims")
         )
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+@styled
+def draw_periods(rows: Sequence[Mapping[str, str]], synthetic: bool) -> Figure:
+    """Share of the claims of each period on medium or high potential (periods.csv)."""
+    told = [row for row in rows if row["potential"] == "medium or high"]
+    if not any(row["share"] for row in told):
+        return draw_message("No claim has a date, or none lies on the map.", synthetic)
+    figure = Figure(figsize=(WIDTH_IN, 0.5 * len(told) + 1.5), layout="constrained")
+    axis = figure.add_subplot()
+    mark_synthetic(figure, synthetic)
+    area = next(float(row["area_share"]) for row in told if row["area_share"])
+    axis.axvline(100 * area, color=INK, lw=1.2, ls=":")
+    for place, row in enumerate(told):
+        note = f"{int(row['found']):,} of {int(row['n']):,}"
+        reach = 0.0
+        if row["share"]:
+            reach = 100 * float(row["share"])
+            axis.barh(place, reach, height=0.6, color=ORANGE)
+            axis.plot(100 * float(row["touching_share"]), place, "D", color=AMBER, mec=INK, ms=6)
+            reach = max(reach, 100 * float(row["touching_share"]))
+        if row["share_low"]:
+            ends = [100 * float(row[f"share_{end}"]) for end in ("low", "high")]
+            axis.plot(ends, [place] * 2, color=INK, lw=1.3)
+            reach = max(reach, ends[1])
+        annotate(axis, note, (reach, place), 8, fontsize=7.5)
+    axis.set_yticks(range(len(told)), [row["period"].capitalize() for row in told])
+    axis.set_ylim(len(told) - 0.4, -0.6)
+    axis.set_xlim(0, 118)
+    axis.set_xlabel("Share of the claims (%); black bars = 95 % intervals")
+    axis.tick_params(axis="y", length=0)
+    plain_axes(axis, "x")
+    handles = [
+        swatch(ORANGE, "Most of its ground on medium or high potential"),
+        Line2D([], [], marker="D", ls="", color=AMBER, mec=INK, label="Touching it"),
+        Line2D([], [], color=INK, ls=":", label=f"Share of area: {area:.1%}"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+@styled
+def draw_districts(
+    potential: Raster, districts: Shapes, rows: Sequence[Mapping[str, str]], synthetic: bool
+) -> Figure:
+    """The map of potential with outlines of districts, and the shares of each (districts.csv)."""
+    grid = potential.grid
+    height = max(map_height(grid, 5.6), 0.35 * len(rows) + 1.6)
+    figure = Figure(figsize=(WIDTH_IN, height + 0.6), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    mark_synthetic(figure, synthetic)
+    show_map(left, paint(potential.values[0], POTENTIAL, NOT_IN_ZONE), grid)
+    frame_map(left, grid)
+    limits = left.get_xlim(), left.get_ylim()
+    for ring in districts.rings:
+        left.plot(*ring.T, color="white", lw=2.0)
+        left.plot(*ring.T, color=INK, lw=0.9)
+    left.set_xlim(limits[0])
+    left.set_ylim(limits[1])
+    start = np.zeros(len(rows))
+    for item in reversed(POTENTIAL[1:]):
+        share = np.array([100 * float(row[f"{item.name}_share"] or 0) for row in rows])
+        right.barh(range(len(rows)), share, left=start, height=0.6, color=item.colour)
+        start += share
+    for place, row in enumerate(rows):
+        note = f"{start[place]:.2f} %"
+        if row["claims"]:
+            note += f"; claims {row['claims_found']} of {row['claims']}"
+        annotate(right, note, (start[place], place), 5, fontsize=7.5)
+    right.set_yticks(range(len(rows)), [row["district"] for row in rows])
+    right.set_ylim(len(rows) - 0.4, -0.6)
+    right.set_xlim(0, max(2.2 * start.max(), 0.1))
+    right.set_xlabel("Share of the district (%)")
+    right.tick_params(axis="y", length=0)
+    plain_axes(right, "x")
+    handles = [swatch(item.colour, item.label) for item in reversed(POTENTIAL)]
+    handles += nodata_swatch(potential.values)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 

@@ -1,16 +1,18 @@
 """What the report says of targets: known sites by potential, curves and the best ground."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gossan.files import read_json
-from gossan.report.phrases import SPARSE, count, join_words, part_of, percent
+from gossan.report.phrases import SPARSE, area_text, count, join_words, part_of, percent
 from gossan.report.sections import Scene, Section, Source
 from gossan.tables import read_table, value_of
 
 FIGURE_TITLES = {
     "agreement": "Agreement of the methods",
     "overlay": "Claims and occurrences",
+    "periods": "Claims by period",
+    "districts": "Potential by district",
     "success": "Success-rate curves",
     "prediction-area": "Prediction-area plots",
 }
@@ -20,6 +22,15 @@ OVERLAY_COLUMNS = (
     *("share", "ratio", "touching_share"),
 )
 MEDIUM_OR_HIGH = "medium or high"
+KNOWN = {
+    "periods": ("claims", ("period", *OVERLAY_COLUMNS[1:])),
+    "districts": (
+        "districts",
+        ("district", "area_km2", "medium_share", "high_share", "claims", "claims_found"),
+    ),
+    "known_mines": ("known_mines", ("mine", "potential", "highest", "score", "area_share")),
+}
+"""Tables of what is known: what must hold for it, and columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,19 +38,27 @@ class TargetScene(Scene):
     """A scene with its targets.
 
     `record` is that of rank_targets, `overlay` are rows of overlay.csv; `agreement` is the record
-    of map_agreement, None where the targets lie on a map of potential.
+    of map_agreement, None where the targets lie on a map of potential; `known` are the rows of
+    periods.csv, districts.csv and known_mines.csv as far as there are such sites.
     """
 
     record: Mapping
     overlay: Sequence[Mapping[str, str]]
     agreement: Mapping | None = None
+    known: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
 
 def read_scene(source: Source) -> TargetScene:
     """Read what the section shows; InputError for a file that is missing or of another kind."""
     record = read_json(source.folder / "targets.json")
     agreed = source.holds("agreement")
-    names = [name for name in FIGURE_TITLES if agreed or name != "agreement"]
+    needs = {"agreement": "agreement", "periods": "claims", "districts": "districts"}
+    names = [name for name in FIGURE_TITLES if source.holds(*needs.get(name, "").split())]
+    known = {
+        name: read_table(source.folder / f"{name}.csv", columns)
+        for name, (condition, columns) in KNOWN.items()
+        if source.holds(condition)
+    }
     return TargetScene(
         id=source.id,
         cube={"synthetic": record.get("synthetic", False)},
@@ -47,6 +66,7 @@ def read_scene(source: Source) -> TargetScene:
         agreement=read_json(source.folder / "agreement.json") if agreed else None,
         record=record,
         overlay=read_table(source.folder / "overlay.csv", OVERLAY_COLUMNS),
+        known=known,
     )
 
 
@@ -126,12 +146,68 @@ def _context(scene: TargetScene, claims_note: str) -> dict:
             }
             for row in scene.overlay
         ],
+        "known": _known_context(scene),
         "curve_note": describe_curves(record["curves"]),
         "claims": claims_row(scene, "claims"),
         "claims_note": claims_note,
         "cards": _cards(scene),
         "agreement": _agreement_rows(scene.agreement) if scene.agreement else [],
     }
+
+
+def _known_context(scene: TargetScene) -> dict:
+    """Claims by period, districts and known mines as the template shows them."""
+    periods = [row for row in scene.known.get("periods", ()) if row["potential"] == MEDIUM_OR_HIGH]
+    return {
+        "periods": [
+            {
+                "period": row["period"],
+                "found": f"{int(row['found']):,} of {int(row['n']):,}",
+                "share": value_of(row, "share"),
+                "touching": percent(row["touching_share"]),
+                "area": percent(row["area_share"]),
+            }
+            for row in periods
+        ],
+        "districts": [
+            {
+                "district": row["district"],
+                "area": area_text(float(row["area_km2"])) if row["area_km2"] else SPARSE,
+                "medium": percent(row["medium_share"], 2),
+                "high": percent(row["high_share"], 2),
+                "claims": _part(row, "claims"),
+                "occurrences": _part(row, "occurrences"),
+            }
+            for row in scene.known.get("districts", ())
+        ],
+        "mines": [
+            {
+                "mine": row["mine"],
+                "potential": row["potential"] or "no data",
+                "highest": row["highest"] or SPARSE,
+                "area": percent(row["area_share"]),
+            }
+            for row in scene.known.get("known_mines", ())
+        ],
+        "notes": scene.record.get("notes", []),
+        "mine_note": describe_mines(scene.known.get("known_mines", ())),
+    }
+
+
+def _part(row: Mapping[str, str], name: str) -> str:
+    return f"{row[f'{name}_found']} of {row[name]}" if row.get(name) else SPARSE
+
+
+def describe_mines(rows: Sequence[Mapping[str, str]]) -> str:
+    """How many of the mines that taught nothing the map finds; "" without any."""
+    mapped = [row for row in rows if row["potential"]]
+    if not mapped:
+        return ""
+    found = sum(row["potential"] in ("medium", "high") for row in mapped)
+    return (
+        f"Of {len(mapped)} known mines that taught nothing, {found} lie on medium or high "
+        "potential."
+    )
 
 
 def _agreement_rows(record: Mapping) -> list[dict]:

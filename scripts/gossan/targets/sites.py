@@ -5,8 +5,8 @@ its own and added up, so memory does not grow with the scene.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +68,14 @@ class Sites:
 
     `shapes` (n,) are shapely geometries, `column` and `row` (n,) the pixel of the point that
     stands for each: the point itself, or one inside the polygon. It may lie beside the map.
+    `attributes` are those that were asked for and are there, (n,) each.
     """
 
     name: str
     shapes: np.ndarray
     column: np.ndarray
     row: np.ndarray
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def outside(self, shapes: np.ndarray) -> np.ndarray:
         """Which sites, (n,) bool, touch none of the shapes."""
@@ -91,10 +93,12 @@ def read_sites(
     name: str,
     substances: Sequence[str] | None,
     attribute: str,
+    kept: Sequence[str] = (),
 ) -> Sites:
     """Read points or polygons, those of `substances` only, without regard to case.
 
-    The substance stands in the `attribute` of each feature; None takes all features. Raises
+    The substance stands in the `attribute` of each feature; None takes all features. `kept` are
+    attributes that the answer holds where the features have them. Raises
     InputError as `read_features` does, and when no feature over the map has such a substance.
     """
     import shapely
@@ -118,7 +122,8 @@ def read_sites(
         )
     stand_ins = shapely.get_coordinates(shapely.point_on_surface(shapes))
     column, row = ~grid.transform @ (stand_ins[:, 0], stand_ins[:, 1])
-    return Sites(name, shapes, _whole(column), _whole(row))
+    attributes = {key: features[key].to_numpy(object) for key in kept if key in features.columns}
+    return Sites(name, shapes, _whole(column), _whole(row), attributes)
 
 
 def _whole(positions: np.ndarray) -> np.ndarray:

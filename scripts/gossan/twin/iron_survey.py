@@ -30,6 +30,11 @@ _INFORMED_CLAIMS = 0.55
 _TRUE_OCCURRENCES = 0.8
 _OCCURRENCE_ERROR_M = 70.0
 _CLAIM_SIDE_M = (350.0, 1400.0)
+# First and last year of the claims, and the share of them whose date nobody wrote down.
+_CLAIM_YEARS, _UNDATED_CLAIMS = (1992, 2025), 0.08
+# Old workings on ore, away from the pits, and how far from one another (m).
+_WORKINGS, _WORKINGS_APART_M = 5, 600.0
+_DISTRICTS = ("North", "West", "East", "South")
 _TRIES = 4000
 
 
@@ -156,7 +161,7 @@ class Surveyor:
         return np.maximum(*self._ground.bedrock(x, y)) > 0.5
 
     def claims(self) -> geopandas.GeoDataFrame:
-        """Mining claims: rectangles along north and east, attribute `substance`."""
+        """Mining claims: rectangles along north and east, attributes `substance` and `date`."""
         rng = self._rng(2)
         substances, areas = [], []
         scene = box(self._west, self._south, self._east, self._north)
@@ -171,7 +176,50 @@ class Surveyor:
                 claim = box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
                 areas.append(claim.intersection(scene))
                 substances.append(substance)
-        return self._table({"substance": substances}, areas)
+        rng = self._rng(4)
+        days = rng.integers(1, 29, len(areas)), rng.integers(1, 13, len(areas))
+        years = rng.integers(_CLAIM_YEARS[0], _CLAIM_YEARS[1] + 1, len(areas))
+        told = rng.random(len(areas)) >= _UNDATED_CLAIMS
+        dates = [
+            f"{year}-{month:02d}-{day:02d}" if known else None
+            for day, month, year, known in zip(*days, years, told, strict=True)
+        ]
+        return self._table({"substance": substances, "date": dates}, areas)
+
+    def known_mines(self, mines: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+        """Old workings on ore, of which no sample comes: points away from the pits, `name`."""
+        rng = self._rng(5)
+        apart = _WORKINGS_APART_M * self._scale
+        taken, places = list(mines.geometry), []
+        for _ in range(20 * _WORKINGS):
+            place = Point(*self._search(rng, self._on_ore))
+            if all(place.distance(other) >= apart for other in taken):
+                taken.append(place)
+                places.append(place)
+            if len(places) == _WORKINGS:
+                break
+        names = [f"Old working {number}" for number in range(1, 1 + len(places))]
+        return self._table({"name": names}, places)
+
+    def districts(self) -> geopandas.GeoDataFrame:
+        """Four districts that meet near the middle of the scene, `name`."""
+        rng = self._rng(6)
+        corners = [
+            (self._west, self._north),
+            (self._east, self._north),
+            (self._east, self._south),
+            (self._west, self._south),
+        ]
+        share = rng.uniform(0.4, 0.6, 2)
+        middle = (
+            self._west + share[0] * (self._east - self._west),
+            self._south + share[1] * (self._north - self._south),
+        )
+        north, east, south, west = (
+            Polygon([one, other, middle])
+            for one, other in zip(corners, [*corners[1:], corners[0]], strict=True)
+        )
+        return self._table({"name": list(_DISTRICTS)}, [north, west, east, south])
 
     def occurrences(self) -> geopandas.GeoDataFrame:
         """Mineral occurrences of old reports: points off their place, attribute `substance`."""
@@ -192,7 +240,7 @@ class Surveyor:
         return self._table({"substance": substances}, places)
 
     def tables(self) -> dict[str, geopandas.GeoDataFrame]:
-        """Every table by its name: mines, ore_points, geology, claims, occurrences."""
+        """Every table by its name: mines, ore_points, geology, claims and what else is known."""
         mines = self.mines()
         return {
             "mines": mines,
@@ -200,10 +248,12 @@ class Surveyor:
             "geology": self.geology(),
             "claims": self.claims(),
             "occurrences": self.occurrences(),
+            "known_mines": self.known_mines(mines),
+            "districts": self.districts(),
         }
 
 
 def kinds_of_geometry(names: Sequence[str]) -> dict[str, str]:
     """Geometry type of each table of `Surveyor.tables`, as GeoPackage names them."""
-    points = ("ore_points", "occurrences")
+    points = ("ore_points", "occurrences", "known_mines")
     return {name: "Point" if name in points else "Polygon" for name in names}
