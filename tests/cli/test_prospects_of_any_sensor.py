@@ -97,6 +97,7 @@ def label(folder):
         *("--labels", folder / "iron.tif", "--scan", folder / "scan.csv"),
         *("--robustness", folder / "robustness.csv", "--spectra", folder / "spectra.csv"),
         *("--record", folder / "labels.json", "--accuracy", folder / "labels-accuracy.json"),
+        *("--points", folder / "points.csv"),
     )
 
 

@@ -9,7 +9,7 @@ from gossan.results import COLUMNS, list_results, read_results
 
 CONDITIONS = {
     *("truth", "twin", "composite", "stack", "trained", "scored", "points", "sampled"),
-    *("iron", "cover", "agreement", "published"),
+    *("iron", "cover", "agreement", "published", "claims", "known_mines", "districts"),
 }
 
 
