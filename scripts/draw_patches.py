@@ -46,7 +46,8 @@ def main(arguments: argparse.Namespace) -> None:
     tags = read_info(maps / "class.tif").tags
     mapped = is_synthetic(tags)
     proportions = read_proportions(maps / "proportions.csv")
-    pair = [item for item in classes if item.name in arguments.labels]
+    named = {item.name: item for item in classes}
+    pair = [named[name] for name in arguments.labels if name in named]
     mineral_map = arguments.scene_dir / "minerals/class.tif"
     save_figures(
         {

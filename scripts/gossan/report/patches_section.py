@@ -17,6 +17,7 @@ from gossan.report.phrases import (
     SPARSE,
     WANTING,
     capitalise,
+    in_text,
     interval,
     join_once,
     join_words,
@@ -337,7 +338,7 @@ def network_context(networks: PatchesScene, published: Mapping) -> dict:
         "layers": next(iter(_of_paper(networks)), None),
         "published": UNPUBLISHED | paper,
         "comparison": compare_published(networks, paper),
-        "epochs": paper.get("epochs", []),
+        "epochs": paper.get("epochs", []) if _of_paper(networks) else [],
         "proportions": [
             {
                 "label": networks.labels.get(row["name"], row["name"].capitalize()),
@@ -703,19 +704,20 @@ def _describe_compact(networks: PatchesScene) -> str:
 def _describe_others(networks: PatchesScene) -> str:
     parts = []
     for run in networks.runs:
+        kind = f"the {in_text(NETWORK_LABELS.get(run.record['network'], run.record['network']))}"
         if run.record["input"] == "reflectance":
             parts.append(
-                f"given the {len(run.record['bands'])} bands of reflectance under the patch "
-                f"instead of the painted map, it is right in {_percent(run)}; it cannot count "
+                f"{kind}, given the {len(run.record['bands'])} bands of reflectance under the "
+                f"patch instead of the painted map, is right in {_percent(run)}; it cannot count "
                 "colours"
             )
         elif _classes(run) > 2:
             parts.append(
-                f"asked for one of {_classes(run)} classes, it is right in {_percent(run)}, with "
-                f"all test patches and not equally many of each class; macro-F1 is "
+                f"{kind}, asked for one of {_classes(run)} classes, is right in {_percent(run)}, "
+                "with all test patches and not equally many of each class; macro-F1 is "
                 f"{number(run.accuracy['scores']['macro_f1']['value'])}"
             )
-    return f"Beyond the paper (compact network): {'; '.join(parts)}." if parts else ""
+    return f"Beyond the paper: {'; '.join(parts)}." if parts else ""
 
 
 def _describe_calibration(networks: PatchesScene) -> str:
