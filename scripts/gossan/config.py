@@ -254,6 +254,7 @@ def _files_named(settings: Mapping) -> list[tuple[str, str]]:
             named.append((f"{method}.model", section.get("model", "")))
     if "zones" in settings:
         named.append(("zones.score.model", settings["zones"]["score"]["model"]))
+        named.append(("zones.faults", settings["zones"]["faults"]))
     if "prospects" in settings:
         section = settings["prospects"]
         surveys = ("mines", "ore_points", "geology", "claims", "occurrences")

@@ -70,7 +70,7 @@ def test_writes_so_many_dates_of_sentinel2(tmp_path):
     ("ground", "tables", "written"),
     [
         ("porphyry", ("minerals",), TRUTH),
-        ("porphyry-zones", ("minerals", "iron"), {*TRUTH, "zones.gpkg"}),
+        ("porphyry-zones", ("minerals", "iron"), {*TRUTH, "zones.gpkg", "faults.gpkg"}),
         ("epithermal", ("minerals", "covers", "iron"), TRUTH),
         (
             "iron",

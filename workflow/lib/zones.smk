@@ -21,6 +21,14 @@ def published_maps(wildcards):
     return confidence_maps(wildcards, "/published") if runs else []
 
 
+def faults_of(wildcards):
+    """The vector file of mapped faults, or an empty list without one."""
+    named = section("zones", "faults")(wildcards)
+    if named or SCENES[wildcards.scene]["ground"] != "porphyry-zones":
+        return given(named) if named else []
+    return in_twin(wildcards, "faults.gpkg")
+
+
 def zone_flags(wildcards):
     """The zones of a study, a flag each."""
     return " ".join(flags(zone=zone) for zone in names_of_zones(wildcards))

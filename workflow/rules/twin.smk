@@ -98,6 +98,7 @@ use rule simulate_truth as simulate_zones with:
         truth_style="<twin>/truth.qml",
         truth_names="<twin>/truth.tif.aux.xml",
         zones="<twin>/zones.gpkg",
+        faults="<twin>/faults.gpkg",
     log:
         "<logs>/simulate_zones/{scene}.log",
     benchmark:

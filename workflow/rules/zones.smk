@@ -294,6 +294,63 @@ use rule assess_zones as assess_published_zones with:
         "Assessing the maps of {wildcards.sensor} of {wildcards.scene} as published"
 
 
+rule assess_details:
+    input:
+        **code("assess_details"),
+        subbands="<zones>/wavelets/subbands.tif",
+        faults=faults_of,
+        truth=truth_for("zones"),
+        beside=beside(truth_for("zones"), faults_of),
+    output:
+        table="<zones>/wavelets/details.csv",
+        profile="<zones>/wavelets/edge.csv",
+        record="<zones>/wavelets/details.json",
+    log:
+        "<logs>/assess_details/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/assess_details/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(800, 400),
+    params:
+        digest=digest("assess_details"),
+        told=lambda wildcards, input: flags(
+            zone=names_of_zones(wildcards),
+            truth=told_truth("zones")(wildcards, input),
+            faults=as_named(input.get("faults"), section("zones", "faults")(wildcards)),
+            fault_distance_m=section("zones", "fault_distance_m")(wildcards),
+        ),
+        spatial=SPATIAL,
+    message:
+        "Asking what the wavelet details of {wildcards.sensor} of {wildcards.scene} say"
+    shell:
+        "python {input.script:q} --subbands {input.subbands:q} {params.told} {params.spatial}"
+        " --table {output.table:q} --profile {output.profile:q} --record {output.record:q}"
+        " --threads {threads}"
+        " 2> {log:q}"
+
+
+use rule assess_details as assess_published_details with:
+    input:
+        **code("assess_details"),
+        subbands="<zones>/published/wavelets/subbands.tif",
+        faults=faults_of,
+        truth=truth_for("zones"),
+        beside=beside(truth_for("zones"), faults_of),
+    output:
+        table="<zones>/published/wavelets/details.csv",
+        profile="<zones>/published/wavelets/edge.csv",
+        record="<zones>/published/wavelets/details.json",
+    log:
+        "<logs>/assess_published_details/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/assess_published_details/{scene}.{sensor}.tsv"
+    message:
+        "Asking what the wavelet details of {wildcards.scene} say as published"
+
+
 rule score_alteration:
     input:
         **code("score_alteration"),

@@ -45,9 +45,11 @@ def compare_blocks(
         own = [pick(getattr(item, field)) for item in weights]
         kind = Kind.AGREEMENT if field == "kappa" else Kind.SHARE
         told = [estimate(*parts, kind) for parts in zip(values, samples, own, strict=True)]
-        gain = estimate(
-            values[1] - values[0], samples[1] - samples[0], sum(own) / 2, Kind.DIFFERENCE
-        )
+        # Kappa reaches below 0, so that two of them may lie up to 2 apart.
+        reach = 2 if field == "kappa" else 1
+        apart = (values[1] - values[0]) / reach, (samples[1] - samples[0]) / reach
+        gain = estimate(*apart, sum(own) / 2, Kind.DIFFERENCE)
+        gain = {end: None if value is None else value * reach for end, value in gain.items()}
         return {
             "measure": measure,
             "class": name,

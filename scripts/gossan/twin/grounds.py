@@ -69,7 +69,7 @@ GROUNDS = {
         most_px=8192,
         step_px=1,
         tables=("minerals",),
-        files=(*_TRUTH, "zones.gpkg"),
+        files=(*_TRUTH, "zones.gpkg", "faults.gpkg"),
         square=False,
     ),
     # Near Caetité in Brazil.

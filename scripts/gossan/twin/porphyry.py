@@ -7,7 +7,7 @@ Geology 105, 3), skarn where the intrusion meets carbonate rocks, a leached cap 
 goethite and hematite, and supergene copper below it. Proportions and mineral recipes are ours.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from rasterio.windows import Window
@@ -39,6 +39,7 @@ BASE_ELEVATION_M = 2450.0
 
 # Faults of a district: a point on it (s, t), angle from the s axis, and slip (km).
 _FAULTS = ((0.5, 0.4, 1.15, 0.75), (-0.6, -1.6, -0.55, -0.55), (3.6, 1.2, 0.2, 0.6))
+FAULTS = len(_FAULTS)
 # Contacts of the host rocks across the strike in a district (km).
 _CONTACTS_KM = (-6.85, -5.3, -3.35, 2.3, 4.4, 6.85)
 _CONTACT_KM = _CONTACTS_KM[4]
@@ -148,14 +149,8 @@ class PorphyryGround(Terrain):
         district; the folds are a slow warp of the plane.
         """
         near = np.zeros_like(s)
-        wave = 0.12 * self._noise("fault trace", s, t, 2.0, 3)
-        for s0, t0, angle, slip in _FAULTS:
-            cos, sin = np.cos(angle), np.sin(angle)
-            ds, dt = wrapped(s, _DISTRICT_KM) - s0, wrapped(t, _DISTRICT_KM) - t0
-            across = cos * dt - sin * ds + wave
-            fade = smooth_step(6.6 - np.hypot(ds, dt), 2.5)
-            move = 0.5 * slip * fade * (2 * smooth_step(across, 0.04) - 1)
-            s, t = s - cos * move, t - sin * move
+        for across, fade, whole in self._cross_faults(s, t):
+            s, t = whole
             near = np.maximum(near, fade * np.exp(-((across / 0.11) ** 2)))
         fold_s = 0.42 * self._noise("fold s", s, t, 5.0, 3) + 0.07 * self._noise(
             "crenulation s", s, t, 0.8, 3
@@ -164,6 +159,36 @@ class PorphyryGround(Terrain):
             "crenulation t", s, t, 0.8, 3
         )
         return s + fold_s, t + fold_t, near
+
+    def _cross_faults(
+        self, s: np.ndarray, t: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, tuple]]:
+        """Of each fault in turn: distance from it (km), on either side of 0; how much of its slip
+        is left; the coordinates s, t with it undone.
+        """
+        wave = 0.12 * self._noise("fault trace", s, t, 2.0, 3)
+        for s0, t0, angle, slip in _FAULTS:
+            cos, sin = np.cos(angle), np.sin(angle)
+            ds, dt = wrapped(s, _DISTRICT_KM) - s0, wrapped(t, _DISTRICT_KM) - t0
+            across = cos * dt - sin * ds + wave
+            fade = smooth_step(6.6 - np.hypot(ds, dt), 2.5)
+            move = 0.5 * slip * fade * (2 * smooth_step(across, 0.04) - 1)
+            s, t = s - cos * move, t - sin * move
+            yield across, fade, (s, t)
+
+    def fault_sides(self, window: Window, pixel_m: float) -> np.ndarray:
+        """Which side of each fault the pixels' centres are on, (faults, rows, columns) uint8.
+
+        1 or 2; 0 where less than half of the fault's slip is left. A fault is where its two sides
+        meet.
+        """
+        s, t = self._frame(*cell_centres(window, pixel_m, 1))
+        return np.stack(
+            [
+                np.where(fade < 0.5, 0, np.where(across > 0, 2, 1)).astype(np.uint8)
+                for across, fade, _ in self._cross_faults(s, t)
+            ]
+        )
 
     def _bodies(
         self, s: np.ndarray, t: np.ndarray

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import shapely
 from affine import Affine
 from rasterio.features import shapes, sieve
 from rasterio.windows import Window
-from shapely.geometry import shape
+from shapely.geometry import LineString, shape
 
 from gossan.errors import InputError
 from gossan.files import together
@@ -21,14 +22,14 @@ from gossan.raster import Layer, map_blocks
 from gossan.twin.iron import COVER_CLASSES, IRON_CLASSES, IronGround
 from gossan.twin.iron_survey import Surveyor, kinds_of_geometry
 from gossan.twin.noise import field_key, white_noise
-from gossan.twin.porphyry import ALTERATION, CONSTITUENTS, FIELD_ZONES
+from gossan.twin.porphyry import ALTERATION, CONSTITUENTS, FAULTS, FIELD_ZONES
 from gossan.twin.site import Site
 from gossan.twin.terrain import finer, mean_about
 from gossan.vectors import write_layers
 
 ORIGIN = "Simulated by gossan; not a satellite image"
 NODATA = 255
-ZONES_LAYER = "zones"
+ZONES_LAYER, FAULTS_LAYER = "zones", "faults"
 # The smallest patch that is drawn in a field map (pixels of 30 m): nearly one hectare.
 _LEAST_PATCH_PX = 10
 # Loose cover, water and snow over more than this share of a pixel hide the rock from the mapper.
@@ -120,11 +121,13 @@ def _write_minerals_and_zones(folder: Path, site: Site, tables: Tables, threads:
     codes = class_codes(site, "minerals", tables, CONSTITUENTS)
     pixel_m = site.ground.pixel_m
     zones = np.empty(site.grid.shape, np.uint8)
+    faults = np.empty((FAULTS, *site.grid.shape), np.uint8)
 
     def classify(window: Window) -> np.ndarray:
         # Pixels lie evenly about the cells of the ground, over one and half of its neighbours.
         shares = mean_about(site.terrain.abundances(finer(window), pixel_m / 2))
         zones[window.toslices()] = exposed_zones(site, window, shares)
+        faults[:, *window.toslices()] = site.terrain.fault_sides(window, pixel_m)
         return site.terrain.truth(window, pixel_m, codes, shares)
 
     _write_classes(folder / "truth.tif", site, tables["minerals"], classify, threads)
@@ -140,6 +143,13 @@ def _write_minerals_and_zones(folder: Path, site: Site, tables: Tables, threads:
         crs=site.grid.crs.to_wkt(),
     )
     write_layers(folder / "zones.gpkg", {ZONES_LAYER: (table, "Polygon")})
+    traces = map_faults(faults, site.grid.transform)
+    lines = geopandas.GeoDataFrame(
+        {"fault": [name for name, _ in traces], "source": [ORIGIN] * len(traces)},
+        geometry=[line for _, line in traces],
+        crs=site.grid.crs.to_wkt(),
+    )
+    write_layers(folder / "faults.gpkg", {FAULTS_LAYER: (lines, "LineString")})
 
 
 def exposed_zones(site: Site, window: Window, shares: np.ndarray) -> np.ndarray:
@@ -164,6 +174,33 @@ def map_zones(zones: np.ndarray, transform: Affine) -> list[tuple[str, dict]]:
             drawn, mask=drawn == ALTERATION.index(name), transform=transform, connectivity=4
         )
     ]
+
+
+def map_faults(sides: np.ndarray, transform: Affine) -> list[tuple[str, LineString]]:
+    """(fault, line) of the sides of `PorphyryGround.fault_sides`: lines along pixels' edges.
+
+    As on a map, steps of a pixel are drawn straight. Faults are named after the order in which
+    they are undone: F1, F2, …
+    """
+    step = abs(transform.a)
+    lines = []
+    for place, fault in enumerate(sides, start=1):
+        own = [
+            shapely.union_all(
+                [
+                    shape(geometry)
+                    for geometry, _ in shapes(fault, fault == side, transform=transform)
+                ]
+            )
+            for side in (1, 2)
+        ]
+        trace = shapely.line_merge(shapely.intersection(*(item.boundary for item in own)))
+        lines += [
+            (f"F{place}", part.simplify(step))
+            for part in shapely.get_parts(trace)
+            if part.geom_type == "LineString"
+        ]
+    return lines
 
 
 # ---- iron -----------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from gossan.accuracy.blocks import (
     rounded,
 )
 from gossan.accuracy.intervals import INTERVAL_RULE, Kind, effective_blocks, estimate
+from gossan.accuracy.paired import compare_blocks
 from gossan.accuracy.record import unassessed_record
 from gossan.accuracy.scores import Scores, score_confusion, weigh_blocks
 from gossan.accuracy.truth import CONFLICT
@@ -85,14 +86,6 @@ from gossan.zones.zone_assessment import (
 METHOD = "Alteration score"
 RULE, PUBLISHED = "rule", "published"
 """Kinds of fixed maps: of the study's own ranges, and of the method as its paper has it."""
-MEASURES = {
-    "precision": ("precision", (..., 1)),
-    "recall": ("recall", (..., 1)),
-    "f1": ("f1", (..., 1)),
-    "kappa": ("kappa", (...,)),
-    "overall_accuracy": ("overall", (...,)),
-}
-"""A measure of a zone's map -> where `Scores` hold it."""
 DETAILS = ("LH", "HL", "HH")
 WINDOW_PX = 256
 UNTESTED = -1
@@ -919,28 +912,9 @@ class _Comparison:
 
     def _differences(self, other: str) -> dict[str, dict]:
         """The score's measures less another method's, from the same redrawn blocks."""
-        pair = ("score", other)
-        points = [score_confusion(self.confusion[name].sum(axis=0)) for name in pair]
-        spreads = [self._samples(name) for name in pair]
-        weights = [weigh_blocks(self.confusion[name]) for name in pair]
-        found = {}
-        for name, (part, place) in MEASURES.items():
-            (ours, theirs), (our_samples, their_samples), held = (
-                [getattr(item, part)[place] for item in items]
-                for items in (points, spreads, weights)
-            )
-            # Kappa reaches below 0, so that two of them may lie up to 2 apart.
-            reach = 2 if name == "kappa" else 1
-            own = estimate(
-                float(ours - theirs) / reach,
-                (our_samples - their_samples) / reach,
-                min(held, key=lambda own: float(effective_blocks(own))),
-                Kind.DIFFERENCE,
-            )
-            found[name] = {
-                end: None if value is None else value * reach for end, value in own.items()
-            }
-        return found
+        maps = (self.confusion[other], self.confusion["score"])
+        rows = compare_blocks(*maps, [self.plan.zone], self.bootstrap)
+        return {row["measure"]: row["difference"] for row in rows}
 
     def curve_rows(self) -> list[dict]:
         """Rows of the curves: each threshold, the operating points and the rule's points."""

@@ -6,6 +6,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
@@ -100,6 +101,28 @@ def test_the_truth_is_the_dominant_constituent_where_the_ground_is_known(
     expected = names[shares.argmax(axis=0)]
     expected[site.outside(whole(site), site.grid)] = 255
     np.testing.assert_array_equal(read(folders[name] / "truth.tif"), expected)
+
+
+def test_faults_are_lines_where_the_ground_is_displaced(folders, sites):
+    site = sites["porphyry-zones"]
+    table = geopandas.read_file(folders["porphyry-zones"] / "faults.gpkg")
+    assert table.crs.to_epsg() == 32639
+    assert set(table["source"]) == {truth.ORIGIN}
+    assert set(table.geom_type) == {"LineString"}
+    window = Window(0, 0, site.grid.width, site.grid.height)
+    sides = site.terrain.fault_sides(window, 30)
+    crossed = {f"F{place}" for place, own in enumerate(sides, 1) if {1, 2} <= set(own.ravel())}
+    assert set(table["fault"]) == crossed
+    assert crossed
+    rows, columns = np.mgrid[: site.grid.height, : site.grid.width]
+    x, y = site.grid.place(columns.ravel() + 0.5, rows.ravel() + 0.5)
+    away = shapely.distance(shapely.points(x, y), table.union_all()).reshape(rows.shape)
+    for own in sides:
+        beside = np.zeros(own.shape, bool)
+        beside[:, 1:] |= (own[:, 1:] != own[:, :-1]) & (own[:, 1:] > 0) & (own[:, :-1] > 0)
+        # No farther than a pixel's diagonal, and what its steps are drawn straight by.
+        assert away[beside].max(initial=0) < 75
+    assert away.max() > 500
 
 
 def test_zones_are_polygons_of_both_kinds(folders, sites):
