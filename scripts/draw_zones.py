@@ -1,9 +1,14 @@
 """Draw the figures of one sensor's alteration zones, from signal to scores."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from toolkit import add_drawing, puts_together, run
+from toolkit import add_drawing, add_paper, puts_together, read_paper, run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NO_SCORE = {"assessed": False, "reason": "The scene has no alteration score.", "zones": []}
 RASTERS = (".tif", ".tiff")
@@ -15,11 +20,14 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene's sensor, with zones",
-        "composite, signal, histograms, anomalies, subbands, profile, wavelets, confidence-ZONE "
-        "for each zone, scores, curves and comparison.png",
+        "composite, signal, histograms, anomalies, subbands, profile, details, wavelets, "
+        "confidence-ZONE for each zone, levels, scores, curves and comparison.png, and with "
+        "--as-published published-subbands, -details, -levels and -confidence-ZONE.png",
     )
     add = parser.add_argument
     add("--truth", type=Path, help="truth of the zones; a vector file is drawn as outlines")
+    add("--as-published", action="store_true", help="the method ran as published, too")
+    add_paper(parser)
     add("--scored", action="store_true", help="the scene has an alteration score")
     return parser
 
@@ -41,7 +49,9 @@ def main(arguments: argparse.Namespace) -> None:
         draw_comparison,
         draw_confidence,
         draw_curves,
+        draw_details,
         draw_histograms,
+        draw_levels,
         draw_profile,
         draw_scores,
         draw_signal,
@@ -49,6 +59,7 @@ def main(arguments: argparse.Namespace) -> None:
         draw_wavelets,
         read_outlines,
     )
+    from gossan.report.zones_published import main_band
     from gossan.report.zones_section import zone_names
     from gossan.tables import read_table
 
@@ -57,7 +68,8 @@ def main(arguments: argparse.Namespace) -> None:
     synthetic = bool(record.get("synthetic", False))
     bands = read_info(folder / "mad/anomalies.tif").bands.names
     parts = read_info(folder / "wavelets/subbands.tif").bands.names
-    first = [place for place, name in enumerate(parts) if name.startswith(f"{bands[0]} ")]
+    band = main_band(read_paper(arguments), bands)
+    first = [place for place, name in enumerate(parts) if name.startswith(f"{band} ")]
     anomalies = read_table(folder / "mad/anomalies.csv", ["band", "anomalies", "pixels"])
     profile = read_table(
         folder / "wavelets/profile.csv", ["band", "subband", "row", "mean", "mean_magnitude"]
@@ -69,9 +81,6 @@ def main(arguments: argparse.Namespace) -> None:
         folder / "confidence/confidence.csv", ["zone", "band", "level", "found", "n_reference"]
     )
     zones = zone_names(rules)
-    confidence = {
-        zone: read_chosen(folder / f"confidence/{zone}.tif", classes=True) for zone in zones
-    }
     score, curves = NO_SCORE, []
     if arguments.scored:
         score = read_json(folder / "score/score.json")
@@ -79,10 +88,31 @@ def main(arguments: argparse.Namespace) -> None:
         curves = read_table(folder / "score/curves.csv", columns)
     truth = arguments.truth
     drawn = truth is not None and truth.suffix.lower() not in RASTERS
-    outlines = {
-        zone: read_outlines(truth, raster.grid, zone) if drawn else []
-        for zone, raster in confidence.items()
-    }
+    grid = read_info(folder / "wavelets/subbands.tif").grid
+    outlines = {zone: read_outlines(truth, grid, zone) if drawn else [] for zone in zones}
+
+    def draw_parts(start: str, place: Path) -> "dict[str, Callable[[], Figure]]":
+        """What is drawn of the study's own maps and of those as published, by name."""
+        table = "confidence/confidence.csv" if place == folder else "scores.csv"
+        own_rules = read_table(place / table, ["zone", "band", "level", "found"])
+        details = read_table(place / "wavelets/details.csv", ["question", "band", "auc"])
+        edge = read_table(place / "wavelets/edge.csv", ["first", "second", "band", "mean_size"])
+        subbands = read_small(place / "wavelets/subbands.tif", bands=first)
+        confidence = {
+            zone: read_chosen(place / f"confidence/{zone}.tif", classes=True) for zone in zones
+        }
+        return {
+            f"{start}subbands": lambda: draw_subbands(subbands, band, synthetic),
+            f"{start}details": lambda: draw_details(details, edge, synthetic),
+            f"{start}levels": lambda: draw_levels(own_rules, zones, synthetic),
+            **{
+                f"{start}confidence-{zone}": lambda zone=zone: draw_confidence(
+                    confidence[zone], zone, outlines[zone], own_rules, synthetic
+                )
+                for zone in zones
+            },
+        }
+
     save_figures(
         {
             "composite": lambda: draw_composite(read_composite(folder / "cube.tif"), synthetic),
@@ -91,17 +121,10 @@ def main(arguments: argparse.Namespace) -> None:
             "anomalies": lambda: draw_anomalies(
                 read_chosen(folder / "mad/anomalies.tif", classes=True), anomalies, synthetic
             ),
-            "subbands": lambda: draw_subbands(
-                read_small(folder / "wavelets/subbands.tif", bands=first), bands[0], synthetic
-            ),
+            **draw_parts("", folder),
+            **(draw_parts("published-", folder / "published") if arguments.as_published else {}),
             "profile": lambda: draw_profile(profile, bands, synthetic),
             "wavelets": lambda: draw_wavelets(wavelets, zones, synthetic),
-            **{
-                f"confidence-{zone}": lambda zone=zone: draw_confidence(
-                    confidence[zone], zone, outlines[zone], rules, synthetic
-                )
-                for zone in zones
-            },
             "scores": lambda: draw_scores(
                 {zone: read_small(folder / f"score/maps/{zone}.tif") for zone in zones}
                 if arguments.scored

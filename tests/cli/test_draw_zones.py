@@ -1,9 +1,10 @@
+import json
 import shutil
 
 import pytest
 from PIL import Image
 from samples import run_command, run_tool
-from zone_reports import FIGURES, draw_flags, lay_out_study, make_study
+from zone_reports import FIGURES, OWN_FIGURES, draw_flags, lay_out_study, make_study
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,23 @@ def test_figures_are_the_same_bytes_again(folder, scene, drawn, tmp_path):
 def test_without_a_truth_the_same_figures_are_written(scene, drawn, tmp_path):
     done = run_tool("draw_zones", *draw_flags(scene, tmp_path))
     assert done.returncode == 0, done.stderr
-    assert {path.stem for path in tmp_path.iterdir()} == set(FIGURES)
+    assert {path.stem for path in tmp_path.iterdir()} == set(OWN_FIGURES)
     for name in ("scores", "curves", "comparison"):
         with (
             Image.open(tmp_path / f"{name}.png") as said,
             Image.open(drawn / f"{name}.png") as full,
         ):
             assert said.height < full.height / 2
+
+
+def test_sub_bands_are_those_of_the_paper_s_main_number(folder, scene, drawn, tmp_path):
+    published = tmp_path / "published.json"
+    flags = [*draw_flags(scene, tmp_path / "out", folder / "zones.gpkg"), "--paper", "mine"]
+    published.write_text(json.dumps({"mine": {"rules": [{"band": "9"}]}}))
+    assert run_tool("draw_zones", *flags, "--published", published).returncode == 0
+    for name, same in (("subbands", False), ("published-subbands", False), ("levels", True)):
+        one, other = (path / f"{name}.png" for path in (drawn, tmp_path / "out"))
+        assert (one.read_bytes() == other.read_bytes()) == same
 
 
 def test_a_truth_that_is_a_raster_has_no_outlines(folder, scene, drawn, tmp_path):
@@ -62,7 +73,8 @@ def test_a_truth_that_is_a_raster_has_no_outlines(folder, scene, drawn, tmp_path
     "file",
     [
         *("cube.json", "mad/anomalies.tif", "mad/anomalies.csv", "confidence/confidence.csv"),
-        *("score/score.json", "wavelets/profile.csv"),
+        *("score/score.json", "wavelets/profile.csv", "wavelets/edge.csv"),
+        *("published/scores.csv", "published/wavelets/subbands.tif"),
     ],
 )
 def test_a_missing_file_is_named(folder, scene, tmp_path, file):

@@ -58,7 +58,9 @@ def zones(tmp_path_factory):
     scene = zone_reports.lay_out_study(folder, results)
     flags = zone_reports.draw_flags(scene, scene / "zones/figures", folder / "zones.gpkg")
     assert run_tool("draw_zones", *flags).returncode == 0
-    study = write_settings(results, {"zones": ["aster"]}, {"paper": "zafarghand", "zones": ZONES})
+    settings = {"paper": "zafarghand", "zones": ZONES}
+    held = ("truth", "twin", "trained", "scored", "published")
+    study = write_settings(results, {"zones": ["aster"]}, settings, held=held)
     shutil.copy(folder / "accuracy.json", study)
     return results
 
@@ -83,6 +85,13 @@ def test_the_page_of_zones_is_whole_and_has_the_numbers_of_the_records(zones):
                 assert f'{value["value"]:.3f} <span class="interval">{shown}</span>' in html
     for row in table(folder / "mad/anomalies.csv"):
         assert f'<td class="n">{int(row["anomalies"]):,}</td>' in html
+    for row in table(folder / "published/scores.csv"):
+        if row["level"] == "anomaly":
+            found, right, inside = (int(row[key]) for key in ("found", "right", "n_reference"))
+            cells = (right, found - right, inside - right)
+            assert "".join(f'<td class="n">{cell:,}</td>' for cell in cells) in html
+    assert "chosen in hindsight." in html.partition('id="tiny-aster-zones.published"')[2]
+    assert "HL was not tested: no file of faults is given" in html
     assert render(zones) == html
 
 

@@ -1,6 +1,7 @@
 """A small scene of two zones, taken through every tool up to its figures and its report."""
 
 import json
+import shutil
 from pathlib import Path
 
 from places import put_in_place
@@ -15,14 +16,28 @@ FILES = {
     "anomalies.csv": "aster/zones/mad/anomalies.csv",
     "subbands.tif": "aster/zones/wavelets/subbands.tif",
     "profile.csv": "aster/zones/wavelets/profile.csv",
+    "details": "aster/zones/wavelets",
     "comparison.csv": "aster/zones/wavelets/comparison.csv",
     "confidence": "aster/zones/confidence",
     "confidence.csv": "aster/zones/confidence/confidence.csv",
 }
-FIGURES = (
-    *("composite", "signal", "histograms", "anomalies", "subbands", "profile", "wavelets"),
-    *(f"confidence-{zone}" for zone in ZONES),
+PUBLISHED = {
+    "published/anomalies.csv": "aster/zones/published/mad/anomalies.csv",
+    "published/subbands.tif": "aster/zones/published/wavelets/subbands.tif",
+    "published/details": "aster/zones/published/wavelets",
+    "published/confidence": "aster/zones/published/confidence",
+    "published/scores.csv": "aster/zones/published/scores.csv",
+}
+"""What the method as published leaves, whose anomalies are the study's own."""
+OWN_FIGURES = (
+    *("composite", "signal", "histograms", "anomalies", "subbands", "profile", "details"),
+    *("wavelets", *(f"confidence-{zone}" for zone in ZONES), "levels"),
     *("scores", "curves", "comparison"),
+)
+FIGURES = (
+    *OWN_FIGURES,
+    *("published-subbands", "published-details", "published-levels"),
+    *(f"published-confidence-{zone}" for zone in ZONES),
 )
 
 
@@ -57,6 +72,9 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
         assert done.returncode == 0, done.stderr
     for zone in ZONES:
         assert map_zone(folder, zone).returncode == 0
+    assess_details(folder, "subbands.tif", "details", vector)
+    if reference:
+        run_as_published(folder, vector)
     done = run_tool(
         "assess_zones",
         *("--confidence", *maps, *vector, "--scene", SCENE, "--spatial-block-px", 16),
@@ -69,7 +87,9 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
             "score_alteration",
             *("--cube", folder / "cube.tif", "--subbands", folder / "subbands.tif"),
             *("--reflectance", folder / "reflectance.tif", "--zone", *ZONES, *vector),
-            *("--confidence", *maps, "--references", folder / "references.csv"),
+            *("--confidence", *maps, "--anomalies", folder / "anomalies.tif", "--published"),
+            *(folder / "published/confidence" / f"{zone}.tif" for zone in ZONES),
+            *("--references", folder / "references.csv"),
             *("--minerals", "phyllic", "muscovite", "--minerals", "propylitic", "chlorite"),
             *("--scene", SCENE, "--spatial-block-px", 16, "--folds", 3, "--per-class", 400),
             *("--buffer-px", 4, "--seed", 42, "--outside", "other"),
@@ -90,6 +110,42 @@ def make_study(folder: Path, *, synthetic: bool = True, reference: bool = True) 
     )
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def assess_details(folder: Path, subbands: str, out: str, vector: tuple) -> None:
+    """Run assess_details on sub-bands of a folder, without faults."""
+    done = run_tool(
+        "assess_details",
+        *("--subbands", folder / subbands, "--zone", *ZONES, "--fault-distance-m", 100, *vector),
+        *("--spatial-block-px", 16, "--bootstrap", 100, "--seed", 42),
+        *("--table", folder / out / "details.csv", "--profile", folder / out / "edge.csv"),
+        *("--record", folder / out / "details.json"),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def run_as_published(folder: Path, vector: tuple) -> None:
+    """Run the method as published on the study's own anomalies."""
+    out = folder / "published"
+    anomalies = ("--anomalies", folder / "anomalies.tif")
+    done = run_tool(
+        "transform_wavelets",
+        *("--cube", folder / "cube.tif", *TRANSFORM, "--wavelet", "sym4", *anomalies),
+        *("--output", out / "subbands.tif", "--profile", out / "profile.csv"),
+    )
+    assert done.returncode == 0, done.stderr
+    for zone in ZONES:
+        more = ("--subbands", out / "subbands.tif", "--output", out / f"confidence/{zone}.tif")
+        assert map_zone(folder, zone, *more).returncode == 0
+    done = run_tool(
+        "assess_zones",
+        *("--confidence", *(out / "confidence" / f"{zone}.tif" for zone in ZONES), *anomalies),
+        *(*vector, "--scene", SCENE, "--spatial-block-px", 16, "--bootstrap", 100),
+        *("--table", out / "scores.csv", "--record-dir", out / "accuracy"),
+    )
+    assert done.returncode == 0, done.stderr
+    assess_details(folder, "published/subbands.tif", "published/details", vector)
+    shutil.copy(folder / "anomalies.csv", out)
 
 
 def write_record(path: Path, synthetic: bool) -> None:
@@ -118,7 +174,8 @@ def lay_out_study(folder: Path, results: Path, *, reference: bool = True) -> Pat
     score = {name: f"aster/zones/{name}" for name in scored}
     if reference:
         score |= {f"score/{zone}.tif": f"aster/zones/score/maps/{zone}.tif" for zone in ZONES}
-    scene = put_in_place(folder, results / "scenes" / SCENE, FILES | score)
+    as_published = PUBLISHED if reference else {}
+    scene = put_in_place(folder, results / "scenes" / SCENE, FILES | score | as_published)
     accuracy = scene / "aster/zones/accuracy"
     for path in sorted((folder / "accuracy").iterdir()):
         rule = path.stem.rpartition("-")[2] in ("medium", "high", "either")
@@ -130,4 +187,4 @@ def lay_out_study(folder: Path, results: Path, *, reference: bool = True) -> Pat
 def draw_flags(scene_dir: Path, output: Path, truth: Path | None = None) -> list:
     """The command line of draw_zones; without a truth, of a scene without a score."""
     flags = ["--scene-dir", scene_dir, "--output-dir", output]
-    return flags if truth is None else [*flags, "--truth", truth, "--scored"]
+    return flags if truth is None else [*flags, "--truth", truth, "--scored", "--as-published"]

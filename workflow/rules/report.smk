@@ -110,6 +110,7 @@ use rule draw_minerals as draw_zones with:
         files=drawn_files("zones"),
         truth=truth_for("zones"),
         beside=beside(truth_for("zones")),
+        published=static("published.json"),
     output:
         report(
             directory("<zones>/figures"),
@@ -127,7 +128,10 @@ use rule draw_minerals as draw_zones with:
         digest=digest("draw_zones"),
         folder=folder_drawn,
         more=lambda wildcards, input: flags(
-            truth=told_truth("zones")(wildcards, input), scored=holds("scored", "zones")(wildcards)
+            truth=told_truth("zones")(wildcards, input),
+            scored=holds("scored", "zones")(wildcards),
+            as_published=holds("published", "zones")(wildcards),
+            **paper_of(wildcards, input),
         ),
     message:
         "Drawing the alteration zones of {wildcards.scene}"

@@ -20,12 +20,14 @@ from gossan.legend import MapClass
 from gossan.outlines import reproject
 from gossan.raster import Grid
 from gossan.report.drawing import (
+    AMBER,
     BLUE,
     COLOURS,
     GREEN,
     INK,
     NOT_IN_ZONE,
     ORANGE,
+    SKY,
     WIDTH_IN,
     Raster,
     choose_evenly,
@@ -51,6 +53,7 @@ from gossan.vector_files import read_vector
 from gossan.zones.confidence import CONFIDENCE
 from gossan.zones.zone_labels import METHOD_LABELS, method_label
 
+LEVEL_COLOURS = {"anomaly": SKY, "medium": AMBER, "high": ORANGE, "either": INK}
 ANOMALY = MapClass(1, "anomaly", "Anomaly", ORANGE)
 SUBBANDS = {
     "LL": "LL: low-pass, the band's smooth part",
@@ -508,4 +511,115 @@ def draw_comparison(record: Mapping, synthetic: bool) -> Figure:
         *axes[-1].plot([], [], "s", color=ORANGE, label="Recall"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+@styled
+def draw_levels(rows: Sequence[Mapping[str, str]], zones: Sequence[str], synthetic: bool) -> Figure:
+    """Precision and recall of each zone by band and level as bars, with 95 % intervals.
+
+    `rows` are those of the table of assess_zones.
+    """
+    tested = [row for row in rows if row.get("recall")]
+    if not tested:
+        return draw_message("There is no truth to test precision and recall on.", synthetic)
+    known = list(dict.fromkeys(row["band"] for row in tested))
+    bands = choose_evenly(known)
+    levels = [name for name in LEVEL_COLOURS if any(row["level"] == name for row in tested)]
+    found = {(row["zone"], row["band"], row["level"]): row for row in tested}
+    figure = Figure(figsize=(WIDTH_IN, 2.5 * len(zones) + 0.7), layout="constrained")
+    axes = figure.subplots(len(zones), 2, squeeze=False, sharey=True)
+    mark_synthetic(figure, synthetic)
+    width = 0.8 / len(levels)
+    for pair, zone in zip(axes, zones, strict=True):
+        for axis, measure in zip(pair, ("precision", "recall"), strict=True):
+            for place, level in enumerate(levels):
+                at = np.arange(len(bands)) + (place - (len(levels) - 1) / 2) * width
+                own = [found.get((zone, band, level)) for band in bands]
+                values, low, high = (
+                    np.array([_cell(row, f"{measure}{end}") for row in own])
+                    for end in ("", "_low", "_high")
+                )
+                colour = LEVEL_COLOURS[level]
+                axis.bar(at, values, width=width * 0.92, color=colour, label=level)
+                axis.vlines(at, low, high, color=INK, lw=1.0)
+                for x in at[np.isnan(values)]:
+                    axis.plot(x, 0, "x", color=INK, ms=4)
+            axis.set_xticks(range(len(bands)), bands)
+            axis.set_ylim(0, 1.02)
+            axis.set_title(f"{zone.capitalize()}: {measure}")
+            plain_axes(axis, "y")
+    for axis in axes[-1]:
+        axis.set_xlabel("Band; × = undefined, nothing was found")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(levels))
+    note_choice(figure, len(bands), len(known))
+    return figure
+
+
+@styled
+def draw_details(
+    rows: Sequence[Mapping[str, str]], profile: Sequence[Mapping[str, str]], synthetic: bool
+) -> Figure:
+    """HL near faults and LH from zone to zone (details.csv, edge.csv of assess_details)."""
+    if not rows:
+        return draw_message("There are neither faults nor zones to test the details on.", synthetic)
+    known = list(dict.fromkeys(row["band"] for row in rows))
+    bands = choose_evenly(known)
+    groups = dict.fromkeys(
+        (row["subband"], row["measure"], row["first"], row["second"]) for row in rows
+    )
+    pairs = list(dict.fromkeys((row["first"], row["second"]) for row in profile))
+    figure = Figure(figsize=(WIDTH_IN, 2.9 * (1 + len(pairs)) + 0.9), layout="constrained")
+    axes = figure.subplots(1 + len(pairs), 1, squeeze=False).ravel()
+    mark_synthetic(figure, synthetic)
+    width = 0.7 / len(groups)
+    for place, group in enumerate(groups):
+        own = {
+            row["band"]: row
+            for row in rows
+            if (row["subband"], row["measure"], row["first"], row["second"]) == group
+        }
+        at = np.arange(len(bands)) + (place - (len(groups) - 1) / 2) * width
+        colour = COLOURS[place % len(COLOURS)]
+        values, low, high = (
+            np.array([_cell(own.get(band), f"auc{end}") for band in bands])
+            for end in ("", "_low", "_high")
+        )
+        subband, measure, first, second = group
+        axes[0].plot(
+            at,
+            values,
+            "o",
+            color=colour,
+            ms=4,
+            label=f"{subband}, {measure}: {first} over {second}",
+        )
+        axes[0].vlines(at, low, high, color=colour, lw=1.6, alpha=0.55)
+    axes[0].axhline(0.5, color=INK, lw=0.7, ls=":")
+    axes[0].set_xticks(range(len(bands)), bands)
+    axes[0].set_xlabel("Band")
+    axes[0].set_title("How often one ground has the larger value (area under the ROC curve)")
+    axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=7.5)
+    plain_axes(axes[0], "y")
+    for axis, pair in zip(axes[1:], pairs, strict=True):
+        for place, band in enumerate(bands):
+            own = [
+                row
+                for row in profile
+                if (row["first"], row["second"], row["band"]) == (*pair, band)
+            ]
+            axis.plot(
+                [(float(row["from_m"]) + float(row["to_m"])) / 2 for row in own],
+                [float(row["mean_size"]) for row in own],
+                color=COLOURS[place % len(COLOURS)],
+                lw=1.1,
+                label=f"Band {band}",
+            )
+        axis.axvline(0, color=INK, lw=0.8, ls=":")
+        axis.set_title(f"Mean size of LH from {pair[0]} (left of 0) to {pair[1]} ground")
+        axis.set_xlabel(f"Distance from the edge of {pair[0]} (m)")
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7.5)
+        plain_axes(axis, "both")
+    note_choice(figure, len(bands), len(known))
     return figure

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gossan.files import read_json
 from gossan.report.phrases import (
     UNDEFINED,
+    capitalise,
     card,
     count,
     join_once,
@@ -23,6 +24,19 @@ from gossan.report.sections import (
     require_rows,
     truth_text,
 )
+from gossan.report.zones_published import (
+    HINDSIGHT,
+    MEASURES,
+    Details,
+    Published,
+    beside_rows,
+    confusion_rows,
+    describe_beside,
+    describe_details,
+    detail_rows,
+    read_details,
+    read_published,
+)
 from gossan.tables import read_table, value_of
 from gossan.zones.zone_labels import METHOD_LABELS, method_label
 
@@ -33,14 +47,22 @@ FIGURE_TITLES = {
     "anomalies": "Anomalies",
     "subbands": "Wavelet sub-bands",
     "profile": "Profile of the horizontal detail",
+    "details": "Details near faults and from zone to zone",
     "wavelets": "Wavelets side by side",
+    "levels": "Precision and recall by band and level",
+    "published-subbands": "Wavelet sub-bands as published",
+    "published-details": "Details as published",
+    "published-levels": "Precision and recall as published",
     "scores": "Alteration score",
     "curves": "Precision and recall",
     "comparison": "Methods side by side",
 }
 CONFIDENCE_FIGURE = "confidence-"
 """Before a zone's name: its figure of confidence."""
+PUBLISHED_FIGURE = "published-"
+"""Before the name of a figure of the method as published."""
 
+RULE = "the rule of fixed ranges"
 LEVEL_NAMES = {"medium": "medium", "high": "high", "either": "either level"}
 SINGLE_LEVELS = ("medium", "high")
 
@@ -48,6 +70,7 @@ OPPONENTS = {
     "SAM": "the Spectral Angle Mapper",
     "best ratio on training blocks": "the best band ratio",
     "best rule in hindsight": "the rule of ranges at its best",
+    HINDSIGHT: "the method as published at its best",
 }
 """What the score is compared with in words."""
 
@@ -68,13 +91,16 @@ class ZoneScene(Scene):
 
     `cube` is the record of the zones' own cube; `anomalies`, `rules` and `wavelets` are rows of
     anomalies.csv, of the table of assess_zones and of comparison.csv; `score` is the record of
-    score_alteration, None where there is none.
+    score_alteration, None where there is none; `published` is the method as published, None where
+    it did not run.
     """
 
     anomalies: Sequence[Mapping[str, str]]
     rules: Sequence[Mapping[str, str]]
     wavelets: Sequence[Mapping[str, str]]
     score: Mapping | None
+    details: Details
+    published: Published | None = None
 
     @property
     def zones(self) -> list[str]:
@@ -99,10 +125,15 @@ def zone_names(rules: Iterable[Mapping[str, str]]) -> list[str]:
     return list(dict.fromkeys(row["zone"] for row in rules))
 
 
-def figure_titles(zones: Iterable[str]) -> dict[str, str]:
-    """Names and titles of the figures of a scene with these zones."""
+def figure_titles(zones: Iterable[str], published: bool = True) -> dict[str, str]:
+    """Names and titles of the figures of a scene with these zones, where it ran as published."""
     own = {f"{CONFIDENCE_FIGURE}{zone}": f"Confidence, {zone}" for zone in zones}
-    return FIGURE_TITLES | own
+    own |= {f"{PUBLISHED_FIGURE}{name}": f"{title}, as published" for name, title in own.items()}
+    return {
+        name: title
+        for name, title in (FIGURE_TITLES | own).items()
+        if published or not name.startswith(PUBLISHED_FIGURE)
+    }
 
 
 def read_scene(source: Source) -> ZoneScene:
@@ -111,12 +142,16 @@ def read_scene(source: Source) -> ZoneScene:
     anomalies, rules, wavelets = (source.folder / place for place in places)
     rules = require_rows(rules, read_table(rules, RULE_COLUMNS))
     scored = source.holds("scored")
+    published = read_published(source)
+    names = figure_titles(zone_names(rules), published is not None)
     return ZoneScene(
         id=source.id,
         sensor=source.sensor,
         cube=read_json(source.folder / "cube.json"),
-        figures=source.figures(list(figure_titles(zone_names(rules)))),
+        figures=source.figures(list(names)),
         records=source.records("confidence", *(["score"] if scored else [])),
+        details=read_details(source, "wavelets"),
+        published=published,
         anomalies=require_rows(anomalies, read_table(anomalies, ANOMALY_COLUMNS)),
         rules=rules,
         wavelets=read_table(wavelets, WAVELET_COLUMNS),
@@ -133,7 +168,7 @@ def make_section(scene: ZoneScene, source: Source) -> Section:
     return Section(
         "zones",
         scene,
-        figure_titles(scene.zones),
+        figure_titles(scene.zones, scene.published is not None),
         _context(scene, source.paper),
         summarise(scene, source.paper),
         _answers(scene, source.own),
@@ -141,26 +176,20 @@ def make_section(scene: ZoneScene, source: Source) -> Section:
     )
 
 
-def name_rule(paper: Mapping) -> str:
-    """What the fixed ranges are called."""
-    return "published rule" if paper else "rule of fixed ranges"
-
-
 def summarise(scene: ZoneScene, paper: Mapping) -> list[str]:
     """First sentences: how well the zones were found."""
-    rule = name_rule(paper)
     if not scene.assessed:
         shares = [float(row["share"]) for row in scene.anomalies]
         return [
             f"In {scene.name}, {min(shares):.1%} to {max(shares):.1%} of the clear pixels are "
-            f"anomalous in a band, and the {rule} mapped {join_words(scene.zones)}. No accuracy "
+            f"anomalous in a band, and {RULE} mapped {join_words(scene.zones)}. No accuracy "
             "can be stated, because there is no truth to compare the maps with."
         ]
     paragraphs = [describe_score(scene, scene.name)] if scene.tested else []
     rules = paper.get("rules", [])
     found = "; ".join(describe_rule(scene, zone, rules) for zone in scene.zones)
     where = "in the same scene" if scene.tested else f"in {scene.name}"
-    return [*paragraphs, f"The {rule}, read as it is {where}: {found}."]
+    return [*paragraphs, f"{capitalise(RULE)}, read as it is {where}: {found}."]
 
 
 def best_rule(
@@ -286,14 +315,18 @@ def describe_reach(scene: ZoneScene, zone: str, rules: Sequence[Mapping]) -> lis
 
 
 def compare_rules(scene: ZoneScene, rules: Sequence[Mapping]) -> list[dict]:
-    """The published precisions and recalls, each beside that of the same map here."""
+    """The published precisions and recalls, each beside that of the same map here.
+
+    That is the map as published where it ran, else the study's own.
+    """
+    own_rules = scene.rules if scene.published is None else scene.published.rules
     return [
         {
             **entry,
             "ours": next(
                 (
                     _rule_row(row)
-                    for row in scene.rules
+                    for row in own_rules
                     if (row["zone"], row["band"], row["level"])
                     == (entry["zone"], entry["band"], entry["level"])
                 ),
@@ -305,21 +338,22 @@ def compare_rules(scene: ZoneScene, rules: Sequence[Mapping]) -> list[dict]:
 
 
 def statistic(entry: Mapping, scene: ZoneScene) -> str:
-    """A scene's side of a published number.
+    """A scene's side of a published number: as published where that ran, else of the study's own.
 
     `entry` has a `kind`: "kappa" (of a zone, band and level), "mean_precision" (of a zone, over
     bands and single levels), "best_f1" (of a level, over zones and bands) or "anomalies" (of a
     band).
     """
+    ran = scene if scene.published is None else scene.published
     if entry["kind"] == "anomalies":
-        rows = [row for row in scene.anomalies if row["band"] == entry["band"]]
+        rows = [row for row in ran.anomalies if row["band"] == entry["band"]]
         return "; ".join(
             f"{int(row['anomalies']):,} of {int(row['pixels']):,} ({float(row['share']):.2%})"
             for row in rows
         )
     own = [
         row
-        for row in scene.rules
+        for row in ran.rules
         if all(row[key] == entry[key] for key in ("zone", "band", "level") if key in entry)
     ]
     if entry["kind"] == "kappa":
@@ -391,7 +425,6 @@ def _context(scene: ZoneScene, paper: Mapping) -> dict:
         "record": record,
         "truth_text": truth_text(record) if record else "",
         "confidence_figure": CONFIDENCE_FIGURE,
-        "rule": name_rule(paper),
         "anomalies": [
             {
                 **row,
@@ -421,10 +454,16 @@ def _context(scene: ZoneScene, paper: Mapping) -> dict:
         "reach": {
             zone: describe_reach(scene, zone, paper.get("rules", [])) for zone in scene.zones
         },
+        "details": {
+            "sentences": describe_details(scene.details),
+            "rows": detail_rows(scene.details),
+            "record": scene.details.record,
+        },
+        "published": _published_context(scene, paper),
         "score": scene.score,
         "methods": {zone: _method_rows(item) for zone, item in scene.tested.items()},
         "tested": scene.tested,
-        "cards": _cards(scene, paper),
+        "cards": _cards(scene),
         "comparison": compare_rules(scene, paper.get("rules", [])),
         "statistics": [
             {**entry, "ours": statistic(entry, scene)} for entry in paper.get("statistics", [])
@@ -432,7 +471,28 @@ def _context(scene: ZoneScene, paper: Mapping) -> dict:
     }
 
 
-def _cards(scene: ZoneScene, paper: Mapping) -> list[dict]:
+def _published_context(scene: ZoneScene, paper: Mapping) -> dict | None:
+    """What the template shows of the method as published."""
+    if scene.published is None:
+        return None
+    tested = scene.tested
+    return {
+        "beside": {zone: beside_rows(item, paper) for zone, item in tested.items()},
+        "verdicts": [text for item in tested.values() if (text := describe_beside(item))],
+        "confusion": {
+            zone: rows
+            for zone in scene.zones
+            if (rows := confusion_rows(scene.published.rules, zone))
+        },
+        "measures": list(MEASURES.values()),
+        "details": {
+            "sentences": describe_details(scene.published.details),
+            "rows": detail_rows(scene.published.details),
+        },
+    }
+
+
+def _cards(scene: ZoneScene) -> list[dict]:
     """The key numbers: per zone the F1 of the score and of the ranges at their best."""
     cards = []
     for zone in scene.zones:
@@ -442,7 +502,7 @@ def _cards(scene: ZoneScene, paper: Mapping) -> list[dict]:
             cards.append(card(f"{title}, score's F1", _method(item, "score")["f1"]))
         best = best_rule(scene, zone, "f1")
         if best is not None:
-            cards.append(card(f"{title}, {name_rule(paper)}'s best F1", value_of(best, "f1")))
+            cards.append(card(f"{title}, best F1 of fixed ranges", value_of(best, "f1")))
     return cards
 
 

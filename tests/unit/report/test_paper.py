@@ -20,7 +20,7 @@ from gossan.report.paper import (
 )
 from gossan.report.sections import Scene, Section
 from gossan.report.study import ANSWERS, SECTIONS
-from gossan.report.zones_section import CONFIDENCE_FIGURE
+from gossan.report.zones_section import figure_titles
 from gossan.results import read_results
 from gossan.schema import fill_defaults
 
@@ -121,7 +121,7 @@ def known_places(papers, study):
         ids = re.findall(r'\bid="\{\{ scene\.anchor \}\}\.([\w-]+)"', template)
         places |= {f"{method}.{name}" for name in ids}
     zones = study.get("zones", {"alteration": {}})["alteration"]
-    places |= {f"zones-{CONFIDENCE_FIGURE}{zone}" for zone in zones}
+    places |= {f"zones-{name}" for name in figure_titles(zones)}
     table = read_results(STATIC / "results.csv")
     return places | {f"{row['method']}/{row['file']}" for row in table}
 

@@ -5,6 +5,14 @@ import pytest
 from pages import PNG, make_source, render
 
 from gossan.errors import InputError
+from gossan.report.zones_published import (
+    Details,
+    Published,
+    beside_rows,
+    describe_beside,
+    describe_details,
+    main_band,
+)
 from gossan.report.zones_section import (
     ZoneScene,
     best_rule,
@@ -63,6 +71,53 @@ def rule(band, level, precision, recall, f1, zone="phyllic", **more):
     return row | more
 
 
+def detail(question, band, low, high, measure="size", first="near faults", second="elsewhere"):
+    return {
+        "question": question,
+        "band": band,
+        "subband": "HL" if question == "faults" else "LH",
+        "measure": measure,
+        "first": first,
+        "second": second,
+        "n_first": "100",
+        "n_second": "900",
+        "blocks_first": "6",
+        "blocks_second": "9",
+        "mean_first": "0.02",
+        "mean_second": "0.01",
+        "auc": "" if low == "" else str((low + high) / 2),
+        "auc_low": str(low),
+        "auc_high": str(high),
+    }
+
+
+UNTESTED = Details(
+    [],
+    {
+        "faults": None,
+        "fault_distance_m": 100,
+        "untested": {
+            "faults": "no file of faults is given (zones.faults)",
+            "zones": "there is no truth of the zones",
+        },
+    },
+)
+TESTED = Details(
+    [
+        detail("faults", "8", 0.6, 0.8),
+        detail("faults", "9", 0.4, 0.6),
+        detail("zones", "8", 0.2, 0.4, first="phyllic", second="propylitic"),
+        detail("zones", "9", 0.1, 0.3, first="phyllic", second="propylitic"),
+        detail("zones", "9", 0.6, 0.7, "value", "phyllic", "propylitic"),
+    ],
+    {
+        "faults": {"file": "faults.gpkg", "count": 2},
+        "fault_distance_m": 100,
+        "untested": {},
+    },
+)
+
+
 def anomaly(band, share):
     return {
         "band": band,
@@ -89,6 +144,8 @@ def method(name, f1):
         "f1": value,
         "precision": value,
         "recall": value,
+        "kappa": value,
+        "overall_accuracy": value,
         "average_precision": None,
     }
 
@@ -98,6 +155,10 @@ def compared(other, low, high):
         "other": other,
         "f1_ratio": {"value": 1.2, "low": 1.1, "high": 1.3},
         "f1_difference": {"value": 0.1, "low": low, "high": high},
+        "differences": {
+            name: {"value": 0.1, "low": low, "high": high}
+            for name in ("precision", "recall", "f1", "kappa", "overall_accuracy")
+        },
     }
 
 
@@ -146,7 +207,7 @@ def accuracy_record():
 
 @pytest.fixture
 def scene(tmp_path):
-    figures = {name: tmp_path / f"{name}.png" for name in figure_titles(["phyllic"])}
+    figures = {name: tmp_path / f"{name}.png" for name in figure_titles(["phyllic"], False)}
     for path in figures.values():
         path.write_bytes(PNG)
     return ZoneScene(
@@ -164,6 +225,41 @@ def scene(tmp_path):
         wavelets=[],
         score=score([compared("SAM", 0.05, 0.2), compared("best rule in hindsight", 0.1, 0.3)]),
         records=[accuracy_record()],
+        details=UNTESTED,
+    )
+
+
+@pytest.fixture
+def published(scene, tmp_path):
+    """The scene where the method also ran as published."""
+    figures = {name: tmp_path / f"{name}.png" for name in figure_titles(["phyllic"])}
+    for path in figures.values():
+        path.write_bytes(PNG)
+    comparisons = [
+        compared("SAM", 0.05, 0.2),
+        compared("published 9 medium", 0.3, 0.5),
+        compared("published 9 anomaly", -0.4, 0.1),
+        compared("best published in hindsight", -0.4, 0.1),
+    ]
+    record = score(comparisons)
+    chosen = {**method("best published in hindsight", 0.7), "chosen": ["published 9 anomaly"]}
+    record["zones"][0]["methods"] += [
+        method("published 9 medium", 0.4),
+        method("published 9 anomaly", 0.7),
+        chosen,
+    ]
+    return replace(
+        scene,
+        figures=figures,
+        score=record,
+        published=Published(
+            [anomaly("6", 0.05), anomaly("9", 0.01)],
+            [
+                rule("9", "medium", 0.8, 0.2, 0.32),
+                rule("9", "anomaly", 0.4, 0.16, 0.23, kappa="0.1"),
+            ],
+            TESTED,
+        ),
     )
 
 
@@ -269,6 +365,87 @@ def test_wavelets_are_compared_within_a_band():
 
 def test_an_empty_cell_is_no_number():
     assert value_of({"f1": "", "f1_low": ""}, "f1") == {"value": None, "low": None, "high": None}
+
+
+def test_as_published_stands_beside_ours_with_the_paper_s_numbers(root, published):
+    rows = beside_rows(published.score["zones"][0], published_study(root))
+    named = [(row["map"], row["measure"], row["paper"]) for row in rows]
+    assert named[:4] == [
+        ("Band 9, medium confidence", "Precision", "0.939"),
+        ("", "Recall", "0.097"),
+        ("", "F1", "0.176 (follows)"),
+        ("", "Kappa", ""),
+    ]
+    assert ("", "Kappa", "0.9732") in named[5:]
+    assert named[5][0] == "Anomalies of band 9, the best of all here, chosen in hindsight"
+    assert len(rows) == 10
+    assert rows[2]["published"]["value"] == 0.4
+    assert rows[2]["own"]["value"] == 0.8
+    assert rows[2]["difference"] == {"value": 0.1, "low": 0.3, "high": 0.5}
+    html = page([published], published_study(root))
+    assert 'id="tiny-aster-zones.published"' in html
+    assert "0.176 (follows)" in html
+    # Of 1000 pixels 250 in the zone, 100 found, 40 of them right.
+    for cell in ("40", "60", "210", "690"):
+        assert f'<td class="n">{cell}</td>' in html
+    assert "As published beside ours" not in page([replace(published, published=None)])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.05, 0.2, "Ours is better by 0.100 (95 % interval of the difference 0.050 to 0.200)."),
+        (-0.2, 0.2, "The two cannot be told apart"),
+        (-0.3, -0.1, "The method as published is better by 0.100"),
+        (None, None, "They lie 0.100 apart, without an interval to judge by."),
+    ],
+)
+def test_which_is_better_follows_from_the_paired_interval(published, low, high, verdict):
+    item = dict(published.score["zones"][0])
+    item["comparisons"] = [compared("best published in hindsight", low, high)]
+    told = describe_beside(item)
+    assert told.startswith(
+        "Phyllic: the alteration score, on blocks that it did not learn from, has"
+    )
+    assert "at its best, anomalies of band 9, which was chosen in hindsight." in told
+    assert verdict in told
+    assert describe_beside({**item, "comparisons": []}) == ""
+
+
+def test_published_numbers_stand_beside_the_run_as_published(published):
+    assert compare_rules(published, RULES)[0]["ours"]["precision"]["value"] == 0.8
+    kappa = {"kind": "kappa", "zone": "phyllic", "band": "9", "level": "anomaly"}
+    assert statistic(kappa, published) == "0.100"
+    assert statistic(kappa, replace(published, published=None)) == ""
+    assert statistic({"kind": "anomalies", "band": "6"}, published) == "50 of 1,000 (5.00%)"
+
+
+def test_claims_about_details_are_judged_by_their_intervals():
+    faults, zones = describe_details(TESTED)
+    assert faults == (
+        "That HL is larger near faults than elsewhere holds in 1 of 2 bands (band 8: 0.70); in 1 "
+        "the interval holds 0.5, which is no difference."
+    )
+    assert zones == (
+        "That LH is larger in phyllic than in propylitic holds in none of 2 bands; in 2 it is the "
+        "other way round (band 8: 0.30 and band 9: 0.20)."
+    )
+    whole = Details([detail("faults", "8", 0.6, 0.8)], {"untested": {"zones": "no truth"}})
+    assert describe_details(whole) == [
+        "That HL is larger near faults than elsewhere holds in the one band.",
+        "LH was not tested: no truth.",
+    ]
+    few = Details([detail("faults", "8", "", "")], {"untested": {"zones": "no truth"}})
+    assert "cannot be judged: too few spatial blocks" in describe_details(few)[0]
+    assert describe_details(UNTESTED)[0] == (
+        "HL was not tested: no file of faults is given (zones.faults)."
+    )
+
+
+def test_the_band_of_sub_bands_is_that_of_the_main_number():
+    assert main_band({"rules": RULES}, ["8", "9"]) == "9"
+    assert main_band({"rules": RULES}, ["4", "8"]) == "4"
+    assert main_band({}, ["4", "8"]) == "4"
 
 
 def test_the_page_leads_with_trust(scene):
