@@ -58,7 +58,9 @@ def parse_plan(value: object, where: str) -> Plan:
         wanted = type(known[key])
         if key == "learning_rate" and type(item) is int:
             wanted = int
-        if key != "max_features" and type(item) is not wanted:
+        # A mapping that was read from a file is of a class of its own.
+        is_wanted = isinstance(item, dict) if wanted is dict else type(item) is wanted
+        if key != "max_features" and not is_wanted:
             raise InputError(f"{where}: {key} is {item!r}, not a {wanted.__name__}")
     keys = known | value
     for key, choices in (("layers", LAYERS), ("shares", SHARES)):
