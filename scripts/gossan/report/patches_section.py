@@ -15,6 +15,7 @@ from gossan.legend import read_classes
 from gossan.patches.validation import ANSWER_COLUMNS, HISTORY_COLUMNS
 from gossan.report.phrases import (
     SPARSE,
+    UNDEFINED,
     WANTING,
     capitalise,
     in_text,
@@ -360,8 +361,8 @@ def compare_published(networks: PatchesScene, paper: Mapping) -> dict | None:
     """The method as published beside ours, tested on the same ground; None where it did not run.
 
     `rows` have a `measure` and cells: `paper`, as printed; `published` and `ours`, of this run, and
-    `difference`, ours less the published, each an estimate with its interval or a text; `verdict`
-    is one sentence of it. Ours is the network that maps.
+    the difference, ours less the published, each an estimate with its interval or a text;
+    `verdict` is one sentence of it. Ours is the network that maps.
     """
     _, published = _both(networks)
     ours = networks.find("compact", "blocked")
@@ -381,16 +382,28 @@ def compare_published(networks: PatchesScene, paper: Mapping) -> dict | None:
             f"{item['accuracy_percent']:g} % ({item['where']})" for item in paper.get("tests", [])
         ],
     }
+    both = (published, ours)
+    images = paper.get("images")
     rows = [
+        _row(
+            "Images that train",
+            [f"{round(TRAINING_SHARE * images):,} of {images:,}" if images else ""],
+            *(f"{run.record['images']['train']:,}" for run in both),
+        ),
         _row(
             "Training accuracy, last epoch",
             printed["training"],
-            *(percent(run.record["train"]["accuracy"], 2) for run in (published, ours)),
+            *(percent(run.record["train"]["accuracy"], 2) for run in both),
         ),
         _row(
             "Validation accuracy",
             printed["validation"],
-            *(percent(run.record["validation"]["accuracy"], 2) for run in (published, ours)),
+            *(percent(run.record["validation"]["accuracy"], 2) for run in both),
+        ),
+        _row(
+            "Test images that are copies of a patch that trains",
+            ["not known to us"],
+            *(_copies(run) for run in both),
         ),
         _row(
             "Test accuracy on the network's own split",
@@ -398,35 +411,30 @@ def compare_published(networks: PatchesScene, paper: Mapping) -> dict | None:
             published.overall,
             "the row below",
         ),
-        _row(
-            "Test images that are copies of training patches",
-            [],
-            *(_copies(run) for run in (published, ours)),
-        ),
     ]
     for row in compared:
         if row["measure"] in MEASURE_TITLES:
             title = MEASURE_TITLES[row["measure"]]
-            title += (
-                f" of {networks.labels.get(row['class'], row['class'])}" if row["class"] else ""
-            )
-            rows.append(
-                _row(
-                    f"{title} on ground kept apart",
-                    [],
-                    row["first"],
-                    row["second"],
-                    row["difference"],
-                )
-            )
+            if row["class"]:
+                title += f" of {networks.labels.get(row['class'], row['class'])}"
+            scores = row["first"], row["second"], _points(row["difference"])
+            rows.append(_row(f"{title} on ground kept apart", [], *scores))
     return {"rows": rows, "verdict": _judge(compared[0], ours.accuracy["n"])}
 
 
 def _row(
-    measure: str, printed: Sequence, published: object, ours: object, difference: object = SPARSE
+    measure: str, printed: Sequence, published: object, ours: object, difference: str = SPARSE
 ) -> dict:
     paper = "; ".join(text for text in printed if text) or SPARSE
     return {"measure": measure, "paper": paper, "cells": [published, ours, difference]}
+
+
+def _points(gain: Mapping) -> str:
+    """A difference of shares in percentage points, with its interval if it has one."""
+    if gain["value"] is None:
+        return UNDEFINED
+    ends = "" if gain["low"] is None else f" [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
+    return f"{100 * gain['value']:+.1f}{ends}".replace("-", "−")
 
 
 def _printed(last: Mapping, name: str) -> str:
@@ -435,8 +443,10 @@ def _printed(last: Mapping, name: str) -> str:
 
 
 def _copies(run: NetworkRun) -> str:
-    leak = run.record["leak"]
-    return f"{leak['test_copies_of_training_patches']:,} of {leak['test_images']:,}"
+    copies, tested = (
+        run.record["leak"][key] for key in ("test_copies_of_training_patches", "test_images")
+    )
+    return f"{copies:,} of {tested:,} ({part_of(copies, tested, 0)})"
 
 
 def _names(run: NetworkRun) -> list[str]:
