@@ -7,7 +7,7 @@ from gossan.files import read_json
 from gossan.report.phrases import UNDEFINED, capitalise, join_words, number, with_interval
 from gossan.report.sections import Source
 from gossan.tables import read_table, value_of
-from gossan.zones.zone_assessment import ANOMALY
+from gossan.zones.zone_labels import ANOMALY
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -130,12 +130,12 @@ def _printed(paper: Mapping, zone: str) -> dict[tuple[str, str], dict[str, str]]
 def describe_beside(item: Mapping) -> str:
     """Which is better for a zone by F1 and by how much: ours, or the best map as published."""
     methods = {method["method"]: method for method in item["methods"]}
-    compared = {other["other"]: other for other in item["comparisons"]}
+    compared = {other["other"]: other["differences"] for other in item["comparisons"]}
     if HINDSIGHT not in methods or HINDSIGHT not in compared:
         return ""
     name = methods[HINDSIGHT]["chosen"][0].removeprefix("published ")
     band, _, level = name.rpartition(" ")
-    apart = compared[HINDSIGHT]["f1_difference"]
+    apart = compared[HINDSIGHT]["f1"]
     return (
         f"{capitalise(item['zone'])}: the alteration score, on blocks that it did not learn from, "
         f"has an F1 of {with_interval(methods['score']['f1'])}; the method as published has "
@@ -154,7 +154,8 @@ def _verdict(apart: Mapping) -> str:
         return f"Ours is better by {size} ({ends})."
     if apart["high"] < 0:
         return f"The method as published is better by {size} ({ends})."
-    return f"The two cannot be told apart ({ends})."
+    larger = "Ours" if apart["value"] > 0 else "The method as published"
+    return f"{larger} is {size} above the other, which cannot be told from no difference ({ends})."
 
 
 def confusion_rows(rows: Rows, zone: str) -> list[dict]:

@@ -30,6 +30,7 @@ from gossan.raster import Grid, is_synthetic, iter_blocks, read_info
 from gossan.vector_files import read_vector
 from gossan.zones.anomalies import ANOMALOUS
 from gossan.zones.confidence import HIGH, MEDIUM
+from gossan.zones.zone_labels import ANOMALY
 
 OUTSIDE = ("other", "untested")
 """What a pixel outside all polygons is: ground that is known to be no zone, or unknown ground."""
@@ -44,7 +45,6 @@ LEVELS: Mapping[str, tuple[int, ...]] = {
 }
 """Name of a level -> codes of a confidence raster that count as the zone."""
 
-ANOMALY = "anomaly"
 ANOMALY_LEVELS: Mapping[str, tuple[int, ...]] = {ANOMALY: (ANOMALOUS,)}
 """The same for a raster of anomalies."""
 

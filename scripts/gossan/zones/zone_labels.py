@@ -1,5 +1,8 @@
 """Names of what is compared on an alteration zone, as figures and report print them."""
 
+ANOMALY = "anomaly"
+"""Level of a map of anomalies, beside the levels of confidence."""
+
 METHOD_LABELS = {
     "score": "Alteration score (held-out blocks)",
     "SAM": "SAM, threshold learned",

@@ -395,7 +395,7 @@ def test_as_published_stands_beside_ours_with_the_paper_s_numbers(root, publishe
     ("low", "high", "verdict"),
     [
         (0.05, 0.2, "Ours is better by 0.100 (95 % interval of the difference 0.050 to 0.200)."),
-        (-0.2, 0.2, "The two cannot be told apart"),
+        (-0.2, 0.2, "Ours is 0.100 above the other, which cannot be told from no difference"),
         (-0.3, -0.1, "The method as published is better by 0.100"),
         (None, None, "They lie 0.100 apart, without an interval to judge by."),
     ],
