@@ -81,9 +81,24 @@ def judge_change(
             if not rest:
                 return "tolerated", ""
         return "silent", told
+    if damage.what.startswith("removed") and _told_apart(damage.names[1], other, box, base):
+        return "tolerated", ""
     if damage.due in (NOTICED, SAME, "kept"):
         return "silent", told
     return "tolerated", ""
+
+
+def _told_apart(name: str, other: list[str], box: Path, base: Path) -> bool:
+    """Whether a record that names a file no longer does: of a folder of dates, one is taken away.
+
+    No other file says which dates a folder should hold, so the record of what was used is due.
+    """
+    stem = Path(name).name.split(".")[0]
+    return any(
+        stem in (base / path).read_text() and stem not in (box / path).read_text()
+        for path in other
+        if path.endswith(".json")
+    )
 
 
 def error_line(said: str) -> str:

@@ -256,6 +256,16 @@ class JsonObject(dict):
         raise LacksKeyError(f"{self.path}: lacks {key!r}; make the file again")
 
 
+def require_text(text: str, path: object) -> str:
+    """The text itself; InputError where it holds NUL, as text does that a disk has lost a part of.
+
+    Parsers of lines pass over such a part, and what stood there is missing without a word.
+    """
+    if "\0" in text:
+        raise InputError(f"{path}: is damaged, a part of its text is zeros; get it again")
+    return text
+
+
 def parse_json(text: str, path: str | Path) -> object:
     """The value of a JSON text, its objects as JsonObject; errors name `path`.
 

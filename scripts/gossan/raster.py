@@ -29,7 +29,7 @@ from rasterio.windows import Window
 
 from gossan.checksums import read_verified, require_tags, verify_tiles
 from gossan.errors import InputError
-from gossan.files import newest, staged
+from gossan.files import newest, require_text, staged
 from gossan.whole import require_whole
 
 GDAL_CACHE_BYTES = 64 * 2**20
@@ -252,7 +252,7 @@ def _require_whole_envi(path: Path, dataset: rasterio.DatasetReader) -> None:
     """
     headers = [Path(name) for name in dataset.files if name.lower().endswith(".hdr")]
     told = headers[0].read_text(encoding="utf-8", errors="replace") if headers else ""
-    bare = re.sub(r"\{[^}]*\}", "", told)
+    bare = re.sub(r"\{[^}]*\}", "", require_text(told, headers[0] if headers else path))
     entries = re.findall(r"^[ \t]*([^\n={}]+?)[ \t]*=[ \t]*([^\n]*)", bare, re.MULTILINE)
     values: dict[str, str] = {}
     for key, value in entries:

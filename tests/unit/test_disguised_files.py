@@ -266,6 +266,17 @@ def test_a_virtual_table_of_a_geopackage_is_refused(tmp_path):
         read_vector(path, "zones")
 
 
+def test_a_header_of_which_a_part_is_zeros_is_refused(tmp_path):
+    with rasterio.open(
+        tmp_path / "a.img", "w", driver="ENVI", width=8, height=8, count=1, dtype="uint8"
+    ) as target:
+        target.write(np.ones((1, 8, 8), "uint8"))
+    header = tmp_path / "a.hdr"
+    header.write_text(header.read_text() + "\0" * 60)
+    with pytest.raises(InputError, match=r"a\.hdr: is damaged, a part of its text is zeros"):
+        read_info(tmp_path / "a.img")
+
+
 def test_an_address_in_place_of_a_reference_system_is_not_fetched(tmp_path, server):
     address = server.url("crs")
     with rasterio.open(

@@ -31,6 +31,7 @@ from rasterio.windows import Window
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
+from gossan.files import require_text
 from gossan.products.containers import Container, Folder, Rules, Tar
 from gossan.products.plausible import (
     names_its_product,
@@ -537,7 +538,7 @@ def _read_metadata(container: Container) -> _Metadata:
     content = container.read_metadata(found[0])
     if len(content) > MTL_MAX_BYTES:
         raise InputError(f"{label}: is larger than {MTL_MAX_BYTES >> 10} KiB; not an MTL file")
-    return _Metadata(content.decode("utf-8", errors="replace"), label)
+    return _Metadata(require_text(content.decode("utf-8", errors="replace"), label), label)
 
 
 def _collection(metadata: _Metadata) -> str:

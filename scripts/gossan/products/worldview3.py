@@ -27,6 +27,7 @@ from scipy.sparse import csr_matrix
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
+from gossan.files import require_text
 from gossan.paths import list_files
 from gossan.products.plausible import (
     names_its_product,
@@ -167,7 +168,8 @@ class _Imd:
             content = file.read(IMD_MAX_BYTES + 1)
         if len(content) > IMD_MAX_BYTES:
             raise InputError(f"{path}: is larger than {IMD_MAX_BYTES >> 10} KiB; not an IMD file")
-        self._root = parse_imd(content.decode("utf-8", errors="replace"), self.name)
+        text = require_text(content.decode("utf-8", errors="replace"), path)
+        self._root = parse_imd(text, self.name)
         self.bands = tuple(
             key.removeprefix("BAND_")
             for key, value in self._root.items()

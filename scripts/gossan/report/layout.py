@@ -12,6 +12,7 @@ from jinja2.nodes import Macro
 
 from gossan.cube.instruments import INSTRUMENTS
 from gossan.errors import InputError
+from gossan.files import require_text
 
 BANNER = (
     "Scenes marked SYNTHETIC were simulated: their ground, image and truth are computed. "
@@ -73,7 +74,7 @@ def read_style(path: Path) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return require_text(path.read_text(encoding="utf-8"), path)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: no text in UTF-8; give a template or style sheet") from error
 

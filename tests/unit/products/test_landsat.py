@@ -648,6 +648,14 @@ def test_missing_product_and_missing_or_double_mtl(tmp_path):
     refuse(path, "holds 2 *_MTL.txt files")
 
 
+def test_an_mtl_of_which_a_part_is_zeros_is_refused(tmp_path):
+    def damage(text):
+        return f"{text[:1000]}{chr(0) * 100}{text[1100:]}"
+
+    path = products.write_product(tmp_path, numbers(), edit_mtl=damage)
+    refuse(path, "_MTL.txt", "a part of its text is zeros")
+
+
 def test_huge_mtl_is_refused(tmp_path):
     path = products.write_product(tmp_path, numbers(), edit_mtl=lambda text: text + " " * 2**20)
     refuse(path, "_MTL.txt", "larger than 1024 KiB")

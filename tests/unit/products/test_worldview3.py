@@ -418,6 +418,13 @@ def test_a_mosaic_is_refused(tmp_path):
         open_product(imd)
 
 
+def test_an_imd_of_which_a_part_is_zeros_is_refused(tmp_path):
+    text = imd_text(SWIR)
+    imd = write_image(tmp_path, "SWIR", text=text[:200] + "\0" * 60 + text[260:])
+    with pytest.raises(InputError, match="a part of its text is zeros"):
+        open_product(imd)
+
+
 def test_an_imd_too_large_is_refused(tmp_path):
     imd = write_image(tmp_path, "SWIR", text=" " * ((1 << 20) + 1))
     with pytest.raises(InputError, match="larger than 1024 KiB"):

@@ -27,6 +27,7 @@ def test_the_files_of_the_report_are_read():
         (b"{{ style }} {{ title }}", "lacks study"),
         (b"{{ style }} {% if study %}", "no template of Jinja"),
         (b"\xff\xfe{{ style }} {{ study }}", "no text in UTF-8"),
+        (b"{{ style }} \0\0\0 {{ study }}", "is damaged, a part of its text is zeros"),
     ],
 )
 def test_empty_and_foreign_templates_are_refused(tmp_path, content, said):
