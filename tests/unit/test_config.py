@@ -93,6 +93,13 @@ def test_a_study_of_one_method_has_no_fault(faults_of):
             "zones.alteration.a.medium: [0.5, 0.3] is no range",
         ),
         (
+            {
+                "minerals": {},
+                "patches": {"published": {"patches": 20, "rotations": 4, "images": 161}},
+            },
+            "patches.published.images: 20 patches make 160 copies; keep as many at most",
+        ),
+        (
             {"zones": {"published": {}, "normalisation": "none"}},
             "zones.published: the bands are not scaled to 0–1 (zones.normalisation: none)",
         ),
