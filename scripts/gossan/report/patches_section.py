@@ -473,16 +473,18 @@ def _counts(run: NetworkRun, side: str) -> np.ndarray:
 def _judge(row: Mapping, n: int) -> str:
     """Which of two networks is better on the same test images, and by how much, in a sentence."""
     gain = row["difference"]
-    text = f"On the same {n:,} test images of ground kept apart, ours is "
-    if not gain["value"]:
-        return f"{text}as good as the network as published."
-    text += "better" if gain["value"] > 0 else "worse"
-    text += f" than the network as published by {abs(100 * gain['value']):.1f} percentage points"
+    points = f"{abs(100 * gain['value']):.1f} percentage points"
+    how = f"better by {points} than" if gain["value"] > 0 else f"worse by {points} than"
+    text = (
+        f"On the same {n:,} test images of ground kept apart, ours is "
+        f"{how if gain['value'] else 'as good as'} the network as published"
+    )
     if gain["low"] is None:
         return f"{text}; the test is in too few blocks for an interval."
-    ends = f"95 % interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}".replace("-", "−")
-    sure = gain["low"] > 0 or gain["high"] < 0
-    return f"{text} ({ends})" + ("." if sure else ", which may be chance.")
+    ends = f"{100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}".replace("-", "−")
+    sure = gain["low"] > 0 or gain["high"] < 0 or not gain["value"]
+    text += f" (95 % interval of the difference {ends})"
+    return text + ("." if sure else ", which may be chance.")
 
 
 def _epoch_lines(networks: PatchesScene, paper: Mapping) -> list[list[str]]:
@@ -579,9 +581,14 @@ def _describe_leak(networks: PatchesScene) -> str:
     text = (
         f"Leak: trained as published, the paper's network is right in {_percent(published)} of "
         f"its own test images, and the same network, with the same weights, in "
-        f"{_told(apart, published.apart['n'])} of the test images of ground kept apart. The gap "
-        f"is {f'{gap:+.1f}'.replace('-', '−')} percentage points."
+        f"{_told(apart, published.apart['n'])} of the test images of ground kept apart."
     )
+    if own["value"] == apart["value"] == 1:
+        return (
+            f"{text} There is no gap: where colours can be counted without a fault, memory of "
+            "copies adds nothing."
+        )
+    text += f" The gap is {f'{gap:+.1f}'.replace('-', '−')} percentage points."
     if None in (own["low"], apart["low"]):
         return f"{text} Without both intervals, it cannot be told from chance."
     if own["low"] > apart["high"] or apart["low"] > own["high"]:
