@@ -83,7 +83,7 @@ def answer_setup(
 def find_places(text: str, sections: Sequence[Section]) -> dict[str, tuple[str, str]]:
     """(id, title) of each place of a page's HTML by its name, the first section's of each method.
 
-    Titles are those of figures, headings, or captions up to their first comma, stop or colon.
+    Titles are those of figures, headings, or captions up to their first mark or bracket.
     """
     ids = {}
     for found in _ID.finditer(text):
@@ -103,7 +103,7 @@ def find_places(text: str, sections: Sequence[Section]) -> dict[str, tuple[str, 
 def _plain(words: str) -> str:
     """The first words of a heading or caption, without tags and marks."""
     text = html.unescape(re.sub(r'<span class="label">[^<]*</span>|<[^>]*>', "", words))
-    return re.split(r"[,.:;(](?=\s|$)", text.strip())[0].strip()
+    return re.split(r"\s\(|[,.:;](?=\s|$)", text.strip())[0]
 
 
 def answer_contents(

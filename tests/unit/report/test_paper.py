@@ -249,7 +249,7 @@ def test_rows_lead_to_the_first_section_s_place_by_its_title():
     text = "".join(
         f'<figure id="{start}-map"><img></figure><h3 class="x" id="{start}.rule">A rule</h3>'
         f'<table id="{start}.numbers">\n<caption><span class="label">SYNTHETIC</span> '
-        "Numbers &amp; more.</caption>"
+        "Numbers &amp; more (of all, too).</caption>"
         for start in ("a-aster-zones", "a-b-aster-zones")
     )
     places = find_places(text, section)
