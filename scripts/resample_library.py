@@ -5,8 +5,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gossan.errors import InputError
 from gossan.legend import MapClass, read_classes
 from gossan.library.readers import (
+    has_spectrum,
     is_record,
     read_library,
     select_all,
@@ -46,6 +48,11 @@ def build_parser() -> argparse.ArgumentParser:
         "the class in the libraries",
     )
     parser.add_argument(
+        "--skip-absent",
+        action="store_true",
+        help="leave out classes that no library has, but not all of them (default: an error)",
+    )
+    parser.add_argument(
         "--spread",
         type=Path,
         required=True,
@@ -70,6 +77,12 @@ def main(arguments: argparse.Namespace) -> None:
     classes = read_classes(arguments.classes)
     spread = read_spread(arguments.spread)
     libraries = [read_library(path) for path in arguments.library]
+    if arguments.skip_absent:
+        named = ", ".join(entry.name for entry in classes)
+        classes = [item for item in classes if has_spectrum(libraries, item.name, item.record)]
+        if not classes:
+            files = ", ".join(map(str, arguments.library))
+            raise InputError(f"{files}: no spectrum is called {named}; name those that are yours")
     picked = {
         entry.name: (
             select_all(libraries, entry.name, entry.record)

@@ -49,7 +49,7 @@ def write_cube(path, sensor="Landsat-8 OLI_TIRS", spectral=True):
 def resample(root, tmp_path):
     """Run the tool; returns the finished process and the path of its output."""
 
-    def run(*libraries, classes=CLASSES, per_class="one", spread=None, **cube):
+    def run(*libraries, classes=CLASSES, per_class="one", spread=None, more=(), **cube):
         write_cube(tmp_path / "cube.tif", **cube)
         (tmp_path / "classes.csv").write_text(classes)
         output = tmp_path / "references.csv"
@@ -58,7 +58,7 @@ def resample(root, tmp_path):
         command += ["--cube", tmp_path / "cube.tif", "--references", output]
         command += ["--records", tmp_path / "records.csv", "--records-per-class", per_class]
         command += ["--spread", spread or root / "resources/static/record_spread.csv"]
-        command += ["--separable", tmp_path / "separable.csv"]
+        command += ["--separable", tmp_path / "separable.csv", *more]
         command = [str(part) for part in command]
         return subprocess.run(command, capture_output=True, text=True), output
 
@@ -136,6 +136,18 @@ def test_an_unknown_mineral_names_close_ones(resample, tmp_path):
     line = failed_line(*resample(write_library(tmp_path), classes=classes))
     assert "'calcit'" in line
     assert "close names: calcite" in line
+
+
+def test_classes_that_no_library_has_may_be_left_out_but_not_all(resample, tmp_path, root):
+    ore = (root / "resources/static/ore_references.csv").read_text()
+    library = write_library(tmp_path)
+    library.write_text(library.read_text().replace("Calcite WS272", "Itabirite"))
+    finished, output = resample(library, classes=ore, more=["--skip-absent"])
+    assert finished.returncode == 0, finished.stderr
+    assert read_references(output).names == ("itabirite",)
+    output.unlink()
+    line = failed_line(*resample(write_library(tmp_path), classes=ore, more=["--skip-absent"]))
+    assert "no spectrum is called hematite, itabirite, quartz, soil, vegetation" in line
 
 
 def test_a_cube_without_wavelengths_is_named(resample, tmp_path):

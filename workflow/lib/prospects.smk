@@ -67,3 +67,11 @@ def site_settings(wildcards):
     part = schema["$defs"]["study"]["properties"]["targets"]
     section = settings_of(wildcards).get("targets") or SCHEMA.fill_defaults({}, part, schema)
     return pick(section, "substances", "substance_attribute", "spatial_block_px")
+
+
+def ore_references(wildcards):
+    """Reference spectra of a library, where `prospects` names one, or an empty list."""
+    if not section("prospects", "library")(wildcards):
+        return []
+    folder = folder_of(wildcards.scene, "prospects", wildcards.sensor)
+    return f"{folder}/library/references.csv"

@@ -125,3 +125,27 @@ use rule resample_library as resample_library_for_embedding with:
         per_class="one",
     message:
         "Resampling reference spectra to the stack of {wildcards.scene}"
+
+
+# Spectra of the user's ore; what of the references no library has is the mean of samples.
+use rule resample_library as resample_library_for_prospects with:
+    input:
+        **code("resample_library"),
+        library=libraries_for("prospects"),
+        beside=beside(libraries_for("prospects")),
+        classes=static("ore_references.csv"),
+        cube="<cube>",
+        spread=static("record_spread.csv"),
+    output:
+        references="<prospects>/library/references.csv",
+        records="<prospects>/library/records.csv",
+        separable="<prospects>/library/separable.csv",
+    log:
+        "<logs>/resample_library_for_prospects/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/resample_library_for_prospects/{scene}.{sensor}.tsv"
+    params:
+        digest=digest("resample_library"),
+        per_class="one --skip-absent",
+    message:
+        "Resampling spectra of ore to the bands of {wildcards.sensor} of {wildcards.scene}"

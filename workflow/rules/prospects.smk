@@ -82,6 +82,7 @@ rule label_iron:
         **code("label_iron"),
         cube="<cube>",
         samples="<prospects>/samples/samples.gpkg",
+        references=ore_references,
         geology=survey_of("geology"),
         beside=beside(survey_of("geology")),
         classes=static("iron.csv"),
@@ -109,7 +110,9 @@ rule label_iron:
         mem_mb=block_memory(900, 200),
     params:
         digest=digest("label_iron"),
-        geology=lambda wildcards, input: flags(**told_surveys(wildcards, input, "geology")),
+        more=lambda wildcards, input: flags(
+            references=input.get("references"), **told_surveys(wildcards, input, "geology")
+        ),
         labels=lambda wildcards: flags(
             max_angle_rad=[
                 f"{name}={angle}"
@@ -124,7 +127,7 @@ rule label_iron:
         "Labelling iron ore of {wildcards.scene} by spectral angle"
     shell:
         "python {input.script:q} --cube {input.cube:q} --samples {input.samples:q}"
-        " {params.geology} --classes {input.classes:q} --covers {input.covers:q} {params.labels}"
+        " {params.more} --classes {input.classes:q} --covers {input.covers:q} {params.labels}"
         " --scene {wildcards.scene}"
         " --similarity {output.similarity:q} --labels {output.labels:q} --scan {output.scan:q}"
         " --robustness {output.robustness:q} --spectra {output.spectra:q}"

@@ -177,6 +177,11 @@ def select_from_libraries(
     return 0, select_spectrum(pooled, name, record)
 
 
+def has_spectrum(libraries: Sequence[Sequence[Spectrum]], name: str, record: str = "") -> bool:
+    """Whether any library has a spectrum that `select_spectrum` would take, or choose among."""
+    return any(_candidates(spectra, name, record) for spectra in libraries)
+
+
 def select_all(
     libraries: Sequence[Sequence[Spectrum]], name: str, record: str = ""
 ) -> list[tuple[int, Spectrum]]:
