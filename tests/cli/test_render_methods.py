@@ -443,6 +443,6 @@ def test_methods_of_several_kinds_share_a_page(zones, embedding, tmp_path):
     sensors = dict.fromkeys(("aster", *sensor_reports.SENSORS), "data")
     change_settings(study, **STACKED | {"sensors": sensors})
     html = render(results)
-    require_whole(html, len(zone_reports.FIGURES) + len(sensor_reports.FIGURES))
+    require_whole(html, len(zone_reports.OWN_FIGURES) + len(sensor_reports.FIGURES))
     assert html.index('id="tiny-aster-zones"') < html.index('id="tiny-embedding"')
     assert "Alteration zones" in html
