@@ -11,7 +11,7 @@ from gossan.prospects.prospect_tests import (
     study_classes,
 )
 from gossan.report.paper import list_departures
-from gossan.report.phrases import SPARSE, join_words, percent
+from gossan.report.phrases import SPARSE, capitalise, in_text, join_words, percent
 from gossan.tables import value_of
 
 PROTOCOLS = {OWN: "random split", BLOCKED: "spatial blocks"}
@@ -121,7 +121,7 @@ def _turned(value: Mapping) -> dict:
 
 def _score_row(row: Mapping[str, str]) -> dict:
     return {
-        "title": TITLES.get(row["measure"], row["measure"]).capitalize(),
+        "title": capitalise(TITLES.get(row["measure"], row["measure"])),
         "n": int(row["n"]),
         "paper": None,
         **{name: value_of(row, name) for name in (STRATA, PIXELS, DIFFERENCE)},
@@ -131,7 +131,7 @@ def _score_row(row: Mapping[str, str]) -> dict:
 def _site_row(row: Mapping[str, str], claims: Mapping) -> dict:
     told = claims.get("share") if row["measure"] == "share, medium or high" else None
     return {
-        "title": SITES[row["measure"]].capitalize(),
+        "title": capitalise(SITES[row["measure"]]),
         "n": int(row["n"]),
         "paper": _plain(told),
         **{name: value_of(row, name) for name in (STRATA, PIXELS, DIFFERENCE)},
@@ -152,7 +152,7 @@ def describe_beside(groups: Sequence[Mapping]) -> list[str]:
 
 def _verdict(group: str, row: Mapping) -> str:
     gap = row[DIFFERENCE]
-    what = f"{group}: {row['title'][:1].lower()}{row['title'][1:]}"
+    what = f"{group}: {row['title'] if row['title'].startswith('F1') else in_text(row['title'])}"
     values = " against ".join(f"{row[name]['value']:.3f}" for name in (STRATA, PIXELS))
     text = f"{what} is {values} (as published against ours)"
     if gap["low"] is None:
