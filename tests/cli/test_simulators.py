@@ -80,6 +80,7 @@ def test_writes_so_many_dates_of_sentinel2(tmp_path):
                 *("iron_truth.tif", "iron_truth.qml", "iron_truth.tif.aux.xml"),
                 *("mines.gpkg", "ore_points.gpkg", "geology.gpkg"),
                 *("claims.gpkg", "occurrences.gpkg", "dem.tif", "magnetics.tif"),
+                *("known_mines.gpkg", "districts.gpkg"),
             },
         ),
     ],

@@ -88,7 +88,7 @@ GROUNDS = {
             *_TRUTH,
             *(name.replace("truth", "iron_truth") for name in _TRUTH),
             *(f"{name}.gpkg" for name in ("mines", "ore_points", "geology")),
-            *(f"{name}.gpkg" for name in ("claims", "occurrences")),
+            *(f"{name}.gpkg" for name in ("claims", "occurrences", "known_mines", "districts")),
             *(f"{name}.tif" for name in ("dem", "magnetics")),
         ),
     ),

@@ -296,3 +296,18 @@ def test_claims_and_occurrences_lean_towards_iron_ground_and_lie_in_the_scene(su
     near = iron_points.distance(hosting) < 150
     assert 0.5 < near.mean() <= 1
     assert hosting.area / 7680.0**2 < 0.3
+
+
+def test_old_workings_lie_on_ore_away_from_the_pits_and_districts_cover_the_scene(survey):
+    ground, surveyor = survey
+    mines = surveyor.mines()
+    workings = surveyor.known_mines(mines)
+    assert workings["name"].tolist() == [f"Old working {number}" for number in range(1, 6)]
+    local = surveyor._local(workings.geometry.x.to_numpy(), workings.geometry.y.to_numpy())
+    assert (np.maximum(*ground.bedrock(*local)) > 0.5).all()
+    assert workings.distance(mines.union_all()).min() >= 600
+    districts = surveyor.districts()
+    assert districts.area.sum() == pytest.approx(districts.union_all().area) == 7680.0**2
+    years = surveyor.claims()["date"].str[:4]
+    assert 0 < years.isna().sum() < 0.4 * len(years)
+    assert years.dropna().astype(int).between(1992, 2025).all()
