@@ -507,7 +507,12 @@ def _published_context(scene: ProspectScene, source: Source) -> dict:
     tables, paper = scene.tables, source.paper
     published = published_test(paper, scene.tests[0].record)
     groups = beside_groups(
-        scene.tests, tables["scores"], tables["sites"], published, paper.get("claims", {})
+        scene.tests,
+        tables["scores"],
+        tables["sites"],
+        published,
+        paper.get("claims", {}),
+        own_plans=bool(source.own.get("forest", {}).get("plans")),
     )
     told = find_contradictions(paper, source.settings, "prospects.published")
     return {

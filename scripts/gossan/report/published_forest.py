@@ -43,15 +43,19 @@ def beside_groups(
     sites: Sequence[Mapping[str, str]],
     published: Mapping | None,
     claims: Mapping,
+    own_plans: bool = False,
 ) -> list[dict]:
     """The table "As published beside ours": groups with a title and rows.
 
     A row has a title, n, and the values `paper`, `strata` (as published, this run), `pixels` (ours)
     and `difference`, each with ends or None. `tests` are those of the forests of cover classes,
     `scores` rows of scores.csv, `sites` of sites.csv; `published` is a published test of the cover
-    classes, `claims` the published share of claims.
+    classes, `claims` the published share of claims. With `own_plans` the first plan of the tests is
+    the study's and not the paper's forest, which the titles say.
     """
     groups = [_cover_group(tests, protocol, published) for protocol in PROTOCOLS]
+    for group in groups if own_plans else ():
+        group["title"] += ", with the study's first plan in place of the paper's forest"
     for labels, title in HELD_OUT.items():
         for protocol, where in PROTOCOLS.items():
             own = [r for r in scores if r["labels"] == labels and r["protocol"] == protocol]
