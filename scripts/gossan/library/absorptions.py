@@ -25,6 +25,8 @@ from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.library.spectrum import Spectrum
 
+# Sunlight ends by 5 µm, and no reflectance is as small as exp(-50).
+LARGEST_UM, LARGEST_STRENGTH = 5.0, 50.0
 TABLE_COLUMNS = ("name", "origin", "term", "centre_um", "width_um", "strength")
 RESIDUAL_COLUMNS = ("name", "record", "from_um", "to_um", "channels", "rms", "angle_rad")
 ORIGINS = ("fitted", "constructed")
@@ -371,6 +373,13 @@ def read_models(path: str | Path) -> list[AbsorptionModel]:
             raise InputError(
                 f"{where}: {row['term']} needs finite numbers in {', '.join(wanted)}, "
                 "and a centre and width above 0"
+            )
+        strength = numbers[-1] if "strength" in wanted else 0.0
+        if any(value > LARGEST_UM for value in positive) or abs(strength) > LARGEST_STRENGTH:
+            raise InputError(
+                f"{where}: {', '.join(f'{value:g}' for value in numbers)} is beyond what spectra "
+                f"have: up to {LARGEST_UM:g} µm, and {LARGEST_STRENGTH:g} in the logarithm of "
+                "reflectance; correct it"
             )
         entry = rows.setdefault(
             row["name"], {"origin": row["origin"], "domain": [], "continuum": [], "absorption": []}

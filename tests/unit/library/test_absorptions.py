@@ -113,6 +113,8 @@ def test_residual_of_identical_spectra_is_zero_and_scale_does_not_turn_it():
         ("absorption,0.9", "absorption,", "line 5"),
         ("absorption,0.9", "absorption,nan", "line 5"),
         ("absorption,0.9", "absorption,-0.9", "line 5.*above 0"),
+        ("absorption,0.9", "absorption,1e6", "line 5.*1e.06, .*beyond what spectra have"),
+        ("continuum,,,-0.5", "continuum,,,-500", "line 3.*beyond what spectra have"),
         ("made_up,fitted,domain,1.425,2.15,\n", "", "domain"),
         ("fitted,continuum,,,-0.5", "fitted,continuum,,,", "line 3"),
     ],
