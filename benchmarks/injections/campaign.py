@@ -23,6 +23,7 @@ CYCLE = (
     *("reader", "tool", "settings", "tool", "reader"),
 )
 TRIES = 40
+SLOW = ("train_embedding", "train_filler", "train_network", "simulate_scene", "teach_grades")
 
 
 @dataclass
@@ -91,14 +92,17 @@ def clear(box: Path) -> None:
 
 
 def draw_job(place: Place, sort: str, generator: np.random.Generator) -> Job:
-    """A job: tools alike, but for those that take long."""
+    """A job: tools alike, but for those that learn, which take long.
+
+    What a job took here is not asked, for the same seed is due to make the same injections.
+    """
     jobs = [job for job in place.jobs if (job.sort == "reader") == (sort == "reader")]
     if sort == "reader":
         return damages.pick(generator, jobs)
     counts: dict[str, int] = {}
     for job in jobs:
         counts[job.tool] = counts.get(job.tool, 0) + 1
-    weights = np.array([1 / counts[job.tool] / (0.4 + job.seconds) for job in jobs])
+    weights = np.array([(0.1 if job.tool in SLOW else 1) / counts[job.tool] for job in jobs])
     return jobs[int(generator.choice(len(jobs), p=weights / weights.sum()))]
 
 

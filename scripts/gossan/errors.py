@@ -25,7 +25,8 @@ ADVICE = {
 # Libraries that do not hand on the system's number hand on its words, or say it in their own.
 _WORDS = {
     **{code: os.strerror(code) for code in ADVICE},
-    errno.ENOSPC: "no space left on device|disk is full|disk full|not enough (disk )?space",
+    errno.ENOSPC: "no space left on device|disk is full|disk full|not enough (disk )?space"
+    "|free disk space available is",
     errno.ENOMEM: "cannot allocate memory|unable to allocate|failed to allocate|bad_alloc"
     "|out of memory|OOM when allocating|memory allocation failed|std::bad_alloc",
 }

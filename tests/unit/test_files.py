@@ -202,6 +202,7 @@ def test_a_fault_of_another_file_keeps_that_ones_name(tmp_path):
         (OSError(errno.ENOSPC, "No space left on device"), errno.ENOSPC),
         (RuntimeError("_tiffWriteProc: No space left on device."), errno.ENOSPC),
         (RuntimeError("sqlite3 error: database or disk is full"), errno.ENOSPC),
+        (RuntimeError("Free disk space available is 80 bytes, whereas 120"), errno.ENOSPC),
         (RuntimeError("unable to open: Read-only file system"), errno.EROFS),
         (RuntimeError("a.tif: Permission denied"), errno.EACCES),
         (RuntimeError("Too many open files"), errno.EMFILE),

@@ -90,6 +90,14 @@ def stack_grid(grids: Mapping[str, Grid], pixel_m: float, extent: str = UNION) -
         raise InputError(f"pixel_m {pixel_m:g} is no size of a pixel; give metres above 0")
     crs, east, north = _lattice(grids, pixel_m)
     boxes = {name: _box_in(crs, grid) for name, grid in grids.items()}
+    for name, box in boxes.items() if extent == UNION else ():
+        others = [other for key, other in boxes.items() if key != name]
+        if others and not any(_overlap(box, other) for other in others):
+            raise InputError(
+                f"extent {extent}: the cube of {name} has no ground in common with those of "
+                f"{', '.join(key for key in grids if key != name)}; check that they are of one "
+                "scene, and the CRS of each"
+            )
     chosen = boxes.values() if extent in (UNION, INTERSECTION) else [boxes[extent]]
     wests, souths, easts, norths = zip(*chosen, strict=True)
     outer, inner = (max, min) if extent == INTERSECTION else (min, max)
@@ -109,6 +117,11 @@ def stack_grid(grids: Mapping[str, Grid], pixel_m: float, extent: str = UNION) -
     )
     transform = Affine(pixel_m, 0, east + left * pixel_m, 0, -pixel_m, north - top * pixel_m)
     return Grid(crs, transform, right - left, bottom - top)
+
+
+def _overlap(one: Sequence[float], two: Sequence[float]) -> bool:
+    """Whether two boxes (west, south, east, north) have ground in common."""
+    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
 
 
 def _lattice(grids: Mapping[str, Grid], pixel_m: float) -> tuple[CRS, float, float]:

@@ -30,6 +30,10 @@ SECTIONS = {
 ANSWERS = frozenset(key for section in SECTIONS.values() for key in section.ANSWERS)
 """Rows of a published set-up that some method answers."""
 FIGURE = "figure"
+_SCENE = {
+    **{"scene": str, "ground": str, "synthetic": bool, "truths": dict, "sensors": dict},
+    **{"stack": list, "methods": dict, "held": dict},
+}
 
 
 def list_sources(
@@ -45,6 +49,12 @@ def list_sources(
         raise InputError("settings: name no scene; record the settings of a study with scenes")
     sources = []
     for scene in scenes:
+        for key in _SCENE.keys() & scene.keys():
+            if not isinstance(scene[key], _SCENE[key]):
+                raise InputError(
+                    f"settings: scenes: {key} of {scene['scene']} is {str(scene[key])[:40]!r}, no "
+                    f"{_SCENE[key].__name__}; record the settings again"
+                )
         methods = scene["methods"]
         unknown = [name for name in methods if name not in SECTIONS]
         if unknown:

@@ -333,6 +333,7 @@ def test_without_a_grid_of_that_size_it_is_a_utm_grid_of_multiples(lat, code):
         (0.0, "union", "pixel_m 0 is no size"),
         (float("nan"), "union", "pixel_m nan is no size"),
         (30.0, "intersection", "no ground in common"),
+        (30.0, "union", "the cube of enmap has no ground in common with those of sentinel2"),
     ],
 )
 def test_grids_that_cannot_be(pixel_m, extent, words):

@@ -64,6 +64,10 @@ def test_sections_stand_scene_by_scene_sensor_by_sensor():
     [
         ({"study": "mine", "scenes": []}, "name no scene"),
         (settings({}), "have no section"),
+        (
+            {"study": "mine", "scenes": [{"scene": "a", "ground": {}, "methods": {}}]},
+            "ground of a is '{}', no str; record the settings again",
+        ),
         (settings({"moon": [""]}), "method 'moon' of scene a is none of minerals"),
     ],
 )
@@ -76,7 +80,7 @@ def listed(tmp_path, record, table, *files):
     for file in files:
         path = tmp_path / "scenes/a" / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_text("full")
     found = list_files(record, tmp_path, table, tmp_path / "studies/mine/r.html")
     return {
         Path(item["path"]).relative_to(tmp_path / "scenes/a").as_posix(): item for item in found
