@@ -9,16 +9,16 @@ def names_of_zones(wildcards):
     return list(section("zones", "alteration")(wildcards))
 
 
-def confidence_maps(wildcards, place=""):
-    """Paths of the confidence maps of all zones, in the method's folder or a place of it."""
-    folder = folder_of(wildcards.scene, "zones", wildcards.sensor) + place
-    return [f"{folder}/confidence/{zone}.tif" for zone in names_of_zones(wildcards)]
+def confidence_maps(wildcards, place="confidence"):
+    """Paths of the confidence maps of all zones, in a place of the method's folder."""
+    folder = f"{folder_of(wildcards.scene, 'zones', wildcards.sensor)}/{place}"
+    return [f"{folder}/{zone}.tif" for zone in names_of_zones(wildcards)]
 
 
 def published_maps(wildcards):
     """Paths of the confidence maps as published; none where that does not run."""
     runs = "published" in section("zones")(wildcards)
-    return confidence_maps(wildcards, "/published") if runs else []
+    return confidence_maps(wildcards, "published/confidence") if runs else []
 
 
 def faults_of(wildcards):
