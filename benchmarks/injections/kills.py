@@ -77,7 +77,7 @@ def prepare(base: Path, place: Path) -> None:
     settings = yaml.safe_load((base / "small.yaml").read_text())
     settings["studies"] = {name: settings["studies"][name] for name in STUDIES}
     settings["studies"]["porphyry"].pop("patches")
-    (place / "small.yaml").write_text(yaml.safe_dump(settings))
+    (place / "small.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     rows = (base / "scenes.tsv").read_text().splitlines()
     kept = [row for row in rows if row.split("\t")[1] in ("study", *STUDIES)]
     (place / "scenes.tsv").write_text("\n".join(kept) + "\n")

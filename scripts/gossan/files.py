@@ -34,7 +34,7 @@ ABANDONED_S = 24 * 3600
 # The longest records, of spectra and scores, have some hundred kB.
 MOST_JSON = 64 * 2**20
 # A disk that does not take this much is full.
-FULL_BYTES = 2**16
+FULL_BYTES = 2**20
 
 
 class _Work:

@@ -45,12 +45,14 @@ class Plan:
 
 
 def parse_plan(value: object, where: str) -> Plan:
-    """A plan from the keys of `Plan.to_json`, of which none is needed.
+    """A plan from the keys of `Plan.to_json`, of which any one is enough.
 
     Raises InputError, naming `where`, for unknown keys and for values without meaning.
     """
     if not isinstance(value, dict):
         raise InputError(f"{where}: a plan is an object with keys such as windows_px and trees")
+    if not value:
+        raise InputError(f"{where}: is empty; give a plan one key at least, such as its name")
     known = Plan().to_json()
     for key, item in value.items():
         if key not in known:

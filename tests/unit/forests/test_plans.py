@@ -17,3 +17,10 @@ def test_weights_without_meaning_are_refused(tmp_path, weights):
     (tmp_path / "plan.json").write_text(f'{{"weights": {weights}}}')
     with pytest.raises(InputError, match="weights"):
         read_plans(tmp_path / "plan.json")
+
+
+def test_an_empty_plan_is_refused(tmp_path):
+    path = tmp_path / "plans.json"
+    path.write_text("{}")
+    with pytest.raises(InputError, match=r"plans\.json, plan 1: is empty"):
+        read_plans(path)
