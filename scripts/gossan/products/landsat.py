@@ -613,6 +613,14 @@ class _Names:
                 f"{self.container.label(names[absent[0]])}: is missing, but "
                 f"{self._explain(absent[0])}; get the whole product or leave the band out"
             )
+        for role in absent:
+            # Left out is what is not there; a file that its metadata miscall is there.
+            for name in self.container.names:
+                if name.upper().endswith(f"_{role}.TIF"):
+                    raise InputError(
+                        f"{self.metadata.name}: names {names[role]} for {role}, which is not "
+                        f"there, but {name} is; get the product's own metadata again"
+                    )
         quality = {"quality": self._quality(), "saturation": self._saturation()}
         return found | self._there(quality)
 

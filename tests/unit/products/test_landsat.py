@@ -1,6 +1,7 @@
 """The Landsat reader: metadata, calibration, quality flags, archives and damaged products."""
 
 import math
+import re
 import shutil
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -654,6 +655,14 @@ def test_an_mtl_of_which_a_part_is_zeros_is_refused(tmp_path):
 
     path = products.write_product(tmp_path, numbers(), edit_mtl=damage)
     refuse(path, "_MTL.txt", "a part of its text is zeros")
+
+
+def test_a_band_that_the_mtl_calls_otherwise_is_not_left_out(tmp_path):
+    def miscall(text):
+        return re.sub(r'(FILE_NAME_BAND_3 = )"[^"]*"', r'\1"zzz_B3.TIF"', text)
+
+    path = products.write_product(tmp_path, numbers(), edit_mtl=miscall)
+    refuse(path, "_MTL.txt", "names zzz_B3.TIF for B3, which is not there, but ")
 
 
 def test_huge_mtl_is_refused(tmp_path):
