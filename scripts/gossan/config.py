@@ -1,5 +1,6 @@
 """What a schema cannot see of the settings: faults between keys, files and names."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -73,7 +74,10 @@ def config_faults(config: Mapping, known: Sequence[MapClass], papers: Iterable[s
     `known` are the classes of resources/static/minerals.csv, `papers` the names in published.json.
     """
     faults = []
-    side_px = config["accuracy"]["spatial_block_px"]
+    accuracy = config["accuracy"]
+    side_px = accuracy.get("spatial_block_px") if isinstance(accuracy, Mapping) else None
+    # What is no number the schema tells.
+    side_px = side_px if isinstance(side_px, int) else math.inf
     for study, settings in config["studies"].items():
         if not methods_of(settings):
             faults.append(f"studies.{study}: has no method; add a section: {', '.join(METHODS)}")

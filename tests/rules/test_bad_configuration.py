@@ -22,6 +22,7 @@ def project(tmp_path_factory):
         ("scenes: nowhere.tsv\n", "scenes: cannot read nowhere.tsv"),
         ("studies: {mine: {mineral: {}}}\n", "studies.mine.mineral: not a key; did you mean"),
         ("studies: {mine: {}}\n", "studies.mine: has no method; add a section"),
+        ("accuracy: [[]]\n", "accuracy: must be of type object"),
         ("studies: null\n", "studies: must be of type object, not None"),
         ("scenes: null\n", "scenes: must be of type string, not None"),
         (

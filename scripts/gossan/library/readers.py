@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 # convolution can leave anything in between; no reflectance lies below -1.
 DELETED_BELOW = -1.0
 MAX_REFLECTANCE = 2.0
+# Reflectance that was scaled, or divided by a scene's mean, is far below.
+MOST_REFLECTANCE = 1e3
 # Far beyond these no laboratory measures reflectance: numbers there are of another unit.
 SHORTEST_UM, LONGEST_UM = 0.1, 100.0
 ANALYTIC_GRID_UM = np.arange(350, 2501) / 1000.0
@@ -751,6 +753,12 @@ def read_references(path: str | Path) -> References:
     if not np.all(np.isfinite(reflectance)):
         name = spectra[int(np.argwhere(~np.isfinite(reflectance))[0, 0])]
         raise InputError(f"{path}: {name!r} has a band without reflectance; resample it again")
+    if np.abs(reflectance).max() > MOST_REFLECTANCE:
+        name = spectra[int(np.argwhere(np.abs(reflectance) > MOST_REFLECTANCE)[0, 0])]
+        raise InputError(
+            f"{path}: {name!r} has a number beyond {MOST_REFLECTANCE:g}, which no reflectance is; "
+            "resample it again"
+        )
     return References(
         names=tuple(_class_of(name, spectra) for name in spectra),
         band=tuple(row["band"] for row in table.rows),

@@ -640,3 +640,10 @@ def test_ascii_and_envi_hold_the_same_alunite(shared_data):
     at = envi.wavelength_um
     there = np.interp(at, ascii_record.wavelength_um, ascii_record.reflectance)
     np.testing.assert_allclose(there, envi.reflectance, atol=2e-3)
+
+
+def test_references_beyond_any_reflectance_are_refused(tmp_path):
+    path = tmp_path / "references.csv"
+    path.write_text("band,wavelength_um,fwhm_um,chlorite\nB1,0.5,0.02,0.3\nB2,0.6,0.02,-1e30\n")
+    with pytest.raises(InputError, match=r"references\.csv: 'chlorite' has a number beyond 1000"):
+        read_references(path)
