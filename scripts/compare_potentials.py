@@ -9,7 +9,7 @@ from gossan.tables import write_rows
 from gossan.targets.potential_comparison import COMPARISON_COLUMNS, compare_maps, tally_maps
 from gossan.targets.sites import read_sites
 from gossan.vectors import POLYGONS, read_features
-from toolkit import add_threads, run
+from toolkit import add_site_flags, add_threads, run
 
 KNOWN_MINES = "known mines"
 
@@ -34,27 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar=("STRATA", "PIXELS"),
         help="rasters of their scores",
     )
-    add("--claims", type=Path, help="vector file of mining claims: polygons or points")
-    add("--occurrences", type=Path, help="vector file of known occurrences: points or polygons")
-    add("--known-mines", type=Path, help="vector file of mines that trained no forest")
-    add(
-        "--mines",
-        type=Path,
-        help="vector file of the mines that trained the forests: claims and occurrences that touch "
-        "none of them are counted again on their own",
-    )
-    add(
-        "--substances",
-        nargs="+",
-        action="extend",
-        metavar="NAME",
-        help="count claims and occurrences of these substances only (default: all)",
-    )
-    add(
-        "--substance-attribute",
-        required=True,
-        help="attribute of claims and occurrences that names the substance",
-    )
+    add_site_flags(parser)
     add(
         "--spatial-block-px",
         type=int,

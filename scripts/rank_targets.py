@@ -40,7 +40,7 @@ from gossan.targets.sites import (
     score_steps,
 )
 from gossan.vectors import POLYGONS, read_features
-from toolkit import add_threads, run
+from toolkit import add_site_flags, add_threads, run
 
 MOST = 200
 """Targets that are written, the best."""
@@ -58,33 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--score", type=Path, required=True, help="raster of its score, by the same tool")
     add("--uncertainty", type=Path, help="raster whose first band is averaged over each target")
-    add("--claims", type=Path, help="vector file of mining claims: polygons or points")
-    add("--occurrences", type=Path, help="vector file of known occurrences: points or polygons")
-    add(
-        "--mines",
-        type=Path,
-        help="vector file of the mines that trained the forest: claims and occurrences that touch "
-        "none of them are counted again on their own",
-    )
-    add(
-        "--substances",
-        nargs="+",
-        action="extend",
-        metavar="NAME",
-        help="count claims and occurrences of these substances only, in whatever case "
-        "(default: all)",
-    )
-    add(
-        "--substance-attribute",
-        required=True,
-        help="attribute of claims and occurrences that names the substance; read where substances "
-        "are named",
-    )
-    add(
-        "--known-mines",
-        type=Path,
-        help="vector file of mines that taught nothing, with the attribute `name` if there is one",
-    )
+    add_site_flags(parser)
     add(
         "--districts",
         type=Path,

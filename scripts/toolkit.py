@@ -247,6 +247,38 @@ def add_tested_pixels(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, required=True, help="seed of blocks, draws, forests and bootstrap")
 
 
+def add_site_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the sites that maps of potential are held against, and which of them count."""
+    add = parser.add_argument
+    add("--claims", type=Path, help="vector file of mining claims: polygons or points")
+    add("--occurrences", type=Path, help="vector file of known occurrences: points or polygons")
+    add(
+        "--mines",
+        type=Path,
+        help="vector file of the mines that trained the forest: claims and occurrences that touch "
+        "none of them are counted again on their own",
+    )
+    add(
+        "--known-mines",
+        type=Path,
+        help="vector file of mines that taught nothing, with the attribute `name` if there is one",
+    )
+    add(
+        "--substances",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="count claims and occurrences of these substances only, in whatever case "
+        "(default: all)",
+    )
+    add(
+        "--substance-attribute",
+        required=True,
+        help="attribute of claims and occurrences that names the substance; read where substances "
+        "are named",
+    )
+
+
 def add_wavelets(parser: argparse.ArgumentParser) -> None:
     """Add how bands are transformed, whatever the wavelet: `--level` to `--gaps`."""
     add = parser.add_argument

@@ -33,13 +33,18 @@ def _origins(function: Callable, seen: set[Callable]) -> Iterator[str]:
     """All that a compiled function is made of: its file, and what it takes from other modules."""
     if function not in seen:
         seen.add(function)
-        yield Path(function.__code__.co_filename).read_text(encoding="utf-8")
+        yield _text_of(function.__code__.co_filename)
         for name in sorted(_names(function.__code__)):
             value = function.__globals__.get(name)
             if isinstance(value, Dispatcher):
                 yield from _origins(value.py_func, seen)
             elif isinstance(value, _PLAIN):
                 yield f"{name} = {value!r}"
+
+
+@functools.cache
+def _text_of(file: str) -> str:
+    return Path(file).read_text(encoding="utf-8")
 
 
 def _names(code: CodeType) -> set[str]:

@@ -52,10 +52,20 @@ def _panels(number: int, synthetic: bool, height_in: float, **shared: bool) -> t
     return figure, list(axes[:number])
 
 
-def _legend(figure: Figure, rows: Sequence[Mapping[str, str]], classes: Sequence[MapClass]) -> None:
+def _labelled(
+    figure: Figure,
+    axes: Sequence[Axes],
+    label: str,
+    rows: Sequence[Mapping[str, str]],
+    classes: Sequence[MapClass],
+) -> Figure:
+    """The figure with the label beside each row of panels, and the legend of its classes."""
+    for axis in axes[:: _columns(len(axes))]:
+        axis.set_ylabel(label)
     there = {row["class"] for row in rows}
     handles = [swatch(item.colour, item.label) for item in classes if item.name in there]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
 
 
 @styled
@@ -82,10 +92,7 @@ def draw_reflectance(
         axis.set_title(stratum)
         axis.set_xlabel(f"Reflectance in {pair[0]}")
         plain_axes(axis, "both")
-    for axis in axes[:: _columns(len(axes))]:
-        axis.set_ylabel(f"Reflectance in {pair[1]}")
-    _legend(figure, rows, classes)
-    return figure
+    return _labelled(figure, axes, f"Reflectance in {pair[1]}", rows, classes)
 
 
 @styled
@@ -114,10 +121,7 @@ def draw_medians(
         axis.set_title(stratum.capitalize() if stratum == ORE else stratum)
         axis.set_xlabel("Wavelength (µm)")
         plain_axes(axis, "both")
-    for axis in axes[:: _columns(len(axes))]:
-        axis.set_ylabel("Reflectance")
-    _legend(figure, rows, classes)
-    return figure
+    return _labelled(figure, axes, "Reflectance", rows, classes)
 
 
 def _draw_boxes(
@@ -167,10 +171,7 @@ def draw_boxes(
     for axis, band in zip(axes, bands, strict=True):
         _draw_boxes(axis, rows, _values(rows, band), classes, strata)
         axis.set_title(band)
-    for axis in axes[:: _columns(len(axes))]:
-        axis.set_ylabel("Reflectance")
-    _legend(figure, rows, classes)
-    return figure
+    return _labelled(figure, axes, "Reflectance", rows, classes)
 
 
 @styled
