@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from string import Formatter
 
-COLUMNS = ("method", "file", "kind", "when", "title", "unit", "note")
+COLUMNS = ("method", "file", "kind", "when", "group", "title", "unit", "note")
 
 
 def read_results(path: str | Path) -> list[dict[str, str]]:

@@ -7,18 +7,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "resources" / "static" / "published.json"
-TABLE = """method,file,kind,when,title,unit,note
-minerals,class.tif,map,,Mineral map,,"class map (0 = unclassified, 255 = no data)"
-minerals,zones/{zone}.tif,map,,Zone,,map of a zone
-minerals,accuracy/minerals.json,record,,Accuracy,,accuracy record of the map
-minerals,figures/classes.png,figure,,Class map,,
-patches,networks/{network}/model.onnx,model,trained,Network,,network for ONNX Runtime
-zones,mad/anomalies.tif,map,,Anomalies,,anomalies of each band
-zones,score/maps,ramp,scored,Alteration score,,alteration score of a zone
-prospects,potential/potential.tif,map,iron,Potential,,potential for iron
-mnf,components.tif,image,,Noise fractions,,"minimum noise fraction, component by component"
-targets,targets.gpkg,vector,,Targets,,targets by rank
-embedding,map/class.tif,map,,Minerals,,minerals by the network
+TABLE = """method,file,kind,when,group,title,unit,note
+minerals,class.tif,map,,,Mineral map,,"class map (0 = unclassified, 255 = no data)"
+minerals,zones/{zone}.tif,map,,,Zone,,map of a zone
+minerals,accuracy/minerals.json,record,,,Accuracy,,accuracy record of the map
+minerals,figures/classes.png,figure,,,Class map,,
+patches,networks/{network}/model.onnx,model,trained,,Network,,network for ONNX Runtime
+zones,mad/anomalies.tif,map,,,Anomalies,,anomalies of each band
+zones,score/maps,ramp,scored,,Alteration score,,alteration score of a zone
+prospects,potential/potential.tif,map,iron,,Potential,,potential for iron
+mnf,components.tif,image,,,Noise fractions,,"minimum noise fraction, component by component"
+targets,targets.gpkg,vector,,,Targets,,targets by rank
+embedding,map/class.tif,map,,,Minerals,,minerals by the network
 """
 
 

@@ -20,6 +20,7 @@ FLOORS = (
     ("patches", "zones", "prospects", "embedding"),
     ("targets",),
     ("report",),
+    ("desk",),
 )
 TWIN_MAY_USE = ("", "products", "library", "transforms", "cube", "twin")
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from gossan.config import METHODS
+from gossan.desk.layers import GROUPS
 from gossan.results import COLUMNS, list_results, read_results
 
 CONDITIONS = {
@@ -31,6 +32,13 @@ def test_each_method_leaves_a_map_and_figures_or_a_table(table):
     for method in METHODS:
         kinds = {row["kind"] for row in table if row["method"] == method}
         assert "figure" in kinds and len(kinds) > 1, method
+
+
+def test_what_can_be_shown_has_a_group(table):
+    for row in table:
+        assert row["group"] in ("", *GROUPS), row
+        shown = row["kind"] in ("cube", "image", "ramp", "mask", "classes", "flags")
+        assert not shown or row["group"], row
 
 
 def test_no_file_stands_twice(table):

@@ -11,6 +11,7 @@ from pathlib import Path
 ROOMS = (
     "accuracy",
     "cube",
+    "desk",
     "embedding",
     "forests",
     "library",

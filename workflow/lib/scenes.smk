@@ -187,8 +187,8 @@ def holds(condition, method):
     return find
 
 
-def files_of(scene, method, sensor, *kinds):
-    """What a method leaves of a scene, by the table of results: all of it, or some kinds only."""
+def rows_of(scene, method, sensor):
+    """Rows of the table of results that hold for a method of a scene, one a file."""
     settings = SETTINGS["studies"][scene["study"]]
     names = {
         "minerals": {
@@ -204,7 +204,12 @@ def files_of(scene, method, sensor, *kinds):
         },
     }
     held = conditions(scene, method, sensor)
-    rows = RESULTS.list_results(RESULTS_TABLE, method, held, names.get(method, {}))
+    return RESULTS.list_results(RESULTS_TABLE, method, held, names.get(method, {}))
+
+
+def files_of(scene, method, sensor, *kinds):
+    """What a method leaves of a scene, by the table of results: all of it, or some kinds only."""
+    rows = rows_of(scene, method, sensor)
     folder = folder_of(scene["scene"], method, sensor)
     return [f"{folder}/{row['file']}" for row in rows if not kinds or row["kind"] in kinds]
 

@@ -1,0 +1,1 @@
+"""What a geologist opens of a scene: its page, map, QGIS project and sheet."""

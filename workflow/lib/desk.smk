@@ -1,0 +1,79 @@
+# The layers of a scene that maps of it show.
+
+# Vector files of `prospects` that maps show, with their titles.
+SHOWN_SURVEYS = {
+    "mines": "Mines that taught",
+    "known_mines": "Known mines",
+    "claims": "Claims",
+    "occurrences": "Occurrences",
+    "districts": "Districts",
+    "geology": "Geology",
+}
+
+
+def layer_rows(scene):
+    """(row of the table of results, its file below the scene's folder, method, sensor) of layers."""
+    folder = folder_of(scene["scene"])
+    for method, sensor in PLAN.parts_of(scene):
+        for row in rows_of(scene, method, sensor):
+            if row["group"]:
+                path = f"{folder_of(scene['scene'], method, sensor)}/{row['file']}"
+                yield row, os.path.relpath(path, folder), method, sensor
+
+
+def layer_files(wildcards):
+    """The rasters and vectors of a scene that maps show."""
+    scene = SCENES[wildcards.scene]
+    return [f"{folder_of(scene['scene'])}/{file}" for _, file, *_ in layer_rows(scene)]
+
+
+def shown_truths(wildcards):
+    """What is known of a scene's ground for its methods, by path: the first method that has it."""
+    scene = SCENES[wildcards.scene]
+    truths = {}
+    for method in scene["methods"]:
+        found = truth_for(method)(wildcards) if method in PLAN.ASSESSED else []
+        if found:
+            truths.setdefault(str(found), method)
+    return truths
+
+
+def known_files(wildcards):
+    """What the user knows of a scene: truths, and the vector files of `prospects`; the licence."""
+    surveys = [survey_of(name)(wildcards) for name in SHOWN_SURVEYS]
+    return [*shown_truths(wildcards), *filter(None, [*surveys, polygon_of(wildcards)])]
+
+
+def known_layers(wildcards, known):
+    """Entries of what the user knows, of the `known` paths of the input, in their order."""
+    scene, paths = SCENES[wildcards.scene], iter(known)
+
+    def entry(title, method, text):
+        path = as_named(next(paths), text)
+        return {"group": "truth", "kind": "known", "method": method, "file": path, "title": title}
+
+    for method in shown_truths(wildcards).values():
+        yield entry(f"Truth of {method}", method, PLAN.truth_of(scene, method))
+    section = settings_of(wildcards).get("prospects", {})
+    for name, title in SHOWN_SURVEYS.items():
+        if survey_of(name)(wildcards):
+            yield entry(title, "", section.get(name) or "")
+    if polygon_of(wildcards):
+        yield entry("Licence", "", settings_of(wildcards)["cube"]["polygon"])
+
+
+def layers_text(wildcards, input):
+    """The list of a scene's layers, as JSON."""
+    scene = SCENES[wildcards.scene]
+    columns = ("group", "kind", "title", "unit", "note")
+    layers = [
+        {**pick(row, *columns), "method": method, "sensor": sensor, "file": file}
+        for row, file, method, sensor in layer_rows(scene)
+    ]
+    return json.dumps(
+        {
+            **pick(scene, "scene", "study"),
+            "synthetic": bool(scene["ground"]),
+            "layers": [*layers, *known_layers(wildcards, list(input.get("known", [])))],
+        }
+    )
