@@ -19,6 +19,15 @@ GROUPS = {
 of results."""
 KNOWN = "known"
 """The kind of a layer that the user brought: vectors, or a class raster as truth."""
+MAIN_MAPS = (
+    ("minerals", "class.tif"),
+    ("embedding", "map/class.tif"),
+    ("prospects", "potential/potential.tif"),
+    ("prospects", "cover/class.tif"),
+    ("zones", ""),
+    ("patches", "map/class.tif"),
+)
+"""Maps that stand for a scene, (method, end of the path), the best first."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,16 @@ class SceneLayers:
     def of(self, *groups: str) -> list[SceneLayer]:
         """Those of some groups."""
         return [layer for layer in self.layers if layer.group in groups]
+
+    def main_map(self) -> SceneLayer | None:
+        """The map that stands for the scene; None without any."""
+        for method, end in MAIN_MAPS:
+            for layer in self.of("maps"):
+                if layer.method == method and layer.path.as_posix().endswith(
+                    f"/{method}/{end}" if end else ".tif"
+                ):
+                    return layer
+        return None
 
 
 def read_layers(path: str | Path) -> SceneLayers:

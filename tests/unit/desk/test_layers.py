@@ -60,3 +60,16 @@ def test_a_folder_is_a_layer_a_raster_and_what_is_empty_none(tmp_path):
 def test_an_unknown_group_is_named(tmp_path):
     with pytest.raises(InputError, match=f"'attic' is none of {', '.join(GROUPS)}"):
         read_layers(write_list(tmp_path, entry("class.tif", group="attic")))
+
+
+def test_the_best_map_stands_for_a_scene(tmp_path):
+    for file in ("aster/zones/confidence/phyllic.tif", "aster/minerals/2um/class.tif"):
+        touch(tmp_path / file)
+    zones = entry("aster/zones/confidence/phyllic.tif", kind="flags", method="zones")
+    group = entry("aster/minerals/2um/class.tif", method="minerals")
+    assert read_layers(write_list(tmp_path)).main_map() is None
+    assert read_layers(write_list(tmp_path, group, zones)).main_map().method == "zones"
+    touch(tmp_path / "aster/minerals/class.tif")
+    whole = entry("aster/minerals/class.tif", method="minerals")
+    main = read_layers(write_list(tmp_path, zones, group, whole)).main_map()
+    assert main.path == tmp_path / "aster/minerals/class.tif"
