@@ -233,6 +233,20 @@ def write_continuous_style(
     write_text(Path(raster_path).with_suffix(".qml"), _qml(renderer))
 
 
+def write_rgb_style(
+    raster_path: str | Path,
+    bands: Sequence[int],
+    limits: Sequence[tuple[float, float]],
+) -> None:
+    """Write <stem>.qml, which draws three bands of a raster as red, green and blue.
+
+    `bands` are numbers from 1, `limits` the value of each band drawn dark and the one drawn light,
+    in the raster's unit; nodata is transparent. Raises ValueError unless both are three and each
+    range is finite and not empty.
+    """
+    write_text(Path(raster_path).with_suffix(".qml"), _qml(_rgb_renderer(bands, limits)))
+
+
 def _paletted_renderer(classes: Sequence[MapClass]) -> ET.Element:
     renderer = _renderer("paletted")
     palette = ET.SubElement(renderer, "colorPalette")
@@ -261,6 +275,22 @@ def _ramp_renderer(minimum: float, maximum: float, unit: str, reverse: bool) -> 
         share = step / (len(colours) - 1)
         value = minimum * (1 - share) + maximum * share
         _entry(shader, "item", repr(float(value)), colour, f"{value:.4g} {unit}".strip())
+    return renderer
+
+
+def _rgb_renderer(bands: Sequence[int], limits: Sequence[tuple[float, float]]) -> ET.Element:
+    if len(bands) != 3 or len(limits) != 3:
+        raise ValueError(f"three bands and three ranges make a colour, not {bands} and {limits}")
+    renderer = _renderer("multibandcolor")
+    del renderer.attrib["band"]
+    for colour, band, (low, high) in zip(("red", "green", "blue"), bands, limits, strict=True):
+        if band < 1 or not float("-inf") < low < high < float("inf"):
+            raise ValueError(f"band {band} cannot be drawn from {low} to {high}")
+        renderer.set(f"{colour}Band", str(band))
+        stretch = ET.SubElement(renderer, f"{colour}ContrastEnhancement")
+        ET.SubElement(stretch, "minValue").text = repr(float(low))
+        ET.SubElement(stretch, "maxValue").text = repr(float(high))
+        ET.SubElement(stretch, "algorithm").text = "StretchToMinimumMaximum"
     return renderer
 
 

@@ -15,6 +15,7 @@ from gossan.legend import (
     read_classes,
     write_class_style,
     write_continuous_style,
+    write_rgb_style,
 )
 
 HEADER = "code,name,label,kind,colour,record,max_angle_rad\n"
@@ -169,6 +170,31 @@ def test_continuous_style_spans_the_range(tmp_path):
         write_continuous_style(tmp_path / "angle.tif", 1, 1)
     with pytest.raises(ValueError, match="empty"):
         write_continuous_style(tmp_path / "angle.tif", float("nan"), 1)
+
+
+def test_an_rgb_style_names_three_bands_and_their_ranges(tmp_path):
+    write_rgb_style(tmp_path / "cube.tif", (4, 3, 1), [(0.01, 0.2), (0.02, 0.3), (0.0, 0.5)])
+    renderer = ET.parse(tmp_path / "cube.qml").getroot().find("pipe/rasterrenderer")
+    assert renderer.get("type") == "multibandcolor"
+    assert [renderer.get(f"{name}Band") for name in ("red", "green", "blue")] == ["4", "3", "1"]
+    green = renderer.find("greenContrastEnhancement")
+    assert [item.text for item in green] == ["0.02", "0.3", "StretchToMinimumMaximum"]
+
+
+@pytest.mark.parametrize(
+    ("bands", "limits"),
+    [
+        ((1, 2), [(0, 1)] * 2),
+        ((1, 2, 3), [(0, 1)] * 2),
+        ((0, 1, 2), [(0, 1)] * 3),
+        ((1, 2, 3), [(0, 1), (1, 1), (0, 1)]),
+        ((1, 2, 3), [(0, 1), (0, 1), (0, float("nan"))]),
+    ],
+)
+def test_no_rgb_style_of_other_than_three_bands_and_ranges(tmp_path, bands, limits):
+    with pytest.raises(ValueError, match=r"colour|cannot be drawn"):
+        write_rgb_style(tmp_path / "cube.tif", bands, limits)
+    assert not list(tmp_path.iterdir())
 
 
 def test_class_colours_feed_a_layer():
