@@ -213,6 +213,27 @@ def write_class_style(raster_path: str | Path, classes: Sequence[MapClass], band
         aux.write_text(_class_pam(classes, bands), encoding="utf-8")
 
 
+def read_class_style(raster_path: str | Path) -> list[MapClass]:
+    """The classes that `write_class_style` wrote beside a raster: codes, labels and colours.
+
+    They come in the order of their codes, each with its label as `name`; [] where nothing was
+    written. Raises InputError for a file that is no such style.
+    """
+    path = Path(f"{raster_path}.aux.xml")
+    if not path.is_file():
+        return []
+    try:
+        rows = ET.parse(path).getroot().iterfind("PAMRasterBand[1]/GDALRasterAttributeTable/Row")
+        cells = [[cell.text or "" for cell in row] for row in rows]
+        return [
+            MapClass(int(code), label, label, "#" + bytes(map(int, rgb)).hex().upper())
+            for code, label, *rgb, _ in cells
+            if int(code) != UNCLASSIFIED
+        ]
+    except (ET.ParseError, ValueError) as error:
+        raise InputError(f"{path}: no style of a class map; make the map again") from error
+
+
 def write_continuous_style(
     raster_path: str | Path,
     minimum: float,

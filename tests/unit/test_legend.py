@@ -12,6 +12,7 @@ from gossan.legend import (
     MapClass,
     class_colours,
     merge_classes,
+    read_class_style,
     read_classes,
     write_class_style,
     write_continuous_style,
@@ -154,6 +155,17 @@ def test_gdal_reads_the_colours_from_beside_the_raster(tmp_path):
     assert colours[0] == (0, 0, 0, 0)
     assert colours[2] == (0, 254, 0, 255)
     assert colours[255] == (0, 0, 0, 0)
+
+
+def test_the_classes_of_a_style_are_read_back(tmp_path):
+    path = tmp_path / "class.tif"
+    assert read_class_style(path) == []
+    write_class_style(path, CLASSES, bands=2)
+    told = [(item.code, item.label, item.colour) for item in read_class_style(path)]
+    assert told == [(item.code, item.label, item.colour) for item in CLASSES]
+    (tmp_path / "class.tif.aux.xml").write_text("<PAMDataset>")
+    with pytest.raises(InputError, match="no style of a class map"):
+        read_class_style(path)
 
 
 def test_continuous_style_spans_the_range(tmp_path):
