@@ -11,6 +11,7 @@ from gossan.files import staged
 from gossan.outlines import outline, reproject, why_apart
 from gossan.raster import Grid
 from gossan.vector_files import read_vector
+from gossan.vector_styles import VectorStyle, embed_styles
 
 if TYPE_CHECKING:
     import geopandas
@@ -62,11 +63,14 @@ def read_features(
 
 
 def write_layers(
-    path: str | Path, layers: Mapping[str, tuple["pandas.DataFrame", str | None]]
+    path: str | Path,
+    layers: Mapping[str, tuple["pandas.DataFrame", str | None]],
+    styles: Mapping[str, VectorStyle] | None = None,
 ) -> None:
     """Write a GeoPackage of layers by name: a table each, and the type of its geometry if any.
 
-    All layers are there and whole, or there is no file. Equal data are equal bytes.
+    `styles` by layer are what QGIS draws them in, with the names and explanations of fields. All
+    layers are there and whole, or there is no file. Equal data are equal bytes.
     """
     import pyogrio
 
@@ -75,12 +79,21 @@ def write_layers(
     try:
         with staged(path) as temporary:
             for name, (table, geometry_type) in layers.items():
-                pyogrio.write_dataframe(table, temporary, layer=name, geometry_type=geometry_type)
+                pyogrio.write_dataframe(
+                    table,
+                    temporary,
+                    layer=name,
+                    geometry_type=geometry_type,
+                    # GDAL before 3.7 warns of the newer version that is the default now.
+                    dataset_options={"VERSION": "1.2"},
+                )
             for name, (table, geometry_type) in layers.items():
                 written = pyogrio.read_info(temporary, layer=name, force_feature_count=True)
                 # The index is written last, and left out without an error where a disk is full.
                 indexed = geometry_type is None or written["capabilities"]["fast_spatial_filter"]
                 if written["features"] != len(table) or not indexed:
                     raise OSError(errno.EIO, os.strerror(errno.EIO), str(temporary))
+            if styles:
+                embed_styles(temporary, styles, NO_DATE)
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
