@@ -1,17 +1,19 @@
-"""Map what the methods agree on: the share of their maps that call a pixel favourable."""
+"""Map what the methods say together: favourability, who is in favour, where they disagree."""
 
 import argparse
 import threading
 from pathlib import Path
 
 import numpy as np
+from rasterio.windows import Window
 
-from gossan.errors import InputError
 from gossan.files import write_json
 from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.prospects.potential import POTENTIAL, check_thresholds, classify_potential
-from gossan.raster import is_synthetic, read_info
-from gossan.targets.agreement import CodesOnGrid, Opinion, count_votes, grid_in_metres
+from gossan.raster import is_synthetic
+from gossan.targets.agreement import KINDS, Opinion
+from gossan.targets.favourability import SUPPORT, choose_combination, count_votes, votes_of
+from gossan.targets.voices import Voices, require_one_title
 from toolkit import add_blocks, run
 
 METHOD = "Agreement of methods"
@@ -28,107 +30,158 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="WORD",
-        help="a method's opinion; once per method: `classes TITLE RASTER TABLE CLASS …` (a class "
-        "raster, its class table, the classes that are favourable or none for all), "
-        "`confidence TITLE RASTER …` (one raster per zone), or `potential TITLE RASTER`. All come "
-        "onto the grid of the first; if that is in degrees, onto UTM",
+        help="a map of a method, whose title may stand several times: KIND TITLE and its files. "
+        f"Kinds: {', '.join(KINDS)}. `classes TITLE CLASS TABLE NAME …`: a class raster, its "
+        "table, the classes that are favourable or none for all; `margins` with margins or "
+        "probabilities before the table, `angles` with angle and contrast, `distances` with "
+        "distances; `confidence TITLE RASTER …`: one per zone; `scores TITLE RECORD RASTER …`: "
+        "likewise, with score.json; `potential TITLE CLASS SCORE`. All come onto the grid of the "
+        "first; if that is in degrees, onto UTM",
     )
-    add(
-        "--medium",
-        type=float,
-        required=True,
-        help="least share of the methods for medium potential",
-    )
-    add("--high", type=float, required=True, help="least share of the methods for high potential")
+    add("--medium", type=float, required=True, help="least score of medium potential")
+    add("--high", type=float, required=True, help="least score of high potential")
+    add("--seed", type=int, required=True, help="seed of the sample of pixels")
     add("--scene", required=True, help="scene id")
     add("--potential", type=Path, required=True, help="raster of potential classes to write")
-    add("--score", type=Path, required=True, help="raster of shares to write")
-    add("--record", type=Path, required=True, help="which maps went in, to write (JSON)")
+    add("--score", type=Path, required=True, help="raster of favourability to write")
+    add(
+        "--support",
+        type=Path,
+        required=True,
+        help="raster to write: how many methods are in favour, how many have an answer, how far "
+        "they disagree, then each method's vote",
+    )
+    add("--record", type=Path, required=True, help="what went in and how, to write (JSON)")
     add_blocks(parser)
     return parser
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Count the opinions block by block, and write potential, share and record."""
+    """Ask the maps block by block, and write score, support, potential and record."""
     medium, high = arguments.medium, arguments.high
     check_thresholds(medium, high)
     opinions = [Opinion.parse(words) for words in arguments.maps]
-    titles = [opinion.title for opinion in opinions]
-    for title in titles:
-        if titles.count(title) > 1:
-            raise InputError(f"map: two are called {title!r}; give each method its own title")
-    first = opinions[0].paths[0]
-    grid = grid_in_metres(read_info(first).grid, str(first))
-    counts = np.zeros((len(opinions), 2), np.int64)
-    answered_by = np.zeros(len(opinions) + 1, np.int64)
-    levels = np.zeros(256, np.int64)
-    lock = threading.Lock()
+    require_one_title(opinions)
+    voices = Voices.open(opinions)
+    blocks = {"block_px": arguments.block_px, "threads": arguments.threads}
+    sample = voices.sample(arguments.seed, **blocks)
+    combination = choose_combination(
+        voices.titles, [item.kind for item in opinions], sample.answers
+    )
+    tally = Tally(voices)
 
-    readers = [[CodesOnGrid(path, grid) for path in opinion.paths] for opinion in opinions]
+    def work(window: Window, *rasters: np.ndarray) -> list[np.ndarray]:
+        answers = voices.judge(rasters)
+        score = combination(answers)
+        votes = votes_of(voices.titles, answers)
+        support = count_votes(list(votes.values()))
+        if combination.levels:
+            codes = combination.levels(rasters[0][0])
+        else:
+            codes = classify_potential(score, medium, high)
+        tally.add(answers, support, codes)
+        return [codes, score, np.stack([*support, *votes.values()])]
 
-    def work(*blocks: np.ndarray) -> list[np.ndarray]:
-        rest = list(blocks)
-        judged = []
-        for opinion in opinions:
-            judged.append(opinion.judge(rest[: len(opinion.paths)]))
-            del rest[: len(opinion.paths)]
-        share, answers = count_votes(judged)
-        codes = classify_potential(share, medium, high)
-        with lock:
-            counts[:] += [[part.sum() for part in pair] for pair in judged]
-            answered_by[:] += np.bincount(answers.ravel(), minlength=len(answered_by))
-            levels[:] += np.bincount(codes.ravel(), minlength=256)
-        return [codes, share]
-
-    synthetic = any(is_synthetic(reader.info.tags) for own in readers for reader in own)
+    synthetic = any(is_synthetic(reader.info.tags) for own in voices.readers for reader in own)
     tags = {
         "METHOD": METHOD,
-        "METHODS": ", ".join(titles),
+        "METHODS": ", ".join(voices.methods),
+        "SCALE": combination.name,
         "MEDIUM": f"{medium:g}",
         "HIGH": f"{high:g}",
         "SYNTHETIC": "yes" if synthetic else "no",
     }
+    if combination.levels:
+        # A map of potential that stands alone keeps its own limits.
+        own = voices.readers[0][0].info.tags
+        tags |= {name: own[name] for name in ("METHOD", "MEDIUM", "HIGH", "GEOLOGY") if name in own}
     write_maps(
         work,
-        [reader.read for own in readers for reader in own],
+        voices.sources,
         [
             ClassMap(arguments.potential, POTENTIAL, ("potential",), tags=tags),
             Ramp(arguments.score, ("score",), 0, 1, tags=tags),
+            Ramp(arguments.support, (*SUPPORT, *voices.methods), 0, len(voices.methods), tags=tags),
         ],
-        grid=grid,
-        block_px=arguments.block_px,
-        threads=arguments.threads,
+        grid=voices.grid,
         progress="agreement",
+        **blocks,
     )
-    maps = [
-        {
-            "title": opinion.title,
-            "kind": opinion.kind,
-            "files": [path.name for path in opinion.paths],
-            "favourable": list(opinion.names),
-            "method": own[0].info.tags.get("METHOD"),
-            "sensor": own[0].info.tags.get("SENSOR"),
-            "synthetic": any(is_synthetic(reader.info.tags) for reader in own),
-            "resampled": any(reader.resampled for reader in own),
-            "answered_pixels": int(answered),
-            "favourable_pixels": int(favourable),
-        }
-        for opinion, own, (answered, favourable) in zip(opinions, readers, counts, strict=True)
-    ]
     record = {
         "scene": arguments.scene,
         "method": METHOD,
         "synthetic": synthetic,
         "medium": medium,
         "high": high,
-        "maps": maps,
-        "pixels": int(answered_by[1:].sum()),
-        "pixels_by_answers": {
-            str(number): int(pixels) for number, pixels in enumerate(answered_by[1:], start=1)
-        },
-        "potential": {item.name: int(levels[item.code]) for item in POTENTIAL},
+        "scale": combination.name,
+        "rule": combination.rule,
+        **tally.describe(),
+        "potential": {item.name: int(tally.levels[item.code]) for item in POTENTIAL},
     }
     write_json(arguments.record, record)
+
+
+class Tally:
+    """Counts of what the maps say, over all blocks, which threads may add."""
+
+    def __init__(self, voices: Voices):
+        """Nothing is counted yet."""
+        self.voices = voices
+        self.maps = np.zeros((len(voices.opinions), 2), np.int64)
+        self.answers = np.zeros(len(voices.methods) + 1, np.int64)
+        self.favour = np.zeros(len(voices.methods) + 1, np.int64)
+        self.levels = np.zeros(256, np.int64)
+        self._lock = threading.Lock()
+
+    def add(self, answers: list, support: np.ndarray, codes: np.ndarray) -> None:
+        """Count a block: what each map says, the support, and the classes of potential."""
+        counts = [np.nan_to_num(band).astype(np.int64).ravel() for band in support[:2]]
+        with self._lock:
+            self.maps += [[item.answered.sum(), item.favourable.sum()] for item in answers]
+            self.favour += np.bincount(counts[0], minlength=len(self.favour))
+            self.answers += np.bincount(counts[1], minlength=len(self.answers))
+            self.levels += np.bincount(codes.ravel(), minlength=256)
+
+    def describe(self) -> dict:
+        """The counts as the record has them, with what is to be said of them."""
+        voices = self.voices
+        maps = [
+            {
+                "title": opinion.title,
+                "kind": opinion.kind,
+                "files": [path.name for path in opinion.paths],
+                "favourable": list(opinion.names),
+                "method": own[0].info.tags.get("METHOD"),
+                "sensor": own[0].info.tags.get("SENSOR"),
+                "synthetic": any(is_synthetic(reader.info.tags) for reader in own),
+                "resampled": any(reader.resampled for reader in own),
+                "answered_pixels": int(answered),
+                "favourable_pixels": int(favourable),
+            }
+            for opinion, own, (answered, favourable) in zip(
+                voices.opinions, voices.readers, self.maps, strict=True
+            )
+        ]
+        pixels = int(self.answers[1:].sum())
+        notes = []
+        if not pixels:
+            notes.append("No method has an answer at any pixel.")
+        elif not self.favour[1:].any():
+            notes.append("No method calls any pixel favourable.")
+        if len(voices.methods) == 1:
+            notes.append(f"Only {voices.methods[0]} speaks here, so there is nothing to agree on.")
+        return {
+            "methods": voices.methods,
+            "maps": maps,
+            "notes": notes,
+            "pixels": pixels,
+            "pixels_by_answers": _by_number(self.answers[1:]),
+            "pixels_by_favour": _by_number(self.favour[1:]),
+        }
+
+
+def _by_number(counts: np.ndarray) -> dict[str, int]:
+    return {str(number): int(pixels) for number, pixels in enumerate(counts, start=1)}
 
 
 if __name__ == "__main__":

@@ -324,6 +324,13 @@ def _agreement_faults(settings: Mapping) -> Iterator[str]:
                 f"targets.minerals: {name!r} is on no map; add it to the references of minerals or "
                 "embedding"
             )
+    zones = settings.get("zones", {"alteration": {}})["alteration"]
+    for name in settings["targets"]["zones"]:
+        if name not in zones:
+            yield (
+                f"targets.zones: {name!r} is no zone of zones.alteration; it has "
+                f"{', '.join(zones) or 'none'}"
+            )
 
 
 def _published_zone_faults(section: Mapping) -> Iterator[str]:

@@ -292,7 +292,7 @@ def test_targets_on_what_methods_agree_on_name_the_maps(prospects, tmp_path):
     potential = results / "scenes/tiny/sentinel2/prospects/potential/potential.tif"
     shutil.copy(potential, folder / "potential.tif")
     item = {"title": "Minerals, EMIT", "favourable": ["alunite"], "answered_pixels": 2000}
-    record = {"maps": [item | {"favourable_pixels": 500}]}
+    record = {"maps": [item | {"favourable_pixels": 500}], "rule": "By rank.", "notes": ["So."]}
     (folder / "agreement.json").write_text(json.dumps(record))
     flags = ("--scene-dir", folder.parent, "--output-dir", folder / "figures")
     assert run_tool("draw_targets", *flags).returncode == 0
@@ -300,6 +300,7 @@ def test_targets_on_what_methods_agree_on_name_the_maps(prospects, tmp_path):
     html = render(results)
     assert 'id="tiny-targets-agreement"' in html
     assert '<th scope="row">Minerals, EMIT</th><td>alunite</td><td class="n">2,000</td>' in html
+    assert "By rank. So. It is low, medium or high by two limits" in html
     assert "25.0%" in html
 
 

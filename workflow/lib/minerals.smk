@@ -10,12 +10,22 @@ def groups_of(settings):
     section = settings.get("minerals", {"match": "origin"})
     if section["match"] == "origin":
         return []
+    return CONFIG.mineral_groups(section, known_minerals(settings))
+
+
+def known_minerals(settings):
+    """All classes that a study knows."""
     own = settings["classes"]
     if own not in GROUPED_CLASSES:
         known = LEGEND.read_classes(static("minerals.csv"))
         rows = LEGEND.read_own_classes(own) if own else []
         GROUPED_CLASSES[own], _ = LEGEND.merge_classes(known, rows)
-    return CONFIG.mineral_groups(section, GROUPED_CLASSES[own])
+    return GROUPED_CLASSES[own]
+
+
+def group_named(settings, mineral):
+    """The group that a mineral absorbs in; "" of one without."""
+    return next(item.group for item in known_minerals(settings) if item.name == mineral)
 
 
 def taught_groups(settings):

@@ -5,35 +5,109 @@ SITES = ("claims", "occurrences", "mines", "known_mines", "districts")
 
 
 def opinions(wildcards):
-    """(kind, title, paths) of the maps of each method of a scene that call ground favourable.
+    """(kind, title, rasters, files and names after them) of each map that calls ground favourable.
 
-    A method that looks for none of the favourable minerals has no opinion.
+    Maps of one method have one title. A method that looks for nothing favourable has no opinion.
     """
     scene, settings = SCENES[wildcards.scene], settings_of(wildcards)
+    speaks = {
+        "minerals": minerals_say,
+        "zones": zones_say,
+        "prospects": potential_says,
+        "embedding": embedding_says,
+    }
     for method, sensor in PLAN.parts_of(scene):
         folder = folder_of(scene["scene"], method, sensor)
         title = " ".join(filter(None, [method, sensor]))
-        if method in ("minerals", "embedding"):
-            if not CONFIG.favourable_minerals(settings, method):
-                continue
-            file = "class.tif" if method == "minerals" else "map/class.tif"
-            yield "classes", title, [f"{folder}/{file}"]
-        elif method == "zones":
-            zones = settings["zones"]["alteration"]
-            yield "confidence", title, [f"{folder}/confidence/{zone}.tif" for zone in zones]
+        for kind, rasters, words in speaks.get(method, lambda *_: ())(scene, settings, folder):
+            yield kind, title, [f"{folder}/{raster}" for raster in rasters], words
+
+
+def minerals_say(scene, settings, folder):
+    """Kind, rasters and further words of the maps of `minerals`, by group where it maps by group."""
+    section, names = settings["minerals"], CONFIG.favourable_minerals(settings, "minerals")
+    table = f"<results>/studies/{scene['study']}/minerals/classes.csv"
+    if section["match"] == "origin":
+        if names:
+            yield "margins", ["class.tif", "margin.tif"], [table, *names]
+        return
+    for group in groups_of(settings):
+        told = [name for name in names if group_named(settings, name) == group]
+        if not told:
+            continue
+        if group in taught_groups(settings):
+            yield "margins", [f"{group}/taught.tif", f"{group}/probability.tif"], [table, *told]
+        elif section["match"] in ("scene", "ace"):
+            files = ("class", "angle", "contrast")
+            yield "angles", [f"{group}/{name}.tif" for name in files], [table, *told]
+        else:
+            yield "margins", [f"{group}/class.tif", f"{group}/margin.tif"], [table, *told]
+
+
+def zones_say(scene, settings, folder):
+    """The score of each favourable zone where it is learned, else the confidence."""
+    zones = settings["targets"]["zones"] or list(settings["zones"]["alteration"])
+    sensor = os.path.basename(os.path.dirname(folder))
+    if "scored" in conditions(scene, "zones", sensor):
+        maps = [f"score/maps/{zone}.tif" for zone in zones]
+        yield "scores", maps, [f"{folder}/score/score.json"]
+    else:
+        yield "confidence", [f"confidence/{zone}.tif" for zone in zones], []
+
+
+def potential_says(scene, settings, folder):
+    """The potential, where the forest maps grades."""
+    if CONFIG.has_potential(settings):
+        yield "potential", ["potential/potential.tif", "potential/score.tif"], []
+
+
+def embedding_says(scene, settings, folder):
+    """The networks of the regions, else the one over all bands."""
+    names = CONFIG.favourable_minerals(settings, "embedding")
+    table = f"<results>/studies/{scene['study']}/embedding/classes.csv"
+    regions = {
+        region: [name for name in names if group_named(settings, name) == region]
+        for region in settings["embedding"]["regions"]["names"]
+    }
+    for region, told in regions.items():
+        if told:
+            files = [f"regions/{region}/class.tif", f"regions/{region}/margin.tif"]
+            yield "margins", files, [table, *told]
+    if names and not any(regions.values()):
+        yield "distances", ["map/class.tif", "map/distance.tif"], [table, *names]
+
+
+def opinion_files(wildcards):
+    """Rasters of all maps, as inputs: of scores the folder, which is what their rule makes."""
+    files = [
+        os.path.dirname(path) if kind == "scores" else path
+        for kind, _, rasters, _ in opinions(wildcards)
+        for path in rasters
+    ]
+    return list(dict.fromkeys(files))
+
+
+def opinion_tables(wildcards):
+    """Class tables and records of scores that go with the maps."""
+    words = [word for *_, words in opinions(wildcards) for word in words[:1]]
+    return list(dict.fromkeys(words))
 
 
 def opinion_flags(wildcards, input):
-    """The maps that go into the agreement, a flag each, with the minerals that are favourable."""
-    settings = settings_of(wildcards)
-    maps, tables = list(input.maps), list(input.classes)
-    tables = dict(zip((name for name in ("minerals", "embedding") if name in settings), tables))
+    """The maps that go into the agreement, a flag each, with what is favourable in them."""
+    wanted = [*opinion_files(wildcards), *opinion_tables(wildcards)]
+    places = dict(zip(wanted, [*input.maps, *input.tables]))
     told = []
-    for kind, title, paths in opinions(wildcards):
-        words = [kind, title, *(maps.pop(0) for _ in paths)]
-        if kind == "classes":
-            method = title.split()[0]
-            words += [tables[method], *CONFIG.favourable_minerals(settings, method)]
+    for kind, title, rasters, words in opinions(wildcards):
+        if kind == "scores":
+            paths = [
+                os.path.join(places[os.path.dirname(path)], os.path.basename(path))
+                for path in rasters
+            ]
+            words = [kind, title, places[words[0]], *paths]
+        else:
+            paths = [places[path] for path in rasters]
+            words = [kind, title, *paths, *(places.get(word, word) for word in words)]
         told.append(flags(map=words))
     return " ".join(told)
 

@@ -4,18 +4,16 @@
 rule map_agreement:
     input:
         **code("map_agreement"),
-        maps=lambda wildcards: [path for *_, paths in opinions(wildcards) for path in paths],
-        classes=lambda wildcards: [
-            classes_for(method)(wildcards)
-            for method in ("minerals", "embedding")
-            if method in settings_of(wildcards)
-        ],
+        maps=opinion_files,
+        tables=opinion_tables,
     output:
         potential="<targets>/potential.tif",
         style="<targets>/potential.qml",
         names="<targets>/potential.tif.aux.xml",
         score="<targets>/score.tif",
         score_style="<targets>/score.qml",
+        support="<targets>/support.tif",
+        support_style="<targets>/support.qml",
         record="<targets>/agreement.json",
     log:
         "<logs>/map_agreement/{scene}.log",
@@ -31,11 +29,13 @@ rule map_agreement:
         maps=opinion_flags,
         levels=lambda wildcards: flags(**pick(section("targets")(wildcards), "medium", "high")),
         block_px=SETTINGS["block_px"],
+        seed=SETTINGS["accuracy"]["seed"],
     message:
         "Mapping where the methods agree on {wildcards.scene}"
     shell:
         "python {input.script:q} {params.maps} {params.levels} --scene {wildcards.scene}"
-        " --potential {output.potential:q} --score {output.score:q} --record {output.record:q}"
+        " --seed {params.seed} --potential {output.potential:q} --score {output.score:q}"
+        " --support {output.support:q} --record {output.record:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 

@@ -152,6 +152,7 @@ def _context(scene: TargetScene, claims_note: str) -> dict:
         "claims_note": claims_note,
         "cards": _cards(scene),
         "agreement": _agreement_rows(scene.agreement) if scene.agreement else [],
+        "agreement_note": describe_agreement(scene.agreement) if scene.agreement else "",
     }
 
 
@@ -208,6 +209,11 @@ def describe_mines(rows: Sequence[Mapping[str, str]]) -> str:
         f"Of {len(mapped)} known mines that taught nothing, {found} lie on medium or high "
         "potential."
     )
+
+
+def describe_agreement(record: Mapping) -> str:
+    """On which scale the methods are put, and what is to be said of their answers."""
+    return " ".join([record["rule"], *record["notes"]])
 
 
 def _agreement_rows(record: Mapping) -> list[dict]:
