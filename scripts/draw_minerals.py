@@ -13,8 +13,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene's sensor, with cube and minerals",
-        "composite, classes, zones, angle, spectra, areas, confusion and accuracy.png, and one of "
-        "each group",
+        "composite, classes, zones, angle, distances, spectra, areas, confusion and accuracy.png, "
+        "and one of each group",
     )
     add = parser.add_argument
     add("--classes", type=Path, required=True, help="the study's table of minerals (CSV)")
@@ -43,6 +43,7 @@ def main(arguments: argparse.Namespace) -> None:
         draw_angles,
         draw_areas,
         draw_confusion,
+        draw_distances,
         draw_group,
         draw_spectra,
         draw_zones,
@@ -52,6 +53,7 @@ def main(arguments: argparse.Namespace) -> None:
     cube, maps = arguments.scene_dir / "cube", arguments.scene_dir / "minerals"
     classes = read_classes(arguments.classes)
     synthetic = bool(read_json(cube / "cube.json").get("synthetic", False))
+    distances = read_json(maps / "explanation.json")["numbers"]["distances"]
     accuracy = read_json(maps / "accuracy/minerals.json")
     wavelengths, references = read_references(maps / "library/references.csv")
     signatures = read_signatures(maps / "signatures.csv", len(wavelengths))
@@ -82,6 +84,7 @@ def main(arguments: argparse.Namespace) -> None:
                 classes,
                 arguments.match,
             ),
+            "distances": lambda: draw_distances(distances, arguments.match, synthetic),
             "spectra": lambda: draw_spectra(
                 wavelengths, references, signatures, classes, synthetic
             ),

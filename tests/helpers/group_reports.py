@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from mineral_reports import explain_maps
 from mixed_ground import (
     ABSORPTIONS,
     CODES,
@@ -89,6 +90,7 @@ def make_groups(
     rows = [f"{name},14," for name in ABSORPTIONS]
     header = "mineral,bands,one_with"
     (minerals / "library/separable.csv").write_text("\n".join([header, *rows]) + "\n")
+    explain_maps(sensor, classes, "--match", "scene", "--groups", *GROUPS, "--taught", *GROUPS)
     records = [json.loads(path.read_text()) for path in sorted(minerals.glob("accuracy/*.json"))]
     (study / "accuracy.json").write_text(json.dumps({"study": "mine", "records": records}))
     return sensor

@@ -33,7 +33,23 @@ def make_map(folder: Path, results: Path, *, synthetic: bool = True, sensor="lan
     put_in_place(folder, study, {"classes.csv": "minerals/classes.csv"})
     record = json.loads((folder / "sam.json").read_text())
     (study / "accuracy.json").write_text(json.dumps({"study": "mine", "records": [record]}))
-    return put_in_place(folder, results / "scenes" / SCENE / sensor, FILES)
+    place = put_in_place(folder, results / "scenes" / SCENE / sensor, FILES)
+    explain_maps(place, study / "minerals/classes.csv", "--match", "origin")
+    return place
+
+
+def explain_maps(sensor_dir: Path, classes: Path, *flags: object) -> Path:
+    """Explain a sensor's mineral maps; the path of the explanation."""
+    output = sensor_dir / "minerals/explanation.json"
+    cube = sensor_dir / "cube"
+    done = run_tool(
+        "explain_map",
+        *("--scene", SCENE, "--sensor", sensor_dir.name, "--cube", cube / "cube.tif"),
+        *("--cube-record", cube / "cube.json", "--minerals", sensor_dir / "minerals"),
+        *("--classes", classes, "--output", output, *flags),
+    )
+    assert done.returncode == 0, done.stderr
+    return output
 
 
 def draw_flags(sensor_dir: Path, classes: Path, output: Path) -> list:

@@ -26,7 +26,10 @@ CLASSES = """code,name,label,kind,colour,record,max_angle_rad
 """
 CENTRES_UM = (0.443, 0.4826, 0.5613, 0.6546, 0.8646, 1.609, 2.201)
 FWHM_UM = (0.016, 0.060, 0.057, 0.037, 0.028, 0.085, 0.187)
-FIGURES = ("composite", "classes", "zones", "angle", "spectra", "areas", "confusion", "accuracy")
+FIGURES = (
+    *("composite", "classes", "zones", "angle", "distances", "spectra", "areas"),
+    *("confusion", "accuracy"),
+)
 
 BLOCKS = ("--spatial-block-px", 32, "--bootstrap", 1000, "--seed", 42)
 CONFIGURED = {

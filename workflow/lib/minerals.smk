@@ -57,3 +57,8 @@ def group_files(*names):
     return lambda wildcards: [
         f"{folder}/{name}" for folder in group_maps(wildcards) for name in names
     ]
+
+
+def taught_records(wildcards):
+    """Records of the second maps of a scene's groups."""
+    return [f"<minerals>/{group}/taught.json" for group in taught_groups(settings_of(wildcards))]

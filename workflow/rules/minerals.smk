@@ -243,3 +243,46 @@ rule tabulate_classes:
         " --points-per-class {params.points_per_class}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
+
+
+rule explain_map:
+    input:
+        **code("explain_map"),
+        cube="<cube>",
+        cube_record="<place>/cube/cube.json",
+        maps=[f"<minerals>/{name}" for name in ("class.tif", "angle.tif", "areas.csv")],
+        groups=group_files("class.tif", "angle.tif", "record.json"),
+        taught=taught_records,
+        references="<minerals>/library/references.csv",
+        separable="<minerals>/library/separable.csv",
+        classes=classes_for("minerals"),
+    output:
+        "<minerals>/explanation.json",
+    log:
+        "<logs>/explain_map/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/explain_map/{scene}.{sensor}.tsv"
+    group:
+        "tables"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=block_memory(700, 300),
+    params:
+        digest=digest("explain_map"),
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
+        groups=lambda wildcards: flags(
+            match=section("minerals")(wildcards)["match"],
+            groups=groups_of(settings_of(wildcards)),
+            taught=taught_groups(settings_of(wildcards)),
+        ),
+        block_px=block_px_of,
+    message:
+        "Explaining the mineral maps of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --scene {wildcards.scene} --sensor {wildcards.sensor}"
+        " --cube {input.cube:q} --cube-record {input.cube_record:q} --minerals {params.folder:q}"
+        " --classes {input.classes:q} {params.groups} --output {output:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"

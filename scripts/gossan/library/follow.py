@@ -44,13 +44,18 @@ def follow_cube(
     return spectra
 
 
-def require_reflectance(tags: Mapping[str, str], what: str) -> None:
-    """InputError, naming `what`, for a cube whose tags say that it is no reflectance."""
-    done = tags.get("ATMOSPHERE", "").split()
+def relative_steps(tags: Mapping[str, str]) -> list[str]:
+    """What made a cube with these tags relative, so that it is no reflectance; empty if it is."""
+    done = re.split(r"[ ,]+", tags.get("ATMOSPHERE", ""))
     if "quac" in done:
         done = done[len(done) - done[::-1].index("quac") :]
     methods = [method for method in done if method in MEANS]
-    methods += ["minmax"] if tags.get("NORMALISATION") == "minmax" else []
+    return methods + (["minmax"] if tags.get("NORMALISATION") == "minmax" else [])
+
+
+def require_reflectance(tags: Mapping[str, str], what: str) -> None:
+    """InputError, naming `what`, for a cube whose tags say that it is no reflectance."""
+    methods = relative_steps(tags)
     if methods:
         raise InputError(
             f"{what}: is relative, after {methods[0]}, while the library is reflectance; give the "

@@ -12,6 +12,14 @@ SWIR_UM = (2.0, 2.5)
 """Where OH, carbonate, sulfate and silica absorb by their vibrations (Hunt 1977)."""
 BEYOND_IRON_UM = 0.62
 """End of the steep absorption by which ferric iron colours all ground (charge transfer)."""
+GROUP_WORDS = {
+    VNIR: ("1 µm", "absorptions of iron by its electrons, 0.4 to 1.3 µm"),
+    SWIR: (
+        "2 µm",
+        "vibrations of OH, carbonate, sulfate and silica (2.0 to 2.5 µm)",
+    ),
+}
+"""What a group of minerals is called, and what its bands see."""
 LEAST_BANDS = 3
 ENOUGH_BANDS = 4
 

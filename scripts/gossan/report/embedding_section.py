@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from gossan.accuracy.doubts import describe_doubts
 from gossan.cube.bands import COLUMNS, EXCLUDED_UM, HYPERSPECTRAL, SENSORS
 from gossan.embedding.sensor_scores import (
     FULL,
@@ -30,7 +31,6 @@ from gossan.embedding.sensor_scores import (
 )
 from gossan.errors import InputError
 from gossan.files import read_json
-from gossan.report.doubts import describe_doubts
 from gossan.report.embedding_published import (
     beside_table,
     check_conclusions,

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gossan.legend import MapClass
+from gossan.minerals.groups import GROUP_WORDS
 from gossan.minerals.map_tables import Signature
 from gossan.report.drawing import (
     BLUE,
@@ -34,6 +35,7 @@ from gossan.report.drawing import (
     mark_synthetic,
     paint,
     percentiles,
+    plain_axes,
     present_swatches,
     show_map,
     show_ramp,
@@ -130,6 +132,32 @@ def draw_angles(
             bar.axvline(mark, color="white", lw=4)
             bar.axvline(mark, color=ORANGE, lw=2)
         axis.set_title(title)
+    return figure
+
+
+@styled
+def draw_distances(distances: Sequence[Mapping], match: str, synthetic: bool) -> Figure:
+    """Histograms of the distances to the nearest reference of each map, with its limits.
+
+    `distances` are those of an explanation (minerals.explanation.describe_distances).
+    """
+    shown = [item for item in distances if item["histogram"]]
+    if not shown:
+        return draw_message("No pixel has a distance to a reference.", synthetic)
+    figure = Figure(figsize=(WIDTH_IN, 2.9), layout="constrained")
+    mark_synthetic(figure, synthetic)
+    title, unit = ANGLE_WORDS[match]
+    for axis, item in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        edges, counts = (np.array(item["histogram"][key]) for key in ("edges", "counts"))
+        share = counts / max(item["pixels"], 1)
+        axis.bar(edges[:-1], share, np.diff(edges), align="edge", color=BLUE, edgecolor="white")
+        for limit in dict.fromkeys(item["limit"] or []):
+            axis.axvline(limit, color=ORANGE, lw=2)
+        where = f" at {GROUP_WORDS[item['group']][0]}" if item["group"] else ""
+        axis.set_title(f"{title}{where}" if len(shown) == 1 else where.strip().capitalize())
+        axis.set_xlabel(f"{unit}; n = {item['pixels']:,} pixels")
+        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+        plain_axes(axis, "y")
     return figure
 
 

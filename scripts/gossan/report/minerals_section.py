@@ -1,19 +1,14 @@
 """What the report says of a mineral map: classes, areas, spectra and how right it is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from gossan.accuracy.blocks import MINIMUM_BLOCKS
 from gossan.config import MATCH_TITLES, mineral_groups
-from gossan.cube.lattice import read_lattice
 from gossan.files import read_json
 from gossan.legend import MapClass, read_classes
+from gossan.minerals.groups import GROUP_WORDS
 from gossan.minerals.map_tables import read_areas
-from gossan.minerals.second_pass import POOR_AGREEMENT
-from gossan.report.doubts import FAR_FROM_MEAN_RAD, FAR_FROM_ORIGIN_RAD, describe_doubts
 from gossan.report.layout import has_intervals
 from gossan.report.phrases import (
     SPARSE,
@@ -39,6 +34,7 @@ FIGURE_TITLES = {
     "classes": "Class map",
     "zones": "Alteration zones",
     "angle": "Spectral angle and margin",
+    "distances": "Distances to the references",
     "spectra": "Spectra of the classes",
     "areas": "Class areas",
     "accuracy": "Scores",
@@ -56,14 +52,6 @@ ANALYTIC = "analytic"
 WEAK_PRECISION = 0.5
 
 ORIGIN = "origin"
-GROUP_WORDS = {
-    "1um": ("1 µm", "absorptions of iron by its electrons, 0.4 to 1.3 µm"),
-    "2um": (
-        "2 µm",
-        "vibrations of OH, carbonate, sulfate and silica (2.0 to 2.5 µm)",
-    ),
-}
-"""What a group of minerals is called, and what its bands see."""
 MODEL_WORDS = {
     "likelihood": "Gaussian maximum likelihood on log reflectance over all bands",
     "forest": "extremely randomised trees on logarithms of reflectance and their ratios",
@@ -111,20 +99,18 @@ class MineralsScene(Scene):
     """A scene with its mineral map.
 
     `areas` maps class codes to (pixels, km² or None), `accuracy` is the map's record, `spectra`
-    has a row per record of a class: its name, library and record. `separable` has a row per
-    mineral: the number of bands, and the minerals that these cannot tell it from. `match` says how
-    pixels and references were compared, `groups` are the maps of groups, none of angles to the
-    origin; of these `median_rad` is the median angle of the named pixels.
+    has a row per record of a class: its name, library and record. `match` says how pixels and
+    references were compared, `groups` are the maps of groups, none of angles to the origin;
+    `explanation` is the record of explain_map.
     """
 
     classes: Sequence[MapClass]
     areas: Mapping[int, tuple[int, float | None]]
     accuracy: Mapping
     spectra: Sequence[Mapping[str, str]] = ()
-    separable: Sequence[Mapping[str, str]] = ()
     match: str = ORIGIN
     groups: Sequence[GroupMaps] = ()
-    median_rad: float | None = None
+    explanation: Mapping = field(default_factory=dict)
 
     @property
     def titles(self) -> dict[str, str]:
@@ -149,12 +135,9 @@ def read_scene(source: Source) -> MineralsScene:
         areas=read_areas(source.folder / "areas.csv"),
         accuracy=accuracy,
         spectra=read_table(source.folder / "library/records.csv", ["name", "library", "record"]),
-        separable=read_table(
-            source.folder / "library/separable.csv", ["mineral", "bands", "one_with"]
-        ),
         match=match,
         groups=groups,
-        median_rad=_median_angle(source.folder) if match == ORIGIN else None,
+        explanation=read_json(source.folder / "explanation.json"),
     )
 
 
@@ -168,13 +151,6 @@ def _read_group(source: Source, group: str) -> GroupMaps:
         source.records(*(f"{group}-{name}.json" for name in maps)),
         read_json(folder / "taught.json") if teaches else None,
     )
-
-
-def _median_angle(folder: Path) -> float | None:
-    """Median angle of the named pixels of an even sample of a map."""
-    classes, angles = read_lattice([folder / "class.tif", folder / "angle.tif"])
-    named = angles[(classes > 0) & np.isfinite(angles)]
-    return float(np.median(named)) if len(named) else None
 
 
 def make_section(scene: MineralsScene, source: Source) -> Section:
@@ -195,8 +171,8 @@ def summarise(scene: MineralsScene) -> list[str]:
 
     What makes it worth little comes last, each with its number.
     """
-    doubts = [text for item in scene.groups for text in doubt_group(item, scene.match)]
-    return [*_describe_maps(scene), *_describe_ungrouped(scene), *doubt_map(scene), *doubts]
+    doubts = scene.explanation.get("doubts", [])
+    return [*_describe_maps(scene), *_describe_ungrouped(scene), *doubts]
 
 
 def _describe_ungrouped(scene: MineralsScene) -> list[str]:
@@ -246,82 +222,6 @@ def _score_group(group: GroupMaps) -> str:
     return (
         f"At {group.title}, held against {truth_text(record)} where it shows minerals of the group "
         f"(n = {record['n']:,} {kind}pixels of {record['scene']}), the {', the '.join(told)}."
-    )
-
-
-def doubt_map(scene: MineralsScene) -> list[str]:
-    """What makes a map of angles to the origin worth little; groups are judged one by one."""
-    clear = _clear_pixels(scene)
-    if scene.groups or not clear:
-        return []
-    limits = [item.max_angle_rad for item in scene.classes]
-    wide = any(limit is None or limit > FAR_FROM_ORIGIN_RAD for limit in limits)
-    return describe_doubts(
-        f"The mineral map of {scene.id}",
-        {item.label: scene.areas.get(item.code, (0, None))[0] / clear for item in scene.classes},
-        scene.areas.get(0, (0, None))[0] / clear,
-        median_rad=scene.median_rad,
-        far_rad=FAR_FROM_ORIGIN_RAD if wide else None,
-    )
-
-
-def doubt_group(group: GroupMaps, match: str) -> list[str]:
-    """What makes the maps of a group, by a comparison, worth little: numbers of their records."""
-    first = f"The first map at {group.title}"
-    notes = [f"{first}: {note}." for note in group.record["notes"]]
-    if notes:
-        return notes
-    answers = group.record["answers"]
-    sentences = describe_doubts(
-        first,
-        answers["shares"],
-        answers["unclassified"],
-        median_rad=answers["median_distance"],
-        far_rad=FAR_FROM_MEAN_RAD if match == "scene" else None,
-    )
-    if len(answers["shares"]) == 1:
-        [name] = answers["shares"]
-        sentences.append(
-            f"{first} has no rival to {name}: that it names {1 - answers['unclassified']:.1%} of "
-            "the pixels tells on which side of the scene's mean they lie, and little more."
-        )
-    if group.taught is None:
-        return sentences
-    second = f"The second map at {group.title}"
-    if not group.taught["taught"]:
-        return [*sentences, *(f"{second} names nothing: {note}." for note in group.taught["notes"])]
-    answers = group.taught["answers"]
-    sentences += describe_doubts(second, answers["shares"], answers["unclassified"])
-    kappa = group.taught["agreement_kappa"]
-    if kappa < POOR_AGREEMENT:
-        sentences.append(
-            f"At {group.title} the second map hardly agrees with the first (kappa {kappa:.2f} over "
-            f"{group.taught['compared_pixels']:,} pixels that both name): believe neither without "
-            "a look at the ground."
-        )
-    return sentences
-
-
-def describe_separable(scene: MineralsScene) -> str:
-    """Which minerals the bands cannot tell apart, from their records alone."""
-    if len(scene.separable) < 2:
-        return ""
-    labels = {item.name: item.label for item in scene.classes}
-    groups: dict[frozenset[str], str] = {}
-    for row in scene.separable:
-        names = [row["mineral"], *filter(None, row["one_with"].split("; "))]
-        if len(names) > 1:
-            told = [labels.get(name, name).lower() for name in names]
-            groups.setdefault(frozenset(names), f"{', '.join(told[:-1])} and {told[-1]} are one")
-    bands = scene.separable[0]["bands"]
-    if not groups:
-        return (
-            f"By their library records, these {bands} bands can tell all "
-            f"{len(scene.separable)} minerals apart. Mixed ground is harder than records are."
-        )
-    return (
-        f"With these {bands} bands {'; '.join(groups.values())}: their library records differ less "
-        "than records of one mineral do, so what the map says between them means little."
     )
 
 
@@ -458,7 +358,10 @@ def _context(scene: MineralsScene, source: Source) -> dict:
     classes = _class_rows(scene, source.residuals)
     return {
         "cards": _cards(scene) if assessed else [],
-        "separable_text": describe_separable(scene),
+        "explained": scene.explanation.get("sentences", []),
+        "advice": scene.explanation.get("advice", []),
+        "distances": _distance_rows(scene),
+        "distance_unit": "rad" if scene.match in (ORIGIN, *NO_LIMIT) else "no unit",
         "areas": _area_rows(scene),
         "clear_pixels": _clear_pixels(scene),
         "accuracy": record,
@@ -476,6 +379,26 @@ def _context(scene: MineralsScene, source: Source) -> dict:
         else "Largest distance",
         "groups": [_group_context(group, scene) for group in scene.groups],
     }
+
+
+def _distance_rows(scene: MineralsScene) -> list[dict]:
+    """Distances of the clear pixels of each map to its nearest reference, beside the limits."""
+    rows = []
+    for item in scene.explanation.get("numbers", {}).get("distances", []):
+        low, high = item["limit"] or (None, None)
+        rows.append(
+            {
+                "map": GROUP_WORDS[item["group"]][0] if item["group"] else "all bands",
+                "pixels": item["pixels"],
+                "quantiles": item["quantiles"],
+                "limit": SPARSE
+                if low is None
+                else f"{low:.3g}" + (f" to {high:.3g}" if high > low else ""),
+                "named": item["named"],
+                "limit_for_5_percent": item["limit_for_5_percent"],
+            }
+        )
+    return rows
 
 
 def _group_context(group: GroupMaps, scene: MineralsScene) -> dict:

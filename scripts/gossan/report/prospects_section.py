@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gossan.accuracy.doubts import describe_doubts
 from gossan.cube.lattice import read_lattice
 from gossan.errors import InputError
 from gossan.files import read_json
@@ -24,7 +25,6 @@ from gossan.prospects.prospect_tests import (
     study_classes,
     title_of,
 )
-from gossan.report.doubts import describe_doubts
 from gossan.report.phrases import (
     SPARSE,
     UNDEFINED,

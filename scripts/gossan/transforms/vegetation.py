@@ -1,5 +1,6 @@
-"""The vegetation index, on whichever bands of a sensor are red and near infrared."""
+"""Plants and water by their indices, on whichever bands of a sensor are green, red, infrared."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,11 @@ from gossan.errors import InputError
 if TYPE_CHECKING:
     from gossan.raster import BandTable
 
+PLANTS_NDVI = 0.3
+"""Index above which a pixel is mostly plants: bare ground has up to 0.2 and a full cover 0.5 and
+more (Sobrino et al. 2004, Remote Sensing of Environment 90, 434-440)."""
+DARK_WATER = 0.15
+"""Near infrared reflectance of the brightest water; snow and clouds have the same index."""
 GREEN_UM, RED_UM, NEAR_INFRARED_UM = (0.50, 0.60), (0.60, 0.70), (0.76, 0.90)
 
 
@@ -48,3 +54,22 @@ def vegetation_index(red: np.ndarray, infrared: np.ndarray) -> np.ndarray:
     total = infrared + red
     np.divide(infrared - red, total, out=index, where=total > 0)
     return index
+
+
+def find_covers(pixels: np.ndarray, bands: "BandTable") -> Mapping[str, np.ndarray]:
+    """Where `plants` and `water` are among pixels, reflectance (n, bands): bool (n,) of each.
+
+    Plants have an NDVI above PLANTS_NDVI; water is brighter in green than in the near infrared
+    (McFeeters 1996, International Journal of Remote Sensing 17, 1425-1432), and dark there. What
+    the bands cannot tell is left out.
+    """
+    green, red, infrared = (
+        None if place is None else pixels[:, place]
+        for place in (find_band_within(bands, um) for um in (GREEN_UM, RED_UM, NEAR_INFRARED_UM))
+    )
+    covers = {}
+    if infrared is not None and red is not None:
+        covers["plants"] = vegetation_index(red, infrared) > PLANTS_NDVI
+    if infrared is not None and green is not None:
+        covers["water"] = (green > infrared) & (infrared < DARK_WATER)
+    return covers

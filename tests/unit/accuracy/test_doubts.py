@@ -2,15 +2,13 @@ import math
 
 import pytest
 
-from gossan.minerals.second_pass import POOR_AGREEMENT
-from gossan.report.doubts import (
+from gossan.accuracy.doubts import (
     FAR_FROM_MEAN_RAD,
     FAR_FROM_ORIGIN_RAD,
     MOST_OF_ONE,
     MOST_UNCLASSIFIED,
     describe_doubts,
 )
-from gossan.report.minerals_section import GroupMaps, doubt_group
 
 MIXED = {"Alunite": 0.3, "Kaolinite": 0.3, "Calcite": 0.2}
 
@@ -70,53 +68,3 @@ def test_several_signs_are_several_sentences():
     shares = {"Muscovite": 0.3, "Alunite": 0.01}
     found = describe_doubts("The map", shares, 0.69, median_rad=0.3, far_rad=0.1)
     assert len(found) == 3 and all(text.endswith(".") for text in found)
-
-
-# ---- the maps of a group ---------------------------------------------------------------------
-
-
-def maps(*, shares=MIXED, unclassified=0.2, median=0.5, notes=(), second=None):
-    answers = {"shares": shares, "unclassified": unclassified, "median_distance": median}
-    return GroupMaps("2um", {"answers": answers, "notes": list(notes)}, [], second)
-
-
-def second(*, shares=MIXED, kappa=0.6, taught=True, notes=()):
-    return {
-        "taught": [{"name": "alunite"}] if taught else [],
-        "answers": {"shares": shares, "unclassified": 0.0 if taught else 1.0},
-        "agreement_kappa": kappa,
-        "compared_pixels": 75_000,
-        "notes": list(notes),
-    }
-
-
-def test_maps_of_a_group_without_signs_are_left_in_peace():
-    assert doubt_group(maps(), "scene") == []
-    assert doubt_group(maps(second=second(notes=["59% are less sure"])), "scene") == []
-
-
-@pytest.mark.parametrize("match", ["sid", "matched_filter", "ace"])
-def test_distances_of_other_comparisons_are_not_judged_as_angles(match):
-    assert doubt_group(maps(median=2.0), match) == []
-    assert len(doubt_group(maps(median=2.0), "scene")) == 1
-
-
-@pytest.mark.parametrize(
-    ("group", "said"),
-    [
-        (maps(notes=["the scene is one cover"]), "The first map at 2 µm: the scene is one cover."),
-        (maps(shares={"alunite": 0.8}), "no rival to alunite: that it names 80.0% of the pixels"),
-        (
-            maps(second=second(taught=False, notes=["too few sure pixels: 9"])),
-            "The second map at 2 µm names nothing: too few sure pixels: 9.",
-        ),
-        (maps(second=second(kappa=POOR_AGREEMENT / 2)), "(kappa 0.10 over 75,000 pixels"),
-        (
-            maps(second=second(shares={"Alunite": 0.95, "Calcite": 0.05})),
-            "The second map at 2 µm calls 95.0% of the pixels that it names alunite",
-        ),
-    ],
-)
-def test_each_sign_of_a_group_is_told_with_its_number(group, said):
-    [sentence] = doubt_group(group, "scene")
-    assert said in sentence

@@ -30,7 +30,7 @@ def describe_doubts(
     sentences = []
     if unclassified > MOST_UNCLASSIFIED:
         sentences.append(
-            f"{what} leaves {_percent(unclassified)} of the clear pixels unclassified: of most of "
+            f"{what} leaves {percent(unclassified)} of the clear pixels unclassified: of most of "
             "the ground it says nothing."
         )
     named = sum(shares.values())
@@ -38,24 +38,25 @@ def describe_doubts(
         label, most = max(shares.items(), key=lambda item: item[1])
         if len(shares) > 1 and most > MOST_OF_ONE * named:
             sentences.append(
-                f"{what} calls {_percent(most / named)} of the pixels that it names "
+                f"{what} calls {percent(most / named)} of the pixels that it names "
                 f"{label.lower()}: that may be the general colour of the ground and not the "
                 "mineral."
             )
     if median_rad is not None and far_rad is not None and median_rad > far_rad:
         sentences.append(
             f"{what} is far from all references: half of the pixels that it names lie more than "
-            f"{_angle(median_rad)} from theirs, and beyond {_angle(far_rad)} there is little "
-            "likeness."
+            f"{angle_text(median_rad)} from theirs, and beyond {angle_text(far_rad)} there is "
+            "little likeness."
         )
     return sentences
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """A share; what is not all does not read as all."""
     text = f"{share:.1%}"
     return "more than 99.9%" if text == "100.0%" and share < 1 else text
 
 
-def _angle(angle_rad: float) -> str:
+def angle_text(angle_rad: float) -> str:
+    """An angle in radians and degrees."""
     return f"{angle_rad:.2f} rad ({math.degrees(angle_rad):.0f}°)"
