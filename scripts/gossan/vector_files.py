@@ -175,7 +175,9 @@ def _choose_layer(path: str | Path, parts: Sequence[Path], wanted: str) -> tuple
 
     layers = [(part, *row) for part in parts for row in pyogrio.list_layers(part)]
     if wanted:
-        asked = [(part, name) for part, name, _ in layers if wanted in (name, part.stem, part.name)]
+        # A file may be called like one of its layers: of those, that one is meant.
+        asked = [(part, name) for part, name, _ in layers if name == wanted]
+        asked = asked or [(p, name) for p, name, _ in layers if wanted in (p.stem, p.name)]
     else:
         # Tables without geometry, as QGIS keeps its styles, and empty folders are no choice.
         asked = [(part, name) for part, name, kind in layers if kind is not None]

@@ -43,6 +43,13 @@ def test_the_layer_that_the_path_names_is_read(survey, kind):
     assert list(features["class"]) == ["alunite"]
 
 
+def test_a_layer_that_is_called_like_its_file_is_that_one(tmp_path):
+    for name in ("targets", "points"):
+        layer(tmp_path / "targets.gpkg", name, name)
+    features, found = read_vector(tmp_path / "targets.gpkg", "targets", layer="targets")
+    assert (list(features["class"]), found) == (["targets"], "targets")
+
+
 def test_a_layer_that_is_not_there_is_refused_with_those_that_are(survey):
     with pytest.raises(InputError, match="has no layer 'Final'; it has draft 2022, final"):
         read_vector(f"{survey}|layername=Final", "zones")

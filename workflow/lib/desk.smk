@@ -77,3 +77,18 @@ def layers_text(wildcards, input):
             "layers": [*layers, *known_layers(wildcards, list(input.get("known", [])))],
         }
     )
+
+
+def page_files(wildcards):
+    """Records and tables of a scene, which its page tells of."""
+    scene = SCENES[wildcards.scene]
+    return [
+        path
+        for method, sensor in PLAN.parts_of(scene)
+        for path in files_of(scene, method, sensor, "record", "table")
+    ]
+
+
+def study_page(wildcards, output, name):
+    """A page of the study of a scene, of which `output` has a file in the scene's folder."""
+    return Path(output[0]).parents[2] / "studies" / study_of(wildcards) / name

@@ -240,9 +240,14 @@ def figures_of(study):
 
 def accuracy_of(study):
     """(method, sensor, path) of the accuracy records of a study: files, or folders of them."""
+    return [record for scene in scenes_of(study) for record in records_of(scene)]
+
+
+def records_of(scene):
+    """(method, sensor, path) of the accuracy records of a scene."""
     return [
         (method, sensor or PLAN.STACK, path)
-        for scene, method, sensor in parts_of(study)
+        for method, sensor in PLAN.parts_of(scene)
         for path in files_of(scene, method, sensor, "accuracy")
     ]
 

@@ -23,3 +23,80 @@ rule list_layers:
         "Listing the layers of {wildcards.scene}"
     shell:
         "printf '%s\\n' {params.layers:q} > {output:q} 2> {log:q}"
+
+
+rule draw_scene:
+    input:
+        **code("draw_scene"),
+        layers="<scene>/layers.json",
+        files=layer_files,
+        known=known_files,
+    output:
+        map="<scene>/map.png",
+        thumbnail="<scene>/thumbnail.png",
+        pictures=directory("<scene>/pictures"),
+    log:
+        "<logs>/draw_scene/{scene}.log",
+    benchmark:
+        "<benchmarks>/draw_scene/{scene}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("draw_scene"),
+    message:
+        "Drawing the maps of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --layers {input.layers:q} --map {output.map:q}"
+        " --thumbnail {output.thumbnail:q} --pictures {output.pictures:q}"
+        " 2> {log:q}"
+
+
+rule render_scene:
+    input:
+        **code("render_scene"),
+        layers="<scene>/layers.json",
+        files=layer_files,
+        known=known_files,
+        tables=page_files,
+        records=lambda wildcards: [path for *_, path in records_of(SCENES[wildcards.scene])],
+        map="<scene>/map.png",
+        pictures="<scene>/pictures",
+        template=static("scene.html.j2"),
+        style=static("report.css"),
+    output:
+        page=report(
+            "<scene>/index.html",
+            category="Scenes",
+            labels={"scene": "{scene}"},
+            caption="../report/scene.rst",
+        ),
+        summary="<scene>/summary.json",
+    log:
+        "<logs>/render_scene/{scene}.log",
+    benchmark:
+        "<benchmarks>/render_scene/{scene}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        digest=digest("render_scene"),
+        records=lambda wildcards, input: " ".join(
+            flags(records=[method, sensor, path])
+            for (method, sensor, _), path in zip(
+                records_of(SCENES[wildcards.scene]), input.records
+            )
+        ),
+        report=lambda wildcards, output: study_page(wildcards, output, "report.html"),
+        index=lambda wildcards, output: Path(output[0]).parents[2] / "index.html",
+    message:
+        "Writing the page of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --layers {input.layers:q} {params.records}"
+        " --report {params.report:q} --index {params.index:q} --template {input.template:q}"
+        " --style {input.style:q} --summary {output.summary:q} --output {output.page:q}"
+        " 2> {log:q}"

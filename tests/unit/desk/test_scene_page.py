@@ -1,0 +1,147 @@
+"""The page of a scene for the one who ordered the map."""
+
+import json
+
+import numpy as np
+import pytest
+from samples import write_raster
+
+from gossan.desk.layers import read_layers
+from gossan.desk.scene_page import (
+    UNKNOWN_GROUND,
+    choose_record,
+    make_plain,
+    measure_classes,
+    read_target_rows,
+    tell_better,
+    tell_found,
+    tell_trust,
+)
+from gossan.legend import MapClass, write_class_style
+
+CLASSES = [
+    MapClass(2, "chalcocite", "Chalcocite", "#00FE00"),
+    MapClass(12, "feldspar", "<Feldspar>", "#FE00FE"),
+]
+CODES = np.array([[[0, 2, 2, 12], [0, 2, 255, 255]]], np.uint8)
+
+
+@pytest.fixture
+def layers(tmp_path):
+    return make_layers(tmp_path, CODES)
+
+
+def make_layers(folder, codes):
+    path = folder / "landsat/minerals/class.tif"
+    path.parent.mkdir(parents=True)
+    write_raster(path, codes, nodata=255)
+    write_class_style(path, CLASSES)
+    entry = {"group": "maps", "kind": "classes", "method": "minerals", "sensor": "landsat"}
+    listed = {"scene": "hill", "study": "mine", "synthetic": False}
+    listed["layers"] = [{**entry, "title": "Minerals", "file": "landsat/minerals/class.tif"}]
+    (folder / "layers.json").write_text(json.dumps(listed))
+    return read_layers(folder / "layers.json")
+
+
+def value(number, low=None, high=None):
+    return {"value": number, "low": low, "high": high}
+
+
+def record(section="minerals", sensor="landsat", method="Spectral Angle Mapper", classes=3):
+    scores = {"n": 400, "overall_accuracy": value(0.9, 0.85, 0.95)}
+    scores["classes"] = [{"label": "Phyllic", "n_map": 50, "precision": value(0.3, 0.2, 0.4)}]
+    return {
+        **{"section": section, "sensor": sensor, "method": method, "assessed": True},
+        "confusion_matrix": {
+            "labels": [{}] * classes,
+            "counts": [[300, 20, 0], [10, 60, 5], [0, 5, 0]],
+        },
+        "scores": scores,
+        "scores_study_classes": {"n": 80, "overall_accuracy": value(0.62, 0.55, 0.68)},
+    }
+
+
+def target(rank, **fields):
+    row = {"rank": str(rank), "id": str(rank), "area_ha": "12.5", "mean_score": "0.8", "known": ""}
+    return {**row, "dominant": "Alunite", "latitude": "-29.5", "longitude": "70.25", **fields}
+
+
+def test_areas_are_of_clear_pixels_and_the_largest_comes_first(layers):
+    areas = measure_classes(layers.main_map())
+    assert [item.label for item in areas.classes] == ["Chalcocite", "<Feldspar>"]
+    assert [item.area_km2 for item in areas.classes] == pytest.approx([0.0027, 0.0009])
+    assert areas.unclassified == pytest.approx(2 / 6)
+    assert areas.masked == pytest.approx(2 / 8)
+
+
+def test_what_was_found_is_told_in_areas_and_in_the_best_target(layers):
+    areas = measure_classes(layers.main_map())
+    told = tell_found(layers.main_map(), areas, None)
+    assert told.startswith("Mapped: Chalcocite < 0.01 km² and <Feldspar>")
+    assert "33.3% of the clear ground" in told
+    rows = [target(1, known="training", id="T1"), target(2, id="T2"), target(3)]
+    told = tell_found(layers.main_map(), areas, rows)
+    assert told.startswith("2 targets to walk to; the best, T2 (12.5 ha, mostly Alunite, ")
+    assert "lies at 29.50000° S, 70.25000° E. 1 more is known ground." in told
+    assert "No ground stands out" in tell_found(None, None, [])
+
+
+def test_a_map_that_names_nothing_says_so(tmp_path):
+    layers = make_layers(tmp_path, np.zeros((1, 4, 4), np.uint8))
+    areas = measure_classes(layers.main_map())
+    assert "The map names nothing" in tell_found(layers.main_map(), areas, None)
+
+
+def test_trust_is_one_sentence_with_one_number_and_its_interval():
+    told = tell_trust(record(), synthetic=False)
+    assert told.endswith("62 % of 80 tested pixels (95 % interval 55 to 68 %).")
+    assert told.count(".") == 1
+    one = tell_trust(record(classes=2), synthetic=True)
+    assert one.startswith("What the map calls phyllic is right at 30 % of 50 tested pixels")
+    assert "simulated ground says nothing of a real place" in one
+    without = record()
+    without["scores_study_classes"]["overall_accuracy"] = value(0.62)
+    assert "no interval" in tell_trust(without, synthetic=False)
+
+
+def test_unknown_ground_has_no_accuracy():
+    reason = "The scene has no ground truth, so no accuracy can be stated."
+    assert tell_trust({"assessed": False, "reason": reason}, False) == UNKNOWN_GROUND
+    assert "too few" in tell_trust({"assessed": False, "reason": "too few points"}, False)
+    assert tell_trust(None, False).startswith("No accuracy can be stated")
+
+
+def test_the_record_is_of_the_main_map(layers):
+    main = layers.main_map()
+    other = [record(section="zones"), record(sensor="aster")]
+    assert choose_record(main, other) is None
+    unassessed = {**record(), "assessed": False}
+    assert choose_record(main, [*other, unassessed]) is unassessed
+    mine, mapped = record(), record(method="Network, masking, as mapped")
+    assert choose_record(main, [*other, unassessed, mine]) is mine
+    assert choose_record(main, [mine, mapped]) is mapped
+
+
+def test_what_would_help_is_what_explanations_say_and_else_plain_rules(layers):
+    areas = measure_classes(layers.main_map())
+    weak, advice = tell_better(layers, areas, record(), [], [])
+    assert "Of 90 tested pixels that the map names, 30 are something else (33%)." in weak
+    assert not any("Tell what you know" in text for text in advice)
+    weak, advice = tell_better(layers, areas, None, None, [{"sentences": ["a"], "advice": ["b"]}])
+    assert weak[0] == "a" and advice[0] == "b"
+    assert any("Tell what you know" in text for text in advice)
+    assert any("section targets" in text for text in advice)
+
+
+def test_a_term_is_explained_where_it_is_first_used_and_only_there():
+    plain = make_plain({"phyllic": "white mica", "argillic": "clay"})
+    assert plain("Phyllic <b> (argillic)") == (
+        '<abbr title="white mica">Phyllic</abbr> (white mica) &lt;b&gt; '
+        '(<abbr title="clay">argillic</abbr>, clay)'
+    )
+    assert plain("phyllic") == '<abbr title="white mica">phyllic</abbr>'
+    assert plain("xphyllic, phyllics") == "xphyllic, phyllics"
+
+
+def test_a_table_of_targets_may_be_missing(layers):
+    assert read_target_rows(layers) is None
