@@ -7,7 +7,6 @@ from pathlib import Path
 from toolkit import add_blocks, run
 
 METHOD = "Median absolute deviation"
-COLOUR = "#D7301F"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -47,11 +46,11 @@ def main(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from gossan.errors import InputError
-    from gossan.legend import MapClass
     from gossan.maps import ClassMap, write_maps
     from gossan.raster import iter_blocks, read_info
     from gossan.tables import write_table
     from gossan.zones.anomalies import (
+        ANOMALY,
         Rule,
         count_levels,
         encode_anomalies,
@@ -102,8 +101,7 @@ def main(arguments: argparse.Namespace) -> None:
         "MAD_CENTRE": rule.centre,
         "MAD_SIDE": rule.side,
     }
-    classes = [MapClass(1, "anomaly", "Anomaly", COLOUR)]
-    anomalies = ClassMap(arguments.output, classes, names, tags=tags)
+    anomalies = ClassMap(arguments.output, [ANOMALY], names, tags=tags)
     write_maps(search, [arguments.cube], [anomalies], progress="anomalies", **options)
 
     def number(value: float) -> str:

@@ -3,8 +3,10 @@
 import argparse
 import csv
 import io
+import logging
 from pathlib import Path
 
+from gossan.colours import near_classes
 from gossan.errors import InputError
 from gossan.files import write_text
 from gossan.legend import merge_classes, read_classes, read_own_classes
@@ -42,8 +44,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Read the tables of classes and write the chosen rows."""
     classes = read_classes(arguments.minerals)
+    own: list[dict[str, str]] = []
     if arguments.own is not None:
-        classes, faults = merge_classes(classes, read_own_classes(arguments.own))
+        own = read_own_classes(arguments.own)
+        classes, faults = merge_classes(classes, own)
         if faults:
             raise InputError(f"{arguments.own}: {'; '.join(faults)}")
     known = {item.name: item for item in classes}
@@ -51,16 +55,25 @@ def main(arguments: argparse.Namespace) -> None:
     for name in [*(arguments.references or []), *angles]:
         if name not in known:
             raise InputError(f"{arguments.minerals}: has no class {name!r}; correct its name")
+    coloured = {row["name"] for row in own if row.get("colour")}
+    written = [known[name] for name in arguments.references or known]
+    # All that a study knows stand on no map together.
+    for one, other, _ in near_classes(written) if arguments.references else ():
+        if coloured & {one.name, other.name}:
+            logging.warning(
+                "%s: %s (%s) and %s (%s) look alike to readers who are blind to red and green; "
+                "take a colour of another lightness",
+                *(arguments.own, one.name, one.colour, other.name, other.colour),
+            )
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["code", "name", "label", "kind", "colour", "record", "group", "max_angle_rad"])
-    for name in arguments.references or known:
-        item = known[name]
-        angle = angles.get(name, arguments.max_angle_rad)
+    for item in written:
+        angle = angles.get(item.name, arguments.max_angle_rad)
         writer.writerow(
             [
                 item.code,
-                name,
+                item.name,
                 item.label,
                 item.kind,
                 item.colour,

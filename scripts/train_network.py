@@ -150,7 +150,7 @@ def train(arguments: argparse.Namespace) -> None:
 
     from gossan.accuracy.blocks import Bootstrap
     from gossan.files import staged, write_json
-    from gossan.legend import class_colours, read_classes
+    from gossan.legend import read_classes
     from gossan.networks.headers import file_digest
     from gossan.networks.keras_files import (
         describe_layers,
@@ -220,7 +220,7 @@ def train(arguments: argparse.Namespace) -> None:
         patch_px=table.size_px,
         codes=tuple(item.code for item in own),
         names=tuple(item.name for item in own),
-        colours=class_colours(everything),
+        colours={item.code: item.colour for item in everything},
         protocol=arguments.protocol,
         temperature=fit.temperature,
         synthetic=table.synthetic,

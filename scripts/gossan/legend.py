@@ -13,6 +13,10 @@ from gossan.files import staged, write_text
 
 UNCLASSIFIED = 0
 NODATA = 255
+# What no class has, on maps, figures and in other programs alike: ground that was looked at and
+# fits no class is nearly white, what was not seen (masked, outside) grey.
+UNCLASSIFIED_COLOUR = "#F1F0EC"
+NODATA_COLOUR = "#A9ADB0"
 # Where a mineral absorbs: electronic absorptions of iron in the visible and near infrared, or
 # vibrations of OH, CO3, SO4 and Si-OH in the shortwave infrared; a pixel may have one of each
 # (Clark et al. 2003, J. Geophys. Res. 108(E12), 5131). Empty: nowhere that sensors here see.
@@ -195,15 +199,18 @@ def merge_classes(
 
 def class_colours(classes: Sequence[MapClass]) -> dict[int, str]:
     """Code -> "#RRGGBB", the colour table of a class raster (`raster.Layer.colours`)."""
-    return {item.code: item.colour for item in classes}
+    colours = {item.code: item.colour for item in classes}
+    return {UNCLASSIFIED: UNCLASSIFIED_COLOUR, NODATA: NODATA_COLOUR} | colours
 
 
 def write_class_style(raster_path: str | Path, classes: Sequence[MapClass], bands: int = 1) -> None:
     """Write the legend of a uint8 class raster in the two forms that programs look for.
 
-    <stem>.qml is a QGIS style of band 1 with one coloured, labelled entry per class and a
-    transparent "Unclassified"; <file>.aux.xml holds GDAL's category names, colour table and
-    attribute table of each of the first `bands`. Both appear, or neither.
+    <stem>.qml is a QGIS style of band 1 with one coloured, labelled entry per class, a transparent
+    "Unclassified", through which the ground shows, and nodata in grey; <file>.aux.xml holds GDAL's
+    category names, colour table and attribute table of each of the first `bands`. Programs that
+    read those leave nodata transparent, so "Unclassified" is opaque there: the two never look
+    alike. Both files appear, or neither.
     """
     raster_path = Path(raster_path)
     with ExitStack() as stack:
@@ -270,8 +277,10 @@ def write_rgb_style(
 
 def _paletted_renderer(classes: Sequence[MapClass]) -> ET.Element:
     renderer = _renderer("paletted")
+    red, green, blue = bytes.fromhex(NODATA_COLOUR[1:])
+    renderer.set("nodataColor", f"{red},{green},{blue},255")
     palette = ET.SubElement(renderer, "colorPalette")
-    _entry(palette, "paletteEntry", UNCLASSIFIED, "#000000", "Unclassified", alpha=0)
+    _entry(palette, "paletteEntry", UNCLASSIFIED, UNCLASSIFIED_COLOUR, "Unclassified", alpha=0)
     for item in classes:
         _entry(palette, "paletteEntry", item.code, item.colour, item.label)
     return renderer
@@ -352,15 +361,17 @@ def _class_pam(classes: Sequence[MapClass], bands: int) -> str:
 def _add_class_band(root: ET.Element, place: int, classes: Sequence[MapClass]) -> None:
     band = ET.SubElement(root, "PAMRasterBand", band=str(place))
     ET.SubElement(band, "ColorInterp").text = "Palette"
-    rows = {UNCLASSIFIED: ("Unclassified", (0, 0, 0, 0))}
-    rows |= {item.code: (item.label, (*item.rgb, 255)) for item in classes}
+    labels = {UNCLASSIFIED: "Unclassified"} | {item.code: item.label for item in classes}
+    colours = {
+        code: (*bytes.fromhex(colour[1:]), 255) for code, colour in class_colours(classes).items()
+    }
     table = ET.SubElement(band, "ColorTable")
     names = ET.SubElement(band, "CategoryNames")
     for code in range(256):
-        colour = rows[code][1] if code in rows else (0, 0, 0, 0)
+        colour = colours.get(code, (0, 0, 0, 0))
         ET.SubElement(table, "Entry", {f"c{n}": str(part) for n, part in enumerate(colour, 1)})
-        if code <= max(rows):
-            ET.SubElement(names, "Category").text = rows[code][0] if code in rows else ""
+        if code <= max(labels):
+            ET.SubElement(names, "Category").text = labels.get(code, "")
     attributes = ET.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
     columns = (
         ("Value", _INTEGER, _VALUE),
@@ -375,10 +386,9 @@ def _add_class_band(root: ET.Element, place: int, classes: Sequence[MapClass]) -
         ET.SubElement(column, "Name").text = name
         ET.SubElement(column, "Type").text = str(kind)
         ET.SubElement(column, "Usage").text = str(use)
-    for index, code in enumerate(sorted(rows)):
-        label, colour = rows[code]
+    for index, code in enumerate(sorted(labels)):
         row = ET.SubElement(attributes, "Row", index=str(index))
-        for cell in (code, label, *colour):
+        for cell in (code, labels[code], *colours[code]):
             ET.SubElement(row, "F").text = str(cell)
 
 

@@ -112,12 +112,13 @@ def test_class_style_for_qgis(tmp_path):
     renderer = ET.fromstring(text).find("pipe/rasterrenderer")
     assert renderer.get("type") == "paletted"
     assert renderer.get("band") == "1"
+    assert renderer.get("nodataColor") == "169,173,176,255"
     entries = [
         (int(e.get("value")), e.get("label"), e.get("color"), int(e.get("alpha")))
         for e in renderer.iter("paletteEntry")
     ]
     assert entries == [
-        (0, "Unclassified", "#000000", 0),
+        (0, "Unclassified", "#f1f0ec", 0),
         (2, "Chalcocite", "#00fe00", 255),
         (12, 'Feldspar <K> & "Na"', "#fe00fe", 255),
     ]
@@ -152,9 +153,10 @@ def test_gdal_reads_the_colours_from_beside_the_raster(tmp_path):
     write_class_style(path, CLASSES)
     with rasterio.open(path) as dataset:
         colours = dataset.colormap(1)
-    assert colours[0] == (0, 0, 0, 0)
+    assert colours[0] == (241, 240, 236, 255)
     assert colours[2] == (0, 254, 0, 255)
-    assert colours[255] == (0, 0, 0, 0)
+    assert colours[255] == (169, 173, 176, 255)
+    assert colours[3] == (0, 0, 0, 0)
 
 
 def test_the_classes_of_a_style_are_read_back(tmp_path):
@@ -210,7 +212,12 @@ def test_no_rgb_style_of_other_than_three_bands_and_ranges(tmp_path, bands, limi
 
 
 def test_class_colours_feed_a_layer():
-    assert class_colours(CLASSES) == {2: "#00FE00", 12: "#FE00FE"}
+    assert class_colours(CLASSES) == {
+        0: "#F1F0EC",
+        2: "#00FE00",
+        12: "#FE00FE",
+        255: "#A9ADB0",
+    }
 
 
 def test_styles_are_the_same_bytes_each_time(tmp_path):

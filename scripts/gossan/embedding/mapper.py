@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from gossan.cube.bands import SENSORS, StackBands, sensors_present
+from gossan.embedding.answers import ANSWERS, NAMED, NONE, SEVERAL
 from gossan.embedding.model import BATCH
 from gossan.errors import InputError
 from gossan.files import read_json
@@ -22,12 +23,6 @@ from gossan.kernels import kernel
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import RasterInfo
 
-NAMED, NONE, SEVERAL = 1, 2, 3
-ANSWERS = (
-    MapClass(NAMED, "named", "One mineral within its limit", "#21918C", kind="answer"),
-    MapClass(NONE, "none", "No mineral near enough", "#BDBDBD", kind="answer"),
-    MapClass(SEVERAL, "several", "Several minerals near enough", "#FDE725", kind="answer"),
-)
 LIMIT = "conformal"
 AREA_COLUMNS = ("code", "name", "label", "kind", "pixels", "area_km2", "area_ha", "share")
 SENSOR_AREA_COLUMNS = ("sensors", "code", "name", "label", "kind", "pixels", "area_ha", "share")

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from gossan.cube.bands import StackBands
+from gossan.embedding.answers import ANSWERS, NAMED, NONE
 from gossan.embedding.detection import number_text
 from gossan.embedding.detector_assessment import draw_library, examine_detector, pure_spectra
 from gossan.embedding.detectors import Detector, Embedding, SpectralAngle, score_spectra
-from gossan.embedding.mapper import ANSWERS, LIMIT, NAMED, NONE, choose
+from gossan.embedding.mapper import LIMIT, choose
 from gossan.embedding.margins import least_margin, library_margin, margins
 from gossan.embedding.model import EmbeddingModel
 from gossan.embedding.sensor_scores import LIBRARY

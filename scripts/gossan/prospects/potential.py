@@ -26,14 +26,14 @@ NEGATIVE = "negative"
 
 LOW, MEDIUM, HIGH, NONE = 1, 2, 3, 4
 POTENTIAL = (
-    MapClass(LOW, "low", "Low potential", "#DDE5E9"),
-    MapClass(MEDIUM, "medium", "Medium potential", "#F0A93B"),
-    MapClass(HIGH, "high", "High potential", "#A61C28"),
+    MapClass(LOW, "low", "Low potential", "#C6DCFA"),
+    MapClass(MEDIUM, "medium", "Medium potential", "#F3A646"),
+    MapClass(HIGH, "high", "High potential", "#A01130"),
 )
 GRADED_POTENTIAL = (
-    MapClass(LOW, "low", "Low potential", "#FBE3B9"),
+    MapClass(LOW, "low", "Low potential", "#FDEFB8"),
     *POTENTIAL[1:],
-    MapClass(NONE, "none", "No potential", "#DDE5E9"),
+    MapClass(NONE, "none", "No potential", "#C6DCFA"),
 )
 """Of classes in place of scores: low potential is a finding, too, and the rest is none."""
 

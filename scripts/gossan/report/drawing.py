@@ -25,7 +25,7 @@ from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from rasterio.enums import Resampling
 
 from gossan.files import staged
-from gossan.legend import MapClass
+from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass
 from gossan.outlines import reproject
 from gossan.raster import BandTable, Grid, open_raster, read_info
 from gossan.vector_files import read_vector
@@ -35,9 +35,6 @@ DPI = 144
 LONGEST_SIDE_PX = 1100
 
 INK = "#22303a"
-UNCLASSIFIED = "#f1f0ec"
-NODATA = "#a9adb0"
-NOT_IN_ZONE = "#e4e2dc"
 GRID_COLOUR = "#e3e6e8"
 EDGE = "#5d6a73"
 SYNTHETIC_COLOUR = "#9a3412"
@@ -304,7 +301,7 @@ def draw_picture(cube: Raster, bands: Sequence[int], pale: float = 0.0) -> np.nd
     picture = np.stack([stretch(cube.values[band]) for band in bands], axis=-1)
     if pale:
         picture = pale + (1 - pale) * picture
-    picture[np.isnan(picture).any(axis=-1)] = to_rgb(NODATA)
+    picture[np.isnan(picture).any(axis=-1)] = to_rgb(NODATA_COLOUR)
     return picture
 
 
@@ -321,7 +318,7 @@ def paint(codes: np.ndarray, classes: Sequence[MapClass], background: str) -> np
     picture[:] = to_rgb(background)
     for item in classes:
         picture[codes == item.code] = to_rgb(item.colour)
-    picture[np.isnan(codes)] = to_rgb(NODATA)
+    picture[np.isnan(codes)] = to_rgb(NODATA_COLOUR)
     return picture
 
 
@@ -337,7 +334,7 @@ def present_swatches(
 
 def nodata_swatch(values: np.ndarray) -> list[Patch]:
     """The swatch of masked pixels, if there are any."""
-    return [swatch(NODATA, "No data (masked)")] if np.isnan(values).any() else []
+    return [swatch(NODATA_COLOUR, "No data (masked)")] if np.isnan(values).any() else []
 
 
 def show_ramp(
@@ -346,7 +343,7 @@ def show_ramp(
     """Show numbers (rows, columns) in a colour ramp from `low` to `high`; NaN is grey."""
     return axis.imshow(
         np.ma.masked_invalid(values),
-        cmap=matplotlib.colormaps[ramp].with_extremes(bad=NODATA),
+        cmap=matplotlib.colormaps[ramp].with_extremes(bad=NODATA_COLOUR),
         vmin=low,
         vmax=max(high, low + 1e-6),
         extent=extent(grid),
@@ -577,8 +574,8 @@ def draw_classes(classes_map: Raster, classes: Sequence[MapClass], synthetic: bo
     figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     axis = figure.add_subplot()
     mark_synthetic(figure, synthetic)
-    show_map(axis, paint(codes, classes, UNCLASSIFIED), classes_map.grid)
+    show_map(axis, paint(codes, classes, UNCLASSIFIED_COLOUR), classes_map.grid)
     frame_map(axis, classes_map.grid)
-    handles = present_swatches(classes, codes, (UNCLASSIFIED, "Unclassified"))
+    handles = present_swatches(classes, codes, (UNCLASSIFIED_COLOUR, "Unclassified"))
     figure.legend(handles=handles, loc="outside right upper", title="Class", alignment="left")
     return figure

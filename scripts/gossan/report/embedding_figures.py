@@ -7,7 +7,6 @@ them. Every function returns a matplotlib Figure.
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -18,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from gossan.cube.bands import SENSORS, StackBands, sensors_present
+from gossan.embedding.answers import ANSWERS
 from gossan.embedding.sensor_scores import (
     MACRO,
     ORACLE,
@@ -31,19 +31,17 @@ from gossan.embedding.sensor_scores import (
     similarities,
     subset_scores,
 )
-from gossan.legend import MapClass
+from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass
 from gossan.raster import BandTable
 from gossan.report.drawing import (
     AMBER,
     BLUE,
     GREEN,
     INK,
-    NODATA,
     ORANGE,
     PURPLE,
     SKY,
     TRUE_COLOUR_UM,
-    UNCLASSIFIED,
     WIDTH_IN,
     Raster,
     annotate,
@@ -69,8 +67,6 @@ from gossan.report.drawing import (
 )
 from gossan.tables import number, value_of
 
-# Okabe and Ito (2008), told apart with any colour vision, with ink in place of their black.
-SAFE_COLOURS = (ORANGE, GREEN, SKY, AMBER, INK, "#F0E442", BLUE, PURPLE)
 METHOD_COLOURS = {
     "masked": BLUE,
     "filled": SKY,
@@ -87,24 +83,6 @@ TRAINING_LINES = {
     "val_loss": ("Validation loss", ORANGE, "s-"),
     "active": ("Share of triplets that still cost something", INK, ":"),
 }
-ANSWERS = (
-    MapClass(1, "named", "One mineral within its limit", BLUE),
-    MapClass(2, "none", "No mineral near enough", ABSENT),
-    MapClass(3, "several", "Several minerals near enough", AMBER),
-)
-"""Codes of answer.tif (embedding_map.ANSWERS), in colours of the tables of abstention."""
-
-
-def safe_classes(classes: Sequence[MapClass]) -> list[MapClass]:
-    """The classes in colours that any colour vision tells apart.
-
-    Their own colours stay where there are more classes than SAFE_COLOURS.
-    """
-    if len(classes) > len(SAFE_COLOURS):
-        return list(classes)
-    return [
-        replace(item, colour=colour) for item, colour in zip(classes, SAFE_COLOURS, strict=False)
-    ]
 
 
 def read_picture(path: str | Path, bands: StackBands, sensor: str) -> Raster:
@@ -161,7 +139,7 @@ def draw_sensors(picture: Raster, bits: Raster, sensors: Sequence[str], syntheti
             axis.tick_params(labelbottom=False)
     handles = [swatch(BLUE, "Sensor has data"), swatch(ABSENT, "Absent or masked")]
     if np.isnan(picture.values).any():
-        handles.append(swatch(NODATA, "No picture"))
+        handles.append(swatch(NODATA_COLOUR, "No picture"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
@@ -180,7 +158,6 @@ def draw_map(
     `distance` has in its first band the named mineral's, else the smallest. Pixels of the truth
     that are no mineral of `classes` are drawn as unclassified; each of its bands is a map.
     """
-    classes = safe_classes(classes)
     panels = [("Minerals by the network", class_map.values[0])]
     told = "Truth (simulated)" if synthetic else "Truth"
     maps = [] if truth is None else list(truth.values)
@@ -191,16 +168,17 @@ def draw_map(
     figure, axes = map_panels(class_map.grid, len(panels) + 2, synthetic, legend_rows=3)
     shown: set[int] = set()
     for place, (axis, (title, codes)) in enumerate(zip(axes, panels, strict=False)):
-        show_map(axis, paint(codes, classes, UNCLASSIFIED), truth.grid if place else class_map.grid)
+        grid = truth.grid if place else class_map.grid
+        show_map(axis, paint(codes, classes, UNCLASSIFIED_COLOUR), grid)
         axis.set_title(title)
         shown |= {item.code for item in classes if (codes == item.code).any()}
     answers = answer.values[0]
-    show_map(axes[-2], paint(answers, ANSWERS, NODATA), answer.grid)
+    show_map(axes[-2], paint(answers, ANSWERS, NODATA_COLOUR), answer.grid)
     clear = np.isfinite(answers)
     named = (answers[clear] == ANSWERS[0].code).mean() if clear.any() else 0.0
     axes[-2].set_title(f"Answer: {named:.1%} of the pixels are named")
     _show_distance(axes[-1], distance)
-    # A legend of its own, because some of its colours are those of minerals, too.
+    # A legend of its own, because some of its colours are near those of minerals.
     # It lies beside the colour bar, so it needs no place of its own.
     axes[-2].legend(
         handles=[swatch(item.colour, item.label) for item in ANSWERS],
@@ -208,15 +186,15 @@ def draw_map(
         bbox_to_anchor=(0, -0.13 if truth is not None else -0.02),
     ).set_in_layout(False)
     handles = [swatch(item.colour, item.label) for item in classes if item.code in shown]
-    handles.append(swatch(UNCLASSIFIED, "No single mineral"))
-    handles.append(swatch(NODATA, "No data"))
+    handles.append(swatch(UNCLASSIFIED_COLOUR, "No single mineral"))
+    handles.append(swatch(NODATA_COLOUR, "No data"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
     return figure
 
 
 def _show_distance(axis: Axes, distance: Raster) -> None:
     values = distance.values[0]
-    image = show_ramp(axis, values, distance.grid, "cividis_r", *percentiles(values, 2, 98))
+    image = show_ramp(axis, values, distance.grid, "viridis_r", *percentiles(values, 2, 98))
     colour_bar(axis, image, "Distance in the embedding; dark = far from all; grey = no data")
     axis.set_title("Distance to the nearest mineral")
 
@@ -234,7 +212,7 @@ def draw_spectra(
     `references` hold one value per band of `bands`; spectra are shifted upwards until none touches
     the one below it.
     """
-    shown = [item for item in safe_classes(classes) if item.name in references]
+    shown = [item for item in classes if item.name in references]
     if not shown:
         return draw_message("There is no reference spectrum to draw.", synthetic)
     sensors = bands.sensors
@@ -446,9 +424,9 @@ def _matrix_figure(
     dot_colour: str = BLUE,
 ) -> Figure:
     """Sets of sensors as rows of dots beside one or two heat maps with their numbers."""
-    blocks = [(columns, bar_label, "cividis", limits)]
+    blocks = [(columns, bar_label, "viridis", limits)]
     if second is not None:
-        blocks.append((second[0], second[1], "cividis_r", None))
+        blocks.append((second[0], second[1], "viridis_r", None))
     height = 0.245 * len(sets) + 2.3
     figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     widths = [0.42 * len(sensors), *(max(1.2, 0.9 * len(block[0])) for block in blocks)]

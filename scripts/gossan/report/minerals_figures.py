@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from gossan.legend import MapClass
+from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass
 from gossan.minerals.groups import GROUP_WORDS
 from gossan.minerals.map_tables import Signature
 from gossan.report.drawing import (
@@ -18,10 +18,7 @@ from gossan.report.drawing import (
     GRID_COLOUR,
     INK,
     MOST_DOTS,
-    NODATA,
-    NOT_IN_ZONE,
     ORANGE,
-    UNCLASSIFIED,
     WIDTH_IN,
     Raster,
     annotate,
@@ -61,12 +58,12 @@ def draw_group(maps: Sequence[Raster], classes: Sequence[MapClass], synthetic: b
     figure, axes = map_panels(maps[0].grid, len(maps), synthetic, legend_rows=1 + len(classes) // 6)
     for axis, shown, title in zip(axes, maps, GROUP_MAPS, strict=False):
         codes = shown.values[0]
-        show_map(axis, paint(codes, classes, UNCLASSIFIED), shown.grid)
+        show_map(axis, paint(codes, classes, UNCLASSIFIED_COLOUR), shown.grid)
         clear = np.isfinite(codes)
         named = (codes[clear] > 0).mean() if clear.any() else 0.0
         axis.set_title(f"{title}: {named:.1%} of clear pixels named")
     codes = np.concatenate([shown.values[0].ravel() for shown in maps])
-    handles = present_swatches(classes, codes, (UNCLASSIFIED, "Unclassified"))
+    handles = present_swatches(classes, codes, (UNCLASSIFIED_COLOUR, "Unclassified"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
     return figure
 
@@ -81,15 +78,15 @@ def draw_zones(zones: Mapping[str, Raster], classes: Sequence[MapClass], synthet
     shown: set[int] = set()
     for axis, (name, zone) in zip(axes, zones.items(), strict=True):
         codes = zone.values[0]
-        show_map(axis, paint(codes, classes, NOT_IN_ZONE), zone.grid)
+        show_map(axis, paint(codes, classes, UNCLASSIFIED_COLOUR), zone.grid)
         clear = np.isfinite(codes)
         share = (codes[clear] > 0).mean() if clear.any() else 0.0
         axis.set_title(f"{name.replace('-', ' + ').capitalize()}: {share:.1%} of clear pixels")
         shown |= {item.code for item in classes if (codes == item.code).any()}
     handles = [swatch(item.colour, item.label) for item in classes if item.code in shown]
-    handles.append(swatch(NOT_IN_ZONE, "Not in the zone"))
+    handles.append(swatch(UNCLASSIFIED_COLOUR, "Not in the zone"))
     if any(np.isnan(zone.values[0]).any() for zone in zones.values()):
-        handles.append(swatch(NODATA, "No data (masked)"))
+        handles.append(swatch(NODATA_COLOUR, "No data (masked)"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
     return figure
 
@@ -111,8 +108,8 @@ def draw_angles(
     figure, axes = map_panels(angle.grid, 2, synthetic)
     limits = sorted({item.max_angle_rad for item in classes if item.max_angle_rad is not None})
     for axis, raster, title, ramp, marks in (
-        (axes[0], angle, title_of_angle, "cividis_r", limits),
-        (axes[1], margin, "Margin to the second best", "cividis", []),
+        (axes[0], angle, title_of_angle, "viridis_r", limits),
+        (axes[1], margin, "Margin to the second best", "viridis", []),
     ):
         values = raster.values[0]
         low, upper, high = percentiles(values, 2, 75, 98)
@@ -237,7 +234,7 @@ def draw_areas(
     if not total:
         return draw_message("The map has no clear pixel.", synthetic)
     known = {item.code: (item.label, item.colour) for item in classes}
-    known[0] = ("Unclassified", UNCLASSIFIED)
+    known[0] = ("Unclassified", UNCLASSIFIED_COLOUR)
     rows = sorted((code for code in areas if code in known), key=lambda code: areas[code][0])
     unit = all(areas[code][1] is not None for code in rows)
     sizes = [areas[code][1] if unit else areas[code][0] for code in rows]

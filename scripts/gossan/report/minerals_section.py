@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from gossan.accuracy.blocks import MINIMUM_BLOCKS
 from gossan.config import MATCH_TITLES, mineral_groups
 from gossan.files import read_json
-from gossan.legend import MapClass, read_classes
+from gossan.legend import UNCLASSIFIED_COLOUR, MapClass, read_classes
 from gossan.minerals.groups import GROUP_WORDS
 from gossan.minerals.map_tables import read_areas
 from gossan.report.layout import has_intervals
@@ -470,7 +470,7 @@ def _area_rows(scene: MineralsScene) -> list[dict]:
     """Areas of the classes that the map has, the largest first."""
     clear = _clear_pixels(scene)
     known = {item.code: (item.label, item.colour) for item in scene.classes}
-    known[0] = ("Unclassified", "#f1f0ec")
+    known[0] = ("Unclassified", UNCLASSIFIED_COLOUR)
     record = scene.accuracy
     scored = record["scores"]["classes"] if record["assessed"] else []
     precision = {item["code"]: item["precision"] for item in scored}

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gossan.legend import MapClass
+from gossan.legend import UNCLASSIFIED_COLOUR, MapClass
 from gossan.patches.augmentation import RIGHT_ANGLES, count_variants, turn
 from gossan.patches.cutting import PatchTable
 from gossan.report.drawing import (
@@ -21,7 +21,6 @@ from gossan.report.drawing import (
     GRID_COLOUR,
     INK,
     ORANGE,
-    UNCLASSIFIED,
     WIDTH_IN,
     Raster,
     annotate,
@@ -117,11 +116,11 @@ def draw_pair(class_map: Raster, pair: Sequence[MapClass], synthetic: bool) -> F
     codes = class_map.values[0]
     own = np.where(np.isin(codes, [item.code for item in pair]) | np.isnan(codes), codes, 0)
     figure, axes = map_panels(class_map.grid, 1, synthetic, legend_rows=1)
-    show_map(axes[0], paint(own, pair, UNCLASSIFIED), class_map.grid)
+    show_map(axes[0], paint(own, pair, UNCLASSIFIED_COLOUR), class_map.grid)
     clear = np.count_nonzero(~np.isnan(codes))
     shares = [f"{item.name} {part_of((codes == item.code).sum(), clear)}" for item in pair]
     axes[0].set_title("Share of the clear ground: " + ", ".join(shares))
-    handles = present_swatches(pair, own, (UNCLASSIFIED, "Other ground"))
+    handles = present_swatches(pair, own, (UNCLASSIFIED_COLOUR, "Other ground"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
@@ -288,16 +287,15 @@ def draw_network_map(
     """The network's answer for the ground, and the probability it states for it."""
     codes = classes_map.values[0]
     figure, axes = map_panels(classes_map.grid, 2, synthetic, legend_rows=1 + len(classes) // 6)
-    show_map(axes[0], paint(codes, classes, UNCLASSIFIED), classes_map.grid)
+    show_map(axes[0], paint(codes, classes, UNCLASSIFIED_COLOUR), classes_map.grid)
     axes[0].set_title(f"Class by {network}")
-    # Not cividis, whose middle is the grey of missing pixels.
     image = show_ramp(axes[1], probability.values[0], probability.grid, "viridis", 0, 1)
     # Inside the axes' own height: a bar that takes room from one map would shrink it alone.
     bar = figure.colorbar(image, ax=axes, orientation="vertical", shrink=0.7, pad=0.02)
     bar.outline.set_visible(False)
     bar.set_label("Probability")
     axes[1].set_title("Probability of that class; grey = no answer")
-    handles = present_swatches(classes, codes, (UNCLASSIFIED, "No answer"))
+    handles = present_swatches(classes, codes, (UNCLASSIFIED_COLOUR, "No answer"))
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
     return figure
@@ -330,7 +328,7 @@ def draw_proportions(
             place,
             share,
             height=0.72,
-            color=UNCLASSIFIED if item is None else item.colour,
+            color=UNCLASSIFIED_COLOUR if item is None else item.colour,
             edgecolor=EDGE,
             linewidth=0.6,
         )

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from gossan.legend import MapClass
+from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass
 from gossan.prospects.potential import GRADED_POTENTIAL, NEGATIVE, POTENTIAL
 from gossan.raster import Grid
 from gossan.report.drawing import (
@@ -27,8 +27,6 @@ from gossan.report.drawing import (
     GRID_COLOUR,
     INK,
     NO_SHAPES,
-    NODATA,
-    NOT_IN_ZONE,
     ORANGE,
     SKY,
     TRUE_COLOUR_UM,
@@ -70,7 +68,8 @@ def draw_looks(looks: Raster, dates: int, synthetic: bool) -> Figure:
     """How often each pixel was seen clear in `dates` dates (looks.tif), as map and histogram."""
     counts = np.nan_to_num(looks.values[0])
     figure, axes = map_panels(looks.grid, 2, synthetic)
-    ramp = matplotlib.colormaps["cividis"].resampled(max(dates, 1)).with_extremes(under=NODATA)
+    ramp = matplotlib.colormaps["viridis"].resampled(max(dates, 1))
+    ramp = ramp.with_extremes(under=NODATA_COLOUR)
     image = axes[0].imshow(
         counts,
         cmap=ramp,
@@ -87,7 +86,8 @@ def draw_looks(looks: Raster, dates: int, synthetic: bool) -> Figure:
     axis = figure.add_subplot(position)
     steps = np.arange(dates + 1)
     share = np.array([(np.rint(counts) == step).mean() for step in steps])
-    axis.bar(steps, 100 * share, color=[NODATA, *[BLUE] * dates], edgecolor=INK, linewidth=0.5)
+    colours = [NODATA_COLOUR, *[BLUE] * dates]
+    axis.bar(steps, 100 * share, color=colours, edgecolor=INK, linewidth=0.5)
     if dates <= 12:
         for step, value in zip(steps, share, strict=True):
             axis.annotate(
@@ -335,10 +335,10 @@ def draw_labels(
     )
     for axis, name in zip(axes, names, strict=False):
         values = similarity.values[similarity.bands.names.index(name)]
-        image = show_ramp(axis, values, similarity.grid, "cividis", 0, 1)
+        image = show_ramp(axis, values, similarity.grid, "viridis", 0, 1)
         colour_bar(axis, image, "1 − angle / largest angle")
         axis.set_title(f"Similarity to {name}")
-    show_map(axes[-1], paint(labels.values[0], classes, NOT_IN_ZONE), labels.grid)
+    show_map(axes[-1], paint(labels.values[0], classes, UNCLASSIFIED_COLOUR), labels.grid)
     _rings(axes[-1], hosts.rings, INK, 0.7)
     axes[-1].set_title("Classes from the similarity")
     handles = [swatch(item.colour, item.label) for item in present]
@@ -574,7 +574,7 @@ def draw_probability(probability: Raster, uncertainty: Raster, synthetic: bool) 
     figure, axes = map_panels(probability.grid, len(panels), synthetic)
     for axis, (title, values, is_probability) in zip(axes, panels, strict=True):
         top = 1.0 if is_probability else percentiles(values, 0, 99.5)[1]
-        ramp = "cividis" if is_probability else "magma"
+        ramp = "viridis" if is_probability else "magma"
         image = show_ramp(axis, values, probability.grid, ramp, 0, top)
         colour_bar(axis, image, "")
         axis.set_title(title)
@@ -600,7 +600,7 @@ def draw_potential(
     figure = Figure(figsize=(WIDTH_IN, map_height(potential.grid, 7.0)), layout="constrained")
     axis = figure.add_subplot()
     mark_synthetic(figure, synthetic)
-    show_map(axis, paint(codes, POTENTIAL, NOT_IN_ZONE), potential.grid)
+    show_map(axis, paint(codes, POTENTIAL, UNCLASSIFIED_COLOUR), potential.grid)
     frame_map(axis, potential.grid)
     limits = axis.get_xlim(), axis.get_ylim()
     for ring in claims.rings:
@@ -688,7 +688,7 @@ def draw_beside(
         codes = potential.values[0]
         graded = (codes == GRADED_POTENTIAL[-1].code).any()
         classes = GRADED_POTENTIAL if graded else POTENTIAL
-        show_map(axis, paint(codes, classes, NOT_IN_ZONE), potential.grid)
+        show_map(axis, paint(codes, classes, UNCLASSIFIED_COLOUR), potential.grid)
         limits = axis.get_xlim(), axis.get_ylim()
         for ring in claims.rings:
             axis.plot(*ring.T, color=INK, lw=0.7, zorder=2)

@@ -7,13 +7,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from gossan.legend import UNCLASSIFIED_COLOUR
 from gossan.prospects.potential import POTENTIAL
 from gossan.report.drawing import (
     AMBER,
     BLUE,
     GRID_COLOUR,
     INK,
-    NOT_IN_ZONE,
     ORANGE,
     SKY,
     WIDTH_IN,
@@ -151,7 +151,7 @@ def draw_districts(
     figure = Figure(figsize=(WIDTH_IN, height + 0.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     mark_synthetic(figure, synthetic)
-    show_map(left, paint(potential.values[0], POTENTIAL, NOT_IN_ZONE), grid)
+    show_map(left, paint(potential.values[0], POTENTIAL, UNCLASSIFIED_COLOUR), grid)
     frame_map(left, grid)
     limits = left.get_xlim(), left.get_ylim()
     for ring in districts.rings:

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from gossan.accuracy.truth import CLASS_ATTRIBUTE
-from gossan.legend import MapClass
+from gossan.legend import UNCLASSIFIED_COLOUR
 from gossan.outlines import reproject
 from gossan.raster import Grid
 from gossan.report.drawing import (
@@ -25,7 +25,6 @@ from gossan.report.drawing import (
     COLOURS,
     GREEN,
     INK,
-    NOT_IN_ZONE,
     ORANGE,
     SKY,
     WIDTH_IN,
@@ -50,11 +49,11 @@ from gossan.report.drawing import (
     swatch,
 )
 from gossan.vector_files import read_vector
+from gossan.zones.anomalies import ANOMALY
 from gossan.zones.confidence import CONFIDENCE
 from gossan.zones.zone_labels import METHOD_LABELS, method_label
 
 LEVEL_COLOURS = {"anomaly": SKY, "medium": AMBER, "high": ORANGE, "either": INK}
-ANOMALY = MapClass(1, "anomaly", "Anomaly", ORANGE)
 SUBBANDS = {
     "LL": "LL: low-pass, the band's smooth part",
     "LH": "LH: horizontal detail",
@@ -158,13 +157,13 @@ def draw_anomalies(anomalies: Raster, rows: Sequence[Mapping[str, str]], synthet
     counts = {row["band"]: row for row in rows}
     figure, axes = map_panels(anomalies.grid, len(names), synthetic, legend_rows=1)
     for axis, name, codes in zip(axes, names, anomalies.values, strict=True):
-        show_map(axis, paint(codes, [ANOMALY], NOT_IN_ZONE), anomalies.grid)
+        show_map(axis, paint(codes, [ANOMALY], UNCLASSIFIED_COLOUR), anomalies.grid)
         title = f"Band {name}"
         if name in counts:
             found, pixels = int(counts[name]["anomalies"]), int(counts[name]["pixels"])
             title += f": {found:,} anomalies of {pixels:,} pixels ({found / pixels:.1%})"
         axis.set_title(title)
-    handles = [swatch(ANOMALY.colour, "Anomaly"), swatch(NOT_IN_ZONE, "No anomaly")]
+    handles = [swatch(ANOMALY.colour, "Anomaly"), swatch(UNCLASSIFIED_COLOUR, "No anomaly")]
     handles += nodata_swatch(anomalies.values)
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     note_choice(figure, len(names), len(rows))
@@ -192,7 +191,7 @@ def draw_subbands(subbands: Raster, band: str, synthetic: bool) -> Figure:
             # Details swing about zero: the same colour must mean the same size on both sides.
             high = max(abs(low), abs(high))
             low = -high
-        ramp = "cividis" if low_pass else "PuOr"
+        ramp = "viridis" if low_pass else "PuOr"
         image = show_ramp(axis, values, subbands.grid, ramp, low, high)
         colour_bar(axis, image, "")
         axis.set_title(f"Band {band}, {title}")
@@ -302,7 +301,7 @@ def draw_confidence(
     scores = {row["band"]: row for row in rows if row["zone"] == zone and row["level"] == "either"}
     figure, axes = map_panels(confidence.grid, len(names), synthetic, legend_rows=1)
     for axis, name, codes in zip(axes, names, confidence.values, strict=True):
-        show_map(axis, paint(codes, CONFIDENCE, NOT_IN_ZONE), confidence.grid)
+        show_map(axis, paint(codes, CONFIDENCE, UNCLASSIFIED_COLOUR), confidence.grid)
         _outline(axis, outlines)
         row = scores.get(name)
         title = f"{zone.capitalize()}, band {name}"
@@ -314,7 +313,7 @@ def draw_confidence(
             )
         axis.set_title(title)
     handles = [swatch(item.colour, item.label) for item in CONFIDENCE]
-    handles.append(swatch(NOT_IN_ZONE, "None"))
+    handles.append(swatch(UNCLASSIFIED_COLOUR, "None"))
     handles += nodata_swatch(confidence.values)
     if outlines:
         handles.append(_truth_patch())
@@ -343,7 +342,7 @@ def draw_scores(
     ]
     figure, axes = map_panels(panels[0][1].grid, len(panels), synthetic)
     for axis, (zone, raster, place) in zip(axes, panels, strict=True):
-        image = show_ramp(axis, raster.values[place], raster.grid, "cividis", 0, 1)
+        image = show_ramp(axis, raster.values[place], raster.grid, "viridis", 0, 1)
         _outline(axis, outlines.get(zone, ()))
         colour_bar(axis, image, "Probability; grey = no data")
         held_out = raster.bands.names[place].endswith("held out")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gossan.errors import InputError
-from gossan.legend import NODATA
+from gossan.legend import NODATA, MapClass
 
 CENTRES = ("median", "mean")
 SIDES = ("high", "low", "both")
@@ -22,6 +22,7 @@ KEPT = ("values", "marks")
 """What is kept of anomalies where all else is 0: the band's own values, or 1."""
 ANOMALOUS = 1
 """Code of an anomalous pixel."""
+ANOMALY = MapClass(ANOMALOUS, "anomaly", "Anomaly", "#D7301F", kind="anomaly")
 
 
 @dataclass(frozen=True)

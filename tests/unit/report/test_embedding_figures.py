@@ -11,7 +11,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from gossan.cube.bands import read_bands
-from gossan.legend import MapClass, read_classes
+from gossan.legend import read_classes
 from gossan.raster import BandTable, Grid
 from gossan.report import embedding_figures as figures
 from gossan.report.drawing import Raster, read_small
@@ -107,46 +107,6 @@ def test_figures_are_without_metadata(draw):
 
 def test_all_text_fits_into_the_figure(draw):
     assert_text_fits(draw(True))
-
-
-# Vienot, Brettel and Mollon (1999), Color Research and Application 24, 243-252: linear RGB as
-# seen without the middle and without the long receptors.
-SEEN = {
-    "all": np.eye(3),
-    "deuteranope": np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]),
-    "protanope": np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]]),
-}
-
-
-def lab(colour, seen):
-    stored = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
-    linear = np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4)
-    xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    white = [0.9505, 1, 1.089]
-    x, y, z = np.cbrt(np.maximum(xyz @ np.clip(seen @ linear, 0, 1) / white, 0.009))
-    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
-
-
-@pytest.mark.parametrize("eyes", SEEN)
-def test_colours_of_classes_are_told_apart_with_any_colour_vision(classes, eyes):
-    def nearest(items):
-        places = [lab(item.colour, SEEN[eyes]) for item in items]
-        return min(
-            np.linalg.norm(one - other)
-            for at, one in enumerate(places)
-            for other in places[at + 1 :]
-        )
-
-    drawn = figures.safe_classes(classes)
-    assert [item.code for item in drawn] == [item.code for item in classes]
-    assert nearest(drawn) > 15
-    if eyes != "all":
-        assert nearest(drawn) > nearest(classes)
-
-
-def test_more_classes_than_safe_colours_keep_their_own():
-    many = [MapClass(code, f"m{code}", f"M{code}", f"#0000{code:02X}") for code in range(1, 12)]
-    assert figures.safe_classes(many) == many
 
 
 def test_a_picture_reads_three_bands_of_the_sensor(folder):
