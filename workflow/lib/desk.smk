@@ -27,6 +27,11 @@ def layer_files(wildcards):
     return [f"{folder_of(scene['scene'])}/{file}" for _, file, *_ in layer_rows(scene)]
 
 
+def catalogued_files(wildcards):
+    """The rasters and vectors of all scenes."""
+    return [file for scene in SCENES for file in layer_files(SimpleNamespace(scene=scene))]
+
+
 def shown_truths(wildcards):
     """What is known of a scene's ground for its methods, by path: the first method that has it."""
     scene = SCENES[wildcards.scene]

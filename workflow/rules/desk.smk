@@ -100,3 +100,31 @@ rule render_scene:
         " --report {params.report:q} --index {params.index:q} --template {input.template:q}"
         " --style {input.style:q} --summary {output.summary:q} --output {output.page:q}"
         " 2> {log:q}"
+
+
+rule write_catalog:
+    input:
+        **code("write_catalog"),
+        layers=[f"{folder_of(scene)}/layers.json" for scene in SCENES],
+        thumbnails=[f"{folder_of(scene)}/thumbnail.png" for scene in SCENES],
+        files=catalogued_files,
+    output:
+        catalog="<results>/catalog.json",
+        folder=directory("<results>/stac"),
+    log:
+        "<logs>/write_catalog.log",
+    benchmark:
+        "<benchmarks>/write_catalog.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        digest=digest("write_catalog"),
+    message:
+        "Writing the STAC catalogue"
+    shell:
+        "python {input.script:q} --layers {input.layers:q} --thumbnails {input.thumbnails:q}"
+        " --catalog {output.catalog:q} --folder {output.folder:q}"
+        " 2> {log:q}"

@@ -125,7 +125,7 @@ def describe_distances(distances: Distances, classes: Sequence[MapClass]) -> dic
     `quantiles` by per cent; `limit`, the range of the classes' limits, null without any; the
     `named` share; `limit_for_5_percent`, rounded up, that would name 5 % of the clear pixels as
     the one limit of all classes; the shares of what is `nearest` to the unclassified pixels; and
-    the `histogram` with its `edges`, the last of which holds what lies beyond the 99.5th percentile.
+    the `histogram` with its `edges`, whose last bar holds what lies beyond the 99.5th percentile.
     """
     known = np.isfinite(distances.values)
     values = distances.values[known].astype(np.float64)
