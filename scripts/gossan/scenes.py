@@ -18,6 +18,8 @@ TWIN = "twin"
 # Several sensors on one grid, which methods take for one more sensor.
 STACK = "stack"
 RASTERS = "rasters"
+# Pictures of each sensor's cube, which no section of a study asks for.
+IMAGES = "images"
 # Methods that run once a scene; all others run on each of its sensors.
 WHOLE_SCENE = ("embedding", "targets")
 # Methods whose maps are compared with a truth.
@@ -252,8 +254,9 @@ def plan_scenes(
     """Scenes by name, in the order of their first rows.
 
     Each has `scene`, `study`, `ground` (of a simulated scene), `truths` by method, `sensors`: path
-    of the product by sensor, and `methods`: the sensors (or STACK) that each method runs on; [""]
-    for a method of the whole scene.
+    of the product by sensor, `stack`: sensors that go into it, `images`: whether there are any,
+    and `methods`: the sensors (or STACK) that each method runs on; [""] for a method of the whole
+    scene.
     """
     scenes: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -268,6 +271,7 @@ def plan_scenes(
     for scene in scenes.values():
         settings = studies[scene["study"]]
         scene["stack"] = stack_members(settings, scene["sensors"])
+        scene["images"] = settings["cube"]["images"]
         scene["methods"] = {
             method: _sensors_of_method(method, settings, list(scene["sensors"]))
             for method in methods_of(settings)
@@ -301,13 +305,15 @@ def _sensors_of_method(method: str, settings: Mapping, sensors: list[str]) -> li
 
 
 def parts_of(scene: Mapping) -> Iterator[tuple[str, str]]:
-    """(method, sensor) of all that a scene has: `cube` of each sensor first, then its methods."""
+    """(method, sensor) of all that a scene has: `cube` of each sensor, IMAGES, then its methods."""
     used = {sensor for sensors in scene["methods"].values() for sensor in sensors}
     stacked = STACK in used or "embedding" in scene["methods"]
     used |= set(scene["stack"]) if stacked else set()
     cubes = [sensor for sensor in scene["sensors"] if sensor in used]
     cubes += [STACK] if stacked else []
     yield from (("cube", sensor) for sensor in cubes)
+    if scene["images"]:
+        yield from ((IMAGES, sensor) for sensor in cubes if sensor != STACK)
     for method, sensors in scene["methods"].items():
         yield from ((method, sensor) for sensor in sensors)
 

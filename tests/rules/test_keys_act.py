@@ -61,6 +61,8 @@ PLACES = {
     ("embedding", "sensors"): "/rasters/cube/",
     ("patches", "published", "all_classes"): "/networks/paper-all-blocked/",
 }
+# What a key switches off: there without it, in the study `drawn`, and gone with it.
+GONE = {("cube", "images"): "/{study}/rasters/images/"}
 # Keys whose flag is called otherwise than the key.
 FLAGS = {
     "size": "embedding",
@@ -280,7 +282,11 @@ def test_each_key_is_seen_in_a_command(project):
             for text in texts
             if flag in flags or len(wanted[0]) > 3
         }
-        if key in PLACES:
+        if key in GONE:
+            there = GONE[key].format(study="drawn"), GONE[key].format(study="surveyed")
+            if [place in listing for place in there] != [True, False]:
+                unseen.append(key)
+        elif key in PLACES:
             if PLACES[key] not in listing:
                 unseen.append(key)
         elif not all(any(_same(item, text) for text in seen) for item in wanted):

@@ -188,9 +188,21 @@ def test_rasters_beside_other_sensors_are_no_spectra(planned, tmp_path):
 
 def test_only_cubes_that_something_uses_are_made(planned):
     scenes, _ = planned({"minerals": {"sensors": ["emit"]}}, row("aster"), row("emit"))
-    assert list(parts_of(scenes["a"])) == [("cube", "emit"), ("minerals", "emit")]
+    assert list(parts_of(scenes["a"])) == [
+        *(("cube", "emit"), ("images", "emit"), ("minerals", "emit")),
+    ]
     scenes, _ = planned({"embedding": {}}, row("aster"), row("emit"))
-    assert [sensor for _, sensor in parts_of(scenes["a"])] == ["aster", "emit", "stack", ""]
+    cubes = [sensor for method, sensor in parts_of(scenes["a"]) if method == "cube"]
+    assert cubes == ["aster", "emit", "stack"]
+
+
+def test_each_sensor_has_images_and_their_stack_has_none_unless_they_are_not_wanted(planned):
+    rows = [row("aster"), row("emit")]
+    scenes, _ = planned({"embedding": {}}, *rows)
+    images = [sensor for method, sensor in parts_of(scenes["a"]) if method == "images"]
+    assert images == ["aster", "emit"]
+    scenes, _ = planned({"embedding": {}, "cube": {"images": False}}, *rows)
+    assert "images" not in dict(parts_of(scenes["a"]))
 
 
 def test_the_truth_of_a_simulated_ground_is_that_of_the_method(planned):

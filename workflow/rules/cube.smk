@@ -119,3 +119,44 @@ rule stack_sensors:
         " --bands {output.bands:q} --record {output.record:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
+
+
+rule make_images:
+    input:
+        **code("make_images"),
+        cube="<cube>",
+    output:
+        composites=directory("<images>/composites"),
+        ratios="<images>/ratios.tif",
+        ratios_style="<images>/ratios.qml",
+        components="<images>/pca.tif",
+        components_style="<images>/pca.qml",
+        selective="<images>/selective.tif",
+        selective_style="<images>/selective.qml",
+        stretch="<images>/stretch.tif",
+        stretch_style="<images>/stretch.qml",
+        table="<images>/images.csv",
+        loadings="<images>/pca.csv",
+    log:
+        "<logs>/make_images/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/make_images/{scene}.{sensor}.tsv"
+    wildcard_constraints:
+        sensor="|".join(READERS),
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(600, 400),
+    params:
+        digest=digest("make_images"),
+        block_px=block_px_of,
+    message:
+        "Making images of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --composites {output.composites:q}"
+        " --ratios {output.ratios:q} --components {output.components:q}"
+        " --selective {output.selective:q} --stretch {output.stretch:q}"
+        " --table {output.table:q} --loadings {output.loadings:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"

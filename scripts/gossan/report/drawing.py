@@ -28,6 +28,8 @@ from gossan.files import staged
 from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass
 from gossan.outlines import reproject
 from gossan.raster import BandTable, Grid, open_raster, read_info
+from gossan.transforms.composites import COMPOSITES as EVERY_COMPOSITE
+from gossan.transforms.composites import TRUE_COLOUR, closest_bands, nearest_bands
 from gossan.vector_files import read_vector
 
 WIDTH_IN = 10.0
@@ -52,15 +54,9 @@ MOST_DOTS = 40
 MOST_PANELS = 12
 """A figure with a panel or a row for each band shows at most so many, chosen evenly."""
 
-# Wavelengths (µm) shown as red, green and blue, in order of preference. The last two are for
-# sensors without blue: bands 4, 6, 8 and 3N, 2, 4 of ASTER.
-TRUE_COLOUR_UM = (0.655, 0.561, 0.482)
-COMPOSITES = (
-    ("True colour", TRUE_COLOUR_UM),
-    ("False colour", (2.2, 0.865, 0.561)),
-    ("Short-wave infrared", (1.656, 2.209, 2.336)),
-    ("Near infrared (plants are red)", (0.807, 0.661, 1.656)),
-)
+TRUE_COLOUR_UM = TRUE_COLOUR.centres_um
+COMPOSITES = tuple((one.title, one.centres_um) for one in EVERY_COMPOSITE)
+"""Titles, and the wavelengths shown as red, green and blue, in order of preference."""
 
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -137,7 +133,7 @@ def read_composite(path: str | Path) -> Raster:
     The hundreds of a spectrometer's other bands need no memory.
     """
     bands = read_info(path).bands
-    near = {place for _, centres in COMPOSITES for place in _closest(bands, centres)}
+    near = {place for _, centres in COMPOSITES for place in closest_bands(bands, centres)}
     return read_small(path, bands=sorted(near) or range(min(3, len(bands.names))))
 
 
@@ -275,22 +271,6 @@ def stretch(band: np.ndarray) -> np.ndarray:
         return np.full(band.shape, np.nan)
     low, high = np.percentile(finite, [2, 98])
     return np.clip((band - low) / max(high - low, 1e-6), 0, 1)
-
-
-def nearest_bands(bands: BandTable, centres_um: Sequence[float]) -> list[int]:
-    """Bands nearest to three wavelengths; [] unless they are three, each within a tenth of it."""
-    picked = _closest(bands, centres_um)
-    near = [
-        abs(bands.centre_um[band] - wanted) <= 0.1 * wanted
-        for band, wanted in zip(picked, centres_um, strict=False)
-    ]
-    return picked if all(near) and len(set(picked)) == len(picked) else []
-
-
-def _closest(bands: BandTable, centres_um: Sequence[float]) -> list[int]:
-    """The band nearest to each wavelength, however far; [] where bands have none."""
-    centre = np.asarray(bands.centre_um)
-    return [int(np.abs(centre - wanted).argmin()) for wanted in centres_um] if len(centre) else []
 
 
 def draw_picture(cube: Raster, bands: Sequence[int], pale: float = 0.0) -> np.ndarray:

@@ -61,8 +61,11 @@ class Place:
 
 
 _NARROW_UM = 0.1
+# Channels of an imaging spectrometer.
+_CHANNEL_UM = 0.03
 PLACES: Mapping[str, Place] = MappingProxyType(
     {
+        "blue": Place((0.45, 0.52), 0.482),
         "green": Place(GREEN_UM, 0.556),
         "red": Place(RED_UM, 0.661),
         "near": Place(NEAR_INFRARED_UM, 0.83),
@@ -73,14 +76,24 @@ PLACES: Mapping[str, Place] = MappingProxyType(
         "2.34": Place((2.290, 2.365), 2.336, _NARROW_UM),
         "2.40": Place((2.365, 2.440), 2.400, _NARROW_UM),
         "broad 2.2": Place((2.08, 2.35), 2.2, narrowest_um=_NARROW_UM),
+        "0.76": Place((0.74, 0.78), 0.76, _CHANNEL_UM),
+        "0.90": Place((0.88, 0.92), 0.90, _CHANNEL_UM),
+        "1.04": Place((1.02, 1.06), 1.04, _CHANNEL_UM),
+        "2.12": Place((2.10, 2.14), 2.12, _CHANNEL_UM),
+        "2.205": Place((2.195, 2.215), 2.205, _CHANNEL_UM),
+        "2.25": Place((2.24, 2.265), 2.25, _CHANNEL_UM),
+        "2.28": Place((2.265, 2.295), 2.28, _CHANNEL_UM),
+        "2.33": Place((2.32, 2.345), 2.33, _CHANNEL_UM),
+        "2.38": Place((2.365, 2.395), 2.38, _CHANNEL_UM),
     }
 )
-"""The bands of ASTER (1, 2, 3N, 4 to 9), and the one broad band of Landsat and Sentinel-2."""
+"""The bands of ASTER (1, 2, 3N, 4 to 9), the blue one and the broad one at 2.2 µm of Landsat and
+Sentinel-2, and channels of imaging spectrometers in absorptions and beside them."""
 
 
 @dataclass(frozen=True)
 class BandRatio:
-    """A sum of bands over a sum of bands, or of PLACES.
+    """A sum of bands over a sum of bands, or of PLACES; a product over a product with `product`.
 
     `marks` says what a large value stands for, `zones` the alteration zones that it is the
     standard ratio of, `source` where it is published. `depth` tells an absorption-band depth
@@ -94,6 +107,7 @@ class BandRatio:
     source: str
     zones: tuple[str, ...] = ()
     depth: bool = True
+    product: bool = False
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -103,9 +117,10 @@ class BandRatio:
     @property
     def formula(self) -> str:
         """The ratio as it is printed, (5+7)/6."""
+        sign = "×" if self.product else "+"
 
         def term(bands: tuple[str, ...]) -> str:
-            return bands[0] if len(bands) == 1 else f"({'+'.join(bands)})"
+            return bands[0] if len(bands) == 1 else f"({sign.join(bands)})"
 
         return f"{term(self.numerator)}/{term(self.denominator)}"
 
@@ -176,11 +191,72 @@ RATIOS: tuple[BandRatio, ...] = (
         depth=False,
     ),
 )
-"""Ratios of PLACES."""
+"""Ratios of PLACES that zones are scored by."""
+
+_INDICES = "Ninomiya (2003), IGARSS 2003, 1552-1554"
+_IRON = "Segal (1982), 2nd Thematic Conference on Remote Sensing for Exploratory Geology, 949-951"
+SHOWN_RATIOS: tuple[BandRatio, ...] = (
+    BandRatio(
+        "iron_oxide",
+        ("red",),
+        ("blue",),
+        "Ferric iron that colours red: hematite, goethite, jarosite",
+        f"{_IRON}; {_THEMATIC}",
+        depth=False,
+    ),
+    *RATIOS,
+    BandRatio(
+        "oh_index",
+        ("2.26", "1.66"),
+        ("2.21", "2.21"),
+        "OH-bearing minerals",
+        _INDICES,
+        product=True,
+    ),
+    BandRatio(
+        "kaolinite_index", ("1.66", "2.34"), ("2.17", "2.21"), "Kaolinite", _INDICES, product=True
+    ),
+    BandRatio(
+        "alunite_index", ("2.26", "2.26"), ("2.17", "2.34"), "Alunite", _INDICES, product=True
+    ),
+    BandRatio(
+        "calcite_index", ("2.21", "2.40"), ("2.34", "2.34"), "Calcite", _INDICES, product=True
+    ),
+    BandRatio(
+        "iron_depth",
+        ("0.76", "1.04"),
+        ("0.90",),
+        "Absorption of ferric iron at 0.9 µm: hematite, goethite, jarosite",
+        _DEPTH,
+    ),
+    BandRatio(
+        "al_oh_depth",
+        ("2.12", "2.25"),
+        ("2.205",),
+        "Absorption of Al-OH at 2.2 µm: muscovite, kaolinite, smectite",
+        _DEPTH,
+    ),
+    BandRatio(
+        "mg_oh_depth",
+        ("2.28", "2.38"),
+        ("2.33",),
+        "Absorption of Mg-OH and carbonate at 2.33 µm: chlorite, epidote, calcite",
+        _DEPTH,
+    ),
+    BandRatio(
+        "vegetation",
+        ("near",),
+        ("red",),
+        "Green plants, which hide the ground",
+        "Tucker (1979), Remote Sensing of Environment 8, 127-150",
+        depth=False,
+    ),
+)
+"""Ratios of PLACES that images show: those that zones are scored by, and others of the field."""
 
 
-def list_ratios(bands: "BandTable") -> list[BandRatio]:
-    """The ratios that a table of bands has all bands for, named by these bands.
+def list_ratios(bands: "BandTable", ratios: Sequence[BandRatio] = RATIOS) -> list[BandRatio]:
+    """Those of some ratios that a table of bands has all bands for, named by these bands.
 
     Bands are found by wavelength. In a stack of several sensors ("aster:5") all bands of a ratio
     are of one sensor, the first that has them: between sensors a ratio would tell calibrations.
@@ -189,7 +265,7 @@ def list_ratios(bands: "BandTable") -> list[BandRatio]:
     if not bands.centre_um:
         return found
     parts = sensor_parts(bands.names)
-    for ratio in RATIOS:
+    for ratio in ratios:
         for part in parts:
             places = {key: PLACES[key].find(bands, part) for key in ratio.bands}
             if None not in places.values():
@@ -228,7 +304,14 @@ def band_ratio(block: np.ndarray, names: Sequence[str], ratio: BandRatio) -> np.
     `names` are the block's bands. NaN where a band has no value or a sum is not positive: a
     ratio of noise around zero says nothing. Raises InputError for a band that the block lacks.
     """
-    above, below = (_sum(block, names, bands) for bands in (ratio.numerator, ratio.denominator))
+    sides = (ratio.numerator, ratio.denominator)
+    terms = [[_band(block, names, band) for band in bands] for bands in sides]
+    if ratio.product:
+        # A product of two numbers below zero would pass for one of two above.
+        sound = np.logical_and.reduce([term > 0 for side in terms for term in side])
+        above, below = (np.where(sound, math.prod(side), np.nan) for side in terms)
+    else:
+        above, below = (sum(side) for side in terms)
     value = np.full(above.shape, np.nan, np.float32)
     np.divide(above, below, out=value, where=(above > 0) & (below > 0))
     return value
@@ -258,11 +341,9 @@ def log_ratios(
     )
 
 
-def _sum(block: np.ndarray, names: Sequence[str], bands: Sequence[str]) -> np.ndarray:
-    missing = [band for band in bands if band not in names]
-    if missing:
+def _band(block: np.ndarray, names: Sequence[str], band: str) -> np.ndarray:
+    if band not in names:
         raise InputError(
-            f"band {', '.join(missing)} is not in the cube (it has {' '.join(names)}); "
-            "make the cube with it"
+            f"band {band} is not in the cube (it has {' '.join(names)}); make the cube with it"
         )
-    return sum(block[list(names).index(band)].astype(np.float32) for band in bands)
+    return block[list(names).index(band)].astype(np.float32)

@@ -5,12 +5,14 @@ from gossan.errors import InputError
 from gossan.raster import BandTable
 from gossan.transforms.band_ratios import (
     RATIOS,
+    SHOWN_RATIOS,
     band_ratio,
     list_ratios,
     log_ratios,
     missing_ratios,
     zone_ratios,
 )
+from gossan.transforms.composites import PICTURES
 
 ASTER = BandTable(
     ("1", "2", "3N", "4", "5", "6", "7", "8", "9"),
@@ -148,3 +150,50 @@ def test_logarithms_are_zero_for_a_flat_spectrum_and_bounded_for_a_dark_one():
     assert np.allclose(log_ratios(flat, list_ratios(SHORTWAVE), 0.01), 0, atol=1e-6)
     dark = flat | {"6": np.full((2, 2), -0.2, "float32")}
     assert np.isfinite(log_ratios(dark, list_ratios(SHORTWAVE), 0.01)).all()
+
+
+def test_indices_are_products_and_want_positive_bands():
+    shown = {ratio.name: ratio for ratio in list_ratios(ASTER, SHOWN_RATIOS)}
+    assert shown["alunite_index"].formula == "(7×7)/(5×8)"
+    assert shown["calcite_index"].formula == "(6×9)/(8×8)"
+    assert shown["kaolinite_index"].formula == "(4×8)/(5×6)"
+    assert shown["oh_index"].formula == "(7×4)/(6×6)"
+    value = band_ratio(block(0.4, 0.3, 0.2, 0.3, 0.25, 0.2), NAMES, shown["alunite_index"])
+    assert value.item() == pytest.approx(0.3 * 0.3 / (0.3 * 0.25))
+    both_below = block(0.4, -0.3, 0.2, 0.3, -0.25, 0.2)
+    assert np.isnan(band_ratio(both_below, NAMES, shown["alunite_index"])).all()
+
+
+def test_images_show_more_ratios_than_zones_are_scored_by():
+    assert set(RATIOS) < set(SHOWN_RATIOS)
+    assert len({ratio.name for ratio in SHOWN_RATIOS}) == len(SHOWN_RATIOS)
+    on_landsat = {ratio.name: ratio.formula for ratio in list_ratios(LANDSAT, SHOWN_RATIOS)}
+    assert on_landsat["iron_oxide"] == "B4/B2"
+    assert on_landsat["clay"] == "B6/B7"
+    assert on_landsat["ferric_oxide"] == "B6/B5"
+    assert not {"al_oh_depth", "alunite_index"} & set(on_landsat)
+
+
+def test_depths_are_of_channels_of_a_spectrometer():
+    centres = np.arange(0.4, 2.5, 0.0075)
+    names = tuple(f"B{number:03d}" for number in range(1, len(centres) + 1))
+    bands = BandTable(names, tuple(centres.tolist()), (0.0085,) * len(centres))
+    found = {ratio.name: ratio for ratio in list_ratios(bands, SHOWN_RATIOS)}
+    assert {"al_oh_depth", "mg_oh_depth", "iron_depth", "al_oh"} <= set(found)
+    absorbed = 0.4 - 0.1 * np.exp(-0.5 * ((centres - 2.205) / 0.015) ** 2)
+    depth = band_ratio(absorbed.reshape(-1, 1, 1), names, found["al_oh_depth"]).item()
+    assert depth == pytest.approx(2 * 0.4 / 0.3, rel=0.03)
+    assert band_ratio(
+        absorbed.reshape(-1, 1, 1), names, found["mg_oh_depth"]
+    ).item() == pytest.approx(2.0, rel=1e-3)
+
+
+def test_the_page_of_images_lists_ratios_and_composites(root):
+    text = (root / "docs/reference/images.md").read_text(encoding="utf-8")
+    for ratio in SHOWN_RATIOS:
+        row = f"| `{ratio.name}` | {ratio.formula} | {ratio.marks} | {ratio.source} |"
+        assert row in text
+    rows = [line.split(" |")[0] for line in text.splitlines() if line.startswith("| `")]
+    listed = [*(f"| `{one.name}.tif`" for one in PICTURES)]
+    listed += [f"| `{ratio.name}`" for ratio in SHOWN_RATIOS]
+    assert rows == listed
