@@ -8,6 +8,7 @@ layer, as QGIS writes it: `survey.gpkg|layername=final`.
 
 import errno
 import json
+import math
 import re
 import sqlite3
 import tempfile
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.etree.ElementTree import ParseError
 
-from gossan.delimited import plain_text
+from gossan.delimited import plain_text, read_delimited
 from gossan.errors import InputError
 from gossan.files import DAMAGED_ARCHIVE, scratch
 from gossan.paths import find_beside, is_companion, split_layer
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     import geopandas
 
 ARCHIVES = (".zip", ".kmz")
+TABLES = (".csv",)
+# Column names of coordinates as GPS devices and spreadsheets write them, in small letters.
+LONGITUDES = ("longitude", "lon", "long", "lng")
+LATITUDES = ("latitude", "lat")
 # An archive of layers is unpacked while it is read.
 MOST_MEMBERS, MOST_BYTES = 1000, 2 << 30
 # Degrees; longitudes may count from 0 to 360, and roundings lie beyond the poles.
@@ -53,7 +58,7 @@ _HEAD_BYTES = 1 << 16
 def is_vector(path: str | Path) -> bool:
     """Whether a path is that of a vector file, by its ending or because it names a layer."""
     file, layer = split_layer(path)
-    return bool(layer) or file.suffix.lower() in (*_CHECKS, *ARCHIVES)
+    return bool(layer) or file.suffix.lower() in (*_CHECKS, *ARCHIVES, *TABLES)
 
 
 def read_vector(
@@ -63,8 +68,9 @@ def read_vector(
 
     `what` says in messages what the features are due to be. The layer is the one that the path
     names (`file.gpkg|layername=final`), else `layer`, else the only one that holds geometries.
-    Without `geometry` only attributes are read. A .zip or .kmz is read as the files in it. Names
-    and texts of attributes come as of `plain_text`.
+    Without `geometry` only attributes are read. A .zip or .kmz is read as the files in it, a .csv
+    as points at its columns of longitude and latitude (WGS 84, decimal degrees). Names and texts of
+    attributes come as of `plain_text`.
 
     Raises InputError for a missing or unreadable file, for another format, for content that points
     to other files or to the network, for a layer that the file lacks, for several layers of
@@ -77,6 +83,10 @@ def read_vector(
     file, named = split_layer(path)
     if not file.exists():
         raise InputError(f"{path}: no such file of {what}; correct the path")
+    if file.suffix.lower() in TABLES:
+        features = _read_points(file, what)
+        _require_degrees(features, path)
+        return (features if geometry else features.drop(columns="geometry")), ""
     with ExitStack() as stack:
         try:
             parts = _vector_parts(file, stack, what)
@@ -96,6 +106,42 @@ def read_vector(
     if geometry:
         _require_degrees(features, path)
     return features, found if several or named else ""
+
+
+def _read_points(path: Path, what: str) -> "geopandas.GeoDataFrame":
+    """Points of a table, at its columns of longitude and latitude; the others are attributes."""
+    import geopandas
+
+    table = read_delimited(path)
+    columns = []
+    for due, names in (("longitude", LONGITUDES), ("latitude", LATITUDES)):
+        found = [name for name in table.columns if name.casefold() in names]
+        if len(found) != 1:
+            raise InputError(
+                f"{path}: needs one column called {due}, in decimal degrees, to place the {what}; "
+                f"it has the columns {', '.join(table.columns) or 'none'}"
+            )
+        columns += found
+    places = []
+    for row, line in zip(table.rows, table.lines, strict=True):
+        try:
+            place = [float(row[name]) for name in columns]
+        except ValueError:
+            place = [math.nan]
+        if not all(map(math.isfinite, place)):
+            told = ", ".join(f"{name} {row[name][:40]!r}" for name in columns)
+            raise InputError(
+                f"{path} line {line}: {told}: not decimal degrees; write them like -43.25"
+            )
+        places.append(place)
+    attributes = {
+        name: [row[name] or None for row in table.rows]
+        for name in table.columns
+        if name not in columns and name.casefold() != "geometry"
+    }
+    x, y = zip(*places, strict=True) if places else ((), ())
+    points = geopandas.points_from_xy(x, y, crs="EPSG:4326")
+    return geopandas.GeoDataFrame(attributes, geometry=points)
 
 
 def _with_plain_texts(features: "geopandas.GeoDataFrame", part: Path) -> "geopandas.GeoDataFrame":
@@ -139,7 +185,7 @@ def _require_degrees(features: "geopandas.GeoDataFrame", path: str | Path) -> No
 
 
 def _formats() -> str:
-    return ", ".join((*_CHECKS, *ARCHIVES))
+    return ", ".join((*_CHECKS, *ARCHIVES, *TABLES))
 
 
 def _vector_parts(file: Path, stack: ExitStack, what: str) -> list[Path]:

@@ -1,6 +1,7 @@
 """Vector files on the grid of a map, checked and reprojected."""
 
 import errno
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -57,8 +58,11 @@ def read_features(
             f"{' or '.join(kinds)} features"
         )
     told, features = features, reproject(features, grid.crs, path)
-    if not shapely.intersects(features.geometry.to_numpy(), outline(grid)).any():
+    over = shapely.intersects(features.geometry.to_numpy(), outline(grid))
+    if not over.any():
         raise InputError(f"{path}: none of the {what} lies over the map; {why_apart(told, grid)}")
+    if not over.all():
+        logging.info("%s: %d of %d %s lie beyond the map", path, (~over).sum(), len(over), what)
     return features
 
 

@@ -137,3 +137,46 @@ def test_what_is_a_vector_file_is_told_by_the_ending_or_a_layer():
         assert is_vector(name)
     for name in ("a.tif", "a.dat", "a"):
         assert not is_vector(name)
+
+
+def table(path, *lines):
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("name,longitude,latitude,class", "A,-43.25,-14.5,alunite", "B,-43.5,-14.25,"),
+        ("name;Lon;LAT;class", "A;-43,25;-14,5;alunite", "B;-43,5;-14,25;"),
+        ("class\tLat\tLong\tname", "alunite\t-14.5\t-43.25\tA", "\t-14.25\t-43.5\tB"),
+    ],
+)
+def test_points_of_a_gps_come_as_a_table(tmp_path, lines):
+    points, layer = read_vector(table(tmp_path / "gps.csv", *lines), "mines")
+    assert layer == "" and points.crs == "EPSG:4326"
+    assert [(place.x, place.y) for place in points.geometry] == [(-43.25, -14.5), (-43.5, -14.25)]
+    assert list(points["class"].fillna("none")) == ["alunite", "none"]
+    assert list(points["name"]) == ["A", "B"]
+
+
+def test_a_table_without_coordinates_is_told_which_columns_it_has(tmp_path):
+    path = table(tmp_path / "gps.csv", "x,y,class", "1,2,alunite")
+    with pytest.raises(InputError, match=r"one column called longitude.* has the columns x, y, cl"):
+        read_vector(path, "mines")
+    path = table(tmp_path / "two.csv", "lon,longitude,lat", "1,2,3")
+    with pytest.raises(InputError, match="one column called longitude"):
+        read_vector(path, "mines")
+
+
+@pytest.mark.parametrize("text", ["43°15'W", "", "nan", "inf", "1e999"])
+def test_coordinates_that_are_no_decimal_degrees_are_told_by_line(tmp_path, text):
+    path = table(tmp_path / "gps.csv", "longitude,latitude,name", "1,2,A", f"{text},2,B")
+    with pytest.raises(InputError, match=r"gps.csv line 3: longitude .* not decimal degrees"):
+        read_vector(path, "mines")
+
+
+def test_swapped_columns_of_a_table_are_told(tmp_path):
+    path = table(tmp_path / "gps.csv", "longitude,latitude", "36.1,174.2", "36.2,174.3")
+    with pytest.raises(InputError, match="latitude stands first; exchange the two"):
+        read_vector(path, "mines")

@@ -54,7 +54,9 @@ def test_unusable_files_are_refused_by_name(tmp_path):
     (tmp_path / "text.gpkg").write_text("nothing")
     assert "text.gpkg: not a vector file" in fault(tmp_path / "text.gpkg")
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
-    assert "table.csv: not a vector file" in fault(tmp_path / "table.csv")
+    assert "table.csv: needs one column called longitude" in fault(tmp_path / "table.csv")
+    (tmp_path / "table.txt").write_text("a,b\n1,2\n")
+    assert "table.txt: not a vector file" in fault(tmp_path / "table.txt")
     path = write_shapes(tmp_path / "points.gpkg", [pixel_point(1, 1)], name=["a"])
     assert "points.gpkg: holds Point; claims are Polygon or" in fault(path)
     assert "lack the attribute 'substance' (they have: name)" in fault(path, POINTS, ("substance",))
@@ -71,6 +73,13 @@ def test_unusable_files_are_refused_by_name(tmp_path):
     assert "bare.gpkg: has no coordinate system; assign one" in fault(tmp_path / "bare.gpkg")
     empty = write_shapes(tmp_path / "empty.geojson", [None], name=["a"])
     assert "empty.geojson: holds no geometry" in fault(empty)
+
+
+def test_features_beyond_the_map_are_counted_in_the_log(tmp_path, caplog):
+    caplog.set_level("INFO")
+    shapes = [pixel_point(10, 10), pixel_point(900, 900), pixel_point(20, 20)]
+    read_features(write_shapes(tmp_path / "mines.gpkg", shapes), GRID, "mines", POINTS)
+    assert "mines.gpkg: 1 of 3 mines lie beyond the map" in caplog.text
 
 
 def test_a_bounding_box_over_the_map_is_not_enough(tmp_path):

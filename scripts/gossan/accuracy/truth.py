@@ -197,8 +197,11 @@ def _open_vector(
         note += f"{unnamed.sum()} features without a class are left out; "
     told, features = features, reproject(features, grid.crs, path)
     geometries = features.geometry.to_numpy()
-    if not shapely.intersects(geometries, outline(grid)).any():
+    over = shapely.intersects(geometries, outline(grid))
+    if not over.any():
         raise InputError(f"{path}: the truth does not overlap the map; {why_apart(told, grid)}")
+    if not over.all():
+        note += f"{(~over).sum()} of {len(over)} features lie beyond the map; "
     index = features.sindex
 
     every = np.unique(codes).tolist()

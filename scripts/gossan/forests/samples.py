@@ -1,7 +1,7 @@
 """Labelled points for a forest, as pixels of a grid."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,11 +64,11 @@ def read_samples(
 ) -> Samples:
     """Labelled points as pixels of a grid.
 
-    `path` is a vector file of points in any coordinate system, or a CSV with the columns x and y
-    (in capitals or not) in the grid's. Its attribute `label` holds names, labels or codes of
-    `classes`; points without one are left out. Where there is an attribute `split`, it says train
-    or test. With `test`, another such file, all points of `path` train and those of `test` are
-    tested, but for pixels that train.
+    `path` is a vector file of points in any coordinate system, as which a CSV with longitude and
+    latitude counts, or a CSV with the columns x and y (in capitals or not) in the grid's. Its
+    attribute `label` holds names, labels or codes of `classes`; points without one are left out.
+    Where there is an attribute `split`, it says train or test. With `test`, another such file, all
+    points of `path` train and those of `test` are tested, but for pixels that train.
 
     Points beyond the grid and pixels that points of two classes claim are left out, and points in
     one pixel count once; `notes` say so. Raises InputError for a missing or unreadable file, a
@@ -97,8 +97,11 @@ def read_samples(
 
 def _read_points(path: Path, grid: Grid, classes: Sequence[MapClass], label: str) -> Samples:
     label = plain_text(label)
+    in_csv = path.suffix.lower() == ".csv"
+    rows = read_table(path, [label]) if in_csv else []
+    on_grid = in_csv and {"x", "y"} <= {name.casefold() for row in rows[:1] for name in row}
     x, y, labels, splits = (
-        _read_csv(path, label) if path.suffix.lower() == ".csv" else _read_vector(path, grid, label)
+        _read_csv(path, rows, label) if on_grid else _read_vector(path, grid, label)
     )
     known = {str(item.code): item.code for item in classes}
     known |= {item.label.casefold(): item.code for item in classes}
@@ -257,14 +260,10 @@ def draw_truth(
     return Samples(row, column, codes, is_test).take(~lonely, *notes)
 
 
-def _read_csv(path: Path, label: str) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
-    rows = read_table(path, [label])
-    if not rows:
-        raise InputError(f"{path}: holds no point; give a table of points")
+def _read_csv(
+    path: Path, rows: Sequence[Mapping[str, str]], label: str
+) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
     found = {name.casefold(): name for name in rows[0] if name}
-    for name in ("x", "y"):
-        if name not in found:
-            raise InputError(f"{path}: lacks the column {name}; add the coordinates")
     try:
         x, y = (np.array([float(row[found[name]]) for row in rows]) for name in ("x", "y"))
     except (TypeError, ValueError) as error:
