@@ -226,7 +226,7 @@ def test_a_mineral_of_the_users_own_is_known(faults_of, tmp_path):
     ("rows", "expected"),
     [
         ("zunyite,7,#123456", "zunyite: code 7 is"),
-        ("zunyite,,#8A0000", "colour #8A0000 is"),
+        ("zunyite,,#730000", "colour #730000 is"),
         ("zunyite,,", "a new mineral needs a colour"),
         ("zunyite,300,#123456", "code 300 is reserved or too large"),
         ("alunite,,red", "colour 'red' is not of the form"),
