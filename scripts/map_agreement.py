@@ -2,19 +2,27 @@
 
 import argparse
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from rasterio.windows import Window
 
+from gossan.accuracy.blocks import Bootstrap
+from gossan.errors import InputError
 from gossan.files import write_json
+from gossan.legend import read_classes
 from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.prospects.potential import POTENTIAL, check_thresholds, classify_potential
 from gossan.raster import is_synthetic
+from gossan.tables import write_rows
 from gossan.targets.agreement import KINDS, Opinion
-from gossan.targets.favourability import SUPPORT, choose_combination, count_votes, votes_of
-from gossan.targets.voices import Voices, require_one_title
-from toolkit import add_blocks, run
+from gossan.targets.combined_accuracy import COLUMNS
+from gossan.targets.consensus import assess, combine
+from gossan.targets.favourability import SUPPORT, count_votes, votes_of
+from gossan.targets.favourable_ground import MINERALS, ZONES, FavourableGround, open_ground
+from gossan.targets.voices import Voices, pixels_of, require_one_title
+from toolkit import add_blocks, one_blas_thread, run
 
 METHOD = "Agreement of methods"
 
@@ -40,7 +48,34 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--medium", type=float, required=True, help="least score of medium potential")
     add("--high", type=float, required=True, help="least score of high potential")
-    add("--seed", type=int, required=True, help="seed of the sample of pixels")
+    add(
+        "--truth",
+        type=Path,
+        help="what is known of the ground, to learn from and to test on, in spatial blocks",
+    )
+    add(
+        "--truth-of",
+        choices=(MINERALS, ZONES),
+        default=MINERALS,
+        help="whether it is of minerals, in codes or names of --classes, or of zones",
+    )
+    add("--classes", type=Path, help="all classes that a truth of minerals may name (CSV)")
+    add(
+        "--favourable",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="minerals or zones of the truth that are favourable",
+    )
+    add(
+        "--outside",
+        choices=("other", "untested"),
+        default="untested",
+        help="what ground outside all polygons of the truth is",
+    )
+    add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
+    add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
+    add("--seed", type=int, required=True, help="seed of sample and bootstrap")
     add("--scene", required=True, help="scene id")
     add("--potential", type=Path, required=True, help="raster of potential classes to write")
     add("--score", type=Path, required=True, help="raster of favourability to write")
@@ -52,6 +87,12 @@ def build_parser() -> argparse.ArgumentParser:
         "they disagree, then each method's vote",
     )
     add("--record", type=Path, required=True, help="what went in and how, to write (JSON)")
+    add(
+        "--comparison",
+        type=Path,
+        required=True,
+        help="table to write of the combined map beside each method alone, on the truth (CSV)",
+    )
     add_blocks(parser)
     return parser
 
@@ -62,17 +103,20 @@ def main(arguments: argparse.Namespace) -> None:
     check_thresholds(medium, high)
     opinions = [Opinion.parse(words) for words in arguments.maps]
     require_one_title(opinions)
+    bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
     voices = Voices.open(opinions)
+    ground = read_ground(arguments, voices)
     blocks = {"block_px": arguments.block_px, "threads": arguments.threads}
-    sample = voices.sample(arguments.seed, **blocks)
-    combination = choose_combination(
-        voices.titles, [item.kind for item in opinions], sample.answers
-    )
+    sample = voices.sample(ground, arguments.seed, **blocks)
+    with one_blas_thread():
+        consensus = combine(voices, sample, bootstrap)
+        comparison, notes = assess(voices, sample, consensus, bootstrap)
+    combination = consensus.combination
     tally = Tally(voices)
 
     def work(window: Window, *rasters: np.ndarray) -> list[np.ndarray]:
         answers = voices.judge(rasters)
-        score = combination(answers)
+        score = combination.score(answers, *pixels_of(window))
         votes = votes_of(voices.titles, answers)
         support = count_votes(list(votes.values()))
         if combination.levels:
@@ -115,10 +159,38 @@ def main(arguments: argparse.Namespace) -> None:
         "high": high,
         "scale": combination.name,
         "rule": combination.rule,
-        **tally.describe(),
+        "truth": describe_ground(ground),
+        **tally.describe([*consensus.notes, *notes]),
         "potential": {item.name: int(tally.levels[item.code]) for item in POTENTIAL},
     }
+    told = {"synthetic": "yes" if synthetic else "no"}
+    if ground is not None and ground.synthetic:
+        told = {"synthetic": "yes"}
+    write_rows(arguments.comparison, COLUMNS, [row | told for row in comparison])
     write_json(arguments.record, record)
+
+
+def read_ground(arguments: argparse.Namespace, voices: Voices) -> FavourableGround | None:
+    """The truth on the grid of the maps; None without one."""
+    if arguments.truth is None:
+        return None
+    if arguments.truth_of == MINERALS and arguments.classes is None:
+        raise InputError("--truth: of minerals is in classes; give --classes")
+    return open_ground(
+        arguments.truth,
+        arguments.truth_of,
+        voices.grid,
+        arguments.favourable,
+        read_classes(arguments.classes) if arguments.classes else (),
+        arguments.outside,
+    )
+
+
+def describe_ground(ground: FavourableGround | None) -> dict | None:
+    """The truth as the record has it."""
+    if ground is None:
+        return None
+    return {"file": ground.file, "note": ground.note, "favourable": list(ground.names)}
 
 
 class Tally:
@@ -142,8 +214,8 @@ class Tally:
             self.answers += np.bincount(counts[1], minlength=len(self.answers))
             self.levels += np.bincount(codes.ravel(), minlength=256)
 
-    def describe(self) -> dict:
-        """The counts as the record has them, with what is to be said of them."""
+    def describe(self, said: Sequence[str]) -> dict:
+        """The counts as the record has them, with what is to be said of them, beside `said`."""
         voices = self.voices
         maps = [
             {
@@ -163,7 +235,7 @@ class Tally:
             )
         ]
         pixels = int(self.answers[1:].sum())
-        notes = []
+        notes = [*said]
         if not pixels:
             notes.append("No method has an answer at any pixel.")
         elif not self.favour[1:].any():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from gossan.config import METHODS, has_grades, has_potential, methods_of
+from gossan.config import METHODS, favourable_minerals, has_grades, has_potential, methods_of
 from gossan.delimited import read_delimited
 from gossan.errors import InputError
 from gossan.paths import is_there, list_files, named_path, split_layer
@@ -330,6 +330,20 @@ def truth_of(scene: Mapping, method: str) -> str:
     return TWIN_TRUTHS[scene["ground"]].get(kind, "")
 
 
+def teaches_targets(scene: Mapping, settings: Mapping) -> str:
+    """The method by whose truth favourability is learned; "" where nothing is known.
+
+    Mines and ore points of `prospects` are none: they taught its forest, and are to be found.
+    """
+    for method in ("minerals", "embedding", "zones"):
+        wanted = method == "zones" or bool(
+            method in settings and favourable_minerals(settings, method)
+        )
+        if method in settings and wanted and truth_of(scene, method):
+            return method
+    return ""
+
+
 def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> set[str]:
     """What holds for a method of a scene, in the words of the column `when` of the results."""
     section = settings.get(method, {})
@@ -350,6 +364,7 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
         held["cover"] = held["trained"] or not held["iron"]
         held["published"] = held["sampled"] and "published" in section
     if method == "targets":
+        held["truth"] = bool(teaches_targets(scene, settings))
         held["agreement"] = not has_potential(settings)
         surveys = settings.get("prospects", {})
         for name in ("claims", "known_mines", "districts"):

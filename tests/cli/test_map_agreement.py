@@ -1,12 +1,14 @@
 """map_agreement: shares of opinions, other grids, gaps, targets of them, bad input."""
 
+import csv
 import json
 
 import geopandas
 import numpy as np
 import pytest
 import rasterio
-from samples import ORIGIN, PIXEL_M, known_tables, run_command, run_tool, write_raster
+from samples import CRS, ORIGIN, PIXEL_M, known_tables, run_command, run_tool, write_raster
+from shapely.geometry import box
 
 ROWS, COLUMNS = 60, 80
 TABLE = "code,name,label,colour\n1,alunite,Alunite,#FF0000\n2,kaolinite,Kaolinite,#00FF00\n"
@@ -61,6 +63,7 @@ def maps_of(folder):
 def flags_of(folder, out):
     return (
         *("--medium", 0.4, "--high", 0.7, "--seed", 1, "--scene", "tiny", "--threads", 2),
+        *("--bootstrap", 100, "--spatial-block-px", 10, "--comparison", out / "combined.csv"),
         *("--potential", out / "potential.tif", "--score", out / "score.tif"),
         *("--support", out / "support.tif", "--record", out / "agreement.json"),
     )
@@ -309,6 +312,73 @@ def test_maps_that_cannot_be_used_are_named_and_leave_nothing(folder, words, sai
     assert done.returncode == 1
     assert said in done.stderr
     assert not (folder / "out").exists()
+
+
+def test_a_truth_puts_the_methods_on_its_scale_and_tests_them_apart(folder):
+    truth = np.random.default_rng(3).integers(0, 2, (ROWS, COLUMNS)).astype("uint8")
+    truth[:, 40:] = 3
+    truth[50:] = 255
+    write_raster(folder / "truth.tif", truth, nodata=255, tags=TAGS | {"SYNTHETIC": "yes"})
+    maps = []
+    generator = np.random.default_rng(4)
+    for name, wrong in (("first", 0.2), ("second", 0.3)):
+        codes = np.where(truth == 1, 1, 0).astype("uint8")
+        flip = generator.random(codes.shape) < wrong
+        write_raster(folder / f"{name}.tif", np.where(flip, 1 - codes, codes), 255, tags=TAGS)
+        maps += ["--map", "classes", name, folder / f"{name}.tif", folder / "classes.csv"]
+        maps += ["alunite"]
+    known = ("--truth", folder / "truth.tif", "--classes", folder / "classes.csv")
+    for place, more in {"a": ("--block-px", 16), "b": ("--block-px", 512)}.items():
+        done = agree(folder, folder / place, *known, "--favourable", "alunite", *more, maps=maps)
+        assert done.returncode == 0, done.stderr
+    for output in ("score.tif", "combined.csv", "agreement.json"):
+        first, second = (folder / name / output for name in ("a", "b"))
+        assert first.read_bytes() == second.read_bytes(), output
+    record = json.loads((folder / "a/agreement.json").read_text())
+    assert record["scale"] == "learned"
+    assert record["truth"]["favourable"] == ["alunite"]
+    with (folder / "a/combined.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["map"] for row in rows] == [
+        *("combined", "combined by the rule"),
+        *("first", "first", "second", "second"),
+    ]
+    assert {row["n"] for row in rows} == {str(50 * COLUMNS)}
+    assert {row["synthetic"] for row in rows} == {"yes"}
+    assert [row["map"] for row in rows if row["best_alone"]] == ["first"]
+    assert float(rows[0]["average_precision"]) > float(rows[2]["average_precision"])
+    # The score is a probability: of the pixels with such a score so many are favourable.
+    score, _ = read(folder / "a/score.tif")
+    tested = truth != 255
+    assert score[tested].mean() == pytest.approx((truth[tested] == 1).mean(), abs=0.01)
+
+
+def test_a_truth_of_zones_names_the_zones(folder):
+    zone = box(ORIGIN[0], ORIGIN[1] - 40 * PIXEL_M, ORIGIN[0] + 40 * PIXEL_M, ORIGIN[1])
+    shapes = geopandas.GeoDataFrame({"class": ["phyllic"]}, geometry=[zone], crs=CRS)
+    shapes.to_file(folder / "zones.gpkg")
+    known = ("--truth", folder / "zones.gpkg", "--truth-of", "zones", "--outside", "other")
+    assert agree(folder, folder, *known, "--favourable", "phyllic").returncode == 0
+    record = json.loads((folder / "agreement.json").read_text())
+    assert (record["scale"], record["truth"]["file"]) == ("learned", "zones.gpkg")
+    done = agree(folder, folder / "out", *known, "--favourable", "skarn")
+    assert "no feature has the class 'skarn'" in done.stderr
+
+
+def test_a_truth_with_too_little_of_either_ground_leaves_the_rule_and_says_so(folder):
+    truth = np.zeros((ROWS, COLUMNS), "uint8")
+    truth[:3, :3] = 1
+    write_raster(folder / "truth.tif", truth, nodata=255, tags=TAGS)
+    known = ("--truth", folder / "truth.tif", "--classes", folder / "classes.csv")
+    assert agree(folder, folder, *known, "--favourable", "alunite").returncode == 0
+    record = json.loads((folder / "agreement.json").read_text())
+    assert record["scale"] == "ranks"
+    assert "too few to learn from" in record["notes"][0]
+    assert len((folder / "combined.csv").read_text().splitlines()) == 1
+    done = agree(folder, folder / "out", *known, "--favourable", "gold")
+    assert "favourable: 'gold' is no class" in done.stderr
+    done = agree(folder, folder / "out", *known[:2])
+    assert "give --classes" in done.stderr
 
 
 def test_shares_must_rise(folder):

@@ -112,6 +112,38 @@ def opinion_flags(wildcards, input):
     return " ".join(told)
 
 
+def teacher_of(wildcards):
+    """The method by whose truth favourability is learned; "" where nothing is known."""
+    return PLAN.teaches_targets(SCENES[wildcards.scene], settings_of(wildcards))
+
+
+def truth_of_targets(wildcards):
+    """What is known of a scene's ground to learn favourability from, or an empty list."""
+    teacher = teacher_of(wildcards)
+    return truth_for(teacher)(wildcards) if teacher else []
+
+
+def teaching_flags(wildcards, input):
+    """The truth that favourability is learned from, and what is favourable in it, as flags."""
+    teacher, settings = teacher_of(wildcards), settings_of(wildcards)
+    if not teacher:
+        return ""
+    truth = told_truth(teacher)(wildcards, input)
+    if teacher == "zones":
+        names = settings["targets"]["zones"] or list(settings["zones"]["alteration"])
+        return flags(
+            truth=truth, truth_of="zones", favourable=names, outside=settings["zones"]["outside"]
+        )
+    mapping = [method for method in ("minerals", "embedding") if method in settings]
+    named = [name for method in mapping for name in CONFIG.favourable_minerals(settings, method)]
+    return flags(
+        truth=truth,
+        classes=input.classes,
+        favourable=list(dict.fromkeys(named)),
+        outside=settings[teacher].get("outside", "untested"),
+    )
+
+
 def ranked_map(name):
     """A function of the wildcards: a map that targets are ranked on, of potential or agreement."""
 

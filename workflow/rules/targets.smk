@@ -6,6 +6,9 @@ rule map_agreement:
         **code("map_agreement"),
         maps=opinion_files,
         tables=opinion_tables,
+        truth=truth_of_targets,
+        beside=beside(truth_of_targets),
+        classes=known_classes,
     output:
         potential="<targets>/potential.tif",
         style="<targets>/potential.qml",
@@ -15,27 +18,31 @@ rule map_agreement:
         support="<targets>/support.tif",
         support_style="<targets>/support.qml",
         record="<targets>/agreement.json",
+        comparison="<targets>/combined.csv",
     log:
         "<logs>/map_agreement/{scene}.log",
     benchmark:
         "<benchmarks>/map_agreement/{scene}.tsv"
     conda:
-        "../../envs/geo.yaml"
+        "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(500, 200),
+        mem_mb=block_memory(700, 500),
     params:
         digest=digest("map_agreement"),
         maps=opinion_flags,
         levels=lambda wildcards: flags(**pick(section("targets")(wildcards), "medium", "high")),
         block_px=SETTINGS["block_px"],
-        seed=SETTINGS["accuracy"]["seed"],
+        truth=teaching_flags,
+        spatial=SPATIAL,
     message:
-        "Mapping where the methods agree on {wildcards.scene}"
+        "Mapping what the methods say together of {wildcards.scene}"
     shell:
         "python {input.script:q} {params.maps} {params.levels} --scene {wildcards.scene}"
-        " --seed {params.seed} --potential {output.potential:q} --score {output.score:q}"
+        " {params.truth} {params.spatial}"
+        " --potential {output.potential:q} --score {output.score:q}"
         " --support {output.support:q} --record {output.record:q}"
+        " --comparison {output.comparison:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 

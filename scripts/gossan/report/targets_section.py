@@ -21,6 +21,8 @@ OVERLAY_COLUMNS = (
     *("sites", "potential", "area_share", "n", "found"),
     *("share", "ratio", "touching_share"),
 )
+COMPARED = ("map", "scale", "n", "favourable", "average_precision", "gain", "f1", "best_alone")
+SCALES = {"learned": "learned", "ranks": "by rank", "own": "its own order"}
 MEDIUM_OR_HIGH = "medium or high"
 KNOWN = {
     "periods": ("claims", ("period", *OVERLAY_COLUMNS[1:])),
@@ -38,13 +40,15 @@ class TargetScene(Scene):
     """A scene with its targets.
 
     `record` is that of rank_targets, `overlay` are rows of overlay.csv; `agreement` is the record
-    of map_agreement, None where the targets lie on a map of potential; `known` are the rows of
+    of map_agreement, None where the targets lie on a map of potential; `compared` are rows of
+    combined.csv, of the combined map beside each method; `known` are the rows of
     periods.csv, districts.csv and known_mines.csv as far as there are such sites.
     """
 
     record: Mapping
     overlay: Sequence[Mapping[str, str]]
     agreement: Mapping | None = None
+    compared: Sequence[Mapping[str, str]] = ()
     known: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
 
@@ -52,6 +56,7 @@ def read_scene(source: Source) -> TargetScene:
     """Read what the section shows; InputError for a file that is missing or of another kind."""
     record = read_json(source.folder / "targets.json")
     agreed = source.holds("agreement")
+    compared = agreed and source.holds("truth")
     needs = {"agreement": "agreement", "periods": "claims", "districts": "districts"}
     names = [name for name in FIGURE_TITLES if source.holds(*needs.get(name, "").split())]
     known = {
@@ -64,6 +69,7 @@ def read_scene(source: Source) -> TargetScene:
         cube={"synthetic": record.get("synthetic", False)},
         figures=source.figures(names),
         agreement=read_json(source.folder / "agreement.json") if agreed else None,
+        compared=read_table(source.folder / "combined.csv", COMPARED) if compared else (),
         record=record,
         overlay=read_table(source.folder / "overlay.csv", OVERLAY_COLUMNS),
         known=known,
@@ -152,6 +158,7 @@ def _context(scene: TargetScene, claims_note: str) -> dict:
         "claims_note": claims_note,
         "cards": _cards(scene),
         "agreement": _agreement_rows(scene.agreement) if scene.agreement else [],
+        "compared": _compared_rows(scene.compared),
         "agreement_note": describe_agreement(scene.agreement) if scene.agreement else "",
     }
 
@@ -226,6 +233,23 @@ def _agreement_rows(record: Mapping) -> list[dict]:
             "share": part_of(item["favourable_pixels"], item["answered_pixels"]),
         }
         for item in record["maps"]
+    ]
+
+
+def _compared_rows(rows: Sequence[Mapping[str, str]]) -> list[dict]:
+    """The combined map and each method alone, on the same test pixels."""
+    return [
+        {
+            "map": row["map"],
+            "scale": SCALES[row["scale"]],
+            "n": f"{int(row['n']):,}",
+            "favourable": f"{int(row['favourable']):,}",
+            "precision": value_of(row, "average_precision"),
+            "gain": value_of(row, "gain") if row["gain"] else None,
+            "f1": row["f1"],
+            "best": bool(row["best_alone"]),
+        }
+        for row in rows
     ]
 
 

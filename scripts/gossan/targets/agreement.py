@@ -34,12 +34,14 @@ from gossan.zones.confidence import HIGH, MEDIUM
 class Answer(NamedTuple):
     """What a map says of a block, (rows, columns) each.
 
-    `answered` and `favourable` bool; `evidence` float32, NaN where there is no answer.
+    `answered` and `favourable` bool; `evidence` float32, NaN where there is no answer; `codes`
+    uint8, the class of a map of classes, else 1 where it is in favour.
     """
 
     answered: np.ndarray
     favourable: np.ndarray
     evidence: np.ndarray
+    codes: np.ndarray
 
 
 # How many rasters a map of each kind has; None: one or more. Those of codes come first.
@@ -163,7 +165,8 @@ class Opinion:
         favourable = np.isin(codes, self.codes) & known
         evidence = self._evidence(codes, favourable, blocks[1:], bands)
         answered = known & np.isfinite(evidence)
-        return Answer(answered, favourable & answered, np.where(answered, evidence, np.nan))
+        evidence = np.where(answered, evidence, np.nan)
+        return Answer(answered, favourable & answered, evidence, codes)
 
     def _evidence(
         self,
@@ -200,7 +203,8 @@ class Opinion:
             answered |= bands > 0
             favourable |= (bands > 0) & (2 * said >= bands)
             evidence = np.where(bands > 0, np.maximum(evidence, share), evidence)
-        return Answer(answered, favourable, np.where(answered, evidence, np.nan))
+        evidence = np.where(answered, evidence, np.nan)
+        return Answer(answered, favourable, evidence, favourable.astype(np.uint8))
 
     def _judge_scores(self, blocks: Sequence[np.ndarray]) -> Answer:
         evidence = np.full(blocks[0].shape[1:], np.nan, np.float32)
@@ -210,7 +214,7 @@ class Opinion:
             score = block[0] if len(block) == 1 else np.where(np.isnan(block[1]), *block)
             evidence = np.fmax(evidence, score - np.float32(least))
             favourable |= score >= least
-        return Answer(np.isfinite(evidence), favourable, evidence)
+        return Answer(np.isfinite(evidence), favourable, evidence, favourable.astype(np.uint8))
 
 
 def grid_in_metres(grid: Grid, where: str) -> Grid:

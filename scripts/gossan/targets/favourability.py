@@ -1,11 +1,11 @@
 """Favourability: the answers of all methods on one scale, and how far they agree.
 
-Without a truth the scale is a rule. What a map calls favourable lies in the upper third of 0 to 1,
-the rest of its answers in the lower third, each in the order of the map's own evidence: the rank
-among the map's pixels of that side. A method of several maps speaks by the one that is the most in
-favour. The score of a pixel is the mean over the methods that have an answer there, so that ground
-which few methods saw is not held against it. It says how many agree, and how surely within their
-own maps, not how likely ore is.
+Where there is a truth, the scale is learned from it (`learning`); else it is a rule. What a map
+calls favourable lies in the upper third of 0 to 1, the rest of its answers in the lower third, each
+in the order of the map's own evidence: the rank among the map's pixels of that side. A method of
+several maps speaks by the one that is the most in favour. The score of a pixel is the mean over the
+methods that have an answer there, so that ground which few methods saw is not held against it. It
+says how many agree, and how surely within their own maps, not how likely ore is.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,16 +17,16 @@ import numpy as np
 from gossan.prospects.potential import LOW
 from gossan.prospects.potential import NONE as NO_POTENTIAL
 from gossan.sampling import pixel_priorities
-from gossan.targets.agreement import POTENTIAL_MAP, Answer
+from gossan.targets.agreement import Answer
 
 SAMPLE = 200_000
 """Pixels at most, evenly spread, that tell how a map's evidence is spread over the scene."""
 THIRD = np.float32(1 / 3)
 RANKS, ALONE = "ranks", "own"
 RANKS_RULE = (
-    "Rule: each map's answers lie from 0 to 1/3 where it is not in favour and from 2/3 to 1 where it "
-    "is, by the rank of its own evidence among the map's answers of that side; a method of several "
-    "maps speaks by the highest; the score is the mean over the methods with an answer."
+    "Rule: each map's answers lie from 0 to 1/3 where it is not in favour and from 2/3 to 1 where "
+    "it is, by the rank of its own evidence among the map's answers of that side; a method of "
+    "several maps speaks by the highest; the score is the mean over the methods with an answer."
 )
 ALONE_RULE = "The potential stands alone: its own score and its own limits, as they are."
 SUPPORT = ("methods in favour", "methods with an answer", "disagreement")
@@ -119,32 +119,30 @@ def votes_of(titles: Sequence[str], answers: Sequence[Answer]) -> dict[str, np.n
 class Combination:
     """How answers of maps become one score: a name, a rule in words, and what does it.
 
-    `levels`, of a map of potential that stands alone, turns its codes into those of POTENTIAL.
+    `score` takes the answers at pixels and their rows and columns. `levels`, of a map of potential
+    that stands alone, turns its codes into those of POTENTIAL.
     """
 
     name: str
     rule: str
-    score: Callable[[Sequence[Answer]], np.ndarray]
+    score: Callable[[Sequence[Answer], np.ndarray, np.ndarray], np.ndarray]
     levels: Callable[[np.ndarray], np.ndarray] | None = None
 
-    def __call__(self, answers: Sequence[Answer]) -> np.ndarray:
-        """Score (rows, columns) float32 of a block, NaN without any answer."""
-        return self.score(answers)
 
-
-def choose_combination(
-    titles: Sequence[str], kinds: Sequence[str], sample: Sequence[Answer]
-) -> Combination:
-    """The rule for these maps, from their answers on a sample of pixels, (n,) each."""
-    if list(kinds) == [POTENTIAL_MAP]:
-        return Combination(ALONE, ALONE_RULE, lambda answers: answers[0].evidence, _own_levels)
+def by_ranks(titles: Sequence[str], sample: Sequence[Answer]) -> Combination:
+    """The rule for the maps of these methods, from their answers on a sample of pixels, (n,)."""
     scales = [RankScale.of(item.favourable, item.evidence) for item in sample]
 
-    def score(answers: Sequence[Answer]) -> np.ndarray:
+    def score(answers: Sequence[Answer], row: np.ndarray, column: np.ndarray) -> np.ndarray:
         values = [scale(answer) for scale, answer in zip(scales, answers, strict=True)]
         return mean_score(list(of_methods(titles, values).values()))
 
     return Combination(RANKS, RANKS_RULE, score)
+
+
+def potential_alone() -> Combination:
+    """The one for a map of potential that has no other beside it."""
+    return Combination(ALONE, ALONE_RULE, lambda answers, *_: answers[0].evidence, _own_levels)
 
 
 def _own_levels(codes: np.ndarray) -> np.ndarray:

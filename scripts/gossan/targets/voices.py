@@ -10,18 +10,21 @@ from gossan.errors import InputError
 from gossan.raster import Grid, iter_blocks, read_info
 from gossan.targets.agreement import Answer, OnGrid, Opinion, grid_in_metres
 from gossan.targets.favourability import SAMPLE, chosen_pixels
+from gossan.targets.favourable_ground import UNKNOWN, FavourableGround
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """What maps say of pixels that are spread evenly over the scene, by row and column.
 
-    `row`, `column` (n,); `answers` of each map, with arrays (n,).
+    `row`, `column` (n,); `answers` of each map, with arrays (n,); `ground` (n,) int8 as
+    FavourableGround reads it, UNKNOWN without a truth.
     """
 
     row: np.ndarray
     column: np.ndarray
     answers: tuple[Answer, ...]
+    ground: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +69,10 @@ class Voices:
             del rest[: len(own)]
         return answers
 
-    def sample(self, seed: int, *, block_px: int, threads: int) -> Sample:
-        """Draw pixels and ask the maps; the same for whatever blocks and threads."""
+    def sample(
+        self, ground: FavourableGround | None, seed: int, *, block_px: int, threads: int
+    ) -> Sample:
+        """Draw pixels and ask maps and truth; the same for whatever blocks and threads."""
         share = SAMPLE / (self.grid.width * self.grid.height)
 
         def draw(window: Window, *blocks: np.ndarray) -> tuple:
@@ -75,17 +80,21 @@ class Voices:
             shape = int(window.height), int(window.width)
             row, column = np.nonzero(chosen_pixels(shape, *place, share, seed))
             answers = [Answer(*(part[row, column] for part in item)) for item in self.judge(blocks)]
-            return row + place[0], column + place[1], answers
+            if ground is None:
+                truth = np.full(len(row), UNKNOWN, np.int8)
+            else:
+                truth = ground.read(window)[row, column]
+            return row + place[0], column + place[1], answers, truth
 
         options = {"grid": self.grid, "block_px": block_px, "threads": threads}
         found = [part for _, part in iter_blocks(draw, self.sources, progress="sample", **options)]
-        row, column = (np.concatenate([part[place] for part in found]) for place in (0, 1))
+        row, column, truth = (_join(part[place] for part in found) for place in (0, 1, 3))
         order = np.lexsort((column, row))
         answers = tuple(
-            Answer(*(_join(part[2][number][field] for part in found)[order] for field in range(3)))
+            Answer(*(_join(part[2][number][field] for part in found)[order] for field in range(4)))
             for number in range(len(self.opinions))
         )
-        return Sample(row[order], column[order], answers)
+        return Sample(row[order], column[order], answers, truth[order])
 
 
 def _place(window: Window) -> Window:
@@ -102,3 +111,9 @@ def require_one_title(opinions: Sequence[Opinion]) -> None:
     for title, paths in seen:
         if seen.count((title, paths)) > 1:
             raise InputError(f"map {title}: {paths[0].name} is given twice; leave one out")
+
+
+def pixels_of(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column, in the grid, of each pixel of a window, (rows, columns) each."""
+    row, column = np.mgrid[: int(window.height), : int(window.width)]
+    return row + int(window.row_off), column + int(window.col_off)
