@@ -9,6 +9,7 @@ import numpy as np
 from rasterio.windows import Window
 from threadpoolctl import threadpool_limits
 
+from gossan.cube.colours import write_view
 from gossan.errors import InputError
 from gossan.legend import write_continuous_style
 from gossan.library.readers import References, write_references
@@ -202,8 +203,7 @@ def main(arguments: argparse.Namespace) -> None:
             **options,
         )
 
-    spread = 2.0 * float(np.sqrt(fraction.eigenvalues[0]))
-    write_continuous_style(arguments.output, -spread, spread)
+    write_view(arguments.output)
     write_continuous_style(arguments.purity, 0.0, float(purest.purity[0]))
     write_table(arguments.eigenvalues, tabulate_eigenvalues(fraction.eigenvalues))
     write_endmembers(arguments, info, purest, choose_endmembers(purest, count))

@@ -255,10 +255,15 @@ def write_continuous_style(
     transparent. `unit` follows the numbers in the legend. Raises ValueError unless the range is
     finite and not empty.
     """
+    text = ramp_style(minimum, maximum, unit=unit, reverse=reverse)
+    write_text(Path(raster_path).with_suffix(".qml"), text)
+
+
+def ramp_style(minimum: float, maximum: float, *, unit: str = "", reverse: bool = False) -> str:
+    """The text of the style that `write_continuous_style` writes."""
     if not float("-inf") < minimum < maximum < float("inf"):
-        raise ValueError(f"the range {minimum} to {maximum} of {raster_path} is empty")
-    renderer = _ramp_renderer(minimum, maximum, unit, reverse)
-    write_text(Path(raster_path).with_suffix(".qml"), _qml(renderer))
+        raise ValueError(f"the range {minimum} to {maximum} is empty")
+    return _qml(_ramp_renderer(minimum, maximum, unit, reverse))
 
 
 def write_rgb_style(
@@ -272,7 +277,23 @@ def write_rgb_style(
     in the raster's unit; nodata is transparent. Raises ValueError unless both are three and each
     range is finite and not empty.
     """
-    write_text(Path(raster_path).with_suffix(".qml"), _qml(_rgb_renderer(bands, limits)))
+    write_text(Path(raster_path).with_suffix(".qml"), rgb_style(bands, limits))
+
+
+def rgb_style(bands: Sequence[int], limits: Sequence[tuple[float, float]]) -> str:
+    """The text of the style that `write_rgb_style` writes."""
+    return _qml(_rgb_renderer(bands, limits))
+
+
+def write_mask_style(raster_path: str | Path, classes: Sequence[MapClass]) -> None:
+    """Write <stem>.qml for a raster whose every code says something, so that none is unclassified.
+
+    Of the codes only those of `classes` are drawn.
+    """
+    renderer = _paletted_renderer(classes)
+    palette = renderer.find("colorPalette")
+    palette.remove(palette[0])
+    write_text(Path(raster_path).with_suffix(".qml"), _qml(renderer))
 
 
 def _paletted_renderer(classes: Sequence[MapClass]) -> ET.Element:

@@ -97,7 +97,13 @@ class Ramp:
     def layer(self) -> Layer:
         """Its raster."""
         return Layer(
-            self.path, self.dtype, self.nodata, self.bands, scale=self.scale, tags=self.tags
+            self.path,
+            self.dtype,
+            self.nodata,
+            self.bands,
+            scale=self.scale,
+            tags=self.tags,
+            unit=self.unit,
         )
 
     def write_style(self) -> None:

@@ -160,7 +160,10 @@ class RasterInfo:
 
 @dataclass(frozen=True)
 class Layer:
-    """One output raster of `map_blocks`; stored number = (physical value - offset) / scale."""
+    """One output raster of `map_blocks`; stored number = (physical value - offset) / scale.
+
+    `unit` is that of the physical values, which other programs show with them.
+    """
 
     path: Path
     dtype: str
@@ -171,6 +174,7 @@ class Layer:
     overviews: str = "average"
     colours: Mapping[int, str] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
 
     @property
     def band_table(self) -> BandTable:
@@ -816,6 +820,8 @@ def _create(path: Path, layer: Layer, plan: _Plan) -> rasterio.io.DatasetWriter:
     dataset.descriptions = bands.names
     dataset.scales = [layer.scale] * dataset.count
     dataset.offsets = [layer.offset] * dataset.count
+    if layer.unit:
+        dataset.units = (layer.unit,) * dataset.count
     if layer.tags:
         dataset.update_tags(**layer.tags)
     for key, values in (("CENTRAL_WAVELENGTH_UM", bands.centre_um), ("FWHM_UM", bands.fwhm_um)):

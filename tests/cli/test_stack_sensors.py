@@ -1,5 +1,6 @@
 import json
 import tracemalloc
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -113,7 +114,12 @@ def test_what_is_written(cubes, tmp_path):
     out = tmp_path / "out"
     done = stack(out, cubes, "--extent", "enmap")
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in out.iterdir()} == set(OUTPUTS.values())
+    styles = {"cube.qml", "sensors.qml"}
+    assert {path.name for path in out.iterdir()} == {*OUTPUTS.values(), *styles}
+    renderer = ET.parse(out / "sensors.qml").find("pipe/rasterrenderer")
+    legend = {item.get("value"): item.get("label") for item in renderer.iter("paletteEntry")}
+    assert legend["19"] == "EMIT + EnMAP + WorldView-3"
+    assert "0" not in legend
     info, bands = read_info(out / "cube.tif"), read_bands(out / "bands.csv")
     assert info.grid == read_info(cubes["enmap"]).grid
     assert (info.dtype, info.nodata, info.scale) == ("int16", -32768, 1e-4)

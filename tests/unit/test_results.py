@@ -70,6 +70,8 @@ def test_the_rules_write_what_the_table_says(root, table):
         candidates = {f"<{method}/{file}", "<cube>" if file == "cube.tif" else ""}
         if row["method"] == "cube":
             candidates.add(f"<scene>/stack/cube/{file}")
+        if row["method"] == "scene":
+            candidates.add(f"<results>/scenes/{{scene}}/{file}")
         if row["method"] == "minerals":
             file = re.sub("{group}-class|{taught}-taught", "{group}-{map}", file)
             candidates.add(f"<{method}/{file}".replace("{taught}", "{group}"))

@@ -97,3 +97,9 @@ def page_files(wildcards):
 def study_page(wildcards, output, name):
     """A page of the study of a scene, of which `output` has a file in the scene's folder."""
     return Path(output[0]).parents[2] / "studies" / study_of(wildcards) / name
+
+
+def shown_covers(wildcards):
+    """The class table that the truth of `prospects` is told in."""
+    told = "prospects" in settings_of(wildcards)
+    return cover_classes(wildcards) if told else static("covers.csv")

@@ -14,6 +14,7 @@ rule preprocess_scene:
         library=lambda wildcards: spectra_for_quac(settings_of(wildcards)["cube"]["atmosphere"]),
     output:
         cube="<cube>",
+        style="<place>/cube/cube.qml",
         record="<place>/cube/cube.json",
     log:
         "<logs>/preprocess_scene/{scene}.{sensor}.log",
@@ -53,6 +54,7 @@ rule composite_dates:
         beside=beside(product_of, polygon_of),
     output:
         cube="<cube>",
+        style="<place>/cube/cube.qml",
         looks="<place>/cube/looks.tif",
         looks_style="<place>/cube/looks.qml",
         record="<place>/cube/cube.json",
@@ -88,7 +90,9 @@ rule stack_sensors:
         records=lambda wildcards: stack_cubes(wildcards.scene, "cube.json").values(),
     output:
         cube="<scene>/stack/cube/cube.tif",
+        style="<scene>/stack/cube/cube.qml",
         sensors="<scene>/stack/cube/sensors.tif",
+        sensors_style="<scene>/stack/cube/sensors.qml",
         bands="<scene>/stack/cube/bands.csv",
         record="<scene>/stack/cube/cube.json",
     log:

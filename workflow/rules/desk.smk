@@ -64,6 +64,7 @@ rule render_scene:
         records=lambda wildcards: [path for *_, path in records_of(SCENES[wildcards.scene])],
         map="<scene>/map.png",
         pictures="<scene>/pictures",
+        project="<results>/scenes/{scene}/{scene}.qgs",
         template=static("scene.html.j2"),
         style=static("report.css"),
     output:
@@ -127,4 +128,37 @@ rule write_catalog:
     shell:
         "python {input.script:q} --layers {input.layers:q} --thumbnails {input.thumbnails:q}"
         " --catalog {output.catalog:q} --folder {output.folder:q}"
+        " 2> {log:q}"
+
+
+rule write_project:
+    input:
+        **code("write_project"),
+        layers="<scene>/layers.json",
+        files=layer_files,
+        known=known_files,
+        beside=beside(known_files),
+        classes=known_classes,
+        covers=shown_covers,
+    output:
+        # Not <scene>, for Snakemake would then give the second wildcard a constraint of its own.
+        project="<results>/scenes/{scene}/{scene}.qgs",
+        known=directory("<scene>/known"),
+    log:
+        "<logs>/write_project/{scene}.log",
+    benchmark:
+        "<benchmarks>/write_project/{scene}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=block_memory(700, 60),
+    params:
+        digest=digest("write_project"),
+    message:
+        "Writing the QGIS project of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --layers {input.layers:q} --classes {input.classes:q}"
+        " --method-classes prospects {input.covers:q} --known {output.known:q}"
+        " --output {output.project:q}"
         " 2> {log:q}"

@@ -14,6 +14,7 @@ rule preprocess_zones:
         library=lambda wildcards: spectra_for_quac(section("zones", "atmosphere")(wildcards)),
     output:
         cube="<zones>/cube.tif",
+        style="<zones>/cube.qml",
         record="<zones>/cube.json",
     log:
         "<logs>/preprocess_zones/{scene}.{sensor}.log",

@@ -91,7 +91,15 @@ class Cube:
     def layer(self, path: Path) -> Layer:
         """Its raster, as `raster.map_blocks` writes it."""
         if self.reflectance:
-            return Layer(path, "int16", NODATA, self.bands, scale=SCALE, tags=self.tags())
+            return Layer(
+                path,
+                "int16",
+                NODATA,
+                self.bands,
+                scale=SCALE,
+                tags=self.tags(),
+                unit="reflectance",
+            )
         return Layer(path, "float32", np.nan, self.bands, tags=self.tags())
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gossan.cube.colours import write_view
 from gossan.cube.composite import LOOKS_NODATA, Composite
 from gossan.cube.cube import Cube, Pixels, Record, describe_masked
 from gossan.cube.masks import VEGETATION, select_plants
@@ -118,6 +119,7 @@ def make_composite(
         threads=threads,
         progress="composite",
     )
+    write_view(cube_path)
     tally, common = work.tally, make_notes(dates, part.product, work.mask)
     masked = describe_masked(work.mask, tally.flagged, int(tally.seen.sum()))
     if plants is not None:

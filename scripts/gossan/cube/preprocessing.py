@@ -23,6 +23,7 @@ from gossan.cube.atmosphere import (
     plan_methods,
     solve_corrections,
 )
+from gossan.cube.colours import write_view
 from gossan.cube.corrections import Collect, Correction, Merge, Scene
 from gossan.cube.cube import Cube, Pixels, Record, describe_masked
 from gossan.cube.masks import VEGETATION, note_absent, select_plants
@@ -359,6 +360,7 @@ def make_cube(
         reflectance=bool(part.bands.centre_um),
     )
     valid = work.write(cube.layer(path), corrections, normalise)
+    write_view(path)
     counts = work.counts
     return Record(
         cube,

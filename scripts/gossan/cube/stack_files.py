@@ -10,8 +10,11 @@ import numpy as np
 from rasterio.windows import Window
 
 from gossan.cube.bands import Ranges, StackBands, lay_out, sensors_present
+from gossan.cube.colours import spread_colours, write_view
 from gossan.cube.cube import Cube, Pixels, Record
+from gossan.cube.instruments import INSTRUMENTS
 from gossan.cube.stack import SensorStack, pixel_size_m, read_cubes, stack_grid
+from gossan.legend import MapClass, write_mask_style
 from gossan.raster import BLOCK_BYTES, Layer, RasterInfo, map_blocks
 
 # A pixel of a block is in memory as float32 of all bands, and as much again on its way there.
@@ -29,7 +32,7 @@ def make_stack(
     block_px: int = 512,
     threads: int = 1,
 ) -> tuple[Record, list[dict]]:
-    """Write the stack of cubes by sensor and its bit mask; record and rows of bands, not written.
+    """Write the stack of cubes by sensor and its bit mask, styled; record and rows, not written.
 
     `pixel_m` and `extent` are as of `stack_grid`, `excluded_um` as of `lay_out`. Raises InputError
     for cubes that cannot be stacked and a sensor that has no pixel.
@@ -77,6 +80,8 @@ def make_stack(
             },
             notes=[*notes, *describe_ways(stack)],
         )
+    write_view(stack_path)
+    write_sensors_style(sensors_path, record.found["combinations"])
     return record, rows
 
 
@@ -154,6 +159,22 @@ def describe_combinations(stack: SensorStack) -> list[dict]:
             names = [name for name, here in zip(stack.sensors, present, strict=True) if here]
             described.append({"bits": bits, "sensors": names, "pixels": int(pixels)})
     return described
+
+
+def write_sensors_style(path: str | Path, combinations: Sequence[Mapping]) -> None:
+    """Write the style of the mask of sensors, from `describe_combinations`: a colour for each."""
+    seen = [item for item in combinations if item["bits"]]
+    colours = spread_colours(len(seen))
+    classes = [
+        MapClass(
+            item["bits"],
+            "+".join(item["sensors"]),
+            " + ".join(INSTRUMENTS[name].label for name in item["sensors"]),
+            colour,
+        )
+        for item, colour in zip(seen, colours, strict=True)
+    ]
+    write_mask_style(path, classes)
 
 
 def describe_ways(stack: SensorStack) -> list[str]:
