@@ -12,13 +12,12 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from gossan.desk.layers import SceneLayer, SceneLayers
-from gossan.legend import read_class_style
+from gossan.legend import NODATA_COLOUR, read_class_style
 from gossan.outlines import reproject as bring_to
 from gossan.raster import Grid
 from gossan.report.drawing import (
     COMPOSITES,
     INK,
-    NODATA,
     SYNTHETIC_COLOUR,
     SYNTHETIC_TEXT,
     draw_picture,
@@ -90,7 +89,7 @@ def _stripe(picture: np.ndarray, masked: np.ndarray) -> np.ndarray:
     rows, columns = np.indices(masked.shape)
     dark = (rows + columns) // max(1, round(max(masked.shape) / STRIPES)) % 2 == 0
     picture[masked] = to_rgb("white")
-    picture[masked & dark] = to_rgb(NODATA)
+    picture[masked & dark] = to_rgb(NODATA_COLOUR)
     return picture
 
 
