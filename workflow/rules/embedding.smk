@@ -258,6 +258,42 @@ rule map_embedding:
         " 2> {log:q}"
 
 
+rule explain_embedding:
+    input:
+        **code("explain_embedding"),
+        stack="<scene>/stack/cube/cube.tif",
+        record="<scene>/stack/cube/cube.json",
+        class_map="<embedding>/map/class.tif",
+        answer="<embedding>/map/answer.tif",
+        areas="<embedding>/map/areas.csv",
+        separable="<embedding>/library/separable.csv",
+        classes=classes_for("embedding"),
+    output:
+        "<embedding>/map/explanation.json",
+    log:
+        "<logs>/explain_embedding/{scene}.log",
+    benchmark:
+        "<benchmarks>/explain_embedding/{scene}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("explain_embedding"),
+        block_px=MANY_BANDS_BLOCK_PX,
+    message:
+        "Explaining the network's map of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --scene {wildcards.scene} --stack {input.stack:q}"
+        " --stack-record {input.record:q} --class-map {input.class_map:q}"
+        " --answer {input.answer:q} --areas {input.areas:q} --separable {input.separable:q}"
+        " --classes {input.classes:q} --output {output:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+
 rule map_region:
     input:
         **code("map_region"),

@@ -107,7 +107,7 @@ def explain(maps: MineralMaps) -> dict[str, object]:
             *advise_on_ground(maps.ground),
             *_advise_on_limits(maps, numbers),
             *_advise_on_rivals(maps),
-            *_advise_on_alike(maps),
+            *advise_on_alike(maps.separable, "minerals.references"),
         ],
         "numbers": {
             "ground": maps.ground.describe(),
@@ -326,14 +326,12 @@ def _advise_on_rivals(maps: MineralMaps) -> list[str]:
     return advice
 
 
-def _advise_on_alike(maps: MineralMaps) -> list[str]:
-    """What to do about minerals that are one to the bands."""
+def advise_on_alike(separable: Sequence[Mapping[str, str]], key: str) -> list[str]:
+    """What to do about minerals that are one to the bands; `key` is that of the minerals sought."""
     advice = []
-    for names in one_with(maps.separable):
-        advice.append(
-            f"Read {' and '.join(names)} as one, or keep one of them in minerals.references."
-        )
-    if advice and int(maps.separable[0]["bands"]) < BROAD_BANDS:
+    for names in one_with(separable):
+        advice.append(f"Read {' and '.join(names)} as one, or keep one of them in {key}.")
+    if advice and int(separable[0]["bands"]) < BROAD_BANDS:
         advice.append(
             "To tell them apart takes a sensor with narrower bands: ASTER where it has them at 2.1 "
             "to 2.4 µm, better a spectrometer such as EMIT, EnMAP or PRISMA."

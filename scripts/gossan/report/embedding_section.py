@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from gossan.accuracy.doubts import describe_doubts
 from gossan.cube.bands import COLUMNS, EXCLUDED_UM, HYPERSPECTRAL, SENSORS
+from gossan.embedding.explanation import doubt_network, read_shares
 from gossan.embedding.sensor_scores import (
     FULL,
     LIBRARY,
@@ -250,7 +250,11 @@ def make_section(scene: SensorScene, source: Source) -> Section:
         scene,
         {name: FIGURE_TITLES[name] for name in scene.figures},
         _context(scene, source.paper),
-        [_found(scene), *verdicts(scene, source.paper), *doubt_network(scene)],
+        [
+            _found(scene),
+            *verdicts(scene, source.paper),
+            *doubt_network(scene.id, *read_shares(scene.rows("areas"))),
+        ],
         _answers(scene),
         {key: value for key, value in scene.cube.items() if key != "bands"},
     )
@@ -295,18 +299,6 @@ def _found(scene: SensorScene) -> str:
     else:
         parts.append("no accuracy can be stated, because there is no truth")
     return f"{text}, {'; '.join(parts)}."
-
-
-def doubt_network(scene: SensorScene) -> list[str]:
-    """What makes the network's map worth little, by its table of areas."""
-    rows = [row for row in scene.rows("areas") if row["name"] != "nodata"]
-    whole = sum(int(row["pixels"]) for row in rows)
-    if not whole:
-        return []
-    shares = {row["label"]: int(row["pixels"]) / whole for row in rows}
-    kinds = {row["name"]: row["label"] for row in rows}
-    unclassified = shares.pop(kinds.get("unclassified", ""), 0.0)
-    return describe_doubts(f"The network's map of {scene.id}", shares, unclassified)
 
 
 def _macro(scene: SensorScene, method: str, kind: str = VALIDATION) -> Mapping[str, str] | None:

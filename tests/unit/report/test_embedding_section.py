@@ -5,6 +5,7 @@ import pytest
 import sensor_reports
 from pages import PNG, make_source, render
 
+from gossan.embedding.explanation import doubt_network, read_shares
 from gossan.embedding.sensor_scores import METHOD_LABELS
 from gossan.errors import InputError
 from gossan.files import read_json
@@ -20,7 +21,6 @@ from gossan.report.embedding_section import (
     describe_ratios,
     describe_winner,
     detection_table,
-    doubt_network,
     implied_precision,
     make_section,
     similarity_table,
@@ -85,11 +85,11 @@ def area(name, pixels):
 def test_a_network_that_names_one_mineral_or_hardly_any_is_told(scene):
     rows = [area("alunite", 5), area("goethite", 95), area("unclassified", 300)]
     told = replace(scene, tables={"areas": [*rows, area("nodata", 9000)]})
-    unclassified, one = doubt_network(told)
+    unclassified, one = doubt_network(told.id, *read_shares(told.rows("areas")))
     assert "The network's map of tiny leaves 75.0% of the clear pixels unclassified" in unclassified
     assert "calls 95.0% of the pixels that it names goethite" in one
     assert make_section(told, make_source("embedding")).summary[-2:] == [unclassified, one]
-    assert doubt_network(replace(scene, tables={"areas": [area("nodata", 9)]})) == []
+    assert doubt_network("a", *read_shares([area("nodata", 9)])) == []
 
 
 def scored(method, mineral, f1, low=None, high=None, kind="validation"):
