@@ -293,7 +293,6 @@ rule explain_embedding:
         " 2> {log:q}"
 
 
-
 rule map_region:
     input:
         **code("map_region"),
