@@ -54,6 +54,36 @@ rule draw_scene:
         " 2> {log:q}"
 
 
+rule draw_map:
+    input:
+        **code("draw_map"),
+        layers="<scene>/layers.json",
+        files=layer_files,
+        known=known_files,
+        beside=beside(known_files),
+        template=static("map.html.j2"),
+        page_script=static("map.js"),
+        style=static("map.css"),
+    output:
+        "<scene>/map.html",
+    log:
+        "<logs>/draw_map/{scene}.log",
+    benchmark:
+        "<benchmarks>/draw_map/{scene}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        digest=digest("draw_map"),
+    message:
+        "Drawing the interactive map of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --layers {input.layers:q} --template {input.template:q}"
+        " --script {input.page_script:q} --style {input.style:q} --output {output:q} 2> {log:q}"
+
+
 rule render_scene:
     input:
         **code("render_scene"),
@@ -63,6 +93,7 @@ rule render_scene:
         tables=page_files,
         records=lambda wildcards: [path for *_, path in records_of(SCENES[wildcards.scene])],
         map="<scene>/map.png",
+        web_map="<scene>/map.html",
         pictures="<scene>/pictures",
         project="<results>/scenes/{scene}/{scene}.qgs",
         template=static("scene.html.j2"),
