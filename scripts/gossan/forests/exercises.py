@@ -100,7 +100,10 @@ def plan_tests(ground: Ground, protocol: str, options: Options) -> Deal:
     if protocol == RANDOM:
         train, tested = np.flatnonzero(~samples.is_test), np.flatnonzero(samples.is_test)
         if not len(tested):
-            raise InputError("samples: no point is there to test; give a split or a test file")
+            raise InputError(
+                "samples: no point is there to test; add a column `split` (train or test) to the "
+                "points, or name others under prospects.points.test"
+            )
         return [Part("training points", _learnable(ground, train), tested)]
     everything = np.arange(len(samples.codes))
     if protocol == BLOCKED:
