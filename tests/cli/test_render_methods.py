@@ -286,6 +286,9 @@ def test_a_map_by_a_forest_of_another_scene_says_so(prospects, tmp_path):
     assert "Forests, tested" not in html
 
 
+ENDS = ("", "_low", "_high")
+
+
 def test_targets_on_what_methods_agree_on_name_the_maps(prospects, tmp_path):
     results = shutil.copytree(prospects, tmp_path / "results")
     folder = results / "scenes/tiny/targets"
@@ -296,8 +299,19 @@ def test_targets_on_what_methods_agree_on_name_the_maps(prospects, tmp_path):
     (folder / "agreement.json").write_text(json.dumps(record))
     flags = ("--scene-dir", folder.parent, "--output-dir", folder / "figures")
     assert run_tool("draw_targets", *flags).returncode == 0
-    write_settings(results, {"targets": [""]}, {"targets": {}}, held=["agreement"])
+    columns = ("map", "scale", "n", "favourable", "f1", "best_alone")
+    columns += tuple(f"{name}{end}" for name in ("average_precision", "gain") for end in ENDS)
+    rows = [
+        ("combined", "learned", 900, 90, 0.8, "", 0.7, 0.6, 0.8, "", "", ""),
+        ("minerals emit", "own", 900, 90, 0.5, "yes", 0.4, 0.3, 0.5, 0.3, 0.1, 0.4),
+    ]
+    lines = [",".join(map(str, row)) for row in (columns, *rows)]
+    (folder / "combined.csv").write_text("\n".join(lines) + "\n")
+    write_settings(results, {"targets": [""]}, {"targets": {}}, held=["agreement", "truth"])
     html = render(results)
+    assert "on the same 900 pixels, of which 90 are favourable" in html
+    assert "Minerals emit (the best alone)" in html
+    assert '0.300 <span class="interval">[0.100, 0.400]</span>' in html
     assert 'id="tiny-targets-agreement"' in html
     assert '<th scope="row">Minerals, EMIT</th><td>alunite</td><td class="n">2,000</td>' in html
     assert "By rank. So. It is low, medium or high by two limits" in html

@@ -65,6 +65,10 @@ def test_a_study_of_one_method_has_no_fault(faults_of):
             {"minerals": {}, "targets": {"minerals": ["alunite", "jarosite"]}},
             "targets.minerals: 'jarosite' is on no map; add it to the references",
         ),
+        (
+            {"zones": {}, "targets": {"zones": ["phyllic", "skarn"]}},
+            "targets.zones: 'skarn' is no zone of zones.alteration; it has phyllic, propylitic",
+        ),
         ({"prospects": {"points": {"test": "."}}}, "points.test: goes with train"),
         ({"prospects": {"strata": {"counts": [9]}}}, "4 distances_m and 1 counts; give a count"),
         ({"prospects": {"mines": "no.gpkg"}}, "prospects.mines: no.gpkg does not exist"),

@@ -14,6 +14,7 @@ from gossan.scenes import (
     plan_faults,
     plan_scenes,
     read_scenes,
+    teaches_targets,
     truth_of,
     truths_of,
 )
@@ -210,6 +211,22 @@ def test_the_truth_of_a_simulated_ground_is_that_of_the_method(planned):
     assert truth_of(scenes["a"], "zones") == "zones.gpkg"
     assert truth_of(scenes["a"], "minerals") == "truth.tif"
     assert truth_of(scenes["a"], "prospects") == ""
+
+
+def test_favourability_is_taught_by_minerals_or_zones_and_never_by_mines(planned):
+    def teacher(study, product, truth="twin"):
+        scenes, studies = planned({**study, "targets": {}}, row("aster", product, truth))
+        found = teaches_targets(scenes["a"], studies["mine"])
+        held = conditions(scenes["a"], studies["mine"], "targets", "")
+        assert ("truth" in held) == bool(found)
+        return found
+
+    assert teacher({"minerals": {}, "zones": {}}, "twin:porphyry") == "minerals"
+    assert teacher({"embedding": {}}, "twin:epithermal") == "embedding"
+    assert teacher({"zones": {}}, "twin:porphyry-zones") == "zones"
+    assert teacher({"zones": {}}, "twin:porphyry") == ""
+    assert teacher({"minerals": {}}, "twin:porphyry", "") == ""
+    assert teacher({"prospects": {}}, "twin:iron") == ""
 
 
 def test_conditions_of_prospects(planned, tmp_path):

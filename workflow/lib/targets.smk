@@ -84,6 +84,11 @@ def opinion_files(wildcards):
         for kind, _, rasters, _ in opinions(wildcards)
         for path in rasters
     ]
+    if not files:
+        raise WorkflowError(
+            f"studies.{study_of(wildcards)}.targets.minerals: none of them is on a map of "
+            f"{wildcards.scene}; minerals without a group are on no map by group"
+        )
     return list(dict.fromkeys(files))
 
 
