@@ -1,4 +1,4 @@
-"""Render the index of all studies: links to their reports with the headline numbers."""
+"""Render the index: a small map of each scene with what was found, and the studies' reports."""
 
 import argparse
 from pathlib import Path
@@ -26,6 +26,13 @@ def build_parser() -> argparse.ArgumentParser:
         "the flag for each study",
     )
     add(
+        "--scenes",
+        type=Path,
+        required=True,
+        help="folder of all scenes, each with index.html, thumbnail.png and summary.json; a scene "
+        "without them is told by its name alone",
+    )
+    add(
         "--published",
         type=Path,
         default=STATIC / "published.json",
@@ -37,12 +44,32 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _read_scene(
+    arguments: argparse.Namespace, scene: str, study: str, synthetic: bool
+) -> dict[str, object]:
+    """What the index shows of a scene."""
+    folder = arguments.scenes / scene
+    known = {"scene": scene, "study": study, "synthetic": synthetic, "href": "", "picture": ""}
+    if not (folder / "summary.json").is_file():
+        return {**known, "sensors": "", "found": "", "trust": ""}
+    return {
+        **known,
+        **read_json(folder / "summary.json"),
+        "href": relative_link(folder / "index.html", arguments.output),
+        "picture": relative_link(folder / "thumbnail.png", arguments.output),
+    }
+
+
 @puts_together("output")
 def main(arguments: argparse.Namespace) -> None:
     """Read the records and write the page."""
-    studies = []
+    studies, scenes = [], []
     for name, folder in arguments.studies:
         record = read_json(Path(folder) / "settings.json")
+        scenes += [
+            _read_scene(arguments, scene["scene"], name, scene["synthetic"])
+            for scene in record["scenes"]
+        ]
         paper = find_paper((record.get("settings") or {}).get("paper", ""), arguments.published)
         studies.append(
             {
@@ -55,9 +82,10 @@ def main(arguments: argparse.Namespace) -> None:
             }
         )
     page = render_index(
-        read_template(arguments.template, uses=("style", "studies")),
+        read_template(arguments.template, uses=("style", "studies", "scenes")),
         read_style(arguments.style),
         studies,
+        scenes,
     )
     write_text(arguments.output, page)
 

@@ -1,12 +1,12 @@
-"""Render the report of a study: one self-contained HTML page of sections, one for each method."""
+"""Render the report of a study: HTML pages that link to each other, each whole in itself."""
 
 import argparse
 from pathlib import Path
 
 from gossan.errors import InputError
-from gossan.files import read_json, write_text
-from gossan.report.layout import read_style, read_template
-from gossan.report.page import METHOD_TITLES, records_of, render_page
+from gossan.files import read_json, staged, together, write_text
+from gossan.report.layout import read_style, read_template, relative_link
+from gossan.report.page import METHOD_TITLES, OVERVIEW, PAGES, records_of, render_pages
 from gossan.report.paper import check_paper
 from gossan.report.study import ANSWERS, list_files, list_sources, read_sections
 from gossan.results import read_results
@@ -55,7 +55,13 @@ def build_parser() -> argparse.ArgumentParser:
         f"flag for each of {', '.join(METHOD_TITLES)}",
     )
     add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
-    add("--output", type=Path, required=True, help="page to write (HTML)")
+    add("--output", type=Path, required=True, help="overview to write (HTML)")
+    add(
+        "--pages",
+        type=Path,
+        required=True,
+        help="folder to write, with the pages on accuracy, on the paper and on how it was made",
+    )
     return parser
 
 
@@ -72,7 +78,7 @@ def read_templates(arguments: argparse.Namespace) -> dict[str, str]:
 
 @puts_together("settings")
 def main(arguments: argparse.Namespace) -> None:
-    """Read the parts and write the page."""
+    """Read the parts and write the pages."""
     settings = read_json(arguments.settings)
     if settings.get("study") != arguments.study:
         raise InputError(
@@ -94,7 +100,9 @@ def main(arguments: argparse.Namespace) -> None:
         scene["scene"]: arguments.results / "scenes" / scene["scene"] / "location.png"
         for scene in settings["scenes"]
     }
-    page = render_page(
+    overview, folder = arguments.output, arguments.pages
+    scenes = {scene: arguments.results / "scenes" / scene / "index.html" for scene in pictures}
+    pages = render_pages(
         templates,
         style,
         study=arguments.study,
@@ -104,9 +112,23 @@ def main(arguments: argparse.Namespace) -> None:
         locations={scene: path for scene, path in pictures.items() if path.is_file()},
         records=accuracy.get("records", []),
         settings=settings,
-        files=list_files(settings, arguments.results, table, arguments.output),
+        files=list_files(settings, arguments.results, table, folder / "making.html"),
+        places={
+            name: overview.name
+            if name == OVERVIEW
+            else relative_link(folder / f"{name}.html", overview)
+            for name in PAGES
+        },
+        outside={
+            name: relative_link(path, overview)
+            for name, path in {"": arguments.results / "index.html", **scenes}.items()
+        },
     )
-    write_text(arguments.output, page)
+    with together():
+        write_text(overview, pages.pop(OVERVIEW))
+        with staged(folder, folder=True) as temporary:
+            for name, text in pages.items():
+                write_text(temporary / f"{name}.html", text)
 
 
 if __name__ == "__main__":

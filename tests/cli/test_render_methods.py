@@ -9,6 +9,7 @@ import prospect_reports
 import pytest
 import sensor_reports
 import zone_reports
+from pages import read_report
 from places import change_settings, index_flags, report_flags, write_settings
 from samples import run_command, run_tool
 
@@ -28,7 +29,7 @@ def render(results, name="report.html"):
     page = results / "studies/mine" / name
     done = run_tool("render_report", *report_flags(results, page))
     assert done.returncode == 0, done.stderr
-    return page.read_text()
+    return read_report(page)
 
 
 def refuse(results, said):
@@ -69,7 +70,7 @@ def test_the_page_of_zones_is_whole_and_has_the_numbers_of_the_records(zones):
     page = zones / "studies/mine/report.html"
     done = run_command("render_report", *report_flags(zones, page))
     assert done.returncode == 0, done.stderr
-    html = page.read_text()
+    html = read_report(page)
     require_whole(html, len(zone_reports.FIGURES))
     folder = zones / "scenes/tiny/aster/zones"
     for row in table(folder / "confidence/confidence.csv"):

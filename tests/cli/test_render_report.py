@@ -1,9 +1,11 @@
 import json
+import os
 import re
 import shutil
 
 import pytest
 from mineral_reports import SCENE, draw_map, make_map, make_networks
+from pages import read_report
 from places import change_settings, index_flags, report_flags, write_settings
 from samples import FIGURES, run_command, run_tool
 
@@ -53,7 +55,7 @@ def test_the_report_and_the_index_of_a_twin(results):
     page = results / "studies/mine/report.html"
     done = run_command("render_report", *report_flags(results, page))
     assert done.returncode == 0, done.stderr
-    html = page.read_text()
+    html = read_report(page)
     assert html.count("data:image/png;base64,") == len(FIGURES)
     assert links_lead_somewhere(html)
     assert "SYNTHETIC" in html
@@ -73,6 +75,30 @@ def test_the_report_and_the_index_of_a_twin(results):
     assert ", after" not in index
 
 
+def test_every_link_between_the_pages_leads_to_its_place(trained):
+    done, overview = render(trained)
+    assert done.returncode == 0, done.stderr
+    folder = overview.with_suffix("")
+    names = ("accuracy", "making", "paper")
+    assert sorted(path.stem for path in folder.iterdir()) == list(names)
+    pages = {path: path.read_text() for path in [overview, *folder.iterdir()]}
+    ids = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
+    across = 0
+    for path, text in pages.items():
+        for file, place in re.findall(r'href="([^"#]*\.html)?#([^"]+)"', text):
+            assert place in ids[(path.parent / file).resolve() if file else path]
+            across += bool(file)
+        for other in {overview, *folder.iterdir()} - {path}:
+            assert f'href="{os.path.relpath(other, path.parent)}"' in text
+        assert text.count("SYNTHETIC DATA.") == 1
+        assert 'href="' + os.path.relpath(trained / "index.html", path.parent) in text
+    assert across > 10
+    main = overview.read_text().partition("<main>")[2]
+    assert not re.search(r"\bpaper", main, re.IGNORECASE)
+    assert "Munzareen" in pages[folder / "paper.html"]
+    assert "Munzareen" not in overview.read_text()
+
+
 def test_the_index_has_the_paper_s_title_where_the_study_has_one(results):
     path = results / "studies/mine/settings.json"
     path.write_text(path.read_text().replace('"paper": ""', '"paper": "gilgit"'))
@@ -82,14 +108,14 @@ def test_the_index_has_the_paper_s_title_where_the_study_has_one(results):
 
 
 def test_the_same_inputs_give_the_same_page(results):
-    pages = [render(results, name)[1].read_bytes() for name in ("one.html", "two.html")]
+    pages = [read_report(render(results, name)[1]) for name in ("one.html", "two.html")]
     assert pages[0] == pages[1]
 
 
 def test_a_real_scene_is_nowhere_called_synthetic(tmp_path):
     done, page = render(prepare(tmp_path, synthetic=False))
     assert done.returncode == 0, done.stderr
-    assert "SYNTHETIC" not in page.read_text()
+    assert "SYNTHETIC" not in read_report(page)
 
 
 def test_a_scene_that_was_not_assessed_says_so_in_report_and_index(results):
@@ -107,7 +133,7 @@ def test_a_scene_that_was_not_assessed_says_so_in_report_and_index(results):
     place.write_text(json.dumps(record))
     done, page = render(results)
     assert done.returncode == 0, done.stderr
-    assert "No accuracy can be stated for tiny." in page.read_text()
+    assert "No accuracy can be stated for tiny." in read_report(page)
     run_tool("render_index", *index_flags(results))
     assert "Not assessed." in (results / "index.html").read_text()
 
@@ -123,7 +149,7 @@ def test_two_sensors_of_a_scene_have_a_section_each(results):
     )
     done, page = render(results)
     assert done.returncode == 0, done.stderr
-    html = page.read_text()
+    html = read_report(page)
     assert html.count("data:image/png;base64,") == 2 * len(FIGURES)
     assert links_lead_somewhere(html)
     assert ">Minerals: Landsat</strong>" in html
@@ -132,8 +158,8 @@ def test_two_sensors_of_a_scene_have_a_section_each(results):
 
 
 def test_files_are_listed_by_the_table_and_linked_from_the_report_s_place(results):
-    html = render(results)[1].read_text()
-    place = f"../../scenes/{SCENE}/landsat/minerals"
+    html = read_report(render(results)[1])
+    place = f"../../../scenes/{SCENE}/landsat/minerals"
     for name in ("class.tif", "zones/porphyry.tif", "zones/potassic-phyllic.tif"):
         assert f'href="{place}/{name}"' in html
     assert "map of a zone (porphyry)" in html
@@ -154,7 +180,7 @@ def trained(results):
 def test_networks_have_a_section_with_numbers_of_their_records(trained):
     done, page = render(trained)
     assert done.returncode == 0, done.stderr
-    html = page.read_text()
+    html = read_report(page)
     assert html.count("data:image/png;base64,") == len(FIGURES) + len(PATCH_FIGURES)
     assert links_lead_somewhere(html)
     assert html.count('<figcaption><span class="label">SYNTHETIC</span>') == html.count(
@@ -183,7 +209,7 @@ def test_networks_have_a_section_with_numbers_of_their_records(trained):
 def test_a_map_by_a_model_of_another_scene_has_no_training(trained):
     methods = {"minerals": ["landsat"], "patches": ["landsat"]}
     write_settings(trained, methods, SETTINGS | {"patches": {}}, held=["truth"])
-    html = render(trained)[1].read_text()
+    html = read_report(render(trained)[1])
     assert html.count("data:image/png;base64,") == len(FIGURES) + 2
     assert links_lead_somewhere(html)
     assert "Calibration on the test images" not in html
@@ -257,4 +283,4 @@ def test_a_template_of_an_unknown_method_is_refused_and_of_a_known_one_used(resu
     text = (root / "resources/static/minerals.html.j2").read_text()
     own.write_text(text.replace("Class areas", "Areas of my classes"))
     assert run_tool("render_report", *flags, "--template", "minerals", own).returncode == 0
-    assert "Areas of my classes</h3>" in page.read_text()
+    assert "Areas of my classes</h3>" in read_report(page)

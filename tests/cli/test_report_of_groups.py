@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from group_reports import GROUPS, SETTINGS, draw_groups, make_groups
 from mixed_ground import mixed_ground, pure
+from pages import read_report
 from PIL import Image
 from places import report_flags, write_settings
 from samples import FIGURES, run_tool
@@ -23,7 +24,7 @@ def make_page(folder, results, **options):
 def render(results):
     done = run_tool("render_report", *report_flags(results, results / "report.html"))
     assert done.returncode == 0, done.stderr
-    return (results / "report.html").read_text()
+    return read_report(results / "report.html")
 
 
 def words(html):

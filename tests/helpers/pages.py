@@ -1,11 +1,12 @@
 """Pages of sections that are made up in a test."""
 
+import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gossan.report.page import METHOD_TITLES, render_page
+from gossan.report.page import METHOD_TITLES, OVERVIEW, PAGES, render_pages
 from gossan.report.sections import Section, Source
 from gossan.report.study import ANSWERS
 
@@ -42,8 +43,10 @@ def make_source(
     )
 
 
-def render(sections: Sequence[Section], paper: Mapping | None = None, **changes) -> str:
-    """The page of a study with these sections."""
+def render_each(
+    sections: Sequence[Section], paper: Mapping | None = None, **changes
+) -> dict[str, str]:
+    """The pages of a study with these sections, by name."""
     names = ("base", *METHOD_TITLES)
     options = {
         "study": "mine",
@@ -53,10 +56,39 @@ def render(sections: Sequence[Section], paper: Mapping | None = None, **changes)
         "records": [],
         "settings": {"study": "mine"},
         "files": [],
+        "places": {name: f"{name}.html" for name in PAGES},
+        "outside": {},
     }
-    return render_page(
+    return render_pages(
         {name: (STATIC / f"{name}.html.j2").read_text() for name in names},
         (STATIC / "report.css").read_text(),
         sections=sections,
         **options | changes,
+    )
+
+
+def render(sections: Sequence[Section], paper: Mapping | None = None, **changes) -> str:
+    """The same pages as one, after each other."""
+    return join_pages(render_each(sections, paper, **changes))
+
+
+def join_pages(pages: Mapping[str, str]) -> str:
+    """Pages of a report as one: links between their places lead within it, others are left out."""
+    first, *others = pages.values()
+    more = (re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL) for text in others)
+    whole = "".join([first, *more])
+    whole = re.sub(r'href="(?:[\w./-]*/)?(?:report|accuracy|paper|making)\.html#', 'href="#', whole)
+    return re.sub(r'<a href="(?:[\w./-]*/)?(?:report|accuracy|paper|making)\.html">', "<a>", whole)
+
+
+def read_report(overview: Path) -> str:
+    """The pages of a report on disk as one."""
+    folder = overview.with_suffix("")
+    places = {OVERVIEW: overview} | {
+        name: folder / f"{name}.html" for name in PAGES if name != OVERVIEW
+    }
+    own = rf'href="(?:\.\./)?{re.escape(overview.name)}'
+    texts = {name: path.read_text() for name, path in places.items() if path.is_file()}
+    return join_pages(
+        {name: re.sub(own, 'href="report.html', text) for name, text in texts.items()}
     )

@@ -82,7 +82,10 @@ def change_settings(folder: Path, **changes: object) -> None:
 def index_flags(results: Path, study: str = "mine") -> list:
     """The command line of render_index."""
     folder = results / "studies" / study
-    return ["--study", study, folder, "--output", results / "index.html"]
+    return [
+        *("--study", study, folder, "--scenes", results / "scenes"),
+        *("--output", results / "index.html"),
+    ]
 
 
 def report_flags(results: Path, output: Path, study: str = "mine", **changes: Path) -> list:
@@ -98,5 +101,5 @@ def report_flags(results: Path, output: Path, study: str = "mine", **changes: Pa
     return [
         *("--study", study, "--results", results),
         *(part for name, path in files.items() for part in (f"--{name}", path)),
-        *("--output", output),
+        *("--output", output, "--pages", output.with_suffix("")),
     ]

@@ -327,12 +327,13 @@ rule render_report:
         templates=[static(f"{method}.html.j2") for method in CONFIG.METHODS],
         style=static("report.css"),
     output:
-        report(
+        page=report(
             "<study>/report.html",
             category="Report",
             labels={"study": "{study}"},
             caption="../report/report.rst",
         ),
+        pages=directory("<study>/report"),
     log:
         "<logs>/render_report/{study}.log",
     benchmark:
@@ -354,7 +355,8 @@ rule render_report:
         "python {input.script:q} --study {wildcards.study} --settings {input.settings:q}"
         " --results {params.folder:q} --accuracy {input.accuracy:q}"
         " --published {input.published:q} --residuals {input.residuals:q} --table {input.table:q}"
-        " --base {input.base:q} {params.templates} --style {input.style:q} --output {output:q}"
+        " --base {input.base:q} {params.templates} --style {input.style:q}"
+        " --output {output.page:q} --pages {output.pages:q}"
         " 2> {log:q}"
 
 
@@ -364,6 +366,8 @@ rule render_index:
         reports=expand("<results>/studies/{study}/report.html", study=STUDIES),
         accuracy=expand("<results>/studies/{study}/accuracy.json", study=STUDIES),
         settings=expand("<results>/studies/{study}/settings.json", study=STUDIES),
+        scenes=expand("<results>/scenes/{scene}/summary.json", scene=SCENES),
+        thumbnails=expand("<results>/scenes/{scene}/thumbnail.png", scene=SCENES),
         published=static("published.json"),
         template=static("index.html.j2"),
         style=static("report.css"),
@@ -381,6 +385,7 @@ rule render_index:
         mem_mb=300,
     params:
         digest=digest("render_index"),
+        scenes=lambda wildcards, output: Path(output[0]).parent / "scenes",
         studies=lambda wildcards, input: " ".join(
             flags(study=[study, Path(report).parent])
             for study, report in zip(STUDIES, input.reports)
@@ -388,6 +393,7 @@ rule render_index:
     message:
         "Writing the index of studies"
     shell:
-        "python {input.script:q} {params.studies} --published {input.published:q}"
-        " --template {input.template:q} --style {input.style:q} --output {output:q}"
+        "python {input.script:q} {params.studies} --scenes {params.scenes:q}"
+        " --published {input.published:q} --template {input.template:q}"
+        " --style {input.style:q} --output {output:q}"
         " 2> {log:q}"

@@ -447,7 +447,7 @@ def render_scene(
         most_classes=MOST_CLASSES,
         openings=list_openings(layers, page),
         report=relative_link(report, page),
-        accuracy=relative_link(report.with_name("accuracy.html"), page),
+        accuracy=relative_link(report.with_suffix("") / "accuracy.html", page),
         index=relative_link(index, page),
         maps=[
             {"key": item.key, "title": item.title, "line": describe_layer(item)}

@@ -1,4 +1,4 @@
-"""The index of the studies' reports, with their headline numbers."""
+"""The index: a card for each scene, and the studies' reports with their headline numbers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,13 @@ MOST_HEADLINES = 4
 """A cube with more maps than this is told by the best of them."""
 
 
-def render_index(template: str, style: str, studies: Sequence[Mapping]) -> str:
-    """The page that links the studies' reports.
+def render_index(
+    template: str, style: str, studies: Sequence[Mapping], scenes: Sequence[Mapping] = ()
+) -> str:
+    """The page that links the pages of scenes and the studies' reports.
+
+    Each of the `scenes` has `scene`, `study`, `synthetic`, `sensors`, `found` and `trust` (in a
+    sentence each), and `href` and `picture`, relative to the page (empty without a page).
 
     Each study has `name`, `href` (relative to the page), `title` and `citation` (empty without a
     paper), `synthetic` (whether all of its scenes are) and `records` (accuracy records). A study
@@ -32,10 +37,10 @@ def render_index(template: str, style: str, studies: Sequence[Mapping]) -> str:
         style=Markup(style),
         banner=BANNER,
         studies=shown,
+        scenes=scenes,
         any_synthetic=any(
-            item["synthetic"] or record["synthetic"]
-            for item in studies
-            for record in [item, *item["records"]]
+            item["synthetic"]
+            for item in [*scenes, *studies, *(record for s in studies for record in s["records"])]
         ),
         mark_text=mark_text,
         name_sensor=name_sensor,

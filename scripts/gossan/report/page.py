@@ -1,11 +1,13 @@
-"""A study's page of sections, one for each method, scene and sensor.
+"""A study's pages of sections, one for each method, scene and sensor.
 
 Head, banner, accuracy, "Beside the paper", "How it was made" and files stand in base.html.j2. What
 a method shows is a template of macros: `contents`, `body`, `beside` (a paper's numbers) and `made`.
+A body's parts begin with headings that have ids; PARTS says which of them stand on which page.
 """
 
 import base64
 import platform
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +17,14 @@ from markupsafe import Markup
 
 from gossan.accuracy.blocks import MINIMUM_BLOCKS
 from gossan.errors import InputError
-from gossan.report.layout import BANNER, SENSOR_NAMES, mark_text, name_sensor, render
+from gossan.report.layout import (
+    BANNER,
+    SENSOR_NAMES,
+    mark_text,
+    name_sensor,
+    relative_link,
+    render,
+)
 from gossan.report.paper import (
     UNPUBLISHED,
     answer_contents,
@@ -38,6 +47,31 @@ METHOD_TITLES = {
     "targets": "Targets",
 }
 """The methods in the order of the page."""
+
+OVERVIEW, ACCURACY, PAPER, MAKING = "report", "accuracy", "paper", "making"
+PAGES = {
+    OVERVIEW: "What each method found",
+    ACCURACY: "Accuracy in full",
+    PAPER: "Beside the paper",
+    MAKING: "How it was made",
+}
+"""The pages of a study with their titles."""
+PARTS = {
+    ACCURACY: {
+        *("accuracy", "right", "calibration", "claims", "forests", "methods", "sets"),
+        *("similarity", "filling", "coverage", "trial"),
+    },
+    PAPER: {"published"},
+    MAKING: {
+        *("spectra", "epochs", "scene", "wavelets", "samples", "labels", "bands", "networks"),
+        "products",
+    },
+}
+"""Parts of the methods' bodies that do not stand on the overview, by the end of their ids."""
+_HEADING = re.compile(r'(?=<h3 id="[^"]*")')
+_HEADING_ID = re.compile(r'<h3 id="[^"]*\.([^".]+)"')
+_LINK = re.compile(r'href="#([^"]+)"')
+_ID = re.compile(r'\bid="([^"]+)"')
 
 PACKAGES = (
     "geopandas",
@@ -83,7 +117,7 @@ CORRECTION_NAMES = {
 }
 
 
-def render_page(
+def render_pages(
     templates: Mapping[str, str],
     style: str,
     *,
@@ -95,37 +129,42 @@ def render_page(
     records: Sequence[Mapping],
     settings: Mapping,
     files: Sequence[Mapping[str, str]],
-) -> str:
-    """A study's report as one self-contained HTML page.
+    places: Mapping[str, str],
+    outside: Mapping[str, str],
+) -> dict[str, str]:
+    """A study's report as self-contained HTML pages that link to each other, by PAGES.
 
     `templates` are texts by name: `base`, and one for each method of the `sections`; `style` is
-    that of the style sheet. `paper` is the study's entry of published.json ({} without one), of
-    whose set-up `known_answers` are what any method can answer; `locations` are pictures of where
-    scenes lie, by scene; `records` are the study's accuracy records, `settings` the record of its
-    settings, `files` what it leaves (`path`, `href`, `what`).
-    The page depends on nothing but these and the installed versions: it carries no date.
+    that of the style sheet. `paper` is the study's entry of published.json ({} without one: then
+    there is no such page), of whose set-up `known_answers` are what any method can answer;
+    `locations` are pictures of where scenes lie, by scene; `records` are the study's accuracy
+    records, `settings` the record of its settings, `files` what it leaves (`path`, `href` from the
+    pages beside the overview, `what`). `places` are the pages' files from the folder of the
+    overview, `outside` the pages of the index ("") and of scenes by name, likewise.
+    The pages depend on nothing but these and the installed versions: they carry no date.
     """
     published = {**UNPUBLISHED, **paper}
     scenes = [section.scene for section in sections]
+    summary = [text for section in sections for text in section.summary]
+    theirs = [text for text in summary if paper and _of_paper(text)]
+    names = [name for name in PAGES if name != PAPER or paper]
 
     # Called by the template with what it has rendered so far, whose places the rows lead to.
     def find_contents(shown: str) -> list[dict]:
         return answer_contents(published["contents"], find_places(shown, sections), files)
 
-    return render(
-        {f"{name}.html.j2": text for name, text in templates.items()},
-        "base.html.j2",
-        style=Markup(style),
-        study=study,
-        paper=paper,
-        published=published,
-        banner=BANNER,
-        any_synthetic=any(scene.synthetic for scene in scenes),
-        summary=[
-            *(text for section in sections for text in section.summary),
+    shared = {
+        "style": Markup(style),
+        "study": study,
+        "published": published,
+        "banner": BANNER,
+        "any_synthetic": any(scene.synthetic for scene in scenes),
+        "summary": [
+            *(text for text in summary if text not in theirs),
             trust((scene.synthetic for scene in scenes), any(scene.assessed for scene in scenes)),
         ],
-        locations=[
+        "theirs": theirs,
+        "locations": [
             {
                 "scene": name,
                 "picture": _data_uri(path),
@@ -133,21 +172,78 @@ def render_page(
             }
             for name, path in locations.items()
         ],
-        sections=[_section_context(section, sections) for section in sections],
-        setup=answer_setup(published["setup"], sections, known_answers),
-        comparable=compare_ground(scenes, published["ground"]),
-        find_contents=find_contents,
-        departures=list_departures(published["deviations"], settings.get("settings") or {}),
-        tested=[_record_row(record) for record in records],
-        settings_yaml=yaml.dump(
+        "sections": [_section_context(section, sections) for section in sections],
+        "setup": answer_setup(published["setup"], sections, known_answers),
+        "comparable": compare_ground(scenes, published["ground"]),
+        "find_contents": find_contents,
+        "departures": list_departures(published["deviations"], settings.get("settings") or {}),
+        "tested": [_record_row(record) for record in records],
+        "settings_yaml": yaml.dump(
             dict(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True
         ),
-        versions=installed_versions(),
-        files=files,
-        minimum_blocks=MINIMUM_BLOCKS,
-        mark_text=mark_text,
-        area_text=area_text,
-    )
+        "versions": installed_versions(),
+        "files": files,
+        "minimum_blocks": MINIMUM_BLOCKS,
+        "mark_text": mark_text,
+        "area_text": area_text,
+    }
+    texts = {f"{name}.html.j2": text for name, text in templates.items()}
+    pages = {
+        name: render(
+            texts,
+            "base.html.j2",
+            **shared,
+            # The overview speaks of this ground alone.
+            paper={} if name == OVERVIEW else paper,
+            has_paper=bool(paper),
+            page=name,
+            title=PAGES[name],
+            part_of=lambda body, name=name: _part_of(body, name),
+            neighbours=[
+                {"href": _from(name, places[other], places), "title": PAGES[other]}
+                for other in names
+                if other != name
+            ],
+            outside={key: _from(name, place, places) for key, place in outside.items()},
+        )
+        for name in names
+    }
+    return _lead_across(pages, places)
+
+
+def _of_paper(text: str) -> bool:
+    """Whether a sentence speaks of a paper."""
+    return re.search(r"\b(paper|published)\b", text, re.IGNORECASE) is not None
+
+
+def _part_of(body: str, page: str) -> Markup:
+    """Those parts of a section's body that stand on a page; what comes before all on the first."""
+    kept = []
+    for part in _HEADING.split(body):
+        found = _HEADING_ID.match(part)
+        owner = next((p for p, parts in PARTS.items() if found and found[1] in parts), OVERVIEW)
+        if owner == page:
+            kept.append(part)
+    return Markup("".join(kept).strip())
+
+
+def _from(page: str, place: str, places: Mapping[str, str]) -> str:
+    """A link from a page to a place, which is told from the folder of the overview."""
+    return relative_link(place, places[page])
+
+
+def _lead_across(pages: Mapping[str, str], places: Mapping[str, str]) -> dict[str, str]:
+    """The pages with the links to what stands on another page led there."""
+    homes = {name: page for page, text in pages.items() for name in _ID.findall(text)}
+
+    def lead(page: str, target: str) -> str:
+        home = homes.get(target, page)
+        return f'href="{"" if home == page else _from(page, places[home], places)}#{target}"'
+
+    return {
+        page: _LINK.sub(lambda found, page=page: lead(page, found[1]), text)
+        for page, text in pages.items()
+    }
 
 
 def _section_context(section: Section, sections: Sequence[Section]) -> dict:

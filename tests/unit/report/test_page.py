@@ -3,7 +3,7 @@ import json
 from html.parser import HTMLParser
 
 import pytest
-from pages import PNG, make_source, render
+from pages import PNG, make_source, render, render_each
 
 from gossan.errors import InputError
 from gossan.legend import MapClass
@@ -442,8 +442,10 @@ def test_a_paper_s_words_stand_only_where_the_study_has_a_paper(figures):
 
 def test_what_did_not_run_says_so_beside_the_paper(figures, root):
     paper = json.loads((root / "resources/static/published.json").read_text())["gilgit"]
-    text = Page(page([make_scene(figures, accuracy())], paper)).text
-    beside = text.split("Beside the paper")[-1]
+    section = make_section(
+        make_scene(figures, accuracy()), make_source("minerals", "landsat", paper)
+    )
+    beside = Page(render_each([section], paper)["paper"]).text
     assert "Patches 216 of 302 × 302 pixels" in beside
     assert "4 297 824 parameters, layer by layer (none) Not part of this run." in beside
     assert "Added: whether the stated probabilities hold." not in beside
