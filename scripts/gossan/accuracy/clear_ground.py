@@ -113,7 +113,10 @@ def describe_ground(ground: ClearGround) -> list[str]:
             if ground.masked
             else "no pixel with data is masked"
         )
-    covers = [f"{percent(share)} are {COVER_WORDS[name]}" for name, share in ground.covers.items()]
+    covers = [
+        f"{percent(share) if share else 'none'} are {COVER_WORDS[name]}"
+        for name, share in ground.covers.items()
+    ]
     if covers:
         parts.append(f"of the clear pixels {' and '.join(covers)}")
     text = "; ".join(parts)

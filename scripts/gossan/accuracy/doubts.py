@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 MOST_OF_ONE = 0.8
 """Share of the named pixels that one class may have; more is what a colour of the ground gives."""
+LEAST_NAMED = 0.01
+"""Share of the clear pixels that a map must name for what most of them are to say anything."""
 MOST_UNCLASSIFIED = 0.5
 FAR_FROM_ORIGIN_RAD = 0.1
 """Angle to the origin beyond which half of the named pixels are like no reference: what is usually
@@ -34,7 +36,7 @@ def describe_doubts(
             "the ground it says nothing."
         )
     named = sum(shares.values())
-    if named > 0:
+    if named >= LEAST_NAMED:
         label, most = max(shares.items(), key=lambda item: item[1])
         if len(shares) > 1 and most > MOST_OF_ONE * named:
             sentences.append(
@@ -52,8 +54,10 @@ def describe_doubts(
 
 
 def percent(share: float) -> str:
-    """A share; what is not all does not read as all."""
+    """A share; what is not all does not read as all, nor a little as nothing."""
     text = f"{share:.1%}"
+    if text == "0.0%" and share > 0:
+        return "less than 0.1%"
     return "more than 99.9%" if text == "100.0%" and share < 1 else text
 
 

@@ -124,7 +124,8 @@ def describe_distances(distances: Distances, classes: Sequence[MapClass]) -> dic
 
     `quantiles` by per cent; `limit`, the range of the classes' limits, null without any; the
     `named` share; `limit_for_5_percent`, rounded up, that would name 5 % of the clear pixels as
-    the one limit of all classes; the shares of what is `nearest` to the unclassified pixels; and
+    the one limit of all classes; the shares of what is nearest to those, and to the unclassified
+    pixels; and
     the `histogram` with its `edges`, whose last bar holds what lies beyond the 99.5th percentile.
     """
     known = np.isfinite(distances.values)
@@ -135,20 +136,25 @@ def describe_distances(distances: Distances, classes: Sequence[MapClass]) -> dic
         "pixels": len(values),
         "named": _rounded(_mean(distances.codes[distances.codes != NODATA] != UNCLASSIFIED)),
         "limit": [min(limits), max(limits)] if limits else None,
-        "nearest_of_unclassified": _nearest_shares(distances, classes),
+        "nearest_of_unclassified": _nearest_shares(
+            distances, classes, distances.codes == UNCLASSIFIED
+        ),
+        "nearest_of_5_percent": {},
     }
     if not len(values):
         return {**told, "quantiles": {}, "limit_for_5_percent": None, "histogram": None}
     quantiles = np.percentile(values, QUANTILES)
     low = min(0.0, float(values.min()))
     high = max([float(np.percentile(values, 99.5)), *limits, low + 1e-6])
+    limit = _rounded_up(float(np.quantile(values, FEW_NAMED)))
     counts, edges = np.histogram(np.minimum(values, high), bins=BINS, range=(low, high))
     return {
         **told,
         "quantiles": {
             str(rank): _rounded(value) for rank, value in zip(QUANTILES, quantiles, strict=True)
         },
-        "limit_for_5_percent": _rounded_up(float(np.quantile(values, FEW_NAMED))),
+        "limit_for_5_percent": limit,
+        "nearest_of_5_percent": _nearest_shares(distances, classes, distances.values <= limit),
         "histogram": {
             "edges": [_rounded(edge) for edge in edges],
             "counts": [int(count) for count in counts],
@@ -274,11 +280,15 @@ def _advise_on_limits(maps: MineralMaps, numbers: Sequence[Mapping]) -> list[str
         limit = told["limit_for_5_percent"]
         if told["limit"] and limit and told["named"] < FEW_NAMED and limit > told["limit"][0]:
             where = f" at {GROUP_WORDS[told['group']][0]}" if told["group"] else ""
+            mostly = "".join(
+                f", {percent(share)} of them {maps.labels[name].lower()}"
+                for name, share in list(told["nearest_of_5_percent"].items())[:1]
+            )
             advice.append(
                 f"With minerals.max_angle_rad: {limit:g} the map{where} would name "
-                f"{FEW_NAMED:.0%} of the clear pixels (now {percent(told['named'])}). A wider "
-                "limit names more, and not more truly: choose it by ground that you know, not by "
-                "how the map looks."
+                f"{FEW_NAMED:.0%} of the clear pixels (now {percent(told['named'])}){mostly}. A "
+                "wider limit names more, and not more truly: choose it by ground that you know, "
+                "not by how the map looks."
             )
     shares, unclassified = _shares(maps)
     named = sum(shares.values())
@@ -354,12 +364,14 @@ def _named_median(distances: Sequence[Distances]) -> float | None:
     return None
 
 
-def _nearest_shares(distances: Distances, classes: Sequence[MapClass]) -> dict[str, float]:
-    """Of the unclassified pixels, how many are nearest to which class, the most first."""
+def _nearest_shares(
+    distances: Distances, classes: Sequence[MapClass], among: np.ndarray
+) -> dict[str, float]:
+    """Of some of the pixels, how many are nearest to which class, the most first."""
     if distances.nearest is None:
         return {}
-    lost = distances.nearest[(distances.codes == UNCLASSIFIED) & np.isfinite(distances.values)]
-    shares = {item.name: _mean(lost == item.code) for item in classes}
+    nearest = distances.nearest[among & np.isfinite(distances.values)]
+    shares = {item.name: _mean(nearest == item.code) for item in classes}
     ordered = sorted(shares.items(), key=lambda item: -item[1])
     return {name: _rounded(share) for name, share in ordered if share > 0}
 

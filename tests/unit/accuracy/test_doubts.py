@@ -8,6 +8,7 @@ from gossan.accuracy.doubts import (
     MOST_OF_ONE,
     MOST_UNCLASSIFIED,
     describe_doubts,
+    percent,
 )
 
 MIXED = {"Alunite": 0.3, "Kaolinite": 0.3, "Calcite": 0.2}
@@ -68,3 +69,13 @@ def test_several_signs_are_several_sentences():
     shares = {"Muscovite": 0.3, "Alunite": 0.01}
     found = describe_doubts("The map", shares, 0.69, median_rad=0.3, far_rad=0.1)
     assert len(found) == 3 and all(text.endswith(".") for text in found)
+
+
+def test_a_map_that_names_next_to_nothing_is_not_asked_what_most_of_it_is():
+    [sentence] = describe_doubts("The map", {"Chalcedony": 0.0001, "Alunite": 0.0}, 0.9999)
+    assert "leaves more than 99.9% of the clear pixels unclassified" in sentence
+
+
+def test_a_little_does_not_read_as_nothing_nor_nearly_all_as_all():
+    told = [percent(share) for share in (0.0, 1e-5, 0.5, 0.99999, 1.0)]
+    assert told == ["0.0%", "less than 0.1%", "50.0%", "more than 99.9%", "100.0%"]

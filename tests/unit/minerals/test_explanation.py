@@ -148,7 +148,8 @@ def test_a_nearly_empty_map_says_how_far_it_is_and_which_limit_would_name_a_twen
     assert "the limit is 0.10 rad (6°)" in said
     assert "unclassified pixels are nearest to calcite (79.6%), alunite (20.4%)" in said
     [limit, other] = told["advice"]
-    assert "With minerals.max_angle_rad: 0.14 the map would name 5% of the clear" in limit
+    assert "With minerals.max_angle_rad: 0.14 the map would name 5% of the clear pixels" in limit
+    assert "(now 2.0%), 100.0% of them calcite" in limit
     assert "names more, and not more truly" in limit
     assert "minerals.match: scene" in other
 
