@@ -94,6 +94,14 @@ def page_files(wildcards):
     ]
 
 
+def record_flags(wildcards, input):
+    """Flags that name the accuracy records of a scene, with the method and sensor of each."""
+    return " ".join(
+        flags(records=[method, sensor, path])
+        for (method, sensor, _), path in zip(records_of(SCENES[wildcards.scene]), input.records)
+    )
+
+
 def study_page(wildcards, output, name):
     """A page of the study of a scene, of which `output` has a file in the scene's folder."""
     return Path(output[0]).parents[2] / "studies" / study_of(wildcards) / name

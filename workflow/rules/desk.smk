@@ -84,6 +84,39 @@ rule draw_map:
         " --script {input.page_script:q} --style {input.style:q} --output {output:q} 2> {log:q}"
 
 
+rule draw_sheet:
+    input:
+        **code("draw_sheet"),
+        layers="<scene>/layers.json",
+        files=layer_files,
+        known=known_files,
+        beside=beside(known_files),
+        tables=page_files,
+        records=lambda wildcards: [path for *_, path in records_of(SCENES[wildcards.scene])],
+        land=static("land.geojson"),
+    output:
+        "<scene>/sheet.pdf",
+    log:
+        "<logs>/draw_sheet/{scene}.log",
+    benchmark:
+        "<benchmarks>/draw_sheet/{scene}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("draw_sheet"),
+        records=record_flags,
+        paper=lambda wildcards: settings_of(wildcards)["sheet"]["paper"],
+    message:
+        "Drawing the map sheet of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --layers {input.layers:q} {params.records} --land {input.land:q}"
+        " --paper {params.paper:q} --output {output:q}"
+        " 2> {log:q}"
+
+
 rule render_scene:
     input:
         **code("render_scene"),
@@ -96,6 +129,7 @@ rule render_scene:
         web_map="<scene>/map.html",
         pictures="<scene>/pictures",
         project="<results>/scenes/{scene}/{scene}.qgs",
+        sheet="<scene>/sheet.pdf",
         template=static("scene.html.j2"),
         style=static("report.css"),
     output:
@@ -117,12 +151,7 @@ rule render_scene:
         mem_mb=1000,
     params:
         digest=digest("render_scene"),
-        records=lambda wildcards, input: " ".join(
-            flags(records=[method, sensor, path])
-            for (method, sensor, _), path in zip(
-                records_of(SCENES[wildcards.scene]), input.records
-            )
-        ),
+        records=record_flags,
         report=lambda wildcards, output: study_page(wildcards, output, "report.html"),
         index=lambda wildcards, output: Path(output[0]).parents[2] / "index.html",
     message:

@@ -119,28 +119,15 @@ def draw_location(
     if not outlines:
         return draw_message("The scene has no coordinates that say where it lies.", synthetic)
     middle = middle_of(list(outlines.values()))
-    edges = [project(_edge(shape), middle) for shape in outlines.values()]
-    farthest = np.nanmax([np.nanmax(np.hypot(*edge.T)) for edge in edges])
-    reach = float(np.clip(AROUND * farthest, LEAST_KM / EARTH_KM, MOST_KM / EARTH_KM))
     figure = Figure(figsize=(WIDTH_IN, 5.0), layout="constrained")
     globe, around = figure.subplots(1, 2)
-    shapely.prepare(land)
-    for axis, half in ((globe, 1.0), (around, reach)):
-        _show_land(axis, land, middle, half)
-        _draw_graticule(axis, middle, half)
-        axis.set_aspect("equal")
-        axis.set_xlim(-half, half)
-        axis.set_ylim(-half, half)
+    _show_earth(globe, land, middle, 1.0)
     globe.add_patch(Circle((0, 0), 1, fill=False, ec=EDGE, lw=0.8))
     globe.set_axis_off()
     globe.plot(0, 0, "o", ms=9, mfc="none", mec=ORANGE, mew=1.8)
     globe.plot(0, 0, ".", ms=4, color=ORANGE)
     globe.set_title(place_text(*middle), loc="center")
-    for place, edge in enumerate(edges):
-        around.plot(*edge.T, color=COLOURS[(place + 1) % len(COLOURS)], lw=1.3)
-    ringed = farthest < SMALL * reach
-    if ringed:
-        around.plot(0, 0, "o", ms=15, mfc="none", mec=ORANGE, mew=1.4)
+    reach, ringed = show_place(around, list(outlines.values()), land, 15)
     _label_edges(around, middle, reach)
     around.set_title(f"{2 * reach * EARTH_KM:,.0f} km from side to side", loc="center")
     figure.legend(handles=_handles(outlines, ringed), loc="outside lower center", ncols=4)
@@ -153,6 +140,38 @@ def draw_location(
             fontweight="bold",
         )
     return figure
+
+
+def show_place(
+    axis: Axes, outlines: Sequence[shapely.Geometry], land: shapely.Geometry, ring_pt: float
+) -> tuple[float, bool]:
+    """Draw the outlines of a scene among the land around them, all in degrees.
+
+    Returns how far the map reaches, in radii of the Earth, and whether a ring of `ring_pt` points
+    stands about the scene, which is too small to be seen.
+    """
+    middle = middle_of(outlines)
+    edges = [project(_edge(shape), middle) for shape in outlines]
+    farthest = np.nanmax([np.nanmax(np.hypot(*edge.T)) for edge in edges])
+    reach = float(np.clip(AROUND * farthest, LEAST_KM / EARTH_KM, MOST_KM / EARTH_KM))
+    _show_earth(axis, land, middle, reach)
+    for place, edge in enumerate(edges):
+        axis.plot(*edge.T, color=COLOURS[(place + 1) % len(COLOURS)], lw=1.3)
+    ringed = bool(farthest < SMALL * reach)
+    if ringed:
+        axis.plot(0, 0, "o", ms=ring_pt, mfc="none", mec=ORANGE, mew=1.4)
+    return reach, ringed
+
+
+def _show_earth(
+    axis: Axes, land: shapely.Geometry, middle: tuple[float, float], half: float
+) -> None:
+    shapely.prepare(land)
+    _show_land(axis, land, middle, half)
+    _draw_graticule(axis, middle, half)
+    axis.set_aspect("equal")
+    axis.set_xlim(-half, half)
+    axis.set_ylim(-half, half)
 
 
 def _handles(outlines: Mapping[str, shapely.Geometry], ringed: bool) -> list:
