@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.crs import CRS
-from samples import run_tool
+from samples import run_command
 
 from gossan.legend import MapClass, write_class_style
 
@@ -49,8 +49,8 @@ def make_scene(folder, grid=PLACED, **more):
 
 
 def draw(folder, output, paper="a4", *flags):
-    return run_tool(
-        *("draw_sheet.py", "--layers", folder / "layers.json", "--paper", paper),
+    return run_command(
+        *("draw_sheet", "--layers", folder / "layers.json", "--paper", paper),
         *("--output", output, *flags),
     )
 

@@ -329,8 +329,9 @@ def paint_map(
 
 def list_entries(layer: SceneLayer) -> list[Entry]:
     """The legend of a map: the classes that occur, from the largest down, then what is none."""
+    nothing = Entry("No data: masked, or outside", NODATA_COLOUR)
     if layer.kind == "cube":
-        return []
+        return [nothing]
     areas = measure_classes(layer)
     entries = [Entry(item.label, item.colour, size=item.size) for item in areas.classes]
     if areas.unclassified:
@@ -339,7 +340,7 @@ def list_entries(layer: SceneLayer) -> list[Entry]:
             Entry("Unclassified: the ground in grey", grey, size=f"{areas.unclassified:.1%}")
         )
     if areas.masked:
-        entries.append(Entry("No data: masked, or outside", NODATA_COLOUR))
+        entries.append(nothing)
     return entries
 
 
@@ -443,13 +444,15 @@ def _ruler() -> RendererAgg:
 
 def text_mm(text: str, points: float, fontweight: str = "normal") -> float:
     """The width of a text (mm) in the fonts of the sheet."""
-    return _text_mm(text, points, fontweight, tuple(matplotlib.rcParams["font.family"]))
+    return points * _point_mm(text, fontweight, tuple(matplotlib.rcParams["font.family"]))
 
 
 @functools.cache
-def _text_mm(text: str, points: float, fontweight: str, families: tuple[str, ...]) -> float:
-    properties = font_manager.FontProperties(family=list(families), size=points, weight=fontweight)
-    return _ruler().get_text_width_height_descent(text, properties, False)[0] * 25.4 / _RULER_DPI
+def _point_mm(text: str, fontweight: str, families: tuple[str, ...]) -> float:
+    """The width (mm) of a text of one point, measured at ten."""
+    properties = font_manager.FontProperties(family=list(families), size=10, weight=fontweight)
+    pixels = _ruler().get_text_width_height_descent(text, properties, False)[0]
+    return pixels * 25.4 / _RULER_DPI / 10
 
 
 def wrap(text: str, width: float, points: float, fontweight: str = "normal") -> list[str]:
