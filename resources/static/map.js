@@ -305,7 +305,7 @@ function tell(plot, x, y) {
     const texts =
       layer.kind === "vector"
         ? marksAt(layer, x, y, reach).map((mark) =>
-            mark.attributes.map((pair) => pair.join(" ")).join(", "),
+            mark.attributes.map((pair) => pair.join(" ")).join(", ") || "here",
           )
         : [valueAt(layer, x, y)];
     for (const text of new Set(texts.filter((item) => item !== null))) {

@@ -15,7 +15,12 @@ from PIL import Image
 from rasterio.warp import transform
 from samples import run_tool, write_raster
 
-from gossan.legend import MapClass, write_class_style, write_continuous_style
+from gossan.legend import (
+    MapClass,
+    write_class_style,
+    write_continuous_style,
+    write_rgb_style,
+)
 from gossan.vectors import write_layers
 
 CRS = "EPSG:32611"
@@ -45,6 +50,8 @@ def write_scene(folder, *, crs=CRS, origin=ORIGIN, pixel=30.0, shape=SHAPE, targ
     write_continuous_style(place / "minerals/angle.tif", 0.0, 0.15, unit="rad", reverse=True)
     stored = (generator.random((3, *shape)) * 10000).astype(np.int16)
     write_raster(place / "zones/probability.tif", stored, nodata=-1, scale=1e-4, **options)
+    write_raster(place / "zones/stretch.tif", stored, nodata=-1, scale=1e-4, **options)
+    write_rgb_style(place / "zones/stretch.tif", [3, 2, 1], [(0.2, 0.8)] * 3)
     bands = generator.random((4, *shape)).astype(np.float32)
     cube = write_raster(place / "cube/cube.tif", bands, nodata=np.nan, **options)
     with rasterio.open(cube, "r+") as dataset:
@@ -79,6 +86,7 @@ def write_scene(folder, *, crs=CRS, origin=ORIGIN, pixel=30.0, shape=SHAPE, targ
         entry("maps", "classes", "Minerals", "minerals", "landsat/minerals/class.tif"),
         entry("fit", "ramp", "Spectral angle", "minerals", "landsat/minerals/angle.tif"),
         entry("fit", "image", "Probabilities", "zones", "landsat/zones/probability.tif"),
+        entry("scene", "image", "Stretch", "images", "landsat/zones/stretch.tif"),
         *([entry("targets", "vector", "Targets", "targets", "targets/targets.gpkg", "")][:targets]),
         entry("truth", "known", "Licence", "", str(folder / licence_name), ""),
     ]
@@ -264,6 +272,20 @@ def test_further_bands_are_chosen_from_a_list(shown, folder):
     told = point_at(shown, *centre(20, 30))[1]["Probabilities (Landsat)"]
     wanted = rasterio.open(folder / "landsat/zones/probability.tif").read(3)[20, 30] * 1e-4
     assert abs(float(told.split(": ")[1]) - wanted) <= 0.0011
+
+
+def test_an_image_has_the_colours_that_its_style_tells(shown, folder):
+    switch(shown, "Minerals (Landsat)", on=False)
+    switch(shown, "Stretch (Landsat), in colours")
+    told = point_at(shown, *centre(20, 30))[1]["Stretch (Landsat), in colours"]
+    red = rasterio.open(folder / "landsat/zones/stretch.tif").read(3)[20, 30] * 1e-4
+    assert abs(float(re.findall(r"[\d.]+(?=,|$)", told)[0]) - red) <= 0.0051
+    [pixel] = shown.run(
+        """const layer = record.layers.find((item) => item.title.startsWith("Stretch"));
+        const image = layer.renderers[0].data_source.data.image[0];
+        return [image[20 * layer.place.width + 30] & 255]"""
+    )
+    assert abs(pixel - np.clip((red - 0.2) / 0.6, 0, 1) * 255) <= 0.0051 / 0.6 * 255 + 1
 
 
 def test_targets_are_told_with_their_attributes_and_named_on_the_map(shown):

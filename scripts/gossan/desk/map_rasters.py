@@ -247,6 +247,33 @@ def read_ramp(path: Path) -> tuple[list[tuple[float, str]], str]:
     return stops, label.partition(" ")[2]
 
 
+def read_rgb(path: Path) -> list[tuple[int, float, float]]:
+    """Place of each band that QGIS draws as red, green and blue, its dark and its light value.
+
+    [] where no style of that kind lies beside the raster. Raises InputError for a file that is no
+    style.
+    """
+    style = path.with_suffix(".qml")
+    if not style.is_file():
+        return []
+    try:
+        renderer = next(ET.parse(style).getroot().iter("rasterrenderer"))
+        if renderer.get("type") != "multibandcolor":
+            return []
+        return [
+            (
+                int(renderer.attrib[f"{colour}Band"]) - 1,
+                *(
+                    float(renderer.findtext(f"{colour}ContrastEnhancement/{end}", ""))
+                    for end in ("minValue", "maxValue")
+                ),
+            )
+            for colour in ("red", "green", "blue")
+        ]
+    except (ET.ParseError, KeyError, StopIteration, ValueError) as error:
+        raise InputError(f"{style}: no style of a map; make the map again") from error
+
+
 def ramp_of(plane: Plane) -> list[tuple[float, str]]:
     """The perceptual ramp between the percentiles of a band."""
     values = plane.values

@@ -36,6 +36,7 @@ from gossan.desk.map_rasters import (
     Shown,
     ramp_of,
     read_ramp,
+    read_rgb,
     read_shown,
 )
 from gossan.desk.map_vectors import read_marks
@@ -107,7 +108,7 @@ def draw_map(
     scripts = ["\n".join(Resources(mode="inline", components=["bokeh"]).js_raw), script]
     if any("</script" in text.lower() for text in scripts):
         raise ValueError("a script holds the end of a script")
-    layers, left_out = _collect(scene, frame, grid)
+    layers, left_out = _collect(scene, main, frame, grid)
     base = sum(map(len, (*scripts, style, template)))
     layers, crowded = _fit(layers, most_bytes - base - FRAME_BYTES)
     plot = _plot(frame, bounds, [layer.told for layer in layers])
@@ -151,10 +152,11 @@ def draw_map(
 # ---- Layers -------------------------------------------------------------------------------------
 
 
-def _collect(scene: SceneLayers, frame: Frame, grid: Grid) -> tuple[list[MapLayer], list[str]]:
+def _collect(
+    scene: SceneLayers, main: SceneLayer, frame: Frame, grid: Grid
+) -> tuple[list[MapLayer], list[str]]:
     """All layers, from the top down, and what is said of those that cannot be shown."""
     classes = _classes_by_method(scene)
-    main = scene.main_map()
     cubes = [layer for layer in scene.layers if layer.kind == "cube"]
     found, left_out = [], []
     titles = _titles(scene.layers)
@@ -213,7 +215,7 @@ def _rasters(
     frame: Frame,
     classes: Mapping[str, Mapping[int, MapClass]],
 ) -> Iterator[MapLayer]:
-    """A raster as layers of the page: two pictures of a cube, else one."""
+    """A raster as layers of the page: two pictures of a cube, a picture of what has colours."""
     info = read_info(layer.path)
     if not frame.takes(info.grid):
         raise _NotShownError("its grid cannot be laid over the main map's")
@@ -230,6 +232,13 @@ def _rasters(
             }
             yield _picture(layer, shown, frame, info, bands)
         return
+    colours = read_rgb(layer.path) if layer.kind == "image" else []
+    if colours:
+        shown = {**told, "key": f"{key}-rgb", "title": f"{title}, in colours"}
+        bands, *limits = zip(*colours, strict=True)
+        yield _picture(layer, shown, frame, info, bands, list(zip(*limits, strict=True)))
+        if len(info.bands.names) <= len(colours):
+            return
     chosen = choose_evenly(range(len(info.bands.names)), MOST_PANELS)
     if layer.kind == KNOWN:
         chosen = chosen[:1]
@@ -267,9 +276,15 @@ def _pictures(info: RasterInfo) -> Iterator[tuple[str, list[int]]]:
 
 
 def _picture(
-    layer: SceneLayer, told: dict, frame: Frame, info: RasterInfo, bands: Sequence[int]
+    layer: SceneLayer,
+    told: dict,
+    frame: Frame,
+    info: RasterInfo,
+    bands: Sequence[int],
+    limits: Sequence[tuple[float, float]] = (),
 ) -> MapLayer:
-    """Three bands of a cube as red, green and blue, each from its 2nd to its 98th percentile."""
+    """Three bands as red, green and blue, each between its limits; of a cube, between its 2nd and
+    its 98th percentile."""
     shown, arrays = read_shown(layer.path, bands, frame, mean=True)
     planes = [Plane.of(values, PICTURE_STEPS) for values in arrays]
     told |= {
@@ -281,7 +296,7 @@ def _picture(
             {
                 "title": _band_title(info, band),
                 **_tell_plane(plane, told["key"], number),
-                "stops": ramp_of(plane),
+                "stops": [(end, "") for end in limits[number]] if limits else ramp_of(plane),
             }
             for number, (band, plane) in enumerate(zip(bands, planes, strict=True))
         ],

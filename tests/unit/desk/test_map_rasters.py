@@ -10,8 +10,9 @@ from affine import Affine
 from rasterio.crs import CRS
 from samples import write_raster
 
-from gossan.desk.map_rasters import Frame, Plane, read_shown, round_step
+from gossan.desk.map_rasters import Frame, Plane, read_rgb, read_shown, round_step
 from gossan.errors import InputError
+from gossan.legend import write_continuous_style, write_rgb_style
 from gossan.raster import Grid
 
 GENERATOR = np.random.default_rng(3)
@@ -134,3 +135,12 @@ def test_a_broken_raster_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(InputError, match=r"class\.tif"):
         read_shown(path, [0], Frame(CRS.from_epsg(32612)))
+
+
+def test_the_colours_of_an_image_are_those_of_qgis(tmp_path):
+    path = tmp_path / "stretch.tif"
+    assert read_rgb(path) == []
+    write_rgb_style(path, [3, 1, 2], [(0.1, 0.5), (0, 1), (-2, 2)])
+    assert read_rgb(path) == [(2, 0.1, 0.5), (0, 0, 1), (1, -2, 2)]
+    write_continuous_style(path, 0, 1)
+    assert read_rgb(path) == []
