@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,37 +9,17 @@ import numpy as np
 from gossan.cube.lattice import read_lattice
 from gossan.errors import InputError
 from gossan.files import read_json, write_json
-from gossan.legend import GROUPS, NODATA, UNCLASSIFIED, MapClass, read_classes
-from gossan.library.follow import follow_cube
+from gossan.legend import GROUPS, NODATA, UNCLASSIFIED, read_classes
 from gossan.library.readers import read_references
 from gossan.maps import ClassMap, Ramp, write_maps
 from gossan.minerals.answers import describe_answers
-from gossan.minerals.detectors import (
-    coherence_angles,
-    information_divergence,
-    matched_filter,
-    measure_background,
-)
-from gossan.minerals.groups import LEAST_BANDS, group_bands, members_of
-from gossan.minerals.scene_angle import (
-    UNIFORM_CONTRAST,
-    SceneMean,
-    direct_references,
-    map_detector,
-    map_scene_angles,
-    measure_mean,
-)
-from gossan.minerals.spectral_angle import align_records, usable_bands
-from gossan.raster import BandTable, read_info
-from toolkit import add_blocks, one_blas_thread, run
+from gossan.minerals.comparisons import METHODS, gather_records, make_comparison
+from gossan.minerals.groups import LEAST_BANDS, group_bands, members_of, require_bands
+from gossan.minerals.scene_angle import UNIFORM_CONTRAST, SceneMean, map_detector, measure_mean
+from gossan.minerals.spectral_angle import usable_bands
+from gossan.raster import read_info
+from toolkit import add_blocks, add_ranges, one_blas_thread, run
 
-METHODS = {
-    "scene": ("Spectral angle about the scene's mean", "rad", np.pi / 2),
-    "sid": ("Spectral information divergence over the scene's mean", "", np.inf),
-    "matched_filter": ("Matched filter in log reflectance", "", np.inf),
-    "ace": ("Adaptive coherence estimator in log reflectance", "rad", np.pi / 2),
-}
-"""Title, unit of the distance, and the largest distance of a mineral that has no limit."""
 MATCHES = tuple(METHODS)
 
 
@@ -59,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--classes", type=Path, required=True, help="class table (CSV)")
     add("--group", required=True, choices=[name for name in GROUPS if name], help="group to map")
     add("--match", required=True, choices=MATCHES, help="how pixels and references are compared")
+    add_ranges(parser)
     add("--class-map", type=Path, required=True, help="class raster to write")
     add("--angle", type=Path, required=True, help="raster of the winner's angle (distance)")
     add("--margin", type=Path, required=True, help="raster of how much farther the next mineral is")
@@ -66,49 +46,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--record", type=Path, required=True, help="what was mapped, and notes on it (JSON)")
     add_blocks(parser)
     return parser
-
-
-def read_records(
-    arguments: argparse.Namespace,
-    members: Sequence[MapClass],
-    bands: BandTable,
-    usable: Sequence[int],
-    places: Sequence[int],
-) -> dict[int, np.ndarray]:
-    """Records (records, bands) of each mineral by code, in the cube's units, at bands `places`."""
-    references = read_references(arguments.references)
-    cube_record = read_json(arguments.cube_record)
-    table = bands.take(usable)
-    kept = [list(usable).index(place) for place in places]
-    return {
-        item.code: follow_cube(
-            align_records(references, item.name, table, str(arguments.references)),
-            table.names,
-            cube_record,
-            str(arguments.cube_record),
-        )[:, kept]
-        for item in members
-    }
-
-
-def make_classifier(
-    match: str,
-    sample: np.ndarray,
-    mean: SceneMean,
-    records: Mapping[int, np.ndarray],
-    limits: Sequence[float],
-) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
-    """What maps blocks of the group's bands; `sample` is (n, bands), `mean` its mean."""
-    directions = direct_references(records, mean)
-    if match == "scene":
-        return lambda block: map_scene_angles(block, mean, directions, limits)
-    background = measure_background(sample, mean)
-    detectors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "sid": lambda pixels: information_divergence(pixels, mean, records),
-        "matched_filter": lambda pixels: matched_filter(pixels, background, directions),
-        "ace": lambda pixels: coherence_angles(pixels, background, directions),
-    }
-    return lambda block: map_detector(block, mean, detectors[match], directions.codes, limits)
 
 
 def know_nothing(block: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -130,8 +67,11 @@ def _map(arguments: argparse.Namespace) -> None:
     members = members_of(read_classes(arguments.classes), group)
     if not members:
         raise InputError(f"{arguments.classes}: has no mineral of the group {group}")
-    usable = usable_bands(read_references(arguments.references), info.bands, arguments.references)
-    places = [place for place in group_bands(info.bands, group) if place in usable]
+    references = read_references(arguments.references)
+    usable = usable_bands(references, info.bands, arguments.references)
+    ranges = arguments.range_um
+    places = [place for place in group_bands(info.bands, group, ranges) if place in usable]
+    require_bands(places, ranges, f"the group {group} of {arguments.cube}")
     title, unit, no_limit = METHODS[arguments.match]
     (sample,) = read_lattice(
         [arguments.cube], block_px=arguments.block_px, threads=arguments.threads
@@ -150,7 +90,15 @@ def _map(arguments: argparse.Namespace) -> None:
         if not len(clear):
             raise InputError(f"{arguments.cube}: all pixels are nodata; choose another scene")
         mean = measure_mean(clear)
-        records = read_records(arguments, members, info.bands, usable, places)
+        records = gather_records(
+            references,
+            read_json(arguments.cube_record),
+            members,
+            info.bands,
+            usable,
+            places,
+            (str(arguments.references), str(arguments.cube_record)),
+        )
         if mean.contrast < UNIFORM_CONTRAST:
             notes.append(
                 f"the scene is one cover: its pixels differ by {mean.contrast:.2g} from their mean "
@@ -158,10 +106,11 @@ def _map(arguments: argparse.Namespace) -> None:
             )
         else:
             limits = [item.max_angle_rad or no_limit for item in members]
-            of_bands = make_classifier(arguments.match, clear, mean, records, limits)
+            compare = make_comparison(arguments.match, clear, mean, records)
+            codes = np.array(list(records), np.uint8)
 
             def classify(block: np.ndarray) -> tuple[np.ndarray, ...]:
-                return of_bands(block[places])
+                return map_detector(block[places], mean, compare, codes, limits)
 
     found, distances, *_ = classify(sample.T[:, :, np.newaxis])
     for note in notes:

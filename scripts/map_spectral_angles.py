@@ -17,10 +17,11 @@ from gossan.legend import (
 from gossan.library.follow import follow_cube, require_reflectance
 from gossan.library.readers import read_references
 from gossan.maps import ClassMap, Ramp, write_maps
+from gossan.minerals.groups import bands_within, require_bands
 from gossan.minerals.spectral_angle import align_references, map_angles, usable_bands
 from gossan.raster import is_synthetic, read_info
 from gossan.stac import build_item
-from toolkit import add_blocks, run
+from toolkit import add_blocks, add_ranges, run
 
 METHOD = "Spectral Angle Mapper"
 # Range of the angle's colours where no class has a threshold.
@@ -63,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--angles", type=Path, help="raster to write of the angles to all references, one per band"
     )
+    add_ranges(parser)
     add_blocks(parser)
     return parser
 
@@ -97,9 +99,13 @@ def main(arguments: argparse.Namespace) -> None:
     classes = read_classes(arguments.classes)
     references = read_references(arguments.references)
     where = str(arguments.references)
-    places = usable_bands(references, info.bands, where)
+    within = bands_within(info.bands, arguments.range_um)
+    require_bands(within, arguments.range_um, str(arguments.cube))
+    places = [place for place in usable_bands(references, info.bands, where) if place in within]
     bands = info.bands.take(places)
-    spectra = align_references(references, [item.name for item in classes], bands, where)
+    spectra = align_references(
+        references.at(bands.names), [item.name for item in classes], bands, where
+    )
     if arguments.cube_record is not None:
         where = str(arguments.cube_record)
         spectra = follow_cube(spectra, bands.names, read_json(arguments.cube_record), where)
@@ -107,7 +113,7 @@ def main(arguments: argparse.Namespace) -> None:
         require_reflectance(info.tags, str(arguments.cube))
     left_out = [name for name in info.bands.names if name not in bands.names]
     if left_out:
-        logging.info("bands left out, of which the library has no values: %s", " ".join(left_out))
+        logging.info("bands left out, without library values or outside: %s", " ".join(left_out))
     limits = [np.pi if item.max_angle_rad is None else item.max_angle_rad for item in classes]
     codes = [item.code for item in classes]
     # Angles do not change with scale, so stored numbers do, unless they carry an offset.

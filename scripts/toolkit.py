@@ -340,6 +340,20 @@ def add_part(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_ranges(parser: argparse.ArgumentParser) -> None:
+    """Add `--range-um`, the ranges outside of which bands are not compared."""
+    parser.add_argument(
+        "--range-um",
+        nargs=2,
+        type=float,
+        action="append",
+        default=[],
+        metavar=("LOW", "HIGH"),
+        help="compare the bands within this range of wavelengths (µm) only; may be given several "
+        "times (default: all)",
+    )
+
+
 def add_blocks(parser: argparse.ArgumentParser) -> None:
     """Add `--block-px`, the side of a block, and `--threads`."""
     parser.add_argument(

@@ -379,9 +379,14 @@ def _key_faults(settings: Mapping) -> Iterator[str]:
             )
     if settings["cube"]["window"] and settings["cube"]["polygon"]:
         yield "cube.window: stands beside polygon; give one of them"
-    for low, high in settings["stack"]["excluded_um"]:
-        if low >= high:
-            yield f"stack.excluded_um: [{low:g}, {high:g}] is no range; give the lower end first"
+    ranges = {
+        "stack.excluded_um": settings["stack"]["excluded_um"],
+        "minerals.range_um": settings.get("minerals", {"range_um": []})["range_um"],
+    }
+    for key, given in ranges.items():
+        for low, high in given:
+            if low >= high:
+                yield f"{key}: [{low:g}, {high:g}] is no range; give the lower end first"
     for zone, own in settings.get("zones", {"alteration": {}})["alteration"].items():
         yield from _range_faults(f"zones.alteration.{zone}", own)
     yield from _published_zone_faults(settings.get("zones", {}))

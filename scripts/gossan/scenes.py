@@ -64,6 +64,7 @@ _STAC_MAX_BYTES = 16 << 20
 # Bands are sought as far from a wavelength as this (µm); see preprocess_scene --centres-um.
 _REACH_UM = 0.06
 _LEAST_ZONE_BANDS = 2
+_LEAST_RANGE_BANDS = 3
 
 
 def read_scenes(path: str | Path, schema: Mapping) -> tuple[list[dict[str, str]], list[str]]:
@@ -355,6 +356,8 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
         "trained": not section.get("model"),
         "published": "published" in section,
     }
+    if method == "minerals":
+        held["rules"] = section["rule_images"]
     if method == "zones":
         held["scored"] = held["truth"] or bool(section["score"]["model"])
     if method == "prospects":
@@ -410,6 +413,8 @@ def _scene_faults(
             if sensor not in scene["methods"].get("minerals", [sensor]):
                 yield f"patches.sensors: minerals does not map {sensor}; name it there too"
         yield from _patch_faults(scene, settings, twin)
+    for sensor in scene["methods"].get("minerals", []):
+        yield from _range_faults(sensor, settings, facts)
     for sensor in scene["methods"].get("zones", []):
         yield from _zone_faults(sensor, settings, facts)
     for sensor in scene["methods"].get("mnf", []):
@@ -434,6 +439,18 @@ def _band_centres(sensor: str, settings: Mapping, facts: Mapping) -> list[float]
         return list(settings["cube"]["wavelengths_um"])
     names = settings["cube"]["bands"].get(sensor) or list(known)
     return [known[name] for name in names if name in known]
+
+
+def _range_faults(sensor: str, settings: Mapping, facts: Mapping) -> Iterator[str]:
+    """Fewer bands than spectra are compared at, within the ranges of `minerals`."""
+    ranges, bands = settings["minerals"]["range_um"], _band_centres(sensor, settings, facts)
+    within = [um for um in bands if any(low <= um <= high for low, high in ranges)]
+    if ranges and bands and len(within) < _LEAST_RANGE_BANDS:
+        told = " and ".join(f"{low:g} to {high:g}" for low, high in ranges)
+        yield (
+            f"minerals.range_um: {sensor} has {len(within)} of its {len(bands)} bands within "
+            f"{told} µm; spectra are compared at {_LEAST_RANGE_BANDS} at least, so give a wider range"
+        )
 
 
 def _zone_faults(sensor: str, settings: Mapping, facts: Mapping) -> Iterator[str]:

@@ -38,6 +38,7 @@ CHOSEN = {
     ("minerals", "match"): "sid",
     ("minerals", "teach", "model"): "forest",
     ("minerals", "sensors"): ["rasters"],
+    ("minerals", "range_um"): [[0.502, 2.302]],
     ("mnf", "sensors"): ["rasters"],
     ("mnf", "components"): 5,
     ("patches", "sensors"): ["rasters"],
@@ -59,6 +60,7 @@ PLACES = {
 } | {
     ("stack", "sensors"): "/rasters/cube/",
     ("embedding", "sensors"): "/rasters/cube/",
+    ("minerals", "rule_images"): "/minerals/rules.tif",
     ("patches", "published", "all_classes"): "/networks/paper-all-blocked/",
 }
 # What a key switches off: there without it, in the study `drawn`, and gone with it.

@@ -9,6 +9,7 @@ from gossan.desk.layers import GROUPS
 from gossan.results import COLUMNS, list_results, read_results
 
 CONDITIONS = {
+    "rules",
     *("truth", "twin", "composite", "stack", "trained", "scored", "points", "sampled"),
     *("iron", "cover", "agreement", "published", "claims", "known_mines", "districts"),
 }

@@ -251,6 +251,11 @@ def test_conditions_of_prospects(planned, tmp_path):
             "minerals.sensors: the scene has no landsat; it has emit",
         ),
         (
+            {"minerals": {"range_um": [[2.0, 2.45]]}},
+            [row("landsat")],
+            "minerals.range_um: landsat has 1 of its 7 bands within 2 to 2.45 µm",
+        ),
+        (
             {"embedding": {}, "stack": {"extent": "prisma"}},
             [row("emit"), row("enmap")],
             "stack.extent: prisma is not in the stack; it has emit, enmap",

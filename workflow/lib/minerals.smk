@@ -62,3 +62,8 @@ def group_files(*names):
 def taught_records(wildcards):
     """Records of the second maps of a scene's groups."""
     return [f"<minerals>/{group}/taught.json" for group in taught_groups(settings_of(wildcards))]
+
+
+def ranges_of(wildcards):
+    """The ranges whose bands minerals are compared at, as flags."""
+    return " ".join(flags(range_um=span) for span in section("minerals")(wildcards)["range_um"])

@@ -35,6 +35,7 @@ rule map_spectral_angles:
         mem_mb=block_memory(500, 120),
     params:
         digest=digest("map_spectral_angles"),
+        range_um=ranges_of,
         block_px=block_px_of,
     message:
         "Mapping spectral angles of {wildcards.sensor} of {wildcards.scene}"
@@ -42,7 +43,41 @@ rule map_spectral_angles:
         "python {input.script:q} --cube {input.cube:q} --cube-record {input.cube_record:q}"
         " --references {input.references:q}"
         " --classes {input.classes:q} --class-map {output.classes:q} --angle {output.angle:q}"
-        " --margin {output.margin:q} --item {output.item:q}"
+        " --margin {output.margin:q} --item {output.item:q} {params.range_um}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
+rule map_rules:
+    input:
+        **code("map_rules"),
+        cube="<cube>",
+        cube_record="<place>/cube/cube.json",
+        references="<minerals>/library/references.csv",
+        classes=classes_for("minerals"),
+    output:
+        rules="<minerals>/rules.tif",
+        style="<minerals>/rules.qml",
+    log:
+        "<logs>/map_rules/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/map_rules/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(700, 400),
+    params:
+        digest=digest("map_rules"),
+        match=lambda wildcards: section("minerals")(wildcards)["match"],
+        range_um=ranges_of,
+        block_px=block_px_of,
+    message:
+        "Mapping the angle to each mineral of {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} --cube-record {input.cube_record:q}"
+        " --references {input.references:q} --classes {input.classes:q}"
+        " --match {params.match} {params.range_um} --rules {output.rules:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 
@@ -77,13 +112,14 @@ rule map_mineral_group:
     params:
         digest=digest("map_mineral_group"),
         match=lambda wildcards: section("minerals")(wildcards)["match"],
+        range_um=ranges_of,
         block_px=block_px_of,
     message:
         "Mapping minerals at {wildcards.group} of {wildcards.sensor} of {wildcards.scene}"
     shell:
         "python {input.script:q} --cube {input.cube:q} --cube-record {input.cube_record:q}"
         " --references {input.references:q} --classes {input.classes:q}"
-        " --group {wildcards.group} --match {params.match} --class-map {output.classes:q}"
+        " --group {wildcards.group} --match {params.match} {params.range_um} --class-map {output.classes:q}"
         " --angle {output.angle:q} --margin {output.margin:q} --contrast {output.contrast:q}"
         " --record {output.record:q} --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"

@@ -92,6 +92,17 @@ class References:
         kept = tuple(self.names[row] for row in rows)
         return replace(self, names=kept, reflectance=self.reflectance[rows])
 
+    def at(self, bands: Sequence[str]) -> "References":
+        """The spectra at those of their bands that are called so, in their order here."""
+        kept = [place for place, name in enumerate(self.band) if name in bands]
+        return replace(
+            self,
+            band=tuple(self.band[place] for place in kept),
+            wavelength_um=self.wavelength_um[kept],
+            fwhm_um=self.fwhm_um[kept],
+            reflectance=self.reflectance[:, kept],
+        )
+
 
 def read_library(path: str | Path) -> list[Spectrum]:
     """Read every spectrum of a library, in a fixed order.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.raster import BandTable
 
@@ -24,16 +25,39 @@ LEAST_BANDS = 3
 ENOUGH_BANDS = 4
 
 
-def group_bands(bands: BandTable, group: str) -> list[int]:
+Ranges = Sequence[Sequence[float]]
+
+
+def bands_within(bands: BandTable, ranges_um: Ranges) -> list[int]:
+    """Places of the bands centred in one of some ranges (µm), ends included; all without any."""
+    return [
+        place
+        for place, centre in enumerate(bands.centre_um or [0.0] * len(bands.names))
+        if not ranges_um or any(low <= centre <= high for low, high in ranges_um)
+    ]
+
+
+def require_bands(found: Sequence[int], ranges_um: Ranges, what: str) -> None:
+    """Raise InputError where `what` has fewer than LEAST_BANDS within the ranges, if any."""
+    if ranges_um and len(found) < LEAST_BANDS:
+        told = " or ".join(f"{low:g} to {high:g} µm" for low, high in ranges_um)
+        raise InputError(
+            f"minerals.range_um: {what} has {len(found)} bands within "
+            f"{told}; spectra are compared at {LEAST_BANDS} at least, so give a wider range"
+        )
+
+
+def group_bands(bands: BandTable, group: str, ranges_um: Ranges = ()) -> list[int]:
     """Places of the bands that tell minerals of a group apart, ascending; fewer than three: none.
 
     `1um`: those from 0.4 to 1.3 µm. `2um`: those from 2.0 to 2.5 µm, and of a sensor that has
     fewer than four there all beyond 0.62 µm: a broad band sees an absorption by what stands
-    beside it.
+    beside it. With `ranges_um`, of the bands within these alone.
     """
+    among = bands_within(bands, ranges_um) if bands.centre_um else []
 
     def within(low: float, high: float) -> list[int]:
-        return [place for place, centre in enumerate(bands.centre_um) if low <= centre <= high]
+        return [place for place in among if low <= bands.centre_um[place] <= high]
 
     if group == VNIR:
         found = within(*VNIR_UM)

@@ -122,15 +122,17 @@ def map_scene_angles(
       there is only one mineral.
     - contrast, float32: root mean square of the pixel's difference from the scene's mean.
     """
-    unit = directions.unit.astype(block.dtype)
+    return map_detector(
+        block, mean, lambda pixels: scene_angles(pixels, mean, directions), directions.codes, limits
+    )
 
-    def angles(pixels: np.ndarray) -> np.ndarray:
-        apart = set_apart(pixels, mean)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cosine = unit @ (apart / np.linalg.norm(apart, axis=0))
-        return np.arccos(np.clip(np.maximum.reduceat(cosine, directions.starts, axis=0), -1, 1))
 
-    return map_detector(block, mean, angles, directions.codes, limits)
+def scene_angles(pixels: np.ndarray, mean: SceneMean, directions: Directions) -> np.ndarray:
+    """Angles (minerals, n) of pixels (bands, n) of reflectance to the nearest record of each."""
+    apart = set_apart(pixels, mean)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine = directions.unit.astype(pixels.dtype) @ (apart / np.linalg.norm(apart, axis=0))
+    return np.arccos(np.clip(np.maximum.reduceat(cosine, directions.starts, axis=0), -1, 1))
 
 
 def map_detector(
