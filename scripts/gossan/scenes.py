@@ -449,7 +449,8 @@ def _range_faults(sensor: str, settings: Mapping, facts: Mapping) -> Iterator[st
         told = " and ".join(f"{low:g} to {high:g}" for low, high in ranges)
         yield (
             f"minerals.range_um: {sensor} has {len(within)} of its {len(bands)} bands within "
-            f"{told} µm; spectra are compared at {_LEAST_RANGE_BANDS} at least, so give a wider range"
+            f"{told} µm; spectra are compared at {_LEAST_RANGE_BANDS} at least, so give a wider "
+            "range"
         )
 
 

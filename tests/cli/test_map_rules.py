@@ -64,10 +64,13 @@ def dict_of(folder):
 
 
 def test_angles_to_the_origin_are_those_of_the_mapper_in_the_range(folder, tmp_path):
-    more = ("--range-um", 2.0, 2.5)
+    lines = dict_of(folder)["--classes"].read_text().splitlines(keepends=True)
+    table = tmp_path / "classes.csv"
+    table.write_text("".join(line for line in lines if "quartz" not in line))
+    more = ("--range-um", 2.0, 2.5, "--classes", table)
     done("map_rules", *flags_of(folder, tmp_path / "rules.tif", "origin", *more))
     rules, *_ = read(tmp_path / "rules.tif")
-    classes = read_classes(dict_of(folder)["--classes"])
+    classes = read_classes(table)
     references = read_references(dict_of(folder)["--references"])
     with rasterio.open(dict_of(folder)["--cube"]) as dataset:
         cube = dataset.read(masked=True).astype("f4").filled(np.nan) * np.float32(dataset.scales[0])
