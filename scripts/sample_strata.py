@@ -93,6 +93,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.raster import read_info
     from gossan.tables import write_table
 
+    classes = read_classes(arguments.classes)
     samples, rows = draw_samples(
         arguments.cube,
         arguments.mines,
@@ -109,10 +110,10 @@ def main(arguments: argparse.Namespace) -> None:
         ),
         rules=Rules(arguments.soil_ndvi, arguments.vegetation_ndvi, arguments.soil_bsi),
         truth=arguments.truth,
-        classes=read_classes(arguments.classes),
+        classes=classes,
         threads=arguments.threads,
     )
-    write_samples(arguments.samples, samples, read_info(arguments.cube).grid)
+    write_samples(arguments.samples, samples, read_info(arguments.cube).grid, classes)
     write_table(arguments.table, rows)
 
 

@@ -1,4 +1,4 @@
-"""Tabulate a class map: areas, mean spectra, and the coordinates of each class's pixels."""
+"""Tabulate a class map: areas, mean spectra, coordinates and outlines of each class."""
 
 import argparse
 from functools import reduce
@@ -8,6 +8,7 @@ import numpy as np
 
 from gossan.errors import InputError
 from gossan.legend import NODATA, read_classes
+from gossan.minerals.class_outlines import write_outlines
 from gossan.minerals.class_statistics import ClassSummary
 from gossan.minerals.map_tables import area_rows, signature_rows, write_pixels
 from gossan.raster import iter_blocks, read_info
@@ -31,6 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--pixels", type=Path, required=True, help="pixel centres to write (GeoPackage)"
+    )
+    parser.add_argument(
+        "--outlines", type=Path, required=True, help="outlines of classes to write (GeoPackage)"
     )
     parser.add_argument(
         "--points-per-class",
@@ -80,6 +84,7 @@ def main(arguments: argparse.Namespace) -> None:
     write_table(arguments.areas, area_rows(summary, classes, info.grid.pixel_area_m2))
     write_table(arguments.signatures, signature_rows(summary.moments, classes, info.bands))
     write_pixels(arguments.pixels, summary, classes, info.grid)
+    write_outlines(arguments.outlines, arguments.class_map, arguments.angle, classes)
 
 
 if __name__ == "__main__":

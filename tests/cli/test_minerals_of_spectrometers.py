@@ -60,6 +60,7 @@ def map_cube(folder, library):
         *("--cube", folder / "cube.tif", "--class-map", folder / "class.tif"),
         *("--angle", folder / "angle.tif", "--classes", folder / "classes.csv"),
         *("--areas", folder / "areas.csv", "--signatures", folder / "signatures.csv"),
+        *("--outlines", folder / "outlines.gpkg"),
         *("--pixels", folder / "pixels.gpkg", "--points-per-class", 9, "--threads", 1),
     )
     assert done.returncode == 0, done.stderr

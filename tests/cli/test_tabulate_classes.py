@@ -26,6 +26,7 @@ def tabulate(folder, output, *more, most=50, block_px=16, threads=2):
         *("--class-map", folder / "class.tif", "--angle", folder / "angle.tif"),
         *("--cube", folder / "cube.tif", "--classes", folder / "classes.csv"),
         *("--areas", output / "areas.csv", "--signatures", output / "signatures.csv"),
+        *("--outlines", output / "outlines.gpkg"),
         *("--pixels", output / "pixels.gpkg", "--points-per-class", most),
         *("--block-px", block_px, "--threads", threads, *more),
     )
@@ -107,7 +108,7 @@ def test_the_geopackage_says_how_many_pixels_there_are(folder):
     most = 700
     assert tabulate(folder, folder / "out", most=most).returncode == 0
     path = folder / "out" / "pixels.gpkg"
-    assert [name for name, _ in pyogrio.list_layers(path)] == ["pixels", "classes"]
+    assert [name for name, _ in pyogrio.list_layers(path)] == ["pixels", "classes", "layer_styles"]
     mapped = read(folder / "class.tif")[0]
     table = pyogrio.read_dataframe(path, layer="classes", read_geometry=False)
     for row in table.itertuples():
@@ -124,7 +125,7 @@ def test_blocks_and_threads_do_not_change_a_byte(folder):
         "third": {"block_px": 512, "threads": 2},
     }.items():
         assert tabulate(folder, folder / name, **options).returncode == 0
-    for table in ("areas.csv", "signatures.csv", "pixels.gpkg"):
+    for table in ("areas.csv", "signatures.csv", "pixels.gpkg", "outlines.gpkg"):
         first = (folder / "first" / table).read_bytes()
         assert first == (folder / "second" / table).read_bytes(), table
         assert first == (folder / "third" / table).read_bytes(), table

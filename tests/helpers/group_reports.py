@@ -83,6 +83,7 @@ def make_groups(
         *("--class-map", minerals / "class.tif", "--angle", minerals / "angle.tif"),
         *("--cube", folder / "cube.tif", "--classes", classes, "--areas", minerals / "areas.csv"),
         *("--signatures", minerals / "signatures.csv", "--pixels", folder / "pixels.gpkg"),
+        *("--outlines", folder / "outlines.gpkg"),
         *("--points-per-class", 5),
     )
     rows = [f"{name},analytic,{name}" for name in ABSORPTIONS]

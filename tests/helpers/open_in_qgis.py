@@ -78,7 +78,9 @@ def tell_layer(node):
 def draw(project, path):
     """Draw what is visible of a project, from its own extent; the extent drawn."""
     settings = QgsMapSettings()
-    settings.setLayers([layer for layer in project.layerTreeRoot().checkedLayers() if layer])
+    root = project.layerTreeRoot()
+    shown = {layer.id() for layer in root.checkedLayers() if layer}
+    settings.setLayers([layer for layer in root.layerOrder() if layer.id() in shown])
     settings.setDestinationCrs(project.crs())
     settings.setTransformContext(project.transformContext())
     settings.setExtent(project.viewSettings().defaultViewExtent())

@@ -255,6 +255,7 @@ rule tabulate_classes:
         areas="<minerals>/areas.csv",
         signatures="<minerals>/signatures.csv",
         pixels="<minerals>/pixels.gpkg",
+        outlines="<minerals>/outlines.gpkg",
     log:
         "<logs>/tabulate_classes/{scene}.{sensor}.log",
     benchmark:
@@ -265,7 +266,7 @@ rule tabulate_classes:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(800, 120),
+        mem_mb=block_memory(1200, 120),
     params:
         digest=digest("tabulate_classes"),
         points_per_class=lambda wildcards: section("minerals")(wildcards)["points_per_class"],
@@ -276,6 +277,7 @@ rule tabulate_classes:
         "python {input.script:q} --class-map {input.class_map:q} --angle {input.angle:q}"
         " --cube {input.cube:q} --classes {input.classes:q}"
         " --areas {output.areas:q} --signatures {output.signatures:q} --pixels {output.pixels:q}"
+        " --outlines {output.outlines:q}"
         " --points-per-class {params.points_per_class}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"

@@ -22,7 +22,7 @@ from gossan.errors import InputError
 from gossan.files import newest
 from gossan.paths import split_layer
 from gossan.raster import Grid, read_info
-from gossan.vector_styles import QGIS_VERSION, VectorStyle, as_text, read_style, symbol_kind
+from gossan.vector_styles import MARKER, QGIS_VERSION, VectorStyle, as_text, read_style, symbol_kind
 
 MOST_SHOWN = 200
 """Of what is known, layers of at most so many features are drawn from the start."""
@@ -133,7 +133,8 @@ def _vector_entries(scene: SceneLayers, layer: SceneLayer) -> Iterator[_Entry]:
     names = [str(name) for name, kind in pyogrio.list_layers(now) if kind]
     for name in [only] if only else reversed(names):
         told = pyogrio.read_info(now, layer=name, force_feature_count=True)
-        plain = VectorStyle(label="rank" if "rank" in told["fields"] else "")
+        ranked = "rank" in told["fields"] and symbol_kind(told["geometry_type"]) == MARKER
+        plain = VectorStyle(label="rank" if ranked else "")
         style = read_style(now, name) or plain.qml(told["geometry_type"])
         several = not only and len(names) > 1
         ours = layer.group == "targets"
@@ -219,6 +220,12 @@ def _add_tree(root: ET.Element, entries: Sequence[_Entry], ids: Sequence[str]) -
                 checked="Qt::Checked" if entry.visible else "Qt::Unchecked",
                 expanded="1" if legend else "0",
             )
+
+    # Outlines and points lie on every raster, whichever group they are in.
+    order = ET.SubElement(tree, "custom-order", enabled="1")
+    pairs = sorted(zip(entries, ids, strict=True), key=lambda pair: not pair[0].geometry)
+    for _, name in pairs:
+        ET.SubElement(order, "item").text = name
 
 
 def _add_canvas(root: ET.Element, grid: Grid) -> None:

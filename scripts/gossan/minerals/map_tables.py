@@ -8,10 +8,21 @@ import numpy as np
 
 from gossan.errors import InputError
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
+from gossan.minerals.class_outlines import class_style
 from gossan.minerals.class_statistics import ClassSummary, Moments
 from gossan.raster import BandTable, Grid
 from gossan.tables import read_numbers, read_table
 from gossan.vectors import write_layers
+
+PIXEL_FIELDS = {
+    "code": ("Code", "code of the class in the map"),
+    "class": ("Class", "name of the class"),
+    "label": ("Label", "the class as people write it"),
+    "angle_rad": ("Angle, rad", "spectral angle to the class's reference; the less, the better"),
+    "lon": ("Longitude", "degrees, WGS 84"),
+    "lat": ("Latitude", "degrees, WGS 84"),
+    "class_pixels": ("Pixels of the class", "in the whole map, of which these are the best"),
+}
 
 
 def area_rows(
@@ -126,7 +137,16 @@ def write_pixels(
             ],
         }
     )
-    write_layers(path, {"pixels": (table, "Point"), "classes": (selection, None)})
+    present = {item.name for item, count in zip(classes, points, strict=True) if count}
+    style = class_style(
+        [item for item in classes if item.name in present],
+        PIXEL_FIELDS,
+        "Pixels of the classes at their centres, the best matches first",
+        filled=False,
+    )
+    write_layers(
+        path, {"pixels": (table, "Point"), "classes": (selection, None)}, {"pixels": style}
+    )
 
 
 @dataclass(frozen=True)

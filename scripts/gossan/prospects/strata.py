@@ -56,6 +56,7 @@ from gossan.transforms.vegetation import (
     find_band_within,
     vegetation_index,
 )
+from gossan.vector_styles import Category, VectorStyle
 from gossan.vectors import POINTS, POLYGONS, read_features, write_layers
 
 if TYPE_CHECKING:
@@ -822,10 +823,13 @@ def _require_all(rows: Sequence[dict], path: str | Path, design: Design) -> None
         )
 
 
-def write_samples(path: str | Path, samples: Samples, grid: Grid) -> None:
+def write_samples(
+    path: str | Path, samples: Samples, grid: Grid, classes: Sequence[MapClass] = ()
+) -> None:
     """Write samples as points at pixel centres, a GeoPackage in the grid's reference system.
 
-    The attributes are the fields of `Samples`, with `cover` called class.
+    The attributes are the fields of `Samples`, with `cover` called class, whose colours are those
+    of `classes`.
     """
     import geopandas
 
@@ -835,7 +839,14 @@ def write_samples(path: str | Path, samples: Samples, grid: Grid) -> None:
         geometry=geopandas.points_from_xy(x, y),
         crs=grid.crs.to_wkt(),
     )
-    write_layers(path, {LAYER: (table, "Point")})
+    style = VectorStyle(
+        attribute=CLASS_ATTRIBUTE,
+        categories=[Category(item.name, item.label, item.colour) for item in classes],
+        size_mm=1.6,
+        fields={name: (name.capitalize(), "") for name in _ATTRIBUTES.values()},
+        note="Sampled points, by the cover that was asked for",
+    )
+    write_layers(path, {LAYER: (table, "Point")}, {LAYER: style})
 
 
 def read_samples(path: str | Path, grid: Grid) -> Samples:

@@ -15,7 +15,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from shapely.geometry import LineString, MultiPolygon, Point, box
 
-from gossan.desk.known_layers import replace_known
+from gossan.desk.known_layers import COLOURS, replace_known
 from gossan.desk.layers import KNOWN, read_layers
 from gossan.desk.qgis_project import SYNTHETIC, build_project
 from gossan.errors import InputError
@@ -78,7 +78,8 @@ def write_targets(path):
 def write_known(folder):
     """A KML of mixed geometries with heights, a table of claims, and a truth of other numbers."""
     folder.mkdir()
-    mixed = [Point(74.3, 36.04, 900), LineString([(74.3, 36.04, 1), (74.31, 36.05, 2)])]
+    [mine] = geopandas.GeoSeries([square(15, 3, 1).centroid], crs=GRID.crs.to_wkt()).to_crs(4326)
+    mixed = [Point(mine.x, mine.y, 900), LineString([(74.3, 36.04, 1), (74.31, 36.05, 2)])]
     geopandas.GeoDataFrame({"Name": [EVIL, "b"]}, geometry=mixed, crs=4326).to_file(
         folder / "mines.kml", driver="KML"
     )
@@ -230,6 +231,8 @@ def test_the_picture_has_the_palette_the_targets_and_the_scene_below(told):
         )
 
     assert at(25, 25) == CLASSES[0].rgb
+    # What is known lies on the map, not below it.
+    assert at(15, 3) in [tuple(bytes.fromhex(colour[1:])) for colour in COLOURS]
     assert at(55, 55) == CLASSES[1].rgb
     red, green, blue = at(55, 25)
     assert abs(red - green) < 4 and abs(green - blue) < 4
