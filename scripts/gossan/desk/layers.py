@@ -24,10 +24,11 @@ MAIN_MAPS = (
     ("embedding", "map/class.tif"),
     ("prospects", "potential/potential.tif"),
     ("prospects", "cover/class.tif"),
+    ("zones", "score/maps/"),
     ("zones", ""),
     ("patches", "map/class.tif"),
 )
-"""Maps that stand for a scene, (method, end of the path), the best first."""
+"""Maps that stand for a scene, (method, end of the path, or its folder), the best first."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,10 @@ class SceneLayers:
         """The map that stands for the scene; None without any."""
         for method, end in MAIN_MAPS:
             for layer in self.of("maps"):
-                if layer.method == method and layer.path.as_posix().endswith(
-                    f"/{method}/{end}" if end else ".tif"
+                place = layer.path.as_posix()
+                inside = f"/{method}/{end}" in place if end.endswith("/") else False
+                if layer.method == method and (
+                    inside or place.endswith(f"/{method}/{end}" if end else ".tif")
                 ):
                     return layer
         return None

@@ -156,7 +156,7 @@ def read_targets(layers: SceneLayers, grid: Grid) -> Outlines:
 def draw_map(picture: np.ndarray, grid: Grid, targets: Outlines, synthetic: bool) -> Figure:
     """A map without margins: scale, north, targets with their ranks, and whether it is made up."""
     figure, axis = _bare_map(picture, grid, MAP_IN, 0.3 if synthetic else 0.0)
-    _outline(axis, targets, 1.6)
+    _outline(axis, targets, 1.0)
     for rank, x, y in targets.ranks[:MOST_NUMBERED]:
         axis.text(
             *(x, y, str(rank)),
@@ -182,7 +182,7 @@ def draw_small(
 ) -> Figure:
     """A picture of SMALL_IN × SMALL_DPI pixels across."""
     figure, axis = _bare_map(picture, grid, SMALL_IN, 0.2 if synthetic else 0.0)
-    _outline(axis, targets, 0.9)
+    _outline(axis, targets, 0.7)
     axis.set_xlim(extent(grid)[:2])
     axis.set_ylim(extent(grid)[2:])
     axis.set_axis_off()

@@ -31,10 +31,7 @@ MOST_TOLD = 3
 """Classes that one sentence names."""
 MOST_ADVICE = 6
 UNKNOWN_GROUND = "Nothing is known of this ground, so no accuracy can be stated."
-TESTS = (
-    *("as mapped", "forest of seven iron grades", "chosen, blocked split"),
-    *("Alteration score", "high confidence"),
-)
+TESTS = ("as mapped", "chosen, blocked split", "Alteration score", "high confidence")
 """Words of the record that tells of the main map where its method has several, the best first."""
 BROAD = ("landsat", "sentinel2")
 TERMS = {
@@ -216,6 +213,11 @@ def choose_record(main: SceneLayer | None, records: Sequence[Mapping]) -> Mappin
         if item["section"] == main.method and item["sensor"] in (main.sensor, "stack")
     ]
     assessed = [item for item in own if item["assessed"]]
+    # A map of one zone is told by the tests of that zone.
+    zone = main.path.stem
+    assessed = [
+        item for item in assessed if item["confusion_matrix"]["labels"][-1].get("name") == zone
+    ] or assessed
     for words in TESTS:
         for record in assessed:
             if words in record["method"]:
@@ -250,6 +252,9 @@ def tell_trust(record: Mapping | None, synthetic: bool) -> str:
             if scores is study
             else "the map is right at"
         )
+        # A forest is tested at points of its own, which need not be of the map that shows.
+        if record["method"].startswith("Forest"):
+            what = "the forest behind the map names the right class of ground at"
     ends = (
         "no interval, the tested ground is too small for one"
         if value["low"] is None
@@ -445,6 +450,7 @@ def render_scene(
         trust=trust,
         areas=areas,
         most_classes=MOST_CLASSES,
+        ramp=main is not None and main.kind == "ramp",
         openings=list_openings(layers, page),
         report=relative_link(report, page),
         accuracy=relative_link(report.with_suffix("") / "accuracy.html", page),

@@ -213,7 +213,7 @@ def render_pages(
 
 def _of_paper(text: str) -> bool:
     """Whether a sentence speaks of a paper."""
-    return re.search(r"\b(paper|published)\b", text, re.IGNORECASE) is not None
+    return re.search(r"\bpaper", text, re.IGNORECASE) is not None
 
 
 def _part_of(body: str, page: str) -> Markup:

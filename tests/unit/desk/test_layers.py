@@ -73,3 +73,14 @@ def test_the_best_map_stands_for_a_scene(tmp_path):
     whole = entry("aster/minerals/class.tif", method="minerals")
     main = read_layers(write_list(tmp_path, zones, group, whole)).main_map()
     assert main.path == tmp_path / "aster/minerals/class.tif"
+
+
+def test_zones_are_told_by_their_score_before_their_anomalies(tmp_path):
+    for file in ("aster/zones/mad/anomalies.tif", "aster/zones/score/maps/phyllic.tif"):
+        touch(tmp_path / file)
+    listed = [
+        entry("aster/zones/mad/anomalies.tif", kind="flags", method="zones"),
+        entry("aster/zones/score/maps", kind="ramp", method="zones"),
+    ]
+    assert read_layers(write_list(tmp_path, *listed)).main_map().path.stem == "phyllic"
+    assert read_layers(write_list(tmp_path, listed[0])).main_map().path.stem == "anomalies"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from samples import write_raster
 
-from gossan.desk.layers import read_layers
+from gossan.desk.layers import SceneLayer, read_layers
 from gossan.desk.scene_page import (
     UNKNOWN_GROUND,
     choose_record,
@@ -120,6 +120,14 @@ def test_the_record_is_of_the_main_map(layers):
     mine, mapped = record(), record(method="Network, masking, as mapped")
     assert choose_record(main, [*other, unassessed, mine]) is mine
     assert choose_record(main, [mine, mapped]) is mapped
+
+
+def test_the_record_of_a_zone_is_of_that_zone(tmp_path):
+    main = SceneLayer("maps", "zones", "aster", "ramp", tmp_path / "phyllic.tif", "Score")
+    made = [record("zones", "aster", "Alteration score") for _ in range(2)]
+    for item, zone in zip(made, ("propylitic", "phyllic"), strict=True):
+        item["confusion_matrix"]["labels"] = [{"name": "other"}, {"name": zone}]
+    assert choose_record(main, made) is made[1]
 
 
 def test_what_would_help_is_what_explanations_say_and_else_plain_rules(layers):
