@@ -298,7 +298,8 @@ def tell_better(
     main = layers.main_map()
     weak = [text for item in explanations for text in item.get("sentences", ())]
     advice = [text for item in explanations for text in item.get("advice", ())]
-    if not weak and main is not None and areas is not None:
+    # Of levels, such as those of potential, one that has most of the ground is no doubt.
+    if not weak and areas is not None and main.method in ("minerals", "embedding"):
         shares = {item.label: item.share for item in areas.classes}
         weak += describe_doubts("The map", shares, areas.unclassified)
     alarms = false_alarms(record)
