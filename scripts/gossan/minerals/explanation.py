@@ -36,6 +36,7 @@ FEW_NAMED = 0.05
 """Share of the clear ground that a limit is sought for."""
 WORTH_TELLING = 0.05
 """Share of the unclassified pixels that a nearest mineral must have to be told."""
+NEARLY_ALL = 0.95
 BINS = 40
 BROAD_BANDS = 20
 """Sensors with fewer bands than these see a mineral's absorptions in two or three of them."""
@@ -97,6 +98,7 @@ def explain(maps: MineralMaps) -> dict[str, object]:
         *doubt_ground(maps.ground),
         *doubt_map(maps),
         *_tell_distances(maps, numbers),
+        *_tell_sides(maps, numbers),
         *(text for group in maps.groups for text in doubt_group(*group, maps.match)),
     ]
     alike = describe_separable(maps.separable, maps.labels)
@@ -271,6 +273,17 @@ def _tell_distances(maps: MineralMaps, numbers: Sequence[Mapping]) -> list[str]:
             )
         sentences.append(sentence)
     return sentences
+
+
+def _tell_sides(maps: MineralMaps, numbers: Sequence[Mapping]) -> list[str]:
+    """That a map about the scene's mean names nearly all ground, whatever it holds."""
+    return [
+        f"At {GROUP_WORDS[told['group']][0]} {percent(told['named'])} of the clear pixels have a "
+        "name, for about the scene's mean something is always nearest: how much is altered the map "
+        "does not tell. Look first where angle is small and margin large."
+        for told in numbers
+        if maps.match == SCENE and told["group"] and told["named"] > NEARLY_ALL
+    ]
 
 
 def _advise_on_limits(maps: MineralMaps, numbers: Sequence[Mapping]) -> list[str]:

@@ -154,6 +154,7 @@ def draw_distances(distances: Sequence[Mapping], match: str, synthetic: bool) ->
         axis.set_title(f"{title}{where}" if len(shown) == 1 else where.strip().capitalize())
         axis.set_xlabel(f"{unit}; n = {item['pixels']:,} pixels")
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axis.set_ylabel("Share of clear pixels")
         plain_axes(axis, "y")
     return figure
 

@@ -173,6 +173,15 @@ def test_a_map_that_is_far_from_all_references_is_given_a_narrower_limit():
     assert f"{kept:.1%} of the clear pixels" in advice
 
 
+@pytest.mark.parametrize(("named", "told"), [(96, True), (94, False)])
+def test_a_map_about_the_mean_that_names_nearly_all_does_not_tell_how_much_is_altered(named, told):
+    codes = np.where(np.arange(100) < named, np.arange(100) % 2 + 1, 0)
+    found = distances(np.full(100, 0.4), codes, group="2um")
+    areas = {0: (100 - named, None), 1: (named // 2, None), 2: (named // 2, None)}
+    doubts = explain(maps(found, match="scene", areas=areas))["doubts"]
+    assert any("something is always nearest" in text for text in doubts) == told
+
+
 def test_a_mineral_without_a_rival_is_told_which_to_give_it():
     answers = {"shares": {"goethite": 0.5}, "unclassified": 0.5, "median_distance": 0.3}
     alone = {"notes": [], "answers": answers, "minerals": [{"name": "goethite", "records": 1}]}
