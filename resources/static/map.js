@@ -98,6 +98,12 @@ async function paint(layer) {
   source.data = { image: [new NumberArray(image, [height, width])] };
 }
 
+// Of outlines that come with points, as targets do, the points stand for both.
+function labelled(layer) {
+  const dotted = layer.marks.filter((mark) => mark.points.length);
+  return dotted.length ? dotted : layer.marks;
+}
+
 function place(layer) {
   const [lines, , points, names] = layer.renderers.map((renderer) => renderer.data_source);
   const xs = [], ys = [], strokes = [], x = [], y = [], dots = [];
@@ -116,8 +122,7 @@ function place(layer) {
   }
   lines.data = { xs, ys, colour: strokes };
   points.data = { x, y, colour: dots };
-  const dotted = layer.marks.filter((mark) => mark.points.length);
-  const named = dotted.length ? dotted : layer.marks;
+  const named = labelled(layer);
   if (named.length <= MOST_NAMES)
     names.data = {
       x: named.map((mark) => mark.at[0]),
@@ -149,7 +154,7 @@ function drawLegend(layer) {
     for (const [, label, colour] of layer.classes)
       swatch(colour ? label : `${label} (clear)`, colour, colour === record.unclassified);
   if (layer.kind === "vector" && !layer.classes.length)
-    swatch(`${layer.marks.length} features`, layer.colour);
+    swatch(`${labelled(layer).length} features`, layer.colour);
   if (layer.kind === "ramp") {
     const { stops, step } = layer.bands[layer.band];
     const [low, high] = [stops[0][0], stops[stops.length - 1][0]];

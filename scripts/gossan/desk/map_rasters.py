@@ -151,7 +151,7 @@ class Plane:
             codes = np.diff(codes, axis=1, prepend=codes.dtype.type(0))
         planes = [codes & 0xFF, codes >> 8] if codes.itemsize == 2 else [codes]
         raw = b"".join(plane.astype(np.uint8).tobytes() for plane in planes)
-        return base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
+        return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
 
 
 def round_step(size: float) -> float:

@@ -568,7 +568,8 @@ def _add_marks(plot: Plot, layer: Mapping) -> None:
         text_font_size="13px",
         text_font_style="bold",
         text_color=INK,
-        text_outline_color="#ffffff",
+        background_fill_color="#ffffff",
+        background_fill_alpha=0.8,
         **more,
     )
 
