@@ -60,6 +60,10 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="draw claims and occurrences of these substances only (default: all)",
     )
+    add(
+        "--substance-attribute",
+        help="attribute of claims and occurrences that names the substance, where any are named",
+    )
     add("--targets", type=Path, help="the scene's folder of targets, drawn over the potential")
     add_paper(parser)
     return parser
@@ -252,7 +256,7 @@ def read_known(arguments: argparse.Namespace, grid: object) -> tuple:
     """Claims and occurrences of the substances that count."""
     from gossan.report.drawing import NO_SHAPES, read_shapes
 
-    attribute = "substance" if arguments.substances else None
+    attribute = arguments.substance_attribute if arguments.substances else None
     return tuple(
         NO_SHAPES if path is None else read_shapes(path, grid, attribute, arguments.substances)
         for path in (arguments.claims, arguments.occurrences)
@@ -262,20 +266,19 @@ def read_known(arguments: argparse.Namespace, grid: object) -> tuple:
 def draw_the_potential(arguments: argparse.Namespace, synthetic: bool) -> object:
     """The map of potential with the sites and targets that were given."""
     from gossan.files import read_json
-    from gossan.report.drawing import NO_SHAPES, read_shapes, read_small
+    from gossan.report.drawing import read_small
     from gossan.report.prospects_figures import draw_potential
+    from gossan.report.target_marks import NO_MARKS, read_marks
 
     path = arguments.scene_dir / "prospects/potential/potential.tif"
     potential = read_small(path, classes=True)
     claims, occurrences = read_known(arguments, potential.grid)
-    targets, record = NO_SHAPES, None
+    targets, record = NO_MARKS, None
     if arguments.targets:
         record = read_json(arguments.targets / "targets.json")
-        targets = read_shapes(arguments.targets / "targets.gpkg", potential.grid, layer="points")
+        targets = read_marks(arguments.targets / "targets.gpkg", potential.grid)
     known_mines = read_mines(arguments, potential.grid)
-    return draw_potential(
-        potential, claims, occurrences, targets.points, record, synthetic, known_mines
-    )
+    return draw_potential(potential, claims, occurrences, targets, record, synthetic, known_mines)
 
 
 @puts_together("scene_dir")

@@ -17,13 +17,18 @@ def build_parser() -> argparse.ArgumentParser:
     add_drawing(
         parser,
         "folder of the scene, with targets",
-        "overlay, success and prediction-area.png; agreement.png where targets lie on what methods "
-        "agree on; with --claims periods.png, with --districts districts.png",
+        "targets, overlay, success and prediction-area.png; with --claims periods.png, with "
+        "--districts districts.png",
     )
     add = parser.add_argument
     add("--claims", action="store_true", help="claims were counted, by period, too")
     add("--districts", type=Path, help="vector file of the districts, drawn over the potential")
-    add("--potential", type=Path, help="raster of the potential that they are drawn over")
+    add(
+        "--potential",
+        type=Path,
+        required=True,
+        help="raster of the potential that targets and districts are drawn over",
+    )
     add_paper(parser)
     return parser
 
@@ -34,6 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.files import read_json
     from gossan.report.drawing import NO_SHAPES, read_shapes, read_small, save_figures
     from gossan.report.prospects_figures import draw_potential
+    from gossan.report.target_marks import read_marks
     from gossan.report.targets_figures import (
         draw_districts,
         draw_overlay,
@@ -49,21 +55,18 @@ def main(arguments: argparse.Namespace) -> None:
     overlay = read_table(folder / "overlay.csv", OVERLAY_COLUMNS)
     curves = read_table(folder / "curves.csv", CURVE_COLUMNS)
     claims = read_paper(arguments).get("claims") or {}
-    draw = {}
+    potential = read_small(arguments.potential, classes=True)
+    marks = read_marks(folder / "targets.gpkg", potential.grid)
+    draw = {
+        "targets": lambda: draw_potential(potential, NO_SHAPES, NO_SHAPES, marks, record, synthetic)
+    }
     if arguments.claims:
         periods = read_table(folder / "periods.csv", PERIOD_COLUMNS)
         draw["periods"] = lambda: draw_periods(periods, synthetic)
     if arguments.districts:
-        potential = read_small(arguments.potential, classes=True)
         districts = read_shapes(arguments.districts, potential.grid)
         rows = read_table(folder / "districts.csv", DISTRICT_COLUMNS)
         draw["districts"] = lambda: draw_districts(potential, districts, rows, synthetic)
-    if (folder / "agreement.json").exists():
-        agreement = read_small(folder / "potential.tif", classes=True)
-        targets = read_shapes(folder / "targets.gpkg", agreement.grid, layer="points").points
-        draw["agreement"] = lambda: draw_potential(
-            agreement, NO_SHAPES, NO_SHAPES, targets, record, synthetic
-        )
     save_figures(
         {
             **draw,

@@ -2,7 +2,9 @@
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gossan.accuracy.blocks import Bootstrap
 from gossan.errors import InputError
@@ -22,13 +24,7 @@ from gossan.targets.known_sites import (
     period_rows,
     year_of,
 )
-from gossan.targets.ranking import (
-    add_sites,
-    least_pixels,
-    survey_targets,
-    write_kml,
-    write_targets,
-)
+from gossan.targets.ranking import Survey, add_sites, least_pixels, survey_targets
 from gossan.targets.sites import (
     CURVE_COLUMNS,
     OVERLAY_COLUMNS,
@@ -39,8 +35,20 @@ from gossan.targets.sites import (
     read_sites,
     score_steps,
 )
+from gossan.targets.target_files import write_csv, write_geopackage, write_gpx, write_kml
+from gossan.targets.target_ground import classes_of, zones_of
+from gossan.targets.target_list import (
+    KNOWN_DEPOSIT,
+    TRAINING,
+    KnownSites,
+    describe_list,
+    list_targets,
+)
 from gossan.vectors import POLYGONS, read_features
 from toolkit import add_site_flags, add_threads, run
+
+if TYPE_CHECKING:
+    import geopandas
 
 MOST = 200
 """Targets that are written, the best."""
@@ -58,6 +66,34 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--score", type=Path, required=True, help="raster of its score, by the same tool")
     add("--uncertainty", type=Path, help="raster whose first band is averaged over each target")
+    add(
+        "--support",
+        type=Path,
+        help="raster of the votes of methods (map_agreement.py): a target names those in favour",
+    )
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
+        "--class-map",
+        nargs=2,
+        type=Path,
+        metavar=("RASTER", "TABLE"),
+        help="class raster and its class table: a target names the class on most of it",
+    )
+    kinds.add_argument(
+        "--zone",
+        dest="zones",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "RASTER"),
+        help="confidence in a zone, once per zone: a target names the zone on most of it",
+    )
+    add(
+        "--known",
+        type=Path,
+        help="vector file of known mines and occurrences, with the attribute `name` if there is "
+        "one, beside the known mines and the occurrences",
+    )
     add_site_flags(parser)
     add(
         "--districts",
@@ -101,6 +137,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--scene", required=True, help="scene id, the title of the KML file")
     add("--targets", type=Path, required=True, help="targets to write (GeoPackage)")
     add("--kml", type=Path, required=True, help="targets to write (KML)")
+    add("--gpx", type=Path, required=True, help="targets to write, as waypoints (GPX)")
+    add("--table", type=Path, required=True, help="targets to write (CSV)")
     add(
         "--overlay",
         type=Path,
@@ -160,6 +198,40 @@ def write_known(
     return notes
 
 
+def known_ground(sites: Sequence[Sites], places: Sequence[Sites]) -> list[KnownSites]:
+    """What is known of the ground, among the sites that are counted."""
+    titles = {"occurrences": "Occurrence", "known mines": "Mine"}
+    return [
+        KnownSites.of(item, titles[item.name], KNOWN_DEPOSIT)
+        for item in (*places, *sites)
+        if item.name in titles
+    ]
+
+
+def list_record(
+    survey: Survey,
+    targets: "geopandas.GeoDataFrame",
+    tags: Mapping[str, str],
+    arguments: argparse.Namespace,
+) -> dict[str, object]:
+    """What the record says of the list: how many are new and known, the highest score."""
+    new = int((targets.known == "").sum())
+    known = len(targets) - new
+    limit = f"{arguments.level} potential"
+    if least := tags.get(arguments.level.upper()):
+        limit = f"a score of {least} or more ({limit})"
+    score, longitude, latitude = survey.highest or (None, None, None)
+    note = describe_list(new, known, survey.highest, arguments.min_area_ha, limit)
+    if note:
+        logging.info("%s", note)
+    return {
+        "targets": new,
+        "known_ground": known,
+        "highest": {"score": score, "longitude": longitude, "latitude": latitude},
+        "note": note,
+    }
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Find the targets, count the sites, and write targets, tables and the record."""
     bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
@@ -171,9 +243,9 @@ def main(arguments: argparse.Namespace) -> None:
     periods = parse_periods(arguments.periods)
     if arguments.districts is not None:
         read_features(arguments.districts, grid, "districts", POLYGONS)
-    dated = (arguments.date_attribute,)
+    kept = (arguments.date_attribute, NAME_ATTRIBUTE)
     sites = [
-        read_sites(path, grid, name, arguments.substances, arguments.substance_attribute, dated)
+        read_sites(path, grid, name, arguments.substances, arguments.substance_attribute, kept)
         for name, path in (("claims", arguments.claims), ("occurrences", arguments.occurrences))
         if path is not None
     ]
@@ -185,21 +257,32 @@ def main(arguments: argparse.Namespace) -> None:
         )
         if path is not None
     ]
-    mines = None
+    mines, known = None, known_ground(sites, places)
     if arguments.mines is not None:
         mines = read_features(arguments.mines, grid, "mines", POLYGONS).geometry.to_numpy()
+        taught = read_sites(arguments.mines, grid, "mines", None, "", (NAME_ATTRIBUTE,))
+        known.append(KnownSites.of(taught, "Mine", TRAINING))
+    if arguments.known is not None:
+        others = read_sites(arguments.known, grid, "known sites", None, "", (NAME_ATTRIBUTE,))
+        # Before the occurrences, which may have no name of their own.
+        known.insert(0, KnownSites.of(others, "Known site", KNOWN_DEPOSIT))
+    kinds = zones_of({name: Path(path) for name, path in arguments.zones})
+    if arguments.class_map:
+        kinds = classes_of(*arguments.class_map)
     survey = survey_targets(
         arguments.potential,
         arguments.score,
         arguments.uncertainty,
         [*sites, *places],
+        support=arguments.support,
+        kinds=kinds,
         level=arguments.level,
         least_px=least_px,
         most=MOST,
         synthetic=synthetic,
         threads=arguments.threads,
     )
-    targets = add_sites(survey.targets, sites)
+    targets = list_targets(add_sites(survey.targets, sites), known, grid.crs.linear_units_factor[1])
     compared = [
         compare_sites(item, tally, mines, survey.counts, bootstrap)
         for item, tally in zip(sites, survey.tallies, strict=False)
@@ -220,7 +303,7 @@ def main(arguments: argparse.Namespace) -> None:
         "substances": arguments.substances,
         "potential": survey.counts.summary(),
         "patches": survey.patches,
-        "targets": len(targets),
+        **list_record(survey, targets, info.tags, arguments),
         "curves": [item for c in compared for item in c[2]],
         "notes": notes,
         "bootstrap": arguments.bootstrap,
@@ -229,8 +312,10 @@ def main(arguments: argparse.Namespace) -> None:
     }
     kind = "Iron targets" if info.tags.get("METHOD") == IRON_METHOD else "Targets"
     title = f"{kind}, {arguments.scene}" + (" (SYNTHETIC)" if synthetic else "")
-    write_targets(arguments.targets, targets)
-    write_kml(arguments.kml, targets, title)
+    write_geopackage(arguments.targets, targets)
+    write_csv(arguments.table, targets)
+    write_kml(arguments.kml, targets, title, record["note"])
+    write_gpx(arguments.gpx, targets, title, record["note"])
     write_rows(arguments.overlay, OVERLAY_COLUMNS, overlay)
     write_rows(arguments.curves, CURVE_COLUMNS, [row for c in compared for row in c[1]])
     write_json(arguments.record, record)

@@ -272,6 +272,8 @@ def _files_named(settings: Mapping) -> list[tuple[str, str]]:
         named.append(("prospects.forest.plans", section["forest"]["plans"]))
         table = section.get("published", {"table": ""})["table"]
         named.append(("prospects.published.table", table))
+    if "targets" in settings:
+        named.append(("targets.known", settings["targets"]["known"]))
     if "embedding" in settings:
         section = settings["embedding"]
         trial = section["spectra"]

@@ -1,5 +1,6 @@
 """Outlines of grids, whichever way these are turned, and shapes in other reference systems."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # into pieces of this part of the extent of all.
 EDGE_PIECES = 100
 DEGREES = CRS.from_epsg(4326)
+# A tenth of a millimetre: sides that are one but for rounding meet.
+FINEST_DEGREES = 1e-9
 
 
 def outline(grid: Grid, window: Window | None = None) -> "shapely.Polygon":
@@ -123,6 +126,30 @@ def cut_at_180(shape: "shapely.Polygon") -> "list[shapely.Polygon]":
             if part.geom_type == "Polygon" and part.area
         ]
     return [orient(part) for part in parts]
+
+
+def polygons_in_degrees(shape: "shapely.Polygon", crs: CRS) -> "list[shapely.Polygon]":
+    """A polygon in degrees of WGS 84, longitudes from -180 to 180: cut where it lies across 180°.
+
+    Also of one that holds a pole or lies around it. Outlines run counter-clockwise.
+    """
+    import shapely
+    from shapely.geometry.polygon import orient
+
+    def ring(line: "shapely.LinearRing") -> "shapely.Geometry":
+        longitude, latitude = transform_points(crs, DEGREES, *np.asarray(line.coords).T[:2])
+        longitude = np.unwrap(longitude, period=360)
+        places = np.transpose([longitude, latitude])
+        if abs(longitude[-1] - longitude[0]) > 180:
+            # It runs around a pole: in degrees, the pole is a side.
+            pole = math.copysign(90, np.mean(latitude))
+            places = [*places, (longitude[-1], pole), (longitude[0], pole)]
+        return shapely.union_all(cut_at_180(shapely.Polygon(places)), grid_size=FINEST_DEGREES)
+
+    inside = ring(shape.exterior)
+    for hole in shape.interiors:
+        inside = shapely.difference(inside, ring(hole), grid_size=FINEST_DEGREES)
+    return [orient(part) for part in shapely.get_parts(inside) if part.geom_type == "Polygon"]
 
 
 def why_apart(features: "geopandas.GeoDataFrame", grid: Grid) -> str:

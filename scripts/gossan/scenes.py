@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from gossan.config import METHODS, favourable_minerals, has_grades, has_potential, methods_of
+from gossan.config import METHODS, favourable_minerals, has_grades, methods_of
 from gossan.delimited import read_delimited
 from gossan.errors import InputError
 from gossan.paths import is_there, list_files, named_path, split_layer
@@ -368,7 +368,6 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
         held["published"] = held["sampled"] and "published" in section
     if method == "targets":
         held["truth"] = bool(teaches_targets(scene, settings))
-        held["agreement"] = not has_potential(settings)
         surveys = settings.get("prospects", {})
         for name in ("claims", "known_mines", "districts"):
             held[name] = bool(surveys.get(name)) or scene["ground"] == IRON

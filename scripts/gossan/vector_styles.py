@@ -42,11 +42,16 @@ _EXTENSIONS_TABLE = (
 
 @dataclass(frozen=True)
 class Category:
-    """Features of one value of an attribute: how they are called, and their colour "#RRGGBB"."""
+    """Features of one value of an attribute: how they are called, and their colour "#RRGGBB".
+
+    `marker` is the shape of their points, by default that of the style. The value "" stands for
+    features of any other value.
+    """
 
     value: str
     label: str
     colour: str
+    marker: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,10 @@ class VectorStyle:
         for place, item in enumerate(self.categories):
             told = {"value": item.value, "label": item.label, "symbol": str(place)}
             ET.SubElement(entries, "category", told, type="string", render="true")
-            symbols.append(_symbol(str(place), kind, item.colour, self.filled, self.marker, size))
+            shape = item.marker or self.marker
+            symbols.append(_symbol(str(place), kind, item.colour, self.filled, shape, size))
+        if any(not item.value for item in self.categories):
+            return renderer
         place = str(len(self.categories))
         ET.SubElement(
             entries, "category", value="", label="Other", symbol=place, type="NULL", render="true"

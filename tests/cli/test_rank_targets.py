@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 
 import geopandas
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 from prospects import (
@@ -14,7 +15,10 @@ from prospects import (
     rank_targets,
     write_shapes,
 )
-from samples import known_tables, run_tool, write_raster
+from qgis_runs import ask_qgis
+from samples import CRS, known_tables, run_tool, write_raster
+
+from gossan.targets.target_list import KNOWN_TITLES
 
 KML = {"k": "http://www.opengis.net/kml/2.2"}
 
@@ -28,6 +32,21 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def listed(folder):
+    """A list of one target and one patch that taught: the second mine is not known."""
+    mines = geopandas.read_file(folder / "mines.gpkg").assign(name=["North pit", "East pit"])
+    mines.iloc[:1].to_file(folder / "north_pit.gpkg")
+    sites = geopandas.read_file(folder / "occurrences.gpkg")
+    east = mines.geometry.iloc[1].buffer(900)
+    sites[~sites.intersects(east)].to_file(folder / "few.gpkg")
+    out = folder / "listed"
+    flags = ("--mines", folder / "north_pit.gpkg", "--occurrences", folder / "few.gpkg")
+    done = rank_targets(folder, out, *flags)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
 def table(path):
     with path.open(newline="") as stream:
         return list(csv.DictReader(stream))
@@ -38,18 +57,31 @@ def read(path):
         return dataset.read(1)
 
 
-def test_targets_are_ranked_patches_with_coordinates(folder):
-    targets = geopandas.read_file(folder / "out/targets.gpkg", layer="targets")
-    points = geopandas.read_file(folder / "out/targets.gpkg", layer="points")
-    assert targets["rank"].tolist() == points["rank"].tolist() == [1, 2]
-    assert targets.score.is_monotonic_decreasing
+def layers(folder):
+    """The outlines and points of targets.gpkg."""
+    return [
+        geopandas.read_file(folder / "targets.gpkg", layer=layer) for layer in ("targets", "points")
+    ]
+
+
+def test_targets_are_ranked_patches_with_coordinates(folder, listed):
+    targets, points = layers(listed)
+    assert targets["id"].tolist() == points["id"].tolist() == ["T01", "K01"]
+    assert targets["rank"].tolist() == targets.rank_of_all.tolist()[:1] * 2 == [1, 1]
+    assert targets.rank_of_all.tolist() == [1, 2]
+    ranked = targets.sort_values("rank_of_all")
+    assert ranked.mean_score.is_monotonic_decreasing
     codes, score = read(folder / "potential.tif"), read(folder / "score.tif")
     assert targets.area_ha.sum() == pytest.approx(np.isin(codes, (2, 3)).sum() * 0.09, abs=2)
-    assert targets.score_max.max() == pytest.approx(np.nanmax(score), abs=1e-6)
+    assert targets.max_score.max() == pytest.approx(np.nanmax(score), abs=1e-6)
     assert (points.geometry.x == points.x).all()
+    assert [
+        shape.contains(point)
+        for shape, point in zip(targets.geometry, points.geometry, strict=True)
+    ] == [True] * 2
     degrees = points.to_crs("EPSG:4326").geometry
-    assert degrees.x.tolist() == pytest.approx(points.lon.tolist(), abs=1e-6)
-    assert degrees.y.tolist() == pytest.approx(points.lat.tolist(), abs=1e-6)
+    assert degrees.x.tolist() == pytest.approx(points.longitude.tolist(), abs=1e-6)
+    assert degrees.y.tolist() == pytest.approx(points.latitude.tolist(), abs=1e-6)
     assert (targets.synthetic == "yes").all()
     claims = geopandas.read_file(folder / "claims.gpkg").to_crs(targets.crs)
     iron = claims[claims.substance == "Iron"]
@@ -57,22 +89,108 @@ def test_targets_are_ranked_patches_with_coordinates(folder):
     assert {"occurrences", "uncertainty", "high_share"} <= set(targets.columns)
 
 
-def test_the_kml_holds_the_same_targets(folder):
-    targets = geopandas.read_file(folder / "out/targets.gpkg", layer="targets")
-    root = ET.parse(folder / "out/targets.kml").getroot()
-    assert "SYNTHETIC" in root.find("k:Document/k:name", KML).text
-    places = root.findall("k:Document/k:Placemark", KML)
-    assert [place.find("k:name", KML).text for place in places] == ["1", "2"]
-    for place, row in zip(places, targets.itertuples(), strict=True):
-        point = place.find("k:MultiGeometry/k:Point/k:coordinates", KML).text
-        assert [float(part) for part in point.split(",")] == pytest.approx([row.lon, row.lat])
-        values = {
-            data.get("name"): data.find("k:value", KML).text
-            for data in place.findall("k:ExtendedData/k:Data", KML)
-        }
-        assert float(values["score"]) == row.score
-        assert "SYNTHETIC" in place.find("k:description", KML).text
-    assert len(geopandas.read_file(folder / "out/targets.kml")) >= 2
+def test_ground_of_mines_and_occurrences_is_listed_apart_and_said_by_name(folder, listed):
+    targets = layers(listed)[0]
+    assert targets.known.tolist() == ["", "training"]
+    mines = geopandas.read_file(folder / "north_pit.gpkg")
+    occurrences = geopandas.read_file(folder / "few.gpkg")
+    iron = occurrences[occurrences.substance == "Iron"]
+    new = targets.iloc[0]
+    apart = min(mines.distance(new.geometry).min(), iron.distance(new.geometry).min())
+    assert new.nearest_known_m == pytest.approx(apart, abs=0.1)
+    assert apart > 0
+    taught = targets.iloc[1]
+    assert mines.geometry[0].intersects(taught.geometry)
+    assert (taught.nearest_known, taught.nearest_known_m) == ("North pit", 0)
+    record = json.loads((listed / "targets.json").read_text())
+    assert (record["targets"], record["known_ground"], record["note"]) == (1, 1, "")
+
+
+def test_the_nearest_known_site_may_be_one_of_a_file_of_its_own(folder, listed, tmp_path):
+    new = layers(listed)[0].iloc[0].geometry
+    here = new.representative_point()
+    known = write_shapes(tmp_path / "known.gpkg", [here], name=["=Old <pit> & shaft"])
+    done = rank_targets(folder, tmp_path, "--known", known, "--mines", folder / "north_pit.gpkg")
+    assert done.returncode == 0, done.stderr
+    row = next(row for row in table(tmp_path / "targets.csv") if row["known"] == "known deposit")
+    assert (row["nearest_known"], row["nearest_known_m"]) == ("Old <pit> & shaft", "0.0")
+    assert {row["known"] for row in table(tmp_path / "targets.csv")} == {
+        "training",
+        "known deposit",
+    }
+    note = json.loads((tmp_path / "targets.json").read_text())["note"]
+    assert note.startswith("No new ground of 1 ha or more has a score of 0.34 or more")
+    # Google Earth shows descriptions as HTML.
+    place = ET.parse(tmp_path / "targets.kml").getroot().find(".//k:Placemark", KML)
+    said = [item.text for item in place.iterfind("k:description", KML)]
+    assert any("Old &lt;pit&gt; &amp; shaft" in text for text in said)
+
+
+def test_the_table_holds_the_numbers_of_the_geopackage(listed):
+    targets = layers(listed)[0]
+    rows = table(listed / "targets.csv")
+    assert list(rows[0]) == [name for name in targets.columns if name != "geometry"]
+    for row, told in zip(rows, targets.to_dict("records"), strict=True):
+        for name, text in row.items():
+            if isinstance(told[name], str):
+                assert text == told[name]
+            elif text:
+                assert float(text) == pytest.approx(told[name], abs=1e-6)
+        assert len(row["longitude"].partition(".")[2]) == 6
+        assert len(row["latitude"].partition(".")[2]) == 6
+
+
+def test_gdal_reads_the_same_numbers_from_kml_and_gpx(listed):
+    rows = {row["id"]: row for row in table(listed / "targets.csv")}
+    outlines = layers(listed)[0].set_index("id").to_crs("EPSG:4326")
+    kml = listed / "targets.kml"
+    names = [name for name, _ in pyogrio.list_layers(kml)]
+    assert names == [
+        f"{title}: {kind}"
+        for title in ("Targets", "Known ground")
+        for kind in ("points", "outlines")
+    ]
+    seen = []
+    for name in names:
+        features = pyogrio.read_dataframe(kml, layer=name)
+        for item in features.itertuples():
+            row = rows[item.Name]
+            seen.append(item.Name)
+            assert item.area_ha == float(row["area_ha"])
+            assert (item.mean_score, item.rank) == (float(row["mean_score"]), int(row["rank"]))
+            assert item.nearest_known == row["nearest_known"]
+            if name.endswith("points"):
+                told = float(row["longitude"]), float(row["latitude"])
+                assert (item.geometry.x, item.geometry.y) == told
+            else:
+                other = outlines.loc[item.Name].geometry
+                assert item.geometry.symmetric_difference(other).area < 1e-4 * other.area
+    assert sorted(seen) == sorted([*rows, *rows])
+    points = pyogrio.read_dataframe(listed / "targets.gpx", layer="waypoints")
+    assert points.name.tolist() == [
+        f"{key} score {float(row['mean_score']):.2f}" for key, row in rows.items()
+    ]
+    assert points.sym.tolist() == ["Flag, Red", "Mine"]
+    assert points.geometry.x.tolist() == [float(row["longitude"]) for row in rows.values()]
+    assert all("SYNTHETIC" in text for text in points.desc)
+
+
+def test_qgis_draws_the_lists_of_every_form(listed):
+    points = ask_qgis("layer", f"{listed}/targets.gpkg|layername=points")
+    assert (points["features"], points["label"], points["renderer"]) == (
+        2,
+        "id",
+        "categorizedSymbol",
+    )
+    assert points["categories"] == KNOWN_TITLES
+    assert points["aliases"]["area_ha"] == "Area, ha"
+    outlines = ask_qgis("layer", f"{listed}/targets.gpkg|layername=targets")
+    assert (outlines["features"], outlines["label"]) == (2, "")
+    for layer in ("Targets: points", "Targets: outlines", "Known ground: outlines"):
+        told = ask_qgis("layer", f"{listed}/targets.kml|layername={layer}")
+        assert (told["features"], told["renderer"]) == (1, "embeddedSymbol")
+    assert ask_qgis("layer", listed / "targets.kml")["features"] == 1
+    assert ask_qgis("layer", f"{listed}/targets.gpx|layername=waypoints")["features"] == 2
 
 
 def test_the_overlay_says_how_many_claims_and_occurrences_lie_where(folder):
@@ -119,13 +237,20 @@ def test_the_record_says_how_it_was_made(folder):
     assert record["synthetic"] is True
     assert record["thresholds"] == {"medium": "0.34", "high": "0.67"}
     assert record["geology"] == "geology.gpkg"
-    assert record["targets"] == record["patches"] == 2
+    assert (record["targets"], record["known_ground"], record["patches"]) == (0, 2, 2)
     assert sum(item["share"] for item in record["potential"]) == pytest.approx(1)
 
 
 def test_equal_inputs_are_equal_bytes(folder, tmp_path):
     assert rank_targets(folder, tmp_path, "--threads", 2).returncode == 0
-    for name in ("targets.gpkg", "targets.kml", "overlay.csv", "curves.csv", "targets.json"):
+    for name in (
+        "targets.gpkg",
+        "targets.kml",
+        "targets.gpx",
+        "targets.csv",
+        "overlay.csv",
+        "targets.json",
+    ):
         assert (tmp_path / name).read_bytes() == (folder / "out" / name).read_bytes(), name
 
 
@@ -152,9 +277,22 @@ def test_no_patch_large_enough_makes_empty_files(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     targets = geopandas.read_file(tmp_path / "targets.gpkg", layer="targets")
     assert len(targets) == 0
-    assert {"rank", "score", "claims"} <= set(targets.columns)
-    assert not ET.parse(tmp_path / "targets.kml").findall(".//k:Placemark", KML)
-    assert json.loads((tmp_path / "targets.json").read_text())["targets"] == 0
+    assert {"rank", "mean_score", "claims"} <= set(targets.columns)
+    assert table(tmp_path / "targets.csv") == []
+    assert (tmp_path / "targets.csv").read_text().startswith("rank,id,known,longitude,latitude,")
+    assert [len(pyogrio.read_dataframe(tmp_path / "targets.kml"))] == [0]
+    assert len(pyogrio.read_dataframe(tmp_path / "targets.gpx", layer="waypoints")) == 0
+    record = json.loads((tmp_path / "targets.json").read_text())
+    assert record["targets"] == record["known_ground"] == 0
+    score = read(folder / "score.tif")
+    row, column = np.argwhere(score == np.nanmax(score))[0]
+    highest = geopandas.GeoSeries([pixel_point(row, column)], crs=CRS).to_crs("EPSG:4326")[0]
+    assert record["note"] == (
+        "No ground of 5000 ha or more has a score of 0.34 or more (medium potential); the highest "
+        f"score is {np.nanmax(score):.2f} at longitude {highest.x:.6f}, latitude {highest.y:.6f}."
+    )
+    assert record["note"] in (tmp_path / "targets.kml").read_text()
+    assert record["note"] in (tmp_path / "targets.gpx").read_text()
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ SAMPLED = {
     "potential.tif": "sentinel2/prospects/potential/potential.tif",
     "targets.gpkg": "targets/targets.gpkg",
     "targets.json": "targets/targets.json",
+    "targets.csv": "targets/targets.csv",
+    "agreement.json": "targets/agreement.json",
     "overlay.csv": "targets/overlay.csv",
     "curves.csv": "targets/curves.csv",
     "periods.csv": "targets/periods.csv",
@@ -234,9 +236,19 @@ def map_iron(folder: Path) -> None:
         *("--potential", folder / "potential.tif", "--score", folder / "score.tif"),
         *("--medium", 0.34, "--high", 0.67),
     )
+    together = folder / "together"
+    run(
+        "map_agreement",
+        *("--map", "potential", "prospects sentinel2", folder / "potential.tif"),
+        *(folder / "score.tif", "--medium", 0.34, "--high", 0.67, "--seed", 1, "--scene", SCENE),
+        *("--potential", together / "potential.tif", "--score", together / "score.tif"),
+        *("--support", together / "support.tif", "--record", folder / "agreement.json"),
+    )
     run(
         "rank_targets",
-        *("--potential", folder / "potential.tif", "--score", folder / "score.tif"),
+        *("--potential", together / "potential.tif", "--score", together / "score.tif"),
+        *("--support", together / "support.tif"),
+        *("--class-map", folder / "class.tif", folder / "iron.csv"),
         *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),
         *("--mines", folder / "mines.gpkg", "--substances", "iron", "--scene", SCENE),
         *("--min-area-ha", 0.1, "--spatial-block-px", 16, "--bootstrap", 100, "--seed", 42),
@@ -322,7 +334,8 @@ def draw_flags(folder: Path, scene: Path, output: Path) -> list:
         *("--mines", folder / "mines.gpkg", "--geology", folder / "geology.gpkg"),
         *("--claims", folder / "claims.gpkg", "--occurrences", folder / "occurrences.gpkg"),
         *("--known-mines", folder / "known_mines.gpkg"),
-        *("--substances", "iron", "--targets", scene / "targets"),
+        *("--substances", "iron", "--substance-attribute", "substance"),
+        *("--targets", scene / "targets"),
         *("--paper", "bahia", "--published", PUBLISHED),
     ]
 

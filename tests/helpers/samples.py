@@ -94,12 +94,16 @@ def run_command(name: str, *arguments: object) -> subprocess.CompletedProcess:
 
 
 def known_tables(folder: Path) -> tuple[object, ...]:
-    """Flags of rank_targets for its tables of periods, districts and known mines in a folder."""
-    tables = {"period": "periods", "district": "districts", "mine": "known_mines"}
-    return tuple(
-        word
-        for flag, name in tables.items()
-        for word in (f"--{flag}-table", folder / f"{name}.csv")
+    """Flags of rank_targets for its further tables, and for targets as GPX, in a folder."""
+    tables = {"period-": "periods", "district-": "districts", "mine-": "known_mines"}
+    tables |= {"": "targets"}
+    return (
+        *(
+            word
+            for flag, name in tables.items()
+            for word in (f"--{flag}table", folder / f"{name}.csv")
+        ),
+        *("--gpx", folder / "targets.gpx"),
     )
 
 

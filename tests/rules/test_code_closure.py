@@ -166,7 +166,7 @@ WIDEST = {
     "map_spectral_angles": 20,
     "map_embedding": 22,
     "classify_patches": 17,
-    "rank_targets": 21,
+    "rank_targets": 26,
     "collect_accuracy": 13,
     "render_index": 12,
 }

@@ -50,6 +50,7 @@ CHOSEN = {
     ("prospects", "strata", "distances_m"): [101.5, 202.5],
     ("prospects", "strata", "counts"): [21, 22],
     ("targets", "periods"): ["1881-1882"],
+    ("targets", "zones"): ["any"],
     ("embedding", "sensors"): ["rasters"],
     ("embedding", "regions", "names"): ["2um"],
     ("embedding", "pixels", "*", "sensor"): "enmap",

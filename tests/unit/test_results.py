@@ -11,7 +11,7 @@ from gossan.results import COLUMNS, list_results, read_results
 CONDITIONS = {
     "rules",
     *("truth", "twin", "composite", "stack", "trained", "scored", "points", "sampled"),
-    *("iron", "cover", "agreement", "published", "claims", "known_mines", "districts"),
+    *("iron", "cover", "published", "claims", "known_mines", "districts"),
 }
 
 

@@ -112,14 +112,14 @@ def drawn_targets(wildcards):
 def prospect_flags(wildcards, input):
     """What the figures of prospects show beside the scene's own files."""
     settings = settings_of(wildcards)
-    targets = input.get("targets")
+    targets, targeted = input.get("targets"), settings.get("targets", {})
     return {
         "map_classes": input.iron if CONFIG.has_potential(settings) else None,
         "sampled": holds("sampled", "prospects")(wildcards),
         "untested": not holds("trained", "prospects")(wildcards),
         "beside": holds("published", "prospects")(wildcards),
         "targets": Path(targets[0]).parent if targets else None,
-        "substances": settings.get("targets", {}).get("substances"),
+        **{name: targeted.get(name) for name in ("substances", "substance_attribute")},
         **told_surveys(wildcards, input, *DRAWN_SURVEYS),
     }
 

@@ -149,16 +149,43 @@ def teaching_flags(wildcards, input):
     )
 
 
-def ranked_map(name):
-    """A function of the wildcards: a map that targets are ranked on, of potential or agreement."""
+def known_sites(wildcards):
+    """The file of known mines and occurrences that `targets` names, or an empty list."""
+    named = section("targets")(wildcards)["known"]
+    return given(named) if named else []
 
-    def find(wildcards):
-        if not CONFIG.has_potential(settings_of(wildcards)):
-            return f"{folder_of(wildcards.scene, 'targets')}/{name}.tif"
-        [sensor] = SCENES[wildcards.scene]["methods"]["prospects"][:1]
-        return f"{folder_of(wildcards.scene, 'prospects', sensor)}/potential/{name}.tif"
 
-    return find
+def dominant_maps(wildcards):
+    """What may dominate on a target: the rasters of the scene's main map, and its class table.
+
+    Zones have a raster each, and no table.
+    """
+    parts, settings = list(PLAN.parts_of(SCENES[wildcards.scene])), settings_of(wildcards)
+    grades = "iron" if CONFIG.has_potential(settings) else "cover"
+    table = static("iron.csv") if grades == "iron" else cover_classes(wildcards)
+    maps = {
+        "minerals": ("class.tif", classes_for("minerals")(wildcards)),
+        "embedding": ("map/class.tif", classes_for("embedding")(wildcards)),
+        "prospects": (f"{grades}/class.tif", table),
+    }
+    for method, (file, table) in maps.items():
+        for other, sensor in parts:
+            if other == method:
+                return [f"{folder_of(wildcards.scene, method, sensor)}/{file}"], table
+    for method, sensor in parts:
+        if method == "zones":
+            folder = folder_of(wildcards.scene, method, sensor)
+            zones = settings["zones"]["alteration"]
+            return [f"{folder}/confidence/{zone}.tif" for zone in zones], []
+    return [], []
+
+
+def dominant_flags(wildcards, input):
+    """The flags of what may dominate on a target."""
+    if input.get("ground_table"):
+        return flags(class_map=[*input.ground, input.ground_table])
+    zones = settings_of(wildcards).get("zones", {"alteration": {}})["alteration"]
+    return " ".join(flags(zone=pair) for pair in zip(zones, input.ground))
 
 
 def ranked_uncertainty(wildcards):

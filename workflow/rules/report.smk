@@ -182,7 +182,7 @@ use rule draw_minerals as draw_targets with:
         **code("draw_targets"),
         cube=cube_files,
         files=drawn_files("targets"),
-        potential=ranked_map("potential"),
+        potential="<targets>/potential.tif",
         districts=survey_of("districts"),
         beside=beside(survey_of("districts")),
         published=static("published.json"),

@@ -50,18 +50,24 @@ rule map_agreement:
 rule rank_targets:
     input:
         **code("rank_targets"),
-        potential=ranked_map("potential"),
-        score=ranked_map("score"),
+        potential="<targets>/potential.tif",
+        score="<targets>/score.tif",
+        support="<targets>/support.tif",
         uncertainty=ranked_uncertainty,
         claims=survey_of("claims"),
         occurrences=survey_of("occurrences"),
         mines=survey_of("mines"),
         known_mines=survey_of("known_mines"),
         districts=survey_of("districts"),
-        beside=beside(*map(survey_of, SITES)),
+        known=known_sites,
+        beside=beside(*map(survey_of, SITES), known_sites),
+        ground=lambda wildcards: dominant_maps(wildcards)[0],
+        ground_table=lambda wildcards: dominant_maps(wildcards)[1],
     output:
         targets="<targets>/targets.gpkg",
+        table="<targets>/targets.csv",
         kml="<targets>/targets.kml",
+        gpx="<targets>/targets.gpx",
         overlay="<targets>/overlay.csv",
         curves="<targets>/curves.csv",
         periods="<targets>/periods.csv",
@@ -82,8 +88,10 @@ rule rank_targets:
         more=lambda wildcards, input: flags(
             uncertainty=input.get("uncertainty"),
             **told_surveys(wildcards, input, *SITES),
+            known=as_named(input.get("known"), section("targets")(wildcards)["known"]),
             **pick(section("targets")(wildcards), "substances", "periods"),
         ),
+        ground=dominant_flags,
         ranking=lambda wildcards: flags(
             **pick(
                 section("targets")(wildcards),
@@ -96,8 +104,9 @@ rule rank_targets:
         "Ranking targets of {wildcards.scene}"
     shell:
         "python {input.script:q} --potential {input.potential:q} --score {input.score:q}"
-        " {params.more} {params.ranking} --scene {wildcards.scene}"
-        " --targets {output.targets:q} --kml {output.kml:q} --overlay {output.overlay:q}"
+        " --support {input.support:q} {params.more} {params.ground} {params.ranking} --scene {wildcards.scene}"
+        " --targets {output.targets:q} --table {output.table:q} --kml {output.kml:q}"
+        " --gpx {output.gpx:q} --overlay {output.overlay:q}"
         " --curves {output.curves:q} --period-table {output.periods:q}"
         " --district-table {output.districts:q} --mine-table {output.known_mines:q}"
         " --record {output.record:q} --threads {threads}"

@@ -24,6 +24,7 @@ from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from rasterio.enums import Resampling
 
+from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass
 from gossan.outlines import reproject
@@ -197,7 +198,6 @@ def read_shapes(
     grid: Grid,
     attribute: str | None = None,
     values: Sequence[str] = (),
-    layer: str = "",
 ) -> Shapes:
     """The outlines and points of a vector file for a map of `grid`.
 
@@ -205,8 +205,11 @@ def read_shapes(
     """
     import shapely
 
-    features, _ = read_vector(path, "features", layer=layer)
+    features, _ = read_vector(path, "features")
     if attribute is not None:
+        if attribute not in features.columns:
+            known = ", ".join(features.columns.drop("geometry")) or "none"
+            raise InputError(f"{path}: lacks the attribute '{attribute}' (there are: {known})")
         wanted = {value.strip().casefold() for value in values}
         features = features[features[attribute].astype(str).str.strip().str.casefold().isin(wanted)]
     parts = shapely.get_parts(reproject(features, grid.crs, path).geometry.dropna().to_numpy())

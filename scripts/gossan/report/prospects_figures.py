@@ -6,6 +6,7 @@ function returns a matplotlib Figure.
 """
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -56,11 +57,11 @@ from gossan.report.drawing import (
     styled,
     swatch,
 )
+from gossan.report.target_marks import TargetMarks, mark_targets, name_targets
 
 SPLIT_LABELS = {"train": "Training points", "test": "Test points"}
 MOST_ZOOMS = 3
 ZOOM_MARGIN_KM = 0.65
-MOST_NUMBERED = 15
 
 
 @styled
@@ -586,15 +587,15 @@ def draw_potential(
     potential: Raster,
     claims: Shapes,
     occurrences: Shapes,
-    targets: np.ndarray,
+    targets: TargetMarks,
     record: Mapping | None,
     synthetic: bool,
     known_mines: Shapes = NO_SHAPES,
 ) -> Figure:
-    """The map of potential with claims, occurrences and the best targets.
+    """The map of potential with claims, occurrences and targets.
 
-    `targets` (n, 2) are the targets' points in units of the map, the best first; `record` is that
-    of rank_targets, None where no targets were ranked; `known_mines` are mines that taught nothing.
+    `record` is that of rank_targets, None where no targets were ranked; `known_mines` are mines
+    that taught nothing.
     """
     codes = potential.values[0]
     figure = Figure(figsize=(WIDTH_IN, map_height(potential.grid, 7.0)), layout="constrained")
@@ -614,17 +615,7 @@ def draw_potential(
         )
     _rings(axis, occurrences.rings, BLUE)
     _mark_mines(axis, known_mines)
-    for rank, (x, y) in enumerate(targets[:MOST_NUMBERED], start=1):
-        axis.annotate(
-            str(rank),
-            (x, y),
-            ha="center",
-            va="center",
-            fontsize=7,
-            fontweight="bold",
-            bbox={"boxstyle": "circle,pad=0.22", "fc": "white", "ec": INK, "lw": 0.7},
-            zorder=4,
-        )
+    marks = mark_targets(axis, targets)
     axis.set_xlim(limits[0])
     axis.set_ylim(limits[1])
     clear = np.isfinite(codes).sum()
@@ -648,17 +639,16 @@ def draw_potential(
         handles.append(_marker("o", BLUE, "Occurrence"))
     if known_mines.rings or len(known_mines.points):
         handles.append(_marker("*", AMBER, "Known mine, taught nothing", edge=INK))
-    if record is not None and len(targets):
-        first = min(MOST_NUMBERED, len(targets))
-        handles.append(
-            _marker("o", "white", f"Target 1–{first} of {record['targets']:,}", edge=INK)
-        )
+    handles += marks
     figure.legend(
         handles=handles,
         loc="outside right upper",
         title="Potential (share of area)",
         alignment="left",
     )
+    if record is not None and record["note"]:
+        axis.set_title(textwrap.fill(record["note"], 80))
+    name_targets(axis, targets)
     return figure
 
 

@@ -1,15 +1,16 @@
-"""What the report says of targets: known sites by potential, curves and the best ground."""
+"""What the report says of targets: the best ground, known sites by potential, curves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gossan.files import read_json
+from gossan.report.layout import relative_link
 from gossan.report.phrases import SPARSE, area_text, count, join_words, part_of, percent
 from gossan.report.sections import Scene, Section, Source
 from gossan.tables import read_table, value_of
 
 FIGURE_TITLES = {
-    "agreement": "Agreement of the methods",
+    "targets": "Targets",
     "overlay": "Claims and occurrences",
     "periods": "Claims by period",
     "districts": "Potential by district",
@@ -33,6 +34,19 @@ KNOWN = {
     "known_mines": ("known_mines", ("mine", "potential", "highest", "score", "area_share")),
 }
 """Tables of what is known: what must hold for it, and columns."""
+LIST_COLUMNS = (
+    *("rank", "id", "known", "longitude", "latitude", "area_ha", "mean_score", "max_score"),
+    *("methods_in_favour", "dominant", "dominant_share", "nearest_known", "nearest_known_m"),
+    "rank_of_all",
+)
+MOST_LISTED = 20
+"""Targets of each list that the page shows, the best."""
+LIST_FILES = {
+    "targets.gpkg": "QGIS",
+    "targets.csv": "table",
+    "targets.kml": "Google Earth",
+    "targets.gpx": "GPS",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +54,9 @@ class TargetScene(Scene):
     """A scene with its targets.
 
     `record` is that of rank_targets, `overlay` are rows of overlay.csv; `agreement` is the record
-    of map_agreement, None where the targets lie on a map of potential; `compared` are rows of
-    combined.csv, of the combined map beside each method; `known` are the rows of
-    periods.csv, districts.csv and known_mines.csv as far as there are such sites.
+    of map_agreement, `compared` are rows of combined.csv, of the combined map beside each method;
+    `known` are the rows of periods.csv, districts.csv and known_mines.csv as far as there are such
+    sites. `listed` are the rows of targets.csv, `links` (title, link) of its forms.
     """
 
     record: Mapping
@@ -50,14 +64,14 @@ class TargetScene(Scene):
     agreement: Mapping | None = None
     compared: Sequence[Mapping[str, str]] = ()
     known: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    listed: Sequence[Mapping[str, str]] = ()
+    links: Sequence[tuple[str, str]] = ()
 
 
 def read_scene(source: Source) -> TargetScene:
     """Read what the section shows; InputError for a file that is missing or of another kind."""
     record = read_json(source.folder / "targets.json")
-    agreed = source.holds("agreement")
-    compared = agreed and source.holds("truth")
-    needs = {"agreement": "agreement", "periods": "claims", "districts": "districts"}
+    needs = {"periods": "claims", "districts": "districts"}
     names = [name for name in FIGURE_TITLES if source.holds(*needs.get(name, "").split())]
     known = {
         name: read_table(source.folder / f"{name}.csv", columns)
@@ -68,11 +82,18 @@ def read_scene(source: Source) -> TargetScene:
         id=source.id,
         cube={"synthetic": record.get("synthetic", False)},
         figures=source.figures(names),
-        agreement=read_json(source.folder / "agreement.json") if agreed else None,
-        compared=read_table(source.folder / "combined.csv", COMPARED) if compared else (),
+        agreement=read_json(source.folder / "agreement.json"),
+        compared=(
+            read_table(source.folder / "combined.csv", COMPARED) if source.holds("truth") else ()
+        ),
         record=record,
         overlay=read_table(source.folder / "overlay.csv", OVERLAY_COLUMNS),
         known=known,
+        listed=read_table(source.folder / "targets.csv", LIST_COLUMNS),
+        links=[
+            (title, relative_link(source.folder / file, source.study_dir / "report.html"))
+            for file, title in LIST_FILES.items()
+        ],
     )
 
 
@@ -157,9 +178,42 @@ def _context(scene: TargetScene, claims_note: str) -> dict:
         "claims": claims_row(scene, "claims"),
         "claims_note": claims_note,
         "cards": _cards(scene),
+        "links": scene.links,
+        "lists": _lists(scene.listed),
         "agreement": _agreement_rows(scene.agreement) if scene.agreement else [],
         "compared": _compared_rows(scene.compared),
         "agreement_note": describe_agreement(scene.agreement) if scene.agreement else "",
+    }
+
+
+def _lists(rows: Sequence[Mapping[str, str]]) -> dict[str, list[dict]]:
+    """The best of new and of known ground as the template shows them."""
+    listed = {"new": [], "known": []}
+    for row in rows:
+        apart = listed["known" if row["known"] else "new"]
+        if len(apart) < MOST_LISTED:
+            apart.append(_list_row(row))
+    return listed
+
+
+def _list_row(row: Mapping[str, str]) -> dict[str, object]:
+    nearest = row["nearest_known"] or SPARSE
+    if row["nearest_known_m"] and float(row["nearest_known_m"]):
+        nearest = f"{float(row['nearest_known_m']) / 1000:,.1f} km to {nearest}"
+    dominant = row["dominant"] or SPARSE
+    if row["dominant_share"]:
+        dominant += f" ({float(row['dominant_share']):.0%})"
+    return {
+        "id": row["id"],
+        "known": row["known"],
+        "place": f"{float(row['latitude']):.5f}, {float(row['longitude']):.5f}",
+        "area": f"{float(row['area_ha']):,.1f}",
+        "mean": f"{float(row['mean_score']):.2f}",
+        "highest": f"{float(row['max_score']):.2f}",
+        "methods": row["methods_in_favour"] or SPARSE,
+        "dominant": dominant,
+        "nearest": nearest,
+        "of_all": row["rank_of_all"],
     }
 
 

@@ -1,11 +1,10 @@
-"""Targets: connected patches of a map of potential, ranked by score, as GeoPackage and KML.
+"""Targets: connected patches of a map of potential, ranked by score.
 
 Patches are found block by block and joined along the edges, so memory grows with the number of
 patches and not with the scene.
 """
 
 import math
-import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,19 +16,22 @@ from rasterio.windows import Window
 from scipy import ndimage
 
 from gossan.errors import InputError
-from gossan.files import write_text
 from gossan.legend import NODATA
-from gossan.outlines import cut_at_180, degrees_of
 from gossan.prospects.potential import HIGH, POTENTIAL
 from gossan.raster import Grid, iter_blocks, read_info
+from gossan.targets.on_grid import OnGrid
 from gossan.targets.sites import MapCounts, Sites, SiteTally, count_steps, tally_block
-from gossan.vectors import write_layers
+from gossan.targets.target_ground import GroundReader, Kind, TargetGround, look_at_block
 
 if TYPE_CHECKING:
     import geopandas
 
 UNITS = 10**6
 """Scores are summed as whole millionths, so a patch has one sum however it is cut into blocks."""
+
+WEIGHTS = 10**3
+"""Scores that weigh the places of pixels are whole thousandths, one at least: their sums fit into
+64 bits on scenes of a hundred thousand pixels a side."""
 
 _NEIGHBOURS = np.ones((3, 3), bool)
 
@@ -39,27 +41,36 @@ class Patches:
     """Patches or parts of them, all arrays (n,).
 
     `pixels`, `high` (of high potential), `score` and `uncertainty` are sums, the last two in
-    millionths; `best` is the highest score and `place` the first pixel that has it, counted row
-    by row over the scene.
+    millionths; `weight` are sums of scores in thousandths, `across` and `down` those of the columns
+    and rows that they weigh. `best` is the highest score and `place` the first pixel that has it,
+    counted row by row over the scene.
     """
 
     pixels: np.ndarray
     high: np.ndarray
     score: np.ndarray
     uncertainty: np.ndarray
+    weight: np.ndarray
+    across: np.ndarray
+    down: np.ndarray
     best: np.ndarray
     place: np.ndarray
 
     def merge(self, group: np.ndarray, groups: int) -> "Patches":
         """Patches joined by the number of their group, (n,) of 0 to `groups` - 1."""
         sums = []
-        for values in (self.pixels, self.high, self.score, self.uncertainty):
-            total = np.zeros(groups, np.int64)
+        for name in list(Patches.__dataclass_fields__)[:-2]:
+            values, total = getattr(self, name), np.zeros(groups, np.int64)
             np.add.at(total, group, values)
             sums.append(total)
         order = np.lexsort((self.place, -self.best, group))
         first = order[np.unique(group[order], return_index=True)[1]]
         return Patches(*sums, self.best[first], self.place[first])
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Columns and rows (n, 2) of the centres, weighted by the score; pixels count from 0."""
+        return np.column_stack([self.across, self.down]) / self.weight[:, None]
 
 
 @dataclass(frozen=True)
@@ -100,11 +111,15 @@ def measure_block(
     rows, columns = np.nonzero(labels)
     values = score[rows, columns]
     doubt = np.zeros(len(rows)) if uncertainty is None else uncertainty[rows, columns]
+    weight = np.maximum(np.rint(values.astype(np.float64) * WEIGHTS).astype(np.int64), 1)
     pixels = Patches(
         pixels=np.ones(len(rows), np.int64),
         high=(potential[rows, columns] == HIGH).astype(np.int64),
         score=_units(values),
         uncertainty=_units(doubt),
+        weight=weight,
+        across=weight * (columns + window.col_off),
+        down=weight * (rows + window.row_off),
         best=values,
         place=(rows + window.row_off) * width + columns + window.col_off,
     )
@@ -228,6 +243,7 @@ def make_targets(
     patches: Patches,
     ranked: np.ndarray,
     outlines: Mapping[int, Sequence[object]],
+    ground: TargetGround,
     grid: Grid,
     *,
     uncertainty: bool,
@@ -235,33 +251,44 @@ def make_targets(
 ) -> "geopandas.GeoDataFrame":
     """One row per target, the best first, with its multipolygon in the grid's system.
 
-    Columns: rank (from 1), score (mean), score_max, uncertainty (mean, where there is one),
-    area_ha, high_share (share of high potential), x, y (centre of the pixel of the highest
-    score), lon, lat (of the same place, degrees, WGS 84), synthetic (yes or no).
+    Columns: rank (from 1), longitude, latitude (degrees, WGS 84) and x, y of its point, which is
+    the middle of that of its pixels that lies nearest to its centre, weighted by the score;
+    area_ha, mean_score, max_score, high_share (share of high potential), methods_in_favour,
+    dominant and dominant_share (as of `TargetGround`), uncertainty (mean, where there is one),
+    synthetic (yes or no).
     """
     import geopandas
     from rasterio.warp import transform
 
     pixels = patches.pixels[ranked]
-    row, column = np.divmod(patches.place[ranked], grid.width)
+    row, column = np.divmod(ground.place, grid.width)
     x, y = grid.transform @ (column + 0.5, row + 0.5)
-    lon = lat = np.zeros(0)
+    longitude = latitude = np.zeros(0)
     if len(ranked):
-        lon, lat = (np.round(degrees, 7) for degrees in transform(grid.crs, "EPSG:4326", x, y))
+        longitude, latitude = (
+            np.round(degrees, 6) for degrees in transform(grid.crs, "EPSG:4326", x, y)
+        )
+    dominant, dominant_share = ground.dominant()
     columns = {
         "rank": np.arange(1, len(ranked) + 1, dtype=np.int32),
-        "score": np.round(patches.score[ranked] / UNITS / pixels, 6),
-        "score_max": np.round(patches.best[ranked].astype(np.float64), 6),
+        "longitude": longitude,
+        "latitude": latitude,
+        "x": np.round(x, 3),
+        "y": np.round(y, 3),
         "area_ha": np.round(pixels * grid.pixel_area_m2 / 1e4, 4),
+        "mean_score": np.round(patches.score[ranked] / UNITS / pixels, 6),
+        "max_score": np.round(patches.best[ranked].astype(np.float64), 6),
         "high_share": np.round(patches.high[ranked] / pixels, 6),
-        "x": x,
-        "y": y,
-        "lon": lon,
-        "lat": lat,
-        "synthetic": np.full(len(ranked), "yes" if synthetic else "no", dtype=object),
+        "methods_in_favour": np.array(ground.methods_in_favour(), object),
+        "dominant": np.array(dominant, object),
+        # Not 0 where nothing is known to lie there.
+        "dominant_share": np.where(
+            dominant_share > 0, np.round(dominant_share / pixels, 6), np.nan
+        ),
     }
     if uncertainty:
         columns["uncertainty"] = np.round(patches.uncertainty[ranked] / UNITS / pixels, 6)
+    columns["synthetic"] = np.full(len(ranked), "yes" if synthetic else "no", dtype=object)
     shapes = [join_outlines(outlines[rank], grid) for rank in columns["rank"].tolist()]
     return geopandas.GeoDataFrame(columns, geometry=shapes, crs=grid.crs.to_wkt())
 
@@ -280,13 +307,15 @@ class Survey:
     """What one look over a map of potential finds.
 
     `targets` as of `make_targets`; `tallies` one per set of sites; `counts` of the mapped pixels;
-    `patches`, how many reach the least area.
+    `patches`, how many reach the least area; `highest`, the highest score of the map with its
+    longitude and latitude, None where nothing is mapped.
     """
 
     targets: "geopandas.GeoDataFrame"
     tallies: list[SiteTally]
     counts: MapCounts
     patches: int
+    highest: tuple[float, float, float] | None
 
 
 def survey_targets(
@@ -294,6 +323,8 @@ def survey_targets(
     score: Path,
     uncertainty: Path | None,
     sites: Sequence[Sites],
+    support: Path | None = None,
+    kinds: Sequence[Kind] = (),
     *,
     level: str,
     least_px: int,
@@ -306,15 +337,18 @@ def survey_targets(
 
     `potential` is a raster of LOW, MEDIUM, HIGH, `score` that of its scores, `uncertainty` one
     whose first band is averaged. Patches are made of pixels of potential `level` or above and
-    have `least_px` pixels or more; the `most` best are targets. Raises InputError for rasters on
-    different grids, unknown codes and scores beyond 0 to 1.
+    have `least_px` pixels or more; the `most` best are targets. `support` is a raster of the votes
+    of methods (map_agreement), `kinds` are what may dominate on a target, of rasters on any grid.
+    Raises InputError for rasters on different grids, unknown codes and scores beyond 0 to 1.
     """
     grid = read_info(potential).grid
     code = next(item.code for item in POTENTIAL if item.name == level)
     sources = [lambda window: window, potential, score]
     if uncertainty is not None:
-        sources.append(uncertainty)
+        sources.append(OnGrid(uncertainty, grid, codes=False).read)
     options = {"block_px": window_px, "threads": threads}
+
+    reader = GroundReader(support, kinds, grid)
 
     def gather(window: Window, classes: np.ndarray, *values: np.ndarray) -> tuple:
         codes = _codes(classes[0], potential)
@@ -325,16 +359,18 @@ def survey_targets(
             [tally_block(item, window, grid, codes, scores) for item in sites],
             np.bincount(codes[codes != NODATA], minlength=len(POTENTIAL) + 1),
             count_steps(scores),
+            _highest(scores, window, grid.width),
         )
 
     joiner = PatchJoiner(grid.width)
     tallies = [SiteTally.empty(len(item.shapes)) for item in sites]
-    pixels, steps = 0, 0
-    for window, (block, tallied, codes, reached) in iter_blocks(
+    pixels, steps, highest = 0, 0, (-1.0, 0)
+    for window, (block, tallied, codes, reached, best) in iter_blocks(
         gather, sources, progress="patches", **options
     ):
         joiner.add(window, block)
         pixels, steps = pixels + codes, steps + reached
+        highest = max(highest, best, key=lambda item: (item[0], -item[1]))
         for tally, (places, part) in zip(tallies, tallied, strict=True):
             tally.add(places, part)
     patches, group = joiner.join()
@@ -342,28 +378,63 @@ def survey_targets(
     ranks = np.zeros(len(patches.pixels), np.int32)
     ranks[ranked] = np.arange(1, len(ranked) + 1)
 
-    def rank_block(window: Window, classes: np.ndarray, *_: np.ndarray) -> np.ndarray | None:
+    centres = patches.centre[ranked]
+
+    def look(window: Window, classes: np.ndarray, *_: np.ndarray) -> tuple | None:
         labels = label_block(_codes(classes[0], potential), code, least_px)
         first = joiner.first[window.row_off, window.col_off]
         own = np.append(0, ranks[group[first : first + labels.max()]]).astype(np.int32)
-        return own[labels] if own.any() else None
+        if not own.any():
+            return None
+        block = own[labels]
+        return block, look_at_block(block, window, grid.width, centres, *reader.read(window))
 
     outlines = defaultdict(list)
+    ground = TargetGround.empty(len(ranked), reader)
     # The same sources as before, so that the blocks are the same.
-    for window, block in iter_blocks(rank_block, sources, progress="outlines", **options):
+    for window, seen in iter_blocks(look, sources, progress="outlines", **options):
         # Here and not in the block's thread, where rasterio's outlines warn without a cause.
-        if block is not None:
+        if seen is not None:
+            block, part = seen
+            ground.add(*part)
             for rank, shape in outline_block(block, window.col_off, window.row_off):
                 outlines[rank].append(shape)
     targets = make_targets(
-        patches, ranked, outlines, grid, uncertainty=uncertainty is not None, synthetic=synthetic
+        patches,
+        ranked,
+        outlines,
+        ground,
+        grid,
+        uncertainty=uncertainty is not None,
+        synthetic=synthetic,
     )
     return Survey(
         targets,
         tallies,
         MapCounts(pixels, steps, grid.pixel_area_m2),
         int((patches.pixels >= least_px).sum()),
+        _in_degrees(*highest, grid),
     )
+
+
+def _highest(scores: np.ndarray, window: Window, width: int) -> tuple[float, int]:
+    """The highest score of a block and the first pixel of the scene that has it; -1 without any."""
+    values = np.where(np.isnan(scores), -1, scores)
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    place = (int(row) + window.row_off) * width + int(column) + window.col_off
+    return float(values[row, column]), place
+
+
+def _in_degrees(score: float, place: int, grid: Grid) -> tuple[float, float, float] | None:
+    """A score with the longitude and latitude of its pixel."""
+    from rasterio.warp import transform
+
+    if score < 0:
+        return None
+    row, column = divmod(place, grid.width)
+    x, y = grid.place(column + 0.5, row + 0.5)
+    [longitude], [latitude] = transform(grid.crs, "EPSG:4326", [x], [y])
+    return round(score, 6), round(longitude, 6), round(latitude, 6)
 
 
 def _codes(classes: np.ndarray, path: Path) -> np.ndarray:
@@ -397,65 +468,3 @@ def add_sites(
         )[0]
         targets[item.name] = np.bincount(found, minlength=len(targets)).astype(np.int32)
     return targets
-
-
-def write_targets(path: str | Path, targets: "geopandas.GeoDataFrame") -> None:
-    """Write the layers `targets` (multipolygons) and `points` (at the highest score)."""
-    import geopandas
-
-    points = targets.set_geometry(geopandas.points_from_xy(targets.x, targets.y, crs=targets.crs))
-    write_layers(path, {"targets": (targets, "MultiPolygon"), "points": (points, "Point")})
-
-
-def write_kml(path: str | Path, targets: "geopandas.GeoDataFrame", title: str) -> None:
-    """Write the targets as KML 2.2 (OGC 07-147r2): a placemark each, with outline and point."""
-    root = ET.Element("kml", xmlns="http://www.opengis.net/kml/2.2")
-    document = ET.SubElement(root, "Document")
-    ET.SubElement(document, "name").text = title
-    style = ET.SubElement(document, "Style", id="target")
-    # KML writes colours as alpha, blue, green, red.
-    red, green, blue = POTENTIAL[-1].rgb
-    line = ET.SubElement(style, "LineStyle")
-    ET.SubElement(line, "color").text = f"ff{blue:02x}{green:02x}{red:02x}"
-    ET.SubElement(line, "width").text = "2"
-    ET.SubElement(
-        ET.SubElement(style, "PolyStyle"), "color"
-    ).text = f"59{blue:02x}{green:02x}{red:02x}"
-    rows = targets.drop(columns="geometry").to_dict("records")
-    for row, shape in zip(rows, targets.geometry, strict=True):
-        polygons = [cut_at_180(degrees_of(part, targets.crs)) for part in shape.geoms]
-        _add_placemark(document, row, [part for parts in polygons for part in parts])
-    ET.indent(root)
-    text = ET.tostring(root, encoding="unicode")
-    write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
-
-
-def _add_placemark(
-    document: ET.Element, row: Mapping[str, object], polygons: Sequence[object]
-) -> None:
-    place = ET.SubElement(document, "Placemark", id=f"target-{row['rank']}")
-    ET.SubElement(place, "name").text = str(row["rank"])
-    notes = [f"Score {row['score']:.3f}, {row['area_ha']:,.2f} ha"]
-    if row["synthetic"] == "yes":
-        notes.append("SYNTHETIC: simulated ground, not an observed place")
-    ET.SubElement(place, "description").text = ". ".join(notes)
-    ET.SubElement(place, "styleUrl").text = "#target"
-    data = ET.SubElement(place, "ExtendedData")
-    for name, value in row.items():
-        ET.SubElement(ET.SubElement(data, "Data", name=name), "value").text = str(value)
-    parts = ET.SubElement(place, "MultiGeometry")
-    point = ET.SubElement(parts, "Point")
-    ET.SubElement(point, "coordinates").text = _degrees([(row["lon"], row["lat"])])
-    for polygon in polygons:
-        part = ET.SubElement(parts, "Polygon")
-        for tag, ring in (
-            ("outerBoundaryIs", polygon.exterior),
-            *(("innerBoundaryIs", ring) for ring in polygon.interiors),
-        ):
-            line = ET.SubElement(ET.SubElement(part, tag), "LinearRing")
-            ET.SubElement(line, "coordinates").text = _degrees(ring.coords)
-
-
-def _degrees(coordinates: Sequence[tuple[float, ...]]) -> str:
-    """Longitude,latitude pairs; seven digits are a centimetre."""
-    return " ".join(f"{point[0]:.7f},{point[1]:.7f}" for point in coordinates)

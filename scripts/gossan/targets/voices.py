@@ -8,9 +8,10 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.raster import Grid, iter_blocks, read_info
-from gossan.targets.agreement import Answer, OnGrid, Opinion, grid_in_metres
+from gossan.targets.agreement import Answer, Opinion, grid_in_metres
 from gossan.targets.favourability import SAMPLE, chosen_pixels
 from gossan.targets.favourable_ground import UNKNOWN, FavourableGround
+from gossan.targets.on_grid import OnGrid
 
 
 @dataclass(frozen=True, eq=False)

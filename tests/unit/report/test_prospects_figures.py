@@ -14,6 +14,7 @@ from gossan.raster import BandTable, Grid
 from gossan.report import drawing, mnf_figures, targets_figures
 from gossan.report import prospects_figures as figures
 from gossan.report.drawing import Raster
+from gossan.report.target_marks import TargetMarks
 
 GRID = Grid(CRS.from_epsg(32643), from_origin(430_000, 3_990_000, 30, 30), 180, 150)
 CENTRES_UM = (0.49, 0.56, 0.665, 0.705, 0.74, 0.783, 0.842, 0.865, 1.61, 2.19)
@@ -59,6 +60,13 @@ def sites():
         pixel_point(*place) for place in zip(*generator.integers(5, 140, (2, 12)), strict=True)
     ]
     return np.array([[point.x, point.y] for point in points]) / 1000
+
+
+def target_marks():
+    """Twelve targets, of which four are known ground."""
+    names = [*(f"T{rank:02d}" for rank in range(1, 9)), *(f"K{rank:02d}" for rank in range(1, 5))]
+    known = [""] * 8 + ["training", "known deposit"] * 2
+    return TargetMarks(names, known, sites()[::-1] + 0.3)
 
 
 def samples(covers):
@@ -206,6 +214,7 @@ def target_record(sites=SITES):
         ],
         "thresholds": {"medium": "0.34", "high": "0.67"},
         "targets": 37,
+        "note": "",
         "curves": [
             {
                 "sites": name,
@@ -307,7 +316,7 @@ DRAW = {
         probability(), raster(noise(2), ("entropy", "spread_over_trees")), s
     ),
     "potential": lambda s, c, g: figures.draw_potential(
-        potential(), CLAIMS, OCCURRENCES, sites()[::-1] + 0.3, target_record(), s
+        potential(), CLAIMS, OCCURRENCES, target_marks(), target_record(), s
     ),
     "overlay": lambda s, c, g: targets_figures.draw_overlay(overlay_rows(), 0.5307, s),
     "no sites": lambda s, c, g: targets_figures.draw_overlay([], 0.5307, s),

@@ -19,6 +19,8 @@ RECORD = {
     "potential": [{"name": "high", "pixels": 120, "area_km2": 1.5, "share": 0.0123}],
     "patches": 15,
     "targets": 12,
+    "known_ground": 1,
+    "note": "",
     "curves": [],
 }
 
