@@ -136,20 +136,29 @@ def polygons_in_degrees(shape: "shapely.Polygon", crs: CRS) -> "list[shapely.Pol
     import shapely
     from shapely.geometry.polygon import orient
 
-    def ring(line: "shapely.LinearRing") -> "shapely.Geometry":
+    def places_of(line: "shapely.LinearRing") -> np.ndarray:
         longitude, latitude = transform_points(crs, DEGREES, *np.asarray(line.coords).T[:2])
-        longitude = np.unwrap(longitude, period=360)
-        places = np.transpose([longitude, latitude])
-        if abs(longitude[-1] - longitude[0]) > 180:
-            # It runs around a pole: in degrees, the pole is a side.
-            pole = math.copysign(90, np.mean(latitude))
-            places = [*places, (longitude[-1], pole), (longitude[0], pole)]
+        return np.transpose([np.unwrap(longitude, period=360), latitude])
+
+    def ring(places: np.ndarray) -> "shapely.Geometry":
+        if _turns(places):
+            # In degrees, the pole is a side.
+            pole = math.copysign(90, places[:, 1].mean())
+            places = np.vstack([places, [places[-1, 0], pole], [places[0, 0], pole]])
         return shapely.union_all(cut_at_180(shapely.Polygon(places)), grid_size=FINEST_DEGREES)
 
-    inside = ring(shape.exterior)
-    for hole in shape.interiors:
-        inside = shapely.difference(inside, ring(hole), grid_size=FINEST_DEGREES)
+    edge = places_of(shape.exterior)
+    if not _turns(edge) and np.abs(edge[:, 0]).max() <= 180:
+        # The usual case, of any number of holes.
+        return [orient(degrees_of(shape, crs))]
+    holes = shapely.union_all([ring(places_of(hole)) for hole in shape.interiors])
+    inside = shapely.difference(ring(edge), holes, grid_size=FINEST_DEGREES)
     return [orient(part) for part in shapely.get_parts(inside) if part.geom_type == "Polygon"]
+
+
+def _turns(places: np.ndarray) -> bool:
+    """Whether a ring (n, 2) of unwrapped longitudes and latitudes runs around a pole."""
+    return abs(places[-1, 0] - places[0, 0]) > 180
 
 
 def why_apart(features: "geopandas.GeoDataFrame", grid: Grid) -> str:

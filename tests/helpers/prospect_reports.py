@@ -59,6 +59,7 @@ SAMPLED = {
     "targets.json": "targets/targets.json",
     "targets.csv": "targets/targets.csv",
     "agreement.json": "targets/agreement.json",
+    "combined.csv": "targets/combined.csv",
     "overlay.csv": "targets/overlay.csv",
     "curves.csv": "targets/curves.csv",
     "periods.csv": "targets/periods.csv",
@@ -243,6 +244,7 @@ def map_iron(folder: Path) -> None:
         *(folder / "score.tif", "--medium", 0.34, "--high", 0.67, "--seed", 1, "--scene", SCENE),
         *("--potential", together / "potential.tif", "--score", together / "score.tif"),
         *("--support", together / "support.tif", "--record", folder / "agreement.json"),
+        *("--comparison", folder / "combined.csv", "--bootstrap", 100, "--spatial-block-px", 16),
     )
     run(
         "rank_targets",
