@@ -13,13 +13,13 @@ from gossan.legend import NODATA, MapClass, read_classes
 from gossan.library.follow import follow_cube, relative_steps
 from gossan.library.readers import read_references
 from gossan.minerals.explanation import ORIGIN, Distances, MineralMaps, explain
-from gossan.minerals.groups import GROUP_WORDS, members_of
+from gossan.minerals.groups import GROUP_WORDS, bands_within, members_of
 from gossan.minerals.map_tables import read_areas
 from gossan.minerals.spectral_angle import align_references, map_angles, usable_bands
 from gossan.raster import is_synthetic, read_info
 from gossan.tables import read_table
 from gossan.transforms.vegetation import find_covers
-from toolkit import add_blocks, puts_together, run
+from toolkit import add_blocks, add_ranges, puts_together, run
 
 FILES = ("class.tif", "angle.tif")
 RIGHT_ANGLE = ("scene", "ace")
@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--groups", nargs="*", default=[], choices=GROUP_WORDS, help="groups that have maps")
     add("--taught", nargs="*", default=[], choices=GROUP_WORDS, help="those with a second map")
     add("--output", type=Path, required=True, help="explanation to write (JSON)")
+    add_ranges(parser)
     add_blocks(parser)
     return parser
 
@@ -56,14 +57,15 @@ def find_nearest(
     pixels: np.ndarray, arguments: argparse.Namespace, classes: Sequence[MapClass]
 ) -> np.ndarray:
     """Class code (n,) of the reference nearest to each pixel (n, bands) by its angle to the origin,
-    whatever its limit."""
+    on the bands of the map, whatever its limit."""
     references = read_references(arguments.minerals / "library/references.csv")
     bands = read_info(arguments.cube).bands
     where = str(arguments.minerals / "library/references.csv")
-    places = usable_bands(references, bands, where)
+    within = bands_within(bands, arguments.range_um)
+    places = [place for place in usable_bands(references, bands, where) if place in within]
     table = bands.take(places)
     spectra = follow_cube(
-        align_references(references, [item.name for item in classes], table, where),
+        align_references(references.at(table.names), [item.name for item in classes], table, where),
         table.names,
         read_json(arguments.cube_record),
         str(arguments.cube_record),

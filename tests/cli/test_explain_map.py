@@ -93,3 +93,11 @@ def test_a_map_of_another_grid_is_refused_in_one_line(sensor, tmp_path):
         *("--classes", classes_of(sensor), "--match", "origin", "--output", tmp_path / "e.json"),
     )
     assert done.returncode == 1 and "grid" in done.stderr and not (tmp_path / "e.json").exists()
+
+
+def test_the_nearest_mineral_is_that_on_the_bands_of_the_map(sensor):
+    def nearest(*words):
+        path = explain_maps(sensor, classes_of(sensor), "--match", "origin", *words)
+        return read(path)["numbers"]["distances"][0]["nearest_of_unclassified"]
+
+    assert nearest("--range-um", 0.8, 2.4) != nearest()

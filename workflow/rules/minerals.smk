@@ -315,12 +315,13 @@ rule explain_map:
             groups=groups_of(settings_of(wildcards)),
             taught=taught_groups(settings_of(wildcards)),
         ),
+        range_um=ranges_of,
         block_px=block_px_of,
     message:
         "Explaining the mineral maps of {wildcards.sensor} of {wildcards.scene}"
     shell:
         "python {input.script:q} --scene {wildcards.scene} --sensor {wildcards.sensor}"
         " --cube {input.cube:q} --cube-record {input.cube_record:q} --minerals {params.folder:q}"
-        " --classes {input.classes:q} {params.groups} --output {output:q}"
+        " --classes {input.classes:q} {params.groups} {params.range_um} --output {output:q}"
         " --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
