@@ -162,16 +162,19 @@ def dominant_maps(wildcards):
     """
     parts, settings = list(PLAN.parts_of(SCENES[wildcards.scene])), settings_of(wildcards)
     grades = "iron" if CONFIG.has_potential(settings) else "cover"
-    table = static("iron.csv") if grades == "iron" else cover_classes(wildcards)
     maps = {
-        "minerals": ("class.tif", classes_for("minerals")(wildcards)),
-        "embedding": ("map/class.tif", classes_for("embedding")(wildcards)),
-        "prospects": (f"{grades}/class.tif", table),
+        "minerals": ("class.tif", classes_for("minerals")),
+        "embedding": ("map/class.tif", classes_for("embedding")),
+        "prospects": (
+            f"{grades}/class.tif",
+            cover_classes if grades == "cover" else lambda _: static("iron.csv"),
+        ),
     }
     for method, (file, table) in maps.items():
         for other, sensor in parts:
             if other == method:
-                return [f"{folder_of(wildcards.scene, method, sensor)}/{file}"], table
+                folder = folder_of(wildcards.scene, method, sensor)
+                return [f"{folder}/{file}"], table(wildcards)
     for method, sensor in parts:
         if method == "zones":
             folder = folder_of(wildcards.scene, method, sensor)
