@@ -174,10 +174,8 @@ def _collect(
             continue
         for number, item in enumerate(made):
             vector = item.told["kind"] == "vector"
-            item.told["visible"] = (
-                layer is main
-                or (layer in cubes[:1] and number == 0)
-                or (vector and (layer.group == "targets" or layer.title == "Licence"))
+            item.told["visible"] = (number == 0 and (layer is main or layer in cubes[:1])) or (
+                vector and (layer.group == "targets" or layer.title == "Licence")
             )
             found.append(item)
     return found, left_out
