@@ -31,7 +31,7 @@ FIGURES = (
     *("reflectance", "medians", "boxes", "halo", "beside"),
 )
 OTHERS = (
-    *("eigenvalues", "endmembers", "overlay", "success", "prediction-area"),
+    *("eigenvalues", "endmembers", "targets", "overlay", "success", "prediction-area"),
     *("periods", "districts"),
 )
 MNF_FIGURES = "sentinel2/mnf/figures"
