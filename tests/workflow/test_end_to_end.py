@@ -15,6 +15,7 @@ import jsonschema
 import numpy as np
 import pytest
 import rasterio
+from pages import read_report
 from projects import ROOT, copy_project, planned, snakemake
 
 SMALL = ("--configfile", "small.yaml")
@@ -125,6 +126,9 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
         f"{PROSPECT}/cover/class.tif",
         f"{PROSPECT}/potential/potential.tif",
         "results/scenes/bahia-twin/targets/targets.kml",
+        *(f"results/scenes/bahia-twin/{name}" for name in ("map.html", "sheet.pdf")),
+        "results/scenes/bahia-twin/bahia-twin.qgs",
+        "results/catalog.json",
         f"{SENSORS}/stack/cube/cube.tif",
         f"{SENSORS}/stack/cube/sensors.tif",
         f"{SENSORS}/embedding/networks/masked/model.onnx",
@@ -140,7 +144,7 @@ def test_maps_tables_accuracy_and_report_are_there(project, root):
         accuracy = json.loads((project / f"results/studies/{study}/accuracy.json").read_text())
         jsonschema.validate(accuracy, schema)
         assert len(accuracy["records"]) >= records
-        report = (project / f"results/studies/{study}/report.html").read_text()
+        report = read_report(project / f"results/studies/{study}/report.html")
         assert "synthetic" in report.lower()
         # Every row of the paper that something shows leads to where it is on the page.
         assert "Not part of this run." not in report.partition('id="paper.contents"')[2]
@@ -205,7 +209,7 @@ def test_an_edit_reruns_what_imports_the_module_and_a_revert_nothing(project):
     module.write_text(text + "# a comment\n")
     run = snakemake(project, "--cores", "1", "--dry-run", *SMALL)
     importing = {"map_mineral_group", "score_alteration", "label_iron", "assess_detectors"}
-    importing.add("compare_embeddings")
+    importing |= {"compare_embeddings", "explain_map"}
     reasons = planned(run.stdout)
     assert reasons.pop("params have changed since last execution") == importing
     followers = reasons.pop("input files updated by another job")
