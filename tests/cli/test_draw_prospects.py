@@ -102,8 +102,8 @@ def test_a_missing_file_is_named(folder, scene, tmp_path, file):
 def test_a_missing_file_of_targets_is_named(scene, tmp_path, name):
     changed = shutil.copytree(scene / "targets", tmp_path / "targets")
     (changed / name).unlink()
-    flags = ("--scene-dir", tmp_path, "--output-dir", tmp_path / "figures")
-    done = run_tool("draw_targets", *flags)
+    flags = ("--scene-dir", tmp_path, "--potential", changed / "potential.tif")
+    done = run_tool("draw_targets", *flags, "--output-dir", tmp_path / "figures")
     assert done.returncode == 1
     assert str(changed / name) in done.stderr
 
@@ -117,7 +117,7 @@ def test_a_missing_file_of_targets_is_named(scene, tmp_path, name):
 )
 def test_a_paper_without_numbers_is_refused(scene, tmp_path, root, paper, said):
     paper = [root / "resources/static/published.json" if p == "published" else p for p in paper]
-    flags = ("--scene-dir", scene, "--output-dir", tmp_path / "figures", *paper)
-    done = run_tool("draw_targets", *flags)
+    flags = ("--scene-dir", scene, "--potential", scene / "targets/potential.tif", *paper)
+    done = run_tool("draw_targets", *flags, "--output-dir", tmp_path / "figures")
     assert done.returncode == 1
     assert said in done.stderr
