@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-COUNT = 300
+COUNT = 150
 
 
 def test_no_fault_of_a_sample_is_silent_half_written_or_untold(root, tmp_path):

@@ -25,6 +25,7 @@ studies:
     zones: {sensors: [aster, sentinel2]}
     targets: {min_area_ha: 0.1}
 """
+REPORTS = [f"results/studies/{study}/report.html" for study in ("north", "south", "licence")]
 TABLE = """scene\tstudy\tsensor\tproduct\ttruth
 north-1\tnorth\tlandsat\ttwin:porphyry\ttwin
 south-1\tsouth\tlandsat\ttwin:porphyry\ttwin
@@ -51,7 +52,7 @@ def project(tmp_path_factory):
         "calcite,Lime,#0000FE,,\n"
     )
     own_library(folder / "own_library.csv")
-    run = snakemake(folder, "--cores", "2", "--configfile", "own.yaml")
+    run = snakemake(folder, *REPORTS, "--cores", "2", "--configfile", "own.yaml")
     assert run.returncode == 0, run.stdout
     return folder
 
@@ -104,7 +105,8 @@ def test_methods_run_on_the_sensors_that_they_name_and_on_the_stack(project):
 
 def test_a_change_of_one_study_leaves_the_others_alone(project):
     (project / "other.yaml").write_text("studies: {south: {minerals: {match: origin}}}\n")
-    run = snakemake(project, "--cores", "1", "--dry-run", "--configfile", "own.yaml", "other.yaml")
+    words = (*REPORTS, "--cores", "1", "--dry-run", "--configfile", "own.yaml", "other.yaml")
+    run = snakemake(project, *words)
     jobs = re.findall(r"^Job \d+: (.*)$", run.stdout, re.MULTILINE)
     assert any("south-1" in job for job in jobs)
     assert not [job for job in jobs if re.search("north|hill-7|licence", job)]
