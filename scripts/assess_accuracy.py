@@ -6,6 +6,7 @@ from pathlib import Path
 from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.class_map import assess_map
 from gossan.accuracy.record import unassessed_record
+from gossan.accuracy.truth import open_truth
 from gossan.files import write_json
 from gossan.legend import GROUPS, read_classes
 from gossan.raster import is_synthetic, read_info
@@ -40,6 +41,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="group of minerals that the map shows; ground that the truth calls by another name is "
         "left out, as it may hold them besides (default: the map shows all)",
     )
+    parser.add_argument(
+        "--left-out",
+        type=Path,
+        help="vector file of points or polygons with the attribute `class`, whose pixels gave the "
+        "references their spectra and do not test the map (default: there are none)",
+    )
     parser.add_argument("--scene", required=True, help="scene id")
     parser.add_argument(
         "--spatial-block-px",
@@ -65,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Assess the map and write the record."""
-    classes = read_classes(arguments.classes)
+    classes = every = read_classes(arguments.classes)
     if arguments.group is not None:
         classes = [item for item in classes if item.group == arguments.group]
     bootstrap = Bootstrap(arguments.spatial_block_px, arguments.bootstrap, arguments.seed)
@@ -77,6 +84,9 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.truth is None:
         write_json(arguments.output, unassessed_record(**untested))
         return
+    taught = None
+    if arguments.left_out is not None:
+        taught = open_truth(arguments.left_out, read_info(arguments.class_map).grid, every)
     record = assess_map(
         arguments.class_map,
         arguments.truth,
@@ -90,6 +100,7 @@ def main(arguments: argparse.Namespace) -> None:
         threads=arguments.threads,
         others=read_classes(arguments.minerals) if arguments.minerals else (),
         only_classes=arguments.group is not None,
+        taught=taught,
     )
     if record is None:
         reason = (

@@ -9,6 +9,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from gossan.accuracy.blocks import Bootstrap
+from gossan.accuracy.truth import open_truth
 from gossan.errors import InputError
 from gossan.files import write_json
 from gossan.legend import read_classes
@@ -20,7 +21,13 @@ from gossan.targets.agreement import KINDS, Opinion
 from gossan.targets.combined_accuracy import COLUMNS
 from gossan.targets.consensus import assess, combine
 from gossan.targets.favourability import SUPPORT, count_votes, votes_of
-from gossan.targets.favourable_ground import MINERALS, ZONES, FavourableGround, open_ground
+from gossan.targets.favourable_ground import (
+    MINERALS,
+    ZONES,
+    FavourableGround,
+    leave_out,
+    open_ground,
+)
 from gossan.targets.voices import Voices, pixels_of, require_one_title
 from toolkit import add_blocks, one_blas_thread, run
 
@@ -72,6 +79,12 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("other", "untested"),
         default="untested",
         help="what ground outside all polygons of the truth is",
+    )
+    add(
+        "--left-out",
+        type=Path,
+        help="vector file of points or polygons with the attribute `class`, which gave references "
+        "of --classes their spectra: there the truth neither teaches nor tests",
     )
     add("--spatial-block-px", type=int, required=True, help="side of a spatial block, in pixels")
     add("--bootstrap", type=int, required=True, help="number of bootstrap samples")
@@ -176,7 +189,7 @@ def read_ground(arguments: argparse.Namespace, voices: Voices) -> FavourableGrou
         return None
     if arguments.truth_of == MINERALS and arguments.classes is None:
         raise InputError("--truth: of minerals is in classes; give --classes")
-    return open_ground(
+    ground = open_ground(
         arguments.truth,
         arguments.truth_of,
         voices.grid,
@@ -184,6 +197,12 @@ def read_ground(arguments: argparse.Namespace, voices: Voices) -> FavourableGrou
         read_classes(arguments.classes) if arguments.classes else (),
         arguments.outside,
     )
+    if arguments.left_out is None:
+        return ground
+    if arguments.classes is None:
+        raise InputError("--left-out: is of minerals; give --classes")
+    taught = open_truth(arguments.left_out, voices.grid, read_classes(arguments.classes))
+    return leave_out(ground, taught)
 
 
 def describe_ground(ground: FavourableGround | None) -> dict | None:

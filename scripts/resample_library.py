@@ -16,6 +16,7 @@ from gossan.library.readers import (
     write_references,
 )
 from gossan.library.resample import note_responses, resample_records
+from gossan.library.scene_spectra import read_scene, stand_in
 from gossan.library.separability import COLUMNS, read_spread, separable_rows, separate
 from gossan.library.spectrum import Spectrum
 from gossan.raster import read_info
@@ -53,6 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="leave out classes that no library has, but not all of them (default: an error)",
     )
     parser.add_argument(
+        "--from-scene",
+        type=Path,
+        help="spectra of the cube's own pixels (table of measure_references.py), which stand in "
+        "place of the libraries' for their classes (default: there are none)",
+    )
+    parser.add_argument(
         "--spread",
         type=Path,
         required=True,
@@ -77,6 +84,11 @@ def main(arguments: argparse.Namespace) -> None:
     classes = read_classes(arguments.classes)
     spread = read_spread(arguments.spread)
     libraries = [read_library(path) for path in arguments.library]
+    scene = None
+    if arguments.from_scene is not None:
+        scene = read_scene(arguments.from_scene, info.bands, str(arguments.cube))
+    every = classes
+    classes = [item for item in every if scene is None or item.name not in scene.names]
     if arguments.skip_absent:
         named = ", ".join(entry.name for entry in classes)
         classes = [item for item in classes if has_spectrum(libraries, item.name, item.record)]
@@ -91,12 +103,17 @@ def main(arguments: argparse.Namespace) -> None:
         )
         for entry in classes
     }
-    references, records = resample_records(
-        {name: [spectrum for _, spectrum in found] for name, found in picked.items()},
-        info.bands,
-        info.tags.get("SENSOR"),
-        what=str(arguments.cube),
-    )
+    references, records = None, []
+    if classes:
+        references, records = resample_records(
+            {name: [spectrum for _, spectrum in found] for name, found in picked.items()},
+            info.bands,
+            info.tags.get("SENSOR"),
+            what=str(arguments.cube),
+        )
+    names = references.names if references else ()
+    if scene is not None:
+        references = stand_in(references, scene, [entry.name for entry in every])
     for note in note_responses(info.tags.get("SENSOR"), info.bands.names):
         logging.info("%s", note)
     write_references(arguments.references, references)
@@ -114,10 +131,17 @@ def main(arguments: argparse.Namespace) -> None:
             "record": record.name,
             "missed": missed[name],
         }
-        for name, record in zip(references.names, records, strict=True)
+        for name, record in zip(names, records, strict=True)
     ]
+    if scene is not None:
+        rows += [
+            {"name": name, "library": scene.file, "record": scene.described(name)}
+            for name in scene.names
+        ]
+        order = [entry.name for entry in every]
+        rows.sort(key=lambda row: order.index(row["name"]))
     write_rows(arguments.records, ("name", "library", "record", "missed"), rows)
-    minerals = [entry.name for entry in classes if entry.kind == "mineral"]
+    minerals = [entry.name for entry in every if entry.kind == "mineral"]
     separable = separable_rows(separate(references.only(minerals), spread)) if minerals else []
     write_rows(arguments.separable, COLUMNS, separable)
 

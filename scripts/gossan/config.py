@@ -167,7 +167,10 @@ def _mineral_faults(settings: Mapping, classes: Mapping[str, MapClass]) -> Itera
         if method in settings:
             heads = [_names_in(source) for source in libraries_of(settings, method)]
             wanted = [name for name in minerals_named(settings, method) if name in classes]
-            for name in wanted if all(head is not None for head in heads) else []:
+            told = all(head is not None for head in heads)
+            # The scene may give any of them.
+            told = told and not settings[method].get("from_scene")
+            for name in wanted if told else []:
                 if not any(_is_in(head, classes[name]) for head in heads):
                     yield (
                         f"{method}: no library has a spectrum of {name!r}; name one that has, or "
@@ -256,6 +259,8 @@ def _files_named(settings: Mapping) -> list[tuple[str, str]]:
         named += [(f"{method}.library", path) for path in section.get("library", [])]
         if method != "embedding":
             named.append((f"{method}.model", section.get("model", "")))
+    if "minerals" in settings:
+        named.append(("minerals.from_scene", settings["minerals"]["from_scene"]))
     if "zones" in settings:
         named.append(("zones.score.model", settings["zones"]["score"]["model"]))
         named.append(("zones.faults", settings["zones"]["faults"]))

@@ -358,6 +358,7 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
     }
     if method == "minerals":
         held["rules"] = section["rule_images"]
+        held["from_scene"] = bool(section["from_scene"])
     if method == "zones":
         held["scored"] = held["truth"] or bool(section["score"]["model"])
     if method == "prospects":

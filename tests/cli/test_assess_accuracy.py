@@ -346,3 +346,34 @@ def test_a_user_gets_one_line_and_no_traceback(folder):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
+
+
+def write_taught(folder, place, name="calcite"):
+    """A polygon that gave a reference its spectrum, at (column, row, columns, rows)."""
+    column, row, columns, rows = (PIXEL_M * value for value in place)
+    shape = box(
+        ORIGIN[0] + column, ORIGIN[1] - row - rows, ORIGIN[0] + column + columns, ORIGIN[1] - row
+    )
+    frame = geopandas.GeoDataFrame({"class": [name]}, geometry=[shape], crs=CRS)
+    frame.to_file(folder / "taught.gpkg")
+    return folder / "taught.gpkg"
+
+
+def test_pixels_that_gave_references_their_spectra_test_nothing(folder, root):
+    taught = write_taught(folder, (0, 10, 60, 5))
+    found = record(folder, "--left-out", taught)
+    check_schema(found, root)
+    truth, mapped = arrays(folder)
+    clear = (truth != 255) & (mapped != 255)
+    gone = clear[10:15].sum()
+    assert 0 < gone < clear.sum()
+    assert found["n"] == clear.sum() - gone
+    assert found["reference"]["note"].endswith(f"their spectra are left out ({gone})")
+    assert f"the {gone} of them that are clear" in found["split"]
+
+
+def test_a_truth_all_of_which_taught_states_no_accuracy(folder, root):
+    found = record(folder, "--left-out", write_taught(folder, (0, 0, 60, 60)))
+    check_schema(found, root)
+    assert found["assessed"] is False
+    assert "gave the references their spectra" in found["reason"]

@@ -273,3 +273,52 @@ def test_a_record_that_was_taken_out_of_a_folder_is_missed(resample, tmp_path, p
 
 def records_of(output):
     return output.with_name("records.csv").read_text().splitlines()[1:]
+
+
+def write_scene_table(path, classes=("slag",), bands=BANDS):
+    rows = ["name,file,pixels,band,wavelength_um,fwhm_um,mean,deviation"]
+    for name in classes:
+        for place, (band, (centre, fwhm)) in enumerate(bands.items()):
+            rows.append(f"{name},points.gpkg,4,{band},{centre},{fwhm},{0.1 + place / 100},0.01")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_spectra_of_the_scene_stand_in_for_those_of_libraries(resample, tmp_path):
+    library = write_library(tmp_path)
+    scene = write_scene_table(tmp_path / "scene.csv", ("slag", "calcite"))
+    classes = CLASSES + "200,slag,Slag,mineral,#000000,,0.1\n"
+    finished, output = resample(library, classes=classes, more=["--from-scene", scene])
+    assert finished.returncode == 0, finished.stderr
+    references = read_references(output)
+    assert references.names == ("feldspar", "calcite", "slag")
+    np.testing.assert_allclose(references.reflectance[0], 0.5, atol=1e-6)
+    for row in (1, 2):
+        np.testing.assert_allclose(references.reflectance[row], 0.1 + np.arange(7) / 100)
+    with output.with_name("records.csv").open() as stream:
+        records = list(csv.DictReader(stream))
+    assert [(row["name"], row["library"]) for row in records] == [
+        ("feldspar", "library.csv"),
+        ("calcite", "points.gpkg"),
+        ("slag", "points.gpkg"),
+    ]
+    told = "mean of 4 pixels of the scene (standard deviation 0.010 to 0.010)"
+    assert [row["record"] for row in records[1:]] == [told, told]
+    with output.with_name("separable.csv").open() as stream:
+        assert [row["mineral"] for row in csv.DictReader(stream)] == [*references.names]
+
+
+def test_a_scene_may_give_all_references(resample, tmp_path):
+    scene = write_scene_table(tmp_path / "scene.csv", ("feldspar", "calcite"))
+    finished, output = resample(write_library(tmp_path), more=["--from-scene", scene])
+    assert finished.returncode == 0, finished.stderr
+    assert read_references(output).band == tuple(BANDS)
+
+
+def test_a_mineral_that_neither_scene_nor_library_has_is_told(resample, tmp_path):
+    scene = write_scene_table(tmp_path / "scene.csv", ("calcite",))
+    classes = CLASSES + "200,slag,Slag,mineral,#000000,,0.1\n"
+    finished, output = resample(
+        write_library(tmp_path), classes=classes, more=["--from-scene", scene]
+    )
+    assert "'slag' is not in the library" in failed_line(finished, output)

@@ -287,3 +287,15 @@ def test_an_empty_mapping_takes_back_what_an_earlier_file_says():
     assert both == {"a": {"zones": {}, "list": [], "keep": {"k": 1, "m": 2}}, "b": {"c": 1}}
     assert merge(both, {"a": {"zones": {"z": 3}}})["a"]["zones"] == {"z": 3}
     assert merge(both, {"b": {}})["b"] == {}
+
+
+def test_what_the_scene_may_give_no_library_needs(faults_of, tmp_path):
+    library, points = tmp_path / "library.csv", tmp_path / "points.csv"
+    library.write_text("wavelength_um,calcite\n0.5,0.5\n")
+    points.touch()
+    minerals = {"references": ["calcite", "alunite"], "library": [str(library)]}
+    (fault,) = faults_of(minerals=minerals)
+    assert "no library has a spectrum of 'alunite'" in fault
+    assert faults_of(minerals={**minerals, "from_scene": str(points)}) == []
+    (fault,) = faults_of(minerals={**minerals, "from_scene": "no.csv"})
+    assert fault.endswith("minerals.from_scene: no.csv does not exist; correct the path")

@@ -9,7 +9,7 @@ from gossan.desk.layers import GROUPS
 from gossan.results import COLUMNS, list_results, read_results
 
 CONDITIONS = {
-    "rules",
+    *("rules", "from_scene"),
     *("truth", "twin", "composite", "stack", "trained", "scored", "points", "sampled"),
     *("iron", "cover", "published", "claims", "known_mines", "districts"),
 }

@@ -137,7 +137,11 @@ def teaching_flags(wildcards, input):
     if teacher == "zones":
         names = settings["targets"]["zones"] or list(settings["zones"]["alteration"])
         return flags(
-            truth=truth, truth_of="zones", favourable=names, outside=settings["zones"]["outside"]
+            truth=truth,
+            truth_of="zones",
+            classes=input.classes,
+            favourable=names,
+            outside=settings["zones"]["outside"],
         )
     mapping = [method for method in ("minerals", "embedding") if method in settings]
     named = [name for method in mapping for name in CONFIG.favourable_minerals(settings, method)]

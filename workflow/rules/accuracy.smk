@@ -8,7 +8,8 @@ rule assess_minerals:
         classes=classes_for("minerals"),
         minerals=known_classes,
         truth=truth_for("minerals"),
-        beside=beside(truth_for("minerals")),
+        points=reference_points,
+        beside=beside(truth_for("minerals"), reference_points),
     output:
         "<minerals>/accuracy/minerals.json",
     log:
@@ -28,11 +29,12 @@ rule assess_minerals:
             method=CONFIG.MATCH_TITLES[section("minerals")(wildcards)["match"]]
         ),
         truth=truth_flag("minerals"),
+        left_out=points_flag("left_out"),
         accuracy=flags(**SETTINGS["accuracy"]),
     message:
         "Assessing the mineral map of {wildcards.sensor} of {wildcards.scene}"
     shell:
-        "python {input.script:q} --class-map {input.class_map:q} {params.truth}"
+        "python {input.script:q} --class-map {input.class_map:q} {params.truth} {params.left_out}"
         " --classes {input.classes:q} --minerals {input.minerals:q} {params.told}"
         " --scene {wildcards.scene} {params.accuracy} --output {output:q} --threads {threads}"
         " 2> {log:q}"
@@ -46,7 +48,8 @@ use rule assess_minerals as assess_mineral_group with:
         classes=classes_for("minerals"),
         minerals=known_classes,
         truth=truth_for("minerals"),
-        beside=beside(truth_for("minerals")),
+        points=reference_points,
+        beside=beside(truth_for("minerals"), reference_points),
     output:
         "<minerals>/accuracy/{group}-{map}.json",
     log:
@@ -62,6 +65,7 @@ use rule assess_minerals as assess_mineral_group with:
             method=MAP_METHODS[wildcards.map].format(group=wildcards.group),
         ),
         truth=truth_flag("minerals"),
+        left_out=points_flag("left_out"),
         accuracy=flags(**SETTINGS["accuracy"]),
     message:
         "Assessing the {wildcards.map} map at {wildcards.group} of {wildcards.scene}"
@@ -88,6 +92,7 @@ use rule assess_minerals as assess_iron with:
             split="learned from the SAM map of grades; this reference trained nothing",
         ),
         truth=lambda wildcards, input: flags(truth=input.truth),
+        left_out="",
         accuracy=flags(**SETTINGS["accuracy"]),
     message:
         "Assessing the iron grades of {wildcards.scene}"

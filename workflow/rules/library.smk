@@ -49,6 +49,37 @@ use rule list_classes as select_classes with:
         "Selecting the classes of {wildcards.method} of {wildcards.study}"
 
 
+rule measure_references:
+    input:
+        **code("measure_references"),
+        cube="<cube>",
+        points=reference_points,
+        beside=beside(reference_points),
+        classes=classes_for("minerals"),
+    output:
+        "<minerals>/library/scene.csv",
+    log:
+        "<logs>/measure_references/{scene}.{sensor}.log",
+    benchmark:
+        "<benchmarks>/measure_references/{scene}.{sensor}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=block_memory(500, 60),
+    params:
+        digest=digest("measure_references"),
+        points=points_flag("points"),
+        block_px=block_px_of,
+    message:
+        "Measuring references in {wildcards.sensor} of {wildcards.scene}"
+    shell:
+        "python {input.script:q} --cube {input.cube:q} {params.points}"
+        " --classes {input.classes:q} --scene-spectra {output:q}"
+        " --block-px {params.block_px} --threads {threads}"
+        " 2> {log:q}"
+
+
 rule resample_library:
     input:
         **code("resample_library"),
@@ -56,6 +87,7 @@ rule resample_library:
         beside=beside(libraries_for("minerals")),
         classes=classes_for("minerals"),
         cube="<cube>",
+        from_scene=scene_spectra,
         spread=static("record_spread.csv"),
     output:
         references="<minerals>/library/references.csv",
@@ -72,7 +104,12 @@ rule resample_library:
         mem_mb=500,
     params:
         digest=digest("resample_library"),
-        per_class=lambda wildcards: "all" if groups_of(settings_of(wildcards)) else "one",
+        per_class=lambda wildcards, input: " ".join(
+            [
+                "all" if groups_of(settings_of(wildcards)) else "one",
+                flags(from_scene=input.get("from_scene")),
+            ]
+        ),
     message:
         "Resampling reference spectra to the bands of {wildcards.sensor} of {wildcards.scene}"
     shell:

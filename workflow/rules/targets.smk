@@ -7,7 +7,8 @@ rule map_agreement:
         maps=opinion_files,
         tables=opinion_tables,
         truth=truth_of_targets,
-        beside=beside(truth_of_targets),
+        points=reference_points,
+        beside=beside(truth_of_targets, reference_points),
         classes=known_classes,
     output:
         potential="<targets>/potential.tif",
@@ -34,12 +35,13 @@ rule map_agreement:
         levels=lambda wildcards: flags(**pick(section("targets")(wildcards), "medium", "high")),
         block_px=SETTINGS["block_px"],
         truth=teaching_flags,
+        left_out=points_flag("left_out"),
         spatial=SPATIAL,
     message:
         "Mapping what the methods say together of {wildcards.scene}"
     shell:
         "python {input.script:q} {params.maps} {params.levels} --scene {wildcards.scene}"
-        " {params.truth} {params.spatial}"
+        " {params.truth} {params.left_out} {params.spatial}"
         " --potential {output.potential:q} --score {output.score:q}"
         " --support {output.support:q} --record {output.record:q}"
         " --comparison {output.comparison:q}"

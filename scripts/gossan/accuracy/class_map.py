@@ -7,7 +7,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from gossan.accuracy.blocks import Bootstrap, require_least
-from gossan.accuracy.record import TruthSource, class_labels, make_record
+from gossan.accuracy.record import TruthSource, class_labels, make_record, unassessed_record
 from gossan.accuracy.scores import (
     EXCLUDED,
     Sample,
@@ -19,7 +19,7 @@ from gossan.accuracy.scores import (
     estimate_stratified,
     merge_samples,
 )
-from gossan.accuracy.truth import CONFLICT, NO_TRUTH, open_truth
+from gossan.accuracy.truth import CONFLICT, NO_TRUTH, Truth, open_truth
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.raster import is_synthetic, iter_blocks, read_info
@@ -28,6 +28,14 @@ SPLIT = "none: the method has no training pixels; every clear pixel of the truth
 SPLIT_SAMPLE = (
     "none: the method has no training pixels; a random sample of the clear pixels of the "
     "truth, of each map class, is tested"
+)
+SPLIT_TAUGHT = (
+    "by pixel: pixels of the scene gave references their spectra; the {taught} of them that are "
+    "clear and have a truth are left out of the test, their neighbours are not"
+)
+ALL_TAUGHT = (
+    "All clear pixels that have a truth for this map ({taught}) gave the references their spectra, "
+    "so none is left to test it on."
 )
 
 
@@ -45,6 +53,7 @@ def assess_map(
     others: Sequence[MapClass] = (),
     split: str | None = None,
     only_classes: bool = False,
+    taught: Truth | None = None,
 ) -> dict | None:
     """The accuracy record of a class map (`record` in workflow/schemas/accuracy.schema.json).
 
@@ -53,6 +62,8 @@ def assess_map(
     estimates. Ground that the truth calls one of `others` counts as other ground. `split` says how
     training was kept apart from testing, for a method that learned. With `only_classes`, ground
     that the truth calls none of `classes` is left out, and None is returned where nothing is left.
+    Pixels that have a class in `taught` gave references their spectra: they are left out, and
+    where they are all that there are, the record says that nothing was assessed.
 
     Raises InputError for unusable numbers, a map with codes outside `classes`, or ground
     truth that shares no clear pixel with the map.
@@ -67,9 +78,14 @@ def assess_map(
     spatial = bootstrap.over(grid.shape)
     counts = np.zeros((*spatial.counts, size, size), "i4")
     samples: list[Sample] = []
-    conflicts = 0
+    conflicts = left_out = 0
 
-    def tally(mapped: np.ndarray, known: np.ndarray, window: Window) -> tuple:
+    def read_taught(window: Window) -> np.ndarray:
+        if taught is None:
+            return np.zeros((int(window.height), int(window.width)), bool)
+        return taught.read(window)[0] > 0
+
+    def tally(mapped: np.ndarray, known: np.ndarray, teaching: np.ndarray, window: Window) -> tuple:
         mapped, known = mapped[0], known[0]
         nodata = np.zeros(mapped.shape, bool) if info.nodata is None else mapped == info.nodata
         unknown = np.setdiff1d(mapped[~nodata], [0, *codes])
@@ -82,7 +98,8 @@ def assess_map(
         outside = (known == NO_TRUTH) | (known == CONFLICT)
         if only_classes:
             outside |= ~np.isin(known, codes)
-        truth_index = encode_classes(known, codes, outside)
+        gone = int((teaching & ~outside & ~nodata).sum())
+        truth_index = encode_classes(known, codes, outside | teaching)
         map_index = encode_classes(mapped, codes, nodata)
         place = spatial.window(mapped.shape, row, column)
         blocks = count_blocks(truth_index, map_index, size, place)
@@ -90,22 +107,30 @@ def assess_map(
         if per_class is not None:
             sample = draw_sample(truth_index, map_index, per_class, bootstrap.seed, row, column)
         lost = int(((known == CONFLICT) & (map_index != EXCLUDED)).sum())
-        return place, blocks, sample, lost
+        return place, blocks, sample, lost, gone
 
     results = iter_blocks(
         tally,
-        [class_map, truth.read, lambda window: window],
+        [class_map, truth.read, read_taught, lambda window: window],
         grid=grid,
         block_px=window_px,
         threads=threads,
         scaled=False,
     )
-    for _, (place, blocks, sample, lost) in results:
+    for _, (place, blocks, sample, lost, gone) in results:
         counts[place.slices] += blocks.astype("i4")
         conflicts += lost
+        left_out += gone
         if sample is not None:
             samples = [merge_samples([*samples, sample], per_class)]
     blocks = counts.reshape(-1, size, size)
+    if left_out and not blocks.any():
+        return unassessed_record(
+            scene=scene,
+            method=method,
+            synthetic=is_synthetic(info.tags),
+            reason=ALL_TAUGHT.format(taught=left_out),
+        )
     if only_classes and not blocks.any():
         return None
     if not blocks.any():
@@ -126,6 +151,10 @@ def assess_map(
         stratified = describe_stratified(
             estimates, labels, mapped_pixels, sampled, grid.pixel_area_m2
         )
+    note = truth.note
+    if taught is not None:
+        split = SPLIT_TAUGHT.format(taught=left_out)
+        note += f"; pixels that gave the references their spectra are left out ({left_out})"
     return make_record(
         blocks,
         labels,
@@ -135,7 +164,7 @@ def assess_map(
         truth=TruthSource(
             Path(truth_path).name,
             truth.kind,
-            truth.note,
+            note,
             truth.synthetic,
             conflicts,
         ),

@@ -43,13 +43,15 @@ class Truth:
     `kind` is "raster", "points" or "polygons", `note` says how it came onto the grid,
     `synthetic` whether its file says that it was simulated (None: it says nothing), `read`
     returns the (1, rows, columns) int32 codes of a window with NO_TRUTH and CONFLICT; with KEPT
-    overlaps there are as many layers of codes as a pixel may have classes.
+    overlaps there are as many layers of codes as a pixel may have classes. `named` are the codes
+    of a vector file's features, wherever they lie.
     """
 
     kind: str
     note: str
     synthetic: bool | None
     read: Callable[[Window], np.ndarray]
+    named: tuple[int, ...] = ()
 
 
 def open_truth(
@@ -245,6 +247,7 @@ def _open_vector(
         note=f"{note}{how}; pixels claimed by two classes {claimed}",
         synthetic=None,
         read=read,
+        named=tuple(every),
     )
 
 

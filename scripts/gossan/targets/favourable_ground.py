@@ -1,13 +1,13 @@
 """Where ground is known to be favourable: what favourability is learned from and tested on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from rasterio.windows import Window
 
-from gossan.accuracy.truth import KEPT, UNTESTED, open_truth
+from gossan.accuracy.truth import KEPT, UNTESTED, Truth, open_truth
 from gossan.errors import InputError
 from gossan.legend import MapClass
 from gossan.raster import Grid
@@ -59,6 +59,16 @@ def open_ground(
     return FavourableGround(
         Path(path).name, truth.note, tuple(names), truth.synthetic, _reader(truth.read, codes)
     )
+
+
+def leave_out(ground: FavourableGround, taught: Truth) -> FavourableGround:
+    """The ground without the pixels of known classes that gave references their spectra."""
+
+    def read(window: Window) -> np.ndarray:
+        return np.where(taught.read(window)[0] > 0, UNKNOWN, ground.read(window)).astype(np.int8)
+
+    note = f"{ground.note}; pixels that gave references their spectra are left out"
+    return replace(ground, note=note, read=read)
 
 
 def _reader(
