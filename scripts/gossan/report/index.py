@@ -27,6 +27,7 @@ def render_index(
         {
             **study,
             "intervals": any(has_intervals(record) for record in study["records"]),
+            "any_assessed": any(record["assessed"] for record in study["records"]),
             **dict(zip(("headlines", "left_out"), headlines(study["records"]), strict=True)),
         }
         for study in studies

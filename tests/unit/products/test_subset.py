@@ -182,7 +182,7 @@ def test_files_that_hold_no_polygon_are_refused(tmp_path):
         select_part(PRODUCT, polygon=text)
     table = tmp_path / "table.csv"
     table.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match=r"table\.csv: not a vector file"):
+    with pytest.raises(InputError, match=r"table\.csv: needs one column called longitude"):
         select_part(PRODUCT, polygon=table)
 
 

@@ -580,6 +580,25 @@ def test_cubes_of_a_scene_are_told_each_for_itself():
     assert left_out == 8
 
 
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (accuracy, "The best of 6 tested maps, by macro-F1"),
+        (unassessed, "The first of 6 maps, none of which could be tested; all of them"),
+    ],
+)
+def test_the_index_calls_no_map_tested_without_a_truth(root, record, words):
+    static = root / "resources/static"
+    study = {"name": "mine", "href": "a.html", "title": "", "citation": "", "synthetic": False}
+    page = render_index(
+        (static / "index.html.j2").read_text(),
+        "",
+        [{**study, "records": [record("a") for _ in range(6)]}],
+    )
+    assert words in page
+    assert page.count("of 6 ") == 1
+
+
 def test_the_index_has_studies_without_maps_of_classes_and_without_a_paper(root):
     static = root / "resources/static"
     study = {"href": "a.html", "title": "", "citation": ""}
