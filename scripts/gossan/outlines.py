@@ -173,4 +173,18 @@ def why_apart(features: "geopandas.GeoDataFrame", grid: Grid) -> str:
         turned_places = reproject(turned, grid.crs, "places").geometry.to_numpy()
         if shapely.intersects(turned_places, outline(grid)).any():
             return "latitude stands first in it; exchange the two coordinates"
-    return "check place and CRS of both"
+    lies = _name_place(shapely.box(*features.total_bounds), features.crs)
+    due = _name_place(outline(grid), grid.crs)
+    told = f"it lies about {lies}, the scene about {due}; " if lies != due else ""
+    return f"{told}check place and CRS of both"
+
+
+def _name_place(shape: "shapely.Polygon", crs: CRS) -> str:
+    """The middle of a shape in degrees of WGS 84, such as `50.80° N 8.77° E`."""
+    middle = shape.centroid
+    (longitude,), (latitude,) = transform_points(crs, DEGREES, [middle.x], [middle.y])
+    longitude = float(wrap_degrees(longitude, 0))
+    return (
+        f"{abs(latitude):.2f}° {'S' if latitude < 0 else 'N'} "
+        f"{abs(longitude):.2f}° {'W' if longitude < 0 else 'E'}"
+    )

@@ -7,7 +7,7 @@ import pytest
 from prospects import pixel_box, pixel_point, write_shapes
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
-from shapely import transform
+from shapely import box, transform
 from shapely.geometry import LineString, Point
 
 from gossan.errors import InputError
@@ -86,6 +86,19 @@ def test_a_bounding_box_over_the_map_is_not_enough(tmp_path):
     ends = [pixel_box(-40, -20, 50, 60), pixel_box(300, 320, 50, 60)]
     path = write_shapes(tmp_path / "around.gpkg", ends, n=np.arange(2))
     assert "none of the claims lies over the map" in fault(path)
+
+
+def test_where_features_and_scene_lie_is_told_when_they_lie_apart(tmp_path):
+    far = geopandas.GeoSeries([box(-71.6, -33.1, -71.4, -32.9)], crs=4326)
+    far.to_file(tmp_path / "far.geojson")
+    middle = geopandas.GeoSeries([pixel_box(0, GRID.height, 0, GRID.width)], crs=GRID.crs)
+    place = middle.centroid.to_crs(4326).iloc[0]
+    with pytest.raises(InputError) as told:
+        read_features(tmp_path / "far.geojson", GRID, "claims", POLYGONS)
+    assert (
+        "it lies about 33.00° S 71.50° W, the scene about "
+        f"{place.y:.2f}° N {place.x:.2f}° E; check place and CRS of both" in str(told.value)
+    )
 
 
 def test_features_with_latitude_first_are_told_so(tmp_path):
