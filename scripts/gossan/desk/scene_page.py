@@ -30,6 +30,8 @@ MOST_CLASSES = 8
 MOST_TOLD = 3
 """Classes that one sentence names."""
 MOST_ADVICE = 6
+MOST_OF_GROUND = 0.5
+"""Share of the clear ground beyond which one target sets nothing apart."""
 UNKNOWN_GROUND = "Nothing is known of this ground, so no accuracy can be stated."
 TESTS = ("as mapped", "chosen, blocked split", "Alteration score", "high confidence")
 """Words of the record that tells of the main map where its method has several, the best first."""
@@ -162,6 +164,14 @@ def tell_found(
             f"{_degrees(best)}."
             + (f" {known} more {'are' if known > 1 else 'is'} known ground." if known else "")
         )
+        share = _share_of_ground(best, areas)
+        if share > MOST_OF_GROUND:
+            parts.append(
+                f"It covers {_share(share)} of the clear ground, so it sets nothing apart: name "
+                "fewer minerals, or rarer ones, under targets.minerals."
+            )
+    elif targets:
+        parts.append(f"What stands out is known ground ({len(targets)} in the table), nothing new.")
     elif targets is not None:
         parts.append("No ground stands out enough to be a target.")
     if main is None:
@@ -183,6 +193,16 @@ def tell_found(
             )
         )
     return " ".join(parts)
+
+
+def _share_of_ground(target: Mapping[str, str], areas: MapAreas | None) -> float:
+    """The share of the clear ground that a target covers; 0 where it is not known."""
+    if areas is None or not areas.classes or not target.get("area_ha"):
+        return 0.0
+    largest = areas.classes[0]
+    if not largest.area_km2:
+        return 0.0
+    return min(1.0, float(target["area_ha"]) / 100 * largest.share / largest.area_km2)
 
 
 def _share(share: float) -> str:

@@ -84,6 +84,15 @@ def test_what_was_found_is_told_in_areas_and_in_the_best_target(layers):
     assert told.startswith("2 targets to walk to; the best, T2 (12.5 ha, mostly Alunite, ")
     assert "lies at 29.50000° S, 70.25000° E. 1 more is known ground." in told
     assert "No ground stands out" in tell_found(None, None, [])
+    known = tell_found(None, None, rows[:1])
+    assert "What stands out is known ground (1 in the table), nothing new." in known
+
+
+def test_a_target_of_most_of_the_ground_is_told_to_set_nothing_apart(layers):
+    areas = measure_classes(layers.main_map())
+    whole, part = target(1, area_ha="0.5"), target(1, area_ha="0.1")
+    assert "of the clear ground, so it sets nothing" in tell_found(None, areas, [whole])
+    assert "sets nothing apart" not in tell_found(None, areas, [part])
 
 
 def test_a_map_that_names_nothing_says_so(tmp_path):
