@@ -3,13 +3,12 @@
 import argparse
 from pathlib import Path
 
-from gossan.accuracy.record import list_records
 from gossan.desk.layers import read_layers
-from gossan.desk.scene_page import render_scene
+from gossan.desk.scene_page import read_scene_records, render_scene
 from gossan.errors import InputError
-from gossan.files import read_json, write_json, write_text
+from gossan.files import write_json, write_text
 from gossan.report.layout import read_style, read_template
-from toolkit import puts_together, run
+from toolkit import add_records, puts_together, run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
 
@@ -25,15 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="list of the scene's layers (layers.json), with map.png, pictures/ and what there is "
         "to open beside it",
     )
-    add(
-        "--records",
-        nargs=3,
-        action="append",
-        default=[],
-        metavar=("SECTION", "SENSOR", "PATH"),
-        help="the study's section that made a map of the scene, its sensor or stack, and its "
-        "accuracy record (JSON) or a folder of such; repeat the flag for each (default: none)",
-    )
+    add_records(parser)
     add("--report", type=Path, required=True, help="the study's report, which is linked")
     add("--index", type=Path, required=True, help="the index of all scenes, which is linked")
     add("--template", type=Path, default=STATIC / "scene.html.j2", help="template of the page")
@@ -50,11 +41,7 @@ def main(arguments: argparse.Namespace) -> None:
     for name in ("map.png", "pictures"):
         if not (layers.folder / name).exists():
             raise InputError(f"{layers.folder / name}: is not there; draw the scene first")
-    records = [
-        {"section": section, "sensor": sensor, **read_json(path)}
-        for section, sensor, place in arguments.records
-        for path in list_records([Path(place)])
-    ]
+    records = read_scene_records(arguments.records)
     html, summary = render_scene(
         read_template(arguments.template, uses=("style", "scene", "synthetic")),
         read_style(arguments.style),

@@ -354,6 +354,19 @@ def add_ranges(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_records(parser: argparse.ArgumentParser) -> None:
+    """Add `--records`, the accuracy records of a scene's maps."""
+    parser.add_argument(
+        "--records",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("SECTION", "SENSOR", "PATH"),
+        help="the study's section that made a map of the scene, its sensor or stack, and its "
+        "accuracy record (JSON) or a folder of such; repeat the flag for each (default: none)",
+    )
+
+
 def add_blocks(parser: argparse.ArgumentParser) -> None:
     """Add `--block-px`, the side of a block, and `--threads`."""
     parser.add_argument(

@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from gossan.accuracy.doubts import describe_doubts
-from gossan.accuracy.record import WITHOUT_TRUTH
+from gossan.accuracy.record import WITHOUT_TRUTH, list_records
 from gossan.desk.layers import SceneLayer, SceneLayers
 from gossan.desk.scene_map import shown_maps
 from gossan.files import read_json
@@ -112,6 +112,18 @@ class MapAreas:
     classes: Sequence[ClassArea]
     unclassified: float
     masked: float
+
+
+def read_scene_records(places: Sequence[tuple[str, str, str]]) -> list[dict]:
+    """Accuracy records of a scene's maps, each with the `section` of the study and the `sensor`.
+
+    `places` are section, sensor, and the path of a record or of a folder of such.
+    """
+    return [
+        {"section": section, "sensor": sensor, **read_json(path)}
+        for section, sensor, place in places
+        for path in list_records([Path(place)])
+    ]
 
 
 def measure_classes(layer: SceneLayer) -> MapAreas:
