@@ -226,9 +226,11 @@ def workflow_jobs(base: Path) -> list[Job]:
         sys.exit(f"error: the small workflow cannot be planned:\n{run.stdout[-3000:]}")
     found, told = [], {"input": [], "output": []}
     for line in run.stdout.splitlines():
+        # What travels in a group is indented.
+        line = line.strip()
         if re.match(r"(local)?rule \w+:", line):
             told = {"input": [], "output": []}
-        if match := re.match(r"    (input|output): (.*)", line):
+        if match := re.match(r"(input|output): (.*)", line):
             told[match[1]] = match[2].split(", ")
         if line.startswith("Shell command: ") and (job := read_command(line[15:], base)):
             job.makes, job.needs = told["output"], told["input"]

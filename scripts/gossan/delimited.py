@@ -169,7 +169,7 @@ def parse_delimited(
             continue
         if len(filled) > len(header) or (whole and len(cells) < len(header)):
             raise InputError(
-                f"{path} line {place}: {len(cells)} columns where the header has {len(header)}; "
+                f"{path}, line {place}: {len(cells)} columns where the header has {len(header)}; "
                 "repair the line, and put a text that holds a separator in quotes"
             )
         filled += [""] * (len(header) - len(filled))

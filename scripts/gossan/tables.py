@@ -63,10 +63,10 @@ class Cell(str):
             shown = str.__str__(self)[:40]
             what = "no whole number" if kind is int else "no number"
             raise InputError(
-                f"{path} line {line}: the column {column} holds {what} ({shown or 'empty'})"
+                f"{path}, line {line}: the column {column} holds {what} ({shown or 'empty'})"
             ) from error
         if number in (math.inf, -math.inf):
-            raise InputError(f"{path} line {line}: the column {column} holds no finite number")
+            raise InputError(f"{path}, line {line}: the column {column} holds no finite number")
         return number
 
 

@@ -131,7 +131,7 @@ def _read_points(path: Path, what: str) -> "geopandas.GeoDataFrame":
         if not all(map(math.isfinite, place)):
             told = ", ".join(f"{name} {row[name][:40]!r}" for name in columns)
             raise InputError(
-                f"{path} line {line}: {told}: not decimal degrees; write them like -43.25"
+                f"{path}, line {line}: {told}: not decimal degrees; write them like -43.25"
             )
         places.append(place)
     attributes = {

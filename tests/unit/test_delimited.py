@@ -53,7 +53,7 @@ def test_one_table_saved_in_many_ways_reads_the_same(tmp_path, how):
         ("a;b\n0,5;1.234\n", "is the comma of 0,5 a decimal one"),
         ("a;b\n0.5;1,234\n", "is the comma of 1,234 a decimal one"),
         ("a;b\n0,5;1,234,567\n", "is the comma of 1,234,567 a decimal one"),
-        ("a,b\n0,5,1\n", "t.csv line 2: 3 columns where the header has 2"),
+        ("a,b\n0,5,1\n", "t.csv, line 2: 3 columns where the header has 2"),
         ("a,,b\n1,2,3\n", "column 2 has no name"),
         ("a,b,a\n1,2,3\n", "column 'a' stands twice"),
         ('a,b\n"1,2\n3,4\n', "t.csv, line 3: unexpected end of data; mend its quotation marks"),
@@ -98,7 +98,7 @@ def test_a_row_that_begins_with_a_colour_is_no_comment():
 
 def test_a_table_that_must_be_whole_lacks_no_cell():
     parse_delimited("a,b\n1,\n", "t.csv", whole=True)
-    with pytest.raises(InputError, match=r"t\.csv line 2: 1 columns where the header has 2"):
+    with pytest.raises(InputError, match=r"t\.csv, line 2: 1 columns where the header has 2"):
         parse_delimited("a,b\n1\n", "t.csv", whole=True)
 
 

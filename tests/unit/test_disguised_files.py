@@ -187,7 +187,7 @@ def test_a_vector_file_in_disguise_is_refused(tmp_path, server, ending):
     for text in vectors_in_disguise(tmp_path, server):
         for before in ("", "Version 300\n", '{"type": "FeatureCollection", "features": [], "x": "'):
             path.write_text(before + text)
-            with pytest.raises(InputError, match=f"zones.{ending}: "):
+            with pytest.raises(InputError, match=rf"zones\.{ending}(, line \d+)?: "):
                 read_vector(path, "zones")
 
 

@@ -28,7 +28,7 @@ def test_missing_numbers_are_empty_cells(tmp_path):
     assert value_of(first, "f1") == {"value": 0.25, "low": None, "high": None}
     assert number(second, "f1") is number(None, "f1") is number(first, "gone") is None
     np.testing.assert_array_equal(read_numbers("t.csv", [first, second], "f1"), [0.25, np.nan])
-    with pytest.raises(InputError, match=r"t.csv line 2: the column zone holds no number"):
+    with pytest.raises(InputError, match=r"t.csv, line 2: the column zone holds no number"):
         read_numbers("t.csv", [first], "zone")
 
 
@@ -62,7 +62,7 @@ def test_a_cell_that_is_no_number_says_where_it_stands(tmp_path):
     assert rows[0] == {"name": "a", "n": "3", "share": "0.5"}
     assert json.dumps(rows[0]) == '{"name": "a", "n": "3", "share": "0.5"}'
     for read, place in (
-        (lambda: int(rows[1]["n"]), r"t\.csv line 3: the column n holds no whole number \(2\.5\)"),
+        (lambda: int(rows[1]["n"]), r"t\.csv, line 3: the column n holds no whole number \(2\.5\)"),
         (lambda: float(rows[1]["share"]), r"line 3: the column share holds no finite number"),
         (lambda: float(rows[2]["n"]), r"line 4: the column n holds no number \(empty\)"),
         (lambda: float(rows[2]["share"]), r"line 4: the column share holds no finite number"),

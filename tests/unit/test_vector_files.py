@@ -172,7 +172,7 @@ def test_a_table_without_coordinates_is_told_which_columns_it_has(tmp_path):
 @pytest.mark.parametrize("text", ["43°15'W", "", "nan", "inf", "1e999"])
 def test_coordinates_that_are_no_decimal_degrees_are_told_by_line(tmp_path, text):
     path = table(tmp_path / "gps.csv", "longitude,latitude,name", "1,2,A", f"{text},2,B")
-    with pytest.raises(InputError, match=r"gps.csv line 3: longitude .* not decimal degrees"):
+    with pytest.raises(InputError, match=r"gps.csv, line 3: longitude .* not decimal degrees"):
         read_vector(path, "mines")
 
 

@@ -99,7 +99,8 @@ def _read_points(path: Path, grid: Grid, classes: Sequence[MapClass], label: str
     label = plain_text(label)
     in_csv = path.suffix.lower() == ".csv"
     rows = read_table(path, [label]) if in_csv else []
-    on_grid = in_csv and {"x", "y"} <= {name.casefold() for row in rows[:1] for name in row}
+    names = {name.casefold() for row in rows[:1] for name in row}
+    on_grid = not names.isdisjoint({"x", "y"})
     x, y, labels, splits = (
         _read_csv(path, rows, label) if on_grid else _read_vector(path, grid, label)
     )
@@ -264,6 +265,11 @@ def _read_csv(
     path: Path, rows: Sequence[Mapping[str, str]], label: str
 ) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
     found = {name.casefold(): name for name in rows[0] if name}
+    for name in {"x", "y"} - set(found):
+        raise InputError(
+            f"{path}: lacks the column {name}; give x and y in the cube's system, or longitude and "
+            f"latitude in decimal degrees"
+        )
     try:
         x, y = (np.array([float(row[found[name]]) for row in rows]) for name in ("x", "y"))
     except (TypeError, ValueError) as error:

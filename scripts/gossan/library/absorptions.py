@@ -354,7 +354,7 @@ def read_models(path: str | Path) -> list[AbsorptionModel]:
     table = read_delimited(path, TABLE_COLUMNS)
     rows: dict[str, dict[str, list]] = {}
     for line, row in zip(table.lines, table.rows, strict=True):
-        where = f"{path} line {line}"
+        where = f"{path}, line {line}"
         if row["origin"] not in ORIGINS:
             raise InputError(f"{where}: origin {row['origin']!r}; use one of {', '.join(ORIGINS)}")
         wanted = {

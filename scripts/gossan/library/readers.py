@@ -590,10 +590,10 @@ def read_envi_plot(path: Path, text: str) -> list[Spectrum]:
             try:
                 rows.append([float(word) for word in line.split()])
             except ValueError as error:
-                raise InputError(f"{path} line {number}: {error}; save the plot again") from error
+                raise InputError(f"{path}, line {number}: {error}; save the plot again") from error
             if len(rows[-1]) != len(titles):
                 raise InputError(
-                    f"{path} line {number}: {len(rows[-1])} numbers for {len(titles)} columns; "
+                    f"{path}, line {number}: {len(rows[-1])} numbers for {len(titles)} columns; "
                     "save the plot again"
                 )
     if len(titles) < 2 or not rows:
@@ -628,13 +628,13 @@ def read_ecostress(path: Path, text: str) -> Spectrum:
                 if not numbers:
                     continue
                 raise InputError(
-                    f"{path} line {number}: not two numbers; download the file again"
+                    f"{path}, line {number}: not two numbers; download the file again"
                 ) from None
             fields[key.strip().lower()] = value.strip()
             continue
         if len(row) != 2:
             raise InputError(
-                f"{path} line {number}: {len(row)} columns where wavelength and reflectance are "
+                f"{path}, line {number}: {len(row)} columns where wavelength and reflectance are "
                 "expected; download the file again"
             )
         numbers.append(row)

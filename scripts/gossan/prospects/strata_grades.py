@@ -104,12 +104,12 @@ def read_assignments(path: str | Path) -> dict[Cell, str]:
         ):
             if row[column] not in known:
                 raise InputError(
-                    f"{path} line {number}: {column} is {row[column] or 'empty'}; use one of "
+                    f"{path}, line {number}: {column} is {row[column] or 'empty'}; use one of "
                     f"{', '.join(known)}"
                 )
         cell = row["mineral"], row["class"], float(row["from_m"]), float(row["to_m"])
         if cell in listed:
-            raise InputError(f"{path} line {number}: {name_cell(cell)} stands twice; keep one")
+            raise InputError(f"{path}, line {number}: {name_cell(cell)} stands twice; keep one")
         listed[cell] = row["grade"]
     if not listed:
         raise InputError(f"{path}: has no row; say which cells have which grade")

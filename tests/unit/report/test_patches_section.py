@@ -280,7 +280,7 @@ def test_what_a_training_lacks_is_named(folder, tmp_path, file, old, new, messag
 
 def test_proportions_without_numbers_are_named(tmp_path):
     (tmp_path / "p.csv").write_text(PROPORTIONS.replace("1500", "many"))
-    with pytest.raises(InputError, match=r"p\.csv line 3: the column pixels holds no number"):
+    with pytest.raises(InputError, match=r"p\.csv, line 3: the column pixels holds no number"):
         read_proportions(tmp_path / "p.csv")
 
 
