@@ -1,6 +1,6 @@
 """Faults injected into inputs, disks, settings and runs, and what becomes of each.
 
-    uv run python benchmarks/faults.py [--seed N] [--count N] [--json FILE]
+    uv run python benchmarks/faults.py [--seed N] [--count N] [--quick] [--json FILE]
 
 A small workflow runs once on simulated ground; then every injection takes one of its jobs, or the
 reading of one of the sensors' products, damages an input or the disk, and runs the tool in a fork
@@ -44,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--workers", type=int, default=2, help="injections at once (default: 2)")
     add("--only", type=int, nargs="+", help="make these injections alone, and keep their folders")
     add("--base", type=Path, help="folder of the sound runs, made if it is not there")
+    add("--quick", action="store_true", help="leave out the methods that train networks")
     add("--keep", type=Path, help="folder in which every injection's files stay")
     return parser
 
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace, scratch: Path) -> int:
     """The campaign in a scratch folder."""
     started = time.monotonic()
     base = (arguments.base or scratch / "base").resolve()
-    sound = jobs.prepare(base, arguments.workers)
+    sound = jobs.prepare(base, arguments.workers, arguments.quick)
     forks.preload(sorted({job.tool for job in sound}))
     import snakemake.cli  # noqa: F401
 
@@ -121,7 +122,9 @@ def report(result: campaign.Result, arguments: argparse.Namespace) -> dict:
     told = asdict(result)
     told.pop("notes")
     folder = f"faults/{arguments.seed}-{result.number}"
-    again = f"uv run python benchmarks/faults.py --seed {arguments.seed} --only {result.number}"
+    quick = " --quick" if arguments.quick else ""
+    again = f"uv run python benchmarks/faults.py --seed {arguments.seed}{quick}"
+    again += f" --only {result.number}"
     tool = result.command.replace("{root}", "$OLDPWD")
     told["command"] = f"{again}" + (f"; cd {folder} && {tool}" if tool else "")
     told["seconds"] = round(result.seconds, 2)

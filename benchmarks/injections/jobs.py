@@ -72,6 +72,7 @@ c	cuprite	worldview3	twin:epithermal	twin
 """
 PLANS = [{"name": "pixel"}, {"name": "differences", "differences": True, "estimators": 10}]
 PARTS = ("Snakefile", "workflow", "config", "envs", "profiles", "scripts", "resources/static")
+LAYERS = "layers.json"
 TEMPORARY = re.compile(r"(^|/)\.[^/]+|\.part(\.|$)")
 
 
@@ -123,7 +124,7 @@ def inputs_of(job: Job, base: Path) -> dict[str, list[str]]:
     for word in paths_of(job.words, base):
         path = base / word
         if path.is_dir():
-            files = [f"{word}/{name}" for name in sorted(list_files(path))]
+            files = files_of(base, word)
         else:
             kin = sorted(path.parent.glob(f"{glob_escape(path.stem)}*"))
             files = [word] + [
@@ -133,11 +134,22 @@ def inputs_of(job: Job, base: Path) -> dict[str, list[str]]:
             ]
             if path.name == "item.json" and word.startswith("products/"):
                 files += [str(item.relative_to(base)) for item in path.parent.glob("*.tif")]
+            if path.name == LAYERS:  # names files, as the job's own inputs do
+                named = [need for need in job.needs if need.startswith("results/")]
+                files += [name for need in named for name in files_of(base, need)]
             mask = path.with_name(path.name.replace("_RFL_", "_MASK_"))
             if mask != path and mask.exists():
                 files.append(str(mask.relative_to(base)))
         found[word] = [name for name in files if name not in job.writes]
     return {word: files for word, files in found.items() if files}
+
+
+def files_of(base: Path, name: str) -> list[str]:
+    """A file of the base, or all that lie in a folder of it."""
+    path = base / name
+    if path.is_dir():
+        return [f"{name}/{file}" for file in sorted(list_files(path))]
+    return [name] if path.exists() else []
 
 
 def glob_escape(text: str) -> str:
@@ -184,20 +196,37 @@ def run_job(job: Job, base: Path, box: Path, limit_s: float = 900) -> tuple[Job,
     return job, ran
 
 
-def prepare(base: Path, workers: int = 2) -> list[Job]:
-    """All jobs, with their sound results below `base`; made once per folder."""
+def prepare(base: Path, workers: int = 2, quick: bool = False) -> list[Job]:
+    """All jobs, with their sound results below `base`; made once per folder.
+
+    Of a `quick` campaign without those of networks, whose sound runs take the longest.
+    """
     ready = base / "jobs.pickle"
     if ready.exists():
         return pickle.loads(ready.read_bytes())
     base.mkdir(parents=True, exist_ok=True)
-    jobs = [*workflow_jobs(base), *by_hand(), *product_jobs(base)]
+    jobs = [*workflow_jobs(base, quick), *by_hand(), *product_jobs(base)]
     forks.preload(sorted({job.tool for job in jobs}))
     done = run_all(jobs, base, workers)
     ready.write_bytes(pickle.dumps(done))
     return done
 
 
-def workflow_jobs(base: Path) -> list[Job]:
+def without_networks(settings: str, scenes: str) -> tuple[str, str]:
+    """The settings and the table without the methods that train networks."""
+    import yaml
+
+    given = yaml.safe_load(settings)
+    for study in given["studies"].values():
+        study.pop("patches", None)
+        study.pop("embedding", None)
+    kept = [
+        row for row in scenes.splitlines() if "\tcuprite\t" not in row or "\temit\t" in row
+    ]
+    return yaml.safe_dump(given, sort_keys=False), "\n".join(kept) + "\n"
+
+
+def workflow_jobs(base: Path, quick: bool = False) -> list[Job]:
     """The jobs of the small workflow, with what it needs in the base."""
     for part in PARTS:
         origin, target = ROOT / part, base / part
@@ -205,8 +234,9 @@ def workflow_jobs(base: Path) -> list[Job]:
             shutil.copytree(origin, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(origin, target)
-    (base / "small.yaml").write_text(SETTINGS)
-    (base / "scenes.tsv").write_text(SCENES)
+    settings, scenes = without_networks(SETTINGS, SCENES) if quick else (SETTINGS, SCENES)
+    (base / "small.yaml").write_text(settings)
+    (base / "scenes.tsv").write_text(scenes)
     (base / "plans.json").write_text(json.dumps(PLANS))
     products.write_spectra(base)
     # A rule with a message tells no inputs and outputs when it is planned.
@@ -323,5 +353,6 @@ def run_all(jobs: Sequence[Job], base: Path, workers: int = 2) -> list[Job]:
 def is_ready(job: Job, waiting: Sequence[Job]) -> bool:
     """Whether no other waiting job makes what this one names."""
     others = {name for other in waiting if other is not job for name in other.makes}
-    named = {*job.needs, *map(value_of, job.words)}
+    # A job of the workflow tells what it needs; its words name pages that it links, too.
+    named = set(job.needs or map(value_of, job.words))
     return not (others - set(job.makes)) & named

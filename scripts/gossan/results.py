@@ -1,10 +1,11 @@
 """What a scene leaves: the one table of its files, resources/static/results.csv."""
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from string import Formatter
+
+from gossan.delimited import read_delimited
 
 COLUMNS = ("method", "file", "kind", "when", "group", "title", "unit", "note")
 
@@ -14,10 +15,9 @@ def read_results(path: str | Path) -> list[dict[str, str]]:
 
     `file` lies below the method's folder; it and the texts may hold {zone}, {group}, {taught},
     {network} or {embedding}. `when` are words that must all hold, as `gossan.scenes.conditions`
-    tells them.
+    tells them. Raises InputError for a table that is cut or lacks a column.
     """
-    with Path(path).open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    return read_delimited(path, COLUMNS, whole=True).rows
 
 
 def list_results(

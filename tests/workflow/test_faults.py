@@ -12,7 +12,7 @@ def test_no_fault_of_a_sample_is_silent_half_written_or_untold(root, tmp_path):
     run = subprocess.run(
         [
             *(sys.executable, root / "benchmarks/faults.py", "--count", str(COUNT)),
-            *("--kills", "0", "--json", path),
+            *("--kills", "0", "--quick", "--json", path),
         ],
         capture_output=True,
         text=True,

@@ -43,7 +43,7 @@ def read_template(path: Path, uses: Collection[str] = (), macros: Collection[str
     Raises InputError for a file that is no such template: an empty or foreign one would make an
     empty page.
     """
-    text = _read_text(path)
+    text = read_part(path)
     try:
         parsed = _environment({}).parse(text)
     except TemplateError as error:
@@ -62,7 +62,7 @@ def read_style(path: Path) -> str:
 
     Raises InputError for another file.
     """
-    text = _read_text(path)
+    text = read_part(path)
     lacking = [name for name in MARKS if not re.search(rf"{re.escape(name)}\b[^{{}}]*{{", text)]
     if lacking or "<" in text or text.count("{") != text.count("}"):
         raise InputError(
@@ -72,11 +72,12 @@ def read_style(path: Path) -> str:
     return text
 
 
-def _read_text(path: Path) -> str:
+def read_part(path: Path) -> str:
+    """The text of a file that goes into a page; InputError where it is none, or damaged."""
     try:
         return require_text(path.read_text(encoding="utf-8"), path)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text in UTF-8; give a template or style sheet") from error
+        raise InputError(f"{path}: no text in UTF-8; get it again") from error
 
 
 def render(templates: Mapping[str, str], name: str, **context: object) -> str:
