@@ -150,10 +150,10 @@ def targets_of(command: Command) -> list[str]:
 
 
 def flags_of(command: Command) -> tuple[str, ...]:
-    """The flags of a command but cores, and but executors, which may not be installed."""
+    """The flags of a command but cores, and but executors that no profile names."""
     words = [word for word in body(command)[1:] if not word.startswith("results/")]
     for flag in ("--cores", "--executor", "--jobs", "--default-resources"):
-        if flag in words:
+        if flag in words and "--profile" not in words:
             place = words.index(flag)
             del words[place : place + 2]
     return tuple(words)

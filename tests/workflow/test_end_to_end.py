@@ -56,6 +56,8 @@ studies:
       {labels: [epidote, chlorite], size_px: 8, stride_px: 4, split_block_px: 16,
        images: 60, rotations: 4, epochs: 1}
 """
+# What each job that may go to a cluster asks for beside its tool's memory.
+ROOM_MB = 300
 PLANS = [{"name": "pixel"}, {"name": "differences", "differences": True, "estimators": 10}]
 
 
@@ -188,8 +190,9 @@ def test_no_job_needs_more_memory_than_its_rule_asks_for(project):
     ]
     assert len({row["rule_name"] for row in rows}) > 10
     for row in rows:
-        allowed = ast.literal_eval(row["resources"])["mem_mb"]
-        assert float(row["max_rss"]) < allowed, row["rule_name"]
+        asked = ast.literal_eval(row["resources"])["mem_mb"]
+        # Beside the tool a job has room for Snakemake, which is not measured here.
+        assert float(row["max_rss"]) < asked - ROOM_MB * (asked > ROOM_MB), row["rule_name"]
 
 
 def test_a_second_run_does_nothing(project):

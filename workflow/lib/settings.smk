@@ -112,10 +112,18 @@ def pick(settings, *names):
     return {name: settings[name] for name in names}
 
 
-def block_memory(base_mb, bytes_per_pixel):
-    """Memory (MB) of a job that holds `bytes_per_pixel` for each pixel of a block and thread."""
+# What Snakemake itself needs beside the tool, in a job that goes to a cluster.
+SNAKEMAKE_MB = 300
 
-    def memory(wildcards, threads):
-        return round(base_mb + threads * SETTINGS["block_px"] ** 2 * bytes_per_pixel / 1e6)
 
-    return memory
+def memory(base_mb, bytes_per_pixel=0):
+    """Memory (MB) of a job that holds `bytes_per_pixel` for each pixel of a block and thread.
+
+    A job that is tried again gets as much more.
+    """
+
+    def needed(wildcards, threads, attempt):
+        blocks_mb = threads * SETTINGS["block_px"] ** 2 * bytes_per_pixel / 1e6
+        return round(attempt * (base_mb + blocks_mb)) + SNAKEMAKE_MB
+
+    return needed

@@ -16,13 +16,11 @@ rule assess_minerals:
         "<logs>/assess_minerals/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/assess_minerals/{scene}.{sensor}.tsv"
-    group:
-        "tables"
     conda:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(500, 40),
+        mem_mb=memory(500, 40),
     params:
         digest=digest("assess_accuracy"),
         told=lambda wildcards: flags(

@@ -26,7 +26,7 @@ rule preprocess_scene:
         "../../envs/geo.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(1500, 200),
+        mem_mb=memory(1500, 200),
     params:
         digest=sensor_digest("preprocess_scene"),
         library=lambda wildcards, input: flags(library=input.get("library")),
@@ -68,7 +68,7 @@ rule composite_dates:
         "../../envs/geo.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(1500, 400),
+        mem_mb=memory(1500, 400),
     params:
         digest=sensor_digest("composite_dates"),
         options=cube_of,
@@ -103,7 +103,7 @@ rule stack_sensors:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         digest=digest("stack_sensors"),
         cubes=lambda wildcards, input: " ".join(
@@ -151,7 +151,7 @@ rule make_images:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(600, 400),
+        mem_mb=memory(600, 400),
     params:
         digest=digest("make_images"),
         block_px=block_px_of,

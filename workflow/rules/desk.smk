@@ -43,7 +43,7 @@ rule draw_scene:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         digest=digest("draw_scene"),
     message:
@@ -74,7 +74,7 @@ rule draw_map:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         digest=digest("draw_map"),
     message:
@@ -104,7 +104,7 @@ rule draw_sheet:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         digest=digest("draw_sheet"),
         records=record_flags,
@@ -148,7 +148,7 @@ rule render_scene:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         digest=digest("render_scene"),
         records=record_flags,
@@ -180,7 +180,7 @@ rule write_catalog:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
     params:
         digest=digest("write_catalog"),
     message:
@@ -212,7 +212,7 @@ rule write_project:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=block_memory(700, 60),
+        mem_mb=memory(700, 60),
     params:
         digest=digest("write_project"),
     message:

@@ -33,7 +33,7 @@ rule train_embedding:
         "../../envs/learn.yaml"
     threads: lambda wildcards: section("embedding", "threads")(wildcards)
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         digest=digest("train_embedding"),
         network=network_flags,
@@ -89,7 +89,7 @@ rule train_filler:
         "../../envs/learn.yaml"
     threads: lambda wildcards: section("embedding", "filler", "threads")(wildcards)
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         digest=digest("train_filler"),
         filler=lambda wildcards: flags(**section("embedding", "filler")(wildcards)),
@@ -134,7 +134,7 @@ rule assess_detectors:
         "../../envs/learn.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         digest=digest("assess_detectors"),
         more=lambda wildcards, input: flags(
@@ -188,7 +188,7 @@ rule compare_embeddings:
         "../../envs/learn.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         digest=digest("compare_embeddings"),
         more=lambda wildcards, input: flags(
@@ -241,7 +241,7 @@ rule map_embedding:
         "../../envs/infer.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         digest=digest("map_embedding"),
         block_px=MANY_BANDS_BLOCK_PX,
@@ -278,7 +278,7 @@ rule explain_embedding:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         digest=digest("explain_embedding"),
         block_px=MANY_BANDS_BLOCK_PX,
@@ -323,7 +323,7 @@ rule map_region:
         "../../envs/learn.yaml"
     threads: 4
     resources:
-        mem_mb=2500,
+        mem_mb=memory(2500),
     params:
         digest=digest("map_region"),
         share=section("embedding", "regions", "named_share"),
@@ -362,7 +362,7 @@ rule assess_spectra:
         "../../envs/learn.yaml"
     threads: lambda wildcards: section("embedding", "threads")(wildcards)
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         digest=digest("assess_spectra"),
         network=network_flags,
@@ -398,7 +398,7 @@ rule tabulate_pixels:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         digest=digest("tabulate_pixels"),
         matrix=lambda wildcards: flags(
@@ -433,7 +433,7 @@ rule name_spectra:
         "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         digest=digest("name_spectra"),
         sensor=lambda wildcards: collection_of(wildcards).get(

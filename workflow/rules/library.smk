@@ -66,7 +66,7 @@ rule measure_references:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(500, 60),
+        mem_mb=memory(500, 60),
     params:
         digest=digest("measure_references"),
         points=points_flag("points"),
@@ -101,7 +101,7 @@ rule resample_library:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
     params:
         digest=digest("resample_library"),
         per_class=lambda wildcards, input: " ".join(

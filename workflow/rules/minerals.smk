@@ -32,7 +32,7 @@ rule map_spectral_angles:
         "../../envs/geo.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(500, 120),
+        mem_mb=memory(500, 120),
     params:
         digest=digest("map_spectral_angles"),
         range_um=ranges_of,
@@ -66,7 +66,7 @@ rule map_rules:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(700, 400),
+        mem_mb=memory(700, 400),
     params:
         digest=digest("map_rules"),
         match=lambda wildcards: section("minerals")(wildcards)["match"],
@@ -108,7 +108,7 @@ rule map_mineral_group:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(700, 300),
+        mem_mb=memory(700, 300),
     params:
         digest=digest("map_mineral_group"),
         match=lambda wildcards: section("minerals")(wildcards)["match"],
@@ -149,7 +149,7 @@ rule teach_minerals:
         "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(1200, 400),
+        mem_mb=memory(1200, 400),
     params:
         digest=digest("teach_minerals"),
         teach=lambda wildcards: flags(**section("minerals", "teach")(wildcards)),
@@ -195,7 +195,7 @@ rule merge_mineral_groups:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(500, 120),
+        mem_mb=memory(500, 120),
     params:
         digest=digest("merge_mineral_groups"),
         groups=lambda wildcards, input: flags(
@@ -224,13 +224,11 @@ rule group_zones:
         "<logs>/group_zones/{scene}.{sensor}.{zone}.log",
     benchmark:
         "<benchmarks>/group_zones/{scene}.{sensor}.{zone}.tsv"
-    group:
-        "tables"
     conda:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=block_memory(400, 20),
+        mem_mb=memory(400, 20),
     params:
         digest=digest("group_zones"),
         members=lambda wildcards: flags(members=zones_of(settings_of(wildcards))[wildcards.zone]),
@@ -260,13 +258,11 @@ rule tabulate_classes:
         "<logs>/tabulate_classes/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/tabulate_classes/{scene}.{sensor}.tsv"
-    group:
-        "tables"
     conda:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(1200, 120),
+        mem_mb=memory(1200, 120),
     params:
         digest=digest("tabulate_classes"),
         points_per_class=lambda wildcards: section("minerals")(wildcards)["points_per_class"],
@@ -300,13 +296,11 @@ rule explain_map:
         "<logs>/explain_map/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/explain_map/{scene}.{sensor}.tsv"
-    group:
-        "tables"
     conda:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=block_memory(700, 300),
+        mem_mb=memory(700, 300),
     params:
         digest=digest("explain_map"),
         folder=lambda wildcards, output: os.path.dirname(output[0]),

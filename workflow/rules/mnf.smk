@@ -21,7 +21,7 @@ rule transform_mnf:
         "../../envs/learn.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(600, 300),
+        mem_mb=memory(600, 300),
     params:
         digest=digest("transform_mnf"),
         mnf=lambda wildcards: flags(

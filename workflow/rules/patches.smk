@@ -35,7 +35,7 @@ rule cut_patches:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=800,
+        mem_mb=memory(800),
     params:
         digest=digest("cut_patches"),
         labels=lambda wildcards: (
@@ -83,7 +83,7 @@ rule train_network:
         "../../envs/learn.yaml"
     threads: lambda wildcards: section("patches", "threads")(wildcards)
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         digest=digest("train_network"),
         layers=lambda wildcards: NETWORKS[wildcards.network][2],
@@ -171,7 +171,7 @@ rule classify_patches:
         "../../envs/infer.yaml"
     threads: 2
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         digest=digest("classify_patches"),
         shares=lambda wildcards: flags(

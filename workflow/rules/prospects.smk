@@ -25,7 +25,7 @@ rule sample_strata:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         digest=digest("sample_strata"),
         truth=truth_flag("prospects"),
@@ -61,7 +61,7 @@ rule sample_truth:
         "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         digest=digest("sample_truth"),
         points=lambda wildcards: flags(
@@ -107,7 +107,7 @@ rule label_iron:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(900, 200),
+        mem_mb=memory(900, 200),
     params:
         digest=digest("label_iron"),
         more=lambda wildcards, input: flags(
@@ -161,7 +161,7 @@ rule validate_forest:
         "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         digest=digest("validate_forest"),
         more=lambda wildcards, input: flags(
@@ -209,7 +209,7 @@ rule train_forest:
         "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         digest=digest("train_forest"),
         labels=lambda wildcards, input: flags(
@@ -264,7 +264,7 @@ rule map_forest:
         "../../envs/learn.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(700, 800),
+        mem_mb=memory(700, 800),
     params:
         digest=digest("map_forest"),
         extra=lambda wildcards, input: flags(extra=list(input.rasters)),
@@ -305,7 +305,7 @@ rule map_potential:
         "../../envs/geo.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(500, 100),
+        mem_mb=memory(500, 100),
     params:
         digest=digest("map_potential"),
         by="score",
@@ -355,7 +355,7 @@ rule teach_grades:
         "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         digest=digest("teach_grades"),
         more=lambda wildcards, input: flags(
@@ -480,7 +480,7 @@ rule compare_potentials:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         digest=digest("compare_potentials"),
         sites=lambda wildcards, input: flags(

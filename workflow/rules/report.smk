@@ -24,7 +24,7 @@ rule draw_minerals:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         digest=digest("draw_minerals"),
         folder=folder_drawn,
@@ -270,7 +270,7 @@ rule draw_location:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         digest=digest("draw_location"),
         cubes=lambda wildcards, input: " ".join(
@@ -342,7 +342,7 @@ rule render_report:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         digest=digest("render_report"),
         folder=lambda wildcards, output: Path(output[0]).parents[2],

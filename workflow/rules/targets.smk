@@ -28,7 +28,7 @@ rule map_agreement:
         "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(700, 500),
+        mem_mb=memory(700, 500),
     params:
         digest=digest("map_agreement"),
         maps=opinion_flags,
@@ -84,7 +84,7 @@ rule rank_targets:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         digest=digest("rank_targets"),
         more=lambda wildcards, input: flags(

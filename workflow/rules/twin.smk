@@ -18,7 +18,7 @@ rule simulate_file:
         "../../envs/geo.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(1500, 800),
+        mem_mb=memory(1500, 800),
     params:
         digest=sensor_digest("simulate_scene"),
         product=lambda wildcards, output: output[0],
@@ -78,7 +78,7 @@ rule simulate_truth:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(600, 800),
+        mem_mb=memory(600, 800),
     params:
         digest=digest("simulate_truth"),
         ground=lambda wildcards: ground_flags(SCENES[wildcards.scene]["ground"]),

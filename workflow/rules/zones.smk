@@ -24,7 +24,7 @@ rule preprocess_zones:
         "../../envs/geo.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(1500, 200),
+        mem_mb=memory(1500, 200),
     params:
         digest=lambda wildcards: digest("preprocess_scene", reader_for_zones(wildcards)),
         reader=reader_for_zones,
@@ -68,7 +68,7 @@ rule map_anomalies:
         "../../envs/geo.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(500, 120),
+        mem_mb=memory(500, 120),
     params:
         digest=digest("map_anomalies"),
         mad=mad_flags("mad"),
@@ -98,7 +98,7 @@ rule transform_wavelets:
         "../../envs/geo.yaml"
     threads: 4
     resources:
-        mem_mb=block_memory(600, 400),
+        mem_mb=memory(600, 400),
     params:
         digest=digest("transform_wavelets"),
         wavelet=lambda wildcards: wavelet_flags(wildcards, "name"),
@@ -174,7 +174,7 @@ rule compare_wavelets:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=800,
+        mem_mb=memory(800),
     params:
         digest=digest("compare_wavelets"),
         wavelet=lambda wildcards: wavelet_flags(wildcards, "compare"),
@@ -205,7 +205,7 @@ rule map_confidence:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(500, 400),
+        mem_mb=memory(500, 400),
     params:
         digest=digest("map_confidence"),
         levels=lambda wildcards: flags(
@@ -260,7 +260,7 @@ rule assess_zones:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=800,
+        mem_mb=memory(800),
     params:
         digest=digest("assess_zones"),
         outside=section("zones", "outside"),
@@ -314,7 +314,7 @@ rule assess_details:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(800, 400),
+        mem_mb=memory(800, 400),
     params:
         digest=digest("assess_details"),
         told=lambda wildcards, input: flags(
@@ -380,7 +380,7 @@ rule score_alteration:
         "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=block_memory(700, 500),
+        mem_mb=memory(700, 500),
     params:
         digest=digest("score_alteration"),
         outside=section("zones", "outside"),

@@ -1,0 +1,170 @@
+"""A real Slurm of one or two nodes on this machine, from Debian's packages."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGES = "slurm-wlm munge"
+DATABASE_PACKAGES = "slurmdbd mariadb-server"
+PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "sinfo")
+# The packages put daemons where a user's PATH does not lead.
+SEARCHED = os.pathsep.join((os.environ["PATH"], "/usr/sbin"))
+
+
+def missing() -> str:
+    """What keeps this machine from a Slurm of its own; nothing where it can have one."""
+    absent = [name for name in PROGRAMS if shutil.which(name, path=SEARCHED) is None]
+    if absent:
+        return f"{', '.join(absent)} absent; install {PACKAGES}"
+    return "" if os.getuid() == 0 else "Slurm's daemons need root"
+
+
+def _free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return bound.getsockname()[1]
+
+
+class Slurm:
+    """A running Slurm: its folder, and the environment by which its commands find it."""
+
+    def __init__(self, folder: Path, nodes: int, cpus: int, memory_mb: int, max_time: str):
+        """Write what it needs into `folder`."""
+        self.folder = folder
+        self.names = [f"node{number}" for number in range(1, nodes + 1)]
+        self._started: list[subprocess.Popen] = []
+        for name in ("state", "bin", *self.names):
+            (folder / name).mkdir()
+        (folder / "munge.key").write_bytes(os.urandom(1024))
+        (folder / "munge.key").chmod(0o600)
+        self.environment = {
+            **os.environ,
+            "SLURM_CONF": str(folder / "slurm.conf"),
+            "PATH": f"{folder / 'bin'}:{SEARCHED}",
+        }
+        # A step of a job finds a configuration that is not in /etc by its variable alone, which
+        # the executor takes away.
+        srun = folder / "bin/srun"
+        found = shutil.which("srun", path=SEARCHED)
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {found} "$@"\n')
+        srun.chmod(0o755)
+        host = socket.gethostname().split(".")[0]
+        lines = "\n".join(
+            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={_free_port()}"
+            f" CPUs={cpus} RealMemory={memory_mb}"
+            for name in self.names
+        )
+        (folder / "slurm.conf").write_text(
+            f"""ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+SlurmUser=root
+SlurmdUser=root
+SlurmctldPort={_free_port()}
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/%n.log
+SlurmdParameters=config_overrides
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+ReturnToService=2
+SchedulerParameters=sched_interval=2,batch_sched_delay=0
+MinJobAge=300
+InactiveLimit=0
+KillWait=5
+{lines}
+PartitionName=main Nodes=ALL Default=YES MaxTime={max_time} State=UP
+"""
+        )
+
+    def start(self) -> None:
+        """Start its daemons and wait until each node is idle."""
+        place = self.folder
+        self._daemon(
+            *("munged", "--foreground", f"--key-file={place}/munge.key"),
+            *(f"--socket={place}/munge.socket", f"--pid-file={place}/munged.pid", "--force"),
+            *(f"--log-file={place}/munged.log", f"--seed-file={place}/munged.seed"),
+        )
+        _until(lambda: (place / "munge.socket").exists(), "munged does not start")
+        self._daemon("slurmctld", "-D", "-c")
+        for name in self.names:
+            self.start_node(name)
+        _until(lambda: self.states() == {"idle"}, f"Slurm does not start; see {place}")
+
+    def start_node(self, name: str) -> None:
+        """Start the daemon of a node."""
+        self._daemon("slurmd", "-D", "-N", name)
+
+    def states(self) -> set[str]:
+        """What its nodes are: idle, mixed, drained and so on."""
+        return set(self.ask("sinfo", "-h", "-o", "%t", check=False).split())
+
+    def ask(self, *command: str, check: bool = True) -> str:
+        """What a command of Slurm says."""
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=check
+        )
+        return done.stdout
+
+    def jobs(self) -> list[str]:
+        """The numbers of jobs that run or wait."""
+        return self.ask("squeue", "-h", "-o", "%i").split()
+
+    def stop(self) -> None:
+        """End its jobs and what was started."""
+        if jobs := self.jobs():
+            self.ask("scancel", *jobs, check=False)
+            _until(lambda: not self.jobs(), "jobs do not end")
+        for daemon in reversed(self._started):
+            daemon.send_signal(signal.SIGTERM)
+        for daemon in self._started:
+            daemon.wait(30)
+
+    def _daemon(self, *command: str) -> None:
+        log = (self.folder / f"{command[0]}.said").open("ab")
+        found = shutil.which(command[0], path=SEARCHED)
+        self._started.append(
+            subprocess.Popen(
+                [found, *command[1:]], env=self.environment, stdout=log, stderr=log, cwd="/"
+            )
+        )
+
+
+def _until(holds, fault: str, within_s: float = 60) -> None:
+    """Wait until something holds; AssertionError after a while."""
+    end = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < end, fault
+        time.sleep(0.25)
+
+
+@contextmanager
+def slurm(
+    folder: Path, nodes: int = 1, cpus: int = 4, memory_mb: int = 8000, max_time: str = "INFINITE"
+) -> Iterator[Slurm]:
+    """A Slurm in `folder`, which nodes share, without accounting; it ends with the block."""
+    cluster = Slurm(folder, nodes, cpus, memory_mb, max_time)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
