@@ -220,9 +220,7 @@ def without_networks(settings: str, scenes: str) -> tuple[str, str]:
     for study in given["studies"].values():
         study.pop("patches", None)
         study.pop("embedding", None)
-    kept = [
-        row for row in scenes.splitlines() if "\tcuprite\t" not in row or "\temit\t" in row
-    ]
+    kept = [row for row in scenes.splitlines() if "\tcuprite\t" not in row or "\temit\t" in row]
     return yaml.safe_dump(given, sort_keys=False), "\n".join(kept) + "\n"
 
 
