@@ -7,7 +7,7 @@ import sys
 
 # Rules say bare `python`, which must be the one that runs this, also where Snakemake was started
 # by its path. A rule's conda environment goes before it.
-os.environ["PATH"] = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
+os.environ.update(PATH=f"{os.path.dirname(sys.executable)}:{os.environ.get('PATH', os.defpath)}")
 
 
 onstart:
