@@ -9,11 +9,11 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gossan.errors import ADVICE, InputError, decoding, system_fault
-from gossan.files import together
+from gossan.files import remove_work, together
 
 Main = Callable[[argparse.Namespace], None]
 
@@ -93,10 +93,18 @@ def _reason(error: InputError) -> str:
 
 @contextmanager
 def end_on_signals() -> Iterator[None]:
-    """End by an exception when told to terminate, so that nothing half-made is left behind."""
+    """End at once when told to terminate, and leave no working folder behind.
+
+    Threads are not waited for: a scheduler kills what has not ended some seconds after the signal.
+    """
 
     def leave(number: int, frame: object) -> None:
-        sys.exit(128 + number)
+        # Often told to each process of a job, and again by those above.
+        signal.signal(number, signal.SIG_IGN)
+        remove_work()
+        with suppress(OSError):
+            os.write(2, b"error: told to end (SIGTERM); run it again\n")
+        os._exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, leave)
     try:

@@ -35,6 +35,8 @@ ABANDONED_S = 24 * 3600
 MOST_JSON = 64 * 2**20
 # A disk that does not take this much is full.
 FULL_BYTES = 2**20
+# Threads that fill a folder as fast as it is emptied are given up; the next run removes it.
+REMOVE_S = 2
 
 
 class _Work:
@@ -57,6 +59,7 @@ class _Work:
         for folder in self.path.parent.glob(self._siblings):
             if _is_abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+        _works.add(self)
         self.folder.mkdir(mode=0o700)
         self._lock = (self.folder / LOCK).open("w")
         # On a file system without locks, what is left is removed when it is a day old.
@@ -83,6 +86,8 @@ class _Work:
         for parent in self._made:
             with suppress(OSError):
                 parent.rmdir()
+        if not os.path.lexists(self.folder):
+            _works.discard(self)
 
     def fault(self, error: Exception) -> OSError | None:
         """What the system forbade, told of `path`; None where the fault is of another kind."""
@@ -128,6 +133,18 @@ def _is_abandoned(folder: Path) -> bool:
     except OSError:
         return time.time() - folder.lstat().st_mtime > ABANDONED_S
     return True
+
+
+# What has a folder now, in whatever thread.
+_works: set[_Work] = set()
+
+
+def remove_work() -> None:
+    """Remove all working folders, also while threads write there: the process is to end."""
+    end = time.monotonic() + REMOVE_S
+    while _works and time.monotonic() < end:
+        for work in list(_works):
+            work.clear()
 
 
 # Outputs that wait for the end of `together`; None outside of it.
