@@ -19,7 +19,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
+from rasterio.transform import from_bounds
+from rasterio.warp import calculate_default_transform
+from rasterio.warp import reproject as reproject_raster
 from rasterio.warp import transform as transform_points
 
 from gossan.desk.layers import KNOWN, SceneLayer, SceneLayers
@@ -279,18 +281,36 @@ def read_pixels(
     rows, columns = shape
     places = [band + 1 for band in bands]
     with open_raster(path) as dataset:
-        if not frame.is_placed or dataset.crs is None:
+
+        def read(size: tuple[int, int]) -> np.ndarray:
             stored = dataset.read(
-                places, out_shape=(len(places), rows, columns), masked=True, resampling=resampling
+                places, out_shape=(len(places), *size), masked=True, resampling=resampling
             )
-        else:
-            west, south, east, north = frame.bounds
-            size = (east - west) / columns, (north - south) / rows
-            transform = Affine(size[0], 0, west, 0, -size[1], north)
-            grid = {"crs": frame.grid.crs, "transform": transform, "width": columns, "height": rows}
-            with WarpedVRT(dataset, resampling=resampling, **grid) as warped:
-                stored = warped.read(places, masked=True)
-    return stored.astype(np.float32).filled(np.nan)
+            return stored.astype(np.float32).filled(np.nan)
+
+        if not frame.is_placed or dataset.crs is None:
+            return read(shape)
+        # Read no finer than needed, from overviews, and only these bands: a WarpedVRT warps all.
+        near, *_ = calculate_default_transform(
+            frame.grid.crs, dataset.crs, columns, rows, *frame.bounds
+        )
+        fine = max(1.0, min(near.a, -near.e) / max(map(abs, dataset.res)))
+        size = tuple(math.ceil(side / fine) for side in dataset.shape)
+        scale = Affine.scale(dataset.width / size[1], dataset.height / size[0])
+        west, south, east, north = frame.bounds
+        pixels = np.full((len(places), rows, columns), np.nan, np.float32)
+        reproject_raster(
+            read(size),
+            pixels,
+            src_transform=dataset.transform * scale,
+            src_crs=dataset.crs,
+            src_nodata=np.nan,
+            dst_transform=from_bounds(west, south, east, north, columns, rows),
+            dst_crs=frame.grid.crs,
+            dst_nodata=np.nan,
+            resampling=resampling,
+        )
+    return pixels
 
 
 def paint_ground(path: Path, frame: Frame, shape: tuple[int, int]) -> np.ndarray:
