@@ -51,7 +51,7 @@ def _read_scene(
     folder = arguments.scenes / scene
     known = {"scene": scene, "study": study, "synthetic": synthetic, "href": "", "picture": ""}
     if not (folder / "summary.json").is_file():
-        return {**known, "sensors": "", "found": "", "trust": ""}
+        return {**known, "sensors": "", "found": "", "trust": "", "doubt": ""}
     return {
         **known,
         **read_json(folder / "summary.json"),

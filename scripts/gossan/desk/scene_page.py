@@ -319,6 +319,29 @@ def read_explanations(layers: SceneLayers) -> list[dict]:
     return [dict(read_json(path)) for path in found]
 
 
+def gravest_doubt(
+    main: SceneLayer | None, areas: MapAreas | None, explanations: Sequence[Mapping]
+) -> str:
+    """The first of what makes the main map worth little; "" without such signs."""
+    return next(iter(_find_doubts(main, areas, explanations)), "")
+
+
+def _find_doubts(
+    main: SceneLayer | None, areas: MapAreas | None, explanations: Sequence[Mapping]
+) -> list[str]:
+    # Of levels, such as those of potential, one that has most of the ground is no doubt.
+    if main is None or areas is None or main.method not in ("minerals", "embedding"):
+        return []
+    for item in explanations:
+        if (item.get("method"), item.get("sensor")) in (
+            (main.method, main.sensor),
+            (main.method, ""),
+        ):
+            return list(item.get("doubts", ()))
+    shares = {item.label: item.share for item in areas.classes}
+    return describe_doubts("The map", shares, areas.unclassified)
+
+
 def tell_better(
     layers: SceneLayers,
     areas: MapAreas | None,
@@ -330,10 +353,7 @@ def tell_better(
     main = layers.main_map()
     weak = [text for item in explanations for text in item.get("sentences", ())]
     advice = [text for item in explanations for text in item.get("advice", ())]
-    # Of levels, such as those of potential, one that has most of the ground is no doubt.
-    if not weak and areas is not None and main.method in ("minerals", "embedding"):
-        shares = {item.label: item.share for item in areas.classes}
-        weak += describe_doubts("The map", shares, areas.unclassified)
+    weak += _find_doubts(main, areas, explanations)
     alarms = false_alarms(record)
     if alarms is not None:
         named, wrong = alarms
@@ -436,8 +456,8 @@ def describe_layer(layer: SceneLayer) -> str:
     return ". ".join(filter(None, [sensor, note]))
 
 
-def summarise_scene(layers: SceneLayers, found: str, trust: str) -> dict:
-    """What the index says of a scene."""
+def summarise_scene(layers: SceneLayers, found: str, trust: str, doubt: str) -> dict:
+    """What the index says of a scene; `doubt` is "" where nothing speaks against its map."""
     return {
         "scene": layers.scene,
         "study": layers.study,
@@ -445,6 +465,7 @@ def summarise_scene(layers: SceneLayers, found: str, trust: str) -> dict:
         "sensors": name_sensors(layers),
         "found": found,
         "trust": trust,
+        "doubt": doubt,
     }
 
 
@@ -468,7 +489,9 @@ def render_scene(
     targets = read_target_rows(layers)
     record = choose_record(main, records)
     found, trust = tell_found(main, areas, targets), tell_trust(record, layers.synthetic)
-    weak, advice = tell_better(layers, areas, record, targets, read_explanations(layers))
+    explanations = read_explanations(layers)
+    weak, advice = tell_better(layers, areas, record, targets, explanations)
+    doubt = gravest_doubt(main, areas, explanations)
     html = render(
         {"scene.html.j2": template},
         "scene.html.j2",
@@ -481,6 +504,7 @@ def render_scene(
         note=describe_layer(main) if main else "",
         found=found,
         trust=trust,
+        doubt=doubt,
         areas=areas,
         most_classes=MOST_CLASSES,
         ramp=main is not None and main.kind == "ramp",
@@ -495,9 +519,9 @@ def render_scene(
         columns=[head for _, head, _ in TARGET_COLUMNS],
         targets=[describe_target(row) for row in (targets or ())[:MOST_TARGETS]],
         more_targets=max(0, len(targets or ()) - MOST_TARGETS),
-        weak=weak,
+        weak=[text for text in weak if text != doubt],
         advice=advice,
         plain=make_plain(),
         mark_text=mark_text,
     )
-    return html, summarise_scene(layers, found, trust)
+    return html, summarise_scene(layers, found, trust, doubt)

@@ -28,7 +28,9 @@ from gossan.desk.layers import KNOWN, SceneLayer, SceneLayers
 from gossan.desk.scene_map import ground_of
 from gossan.desk.scene_page import (
     choose_record,
+    gravest_doubt,
     measure_classes,
+    read_explanations,
     read_target_rows,
     tell_found,
     tell_trust,
@@ -128,12 +130,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a sheet says: of the scene, of its map, of its products; `paper` is one of PAPERS_MM."""
+    """What a sheet says: of the scene, of its map, of its products; `paper` is one of PAPERS_MM.
+
+    `answers` are what was found, how far to trust it, and what speaks against it.
+    """
 
     layers: SceneLayers
     title: str
-    found: str
-    trust: str
+    answers: Sequence[str]
     sources: Sequence[Source]
     paper: str
 
@@ -572,11 +576,15 @@ def describe_scene(layers: SceneLayers, records: Sequence[Mapping], paper: str) 
     title = shown.title
     if shown.kind == "flags":
         title += f", band {read_info(shown.path).bands.names[0]}"
+    answers = [
+        tell_found(main, areas, read_target_rows(layers)),
+        tell_trust(choose_record(main, records), layers.synthetic),
+        gravest_doubt(main, areas, read_explanations(layers)),
+    ]
     return Contents(
         layers,
         title,
-        tell_found(main, areas, read_target_rows(layers)),
-        tell_trust(choose_record(main, records), layers.synthetic),
+        [text for text in answers if text],
         sources,
         paper,
     )
@@ -797,7 +805,7 @@ def _fill_panel(
     scale = functools.partial(_draw_scale, layout=layout, frame=frame, paper=contents.paper)
     place = functools.partial(_draw_place, frame=frame, land=land)
     source = words("Source", *(item.words() for item in contents.sources))
-    trust = words("What was found, how right it is", contents.found, contents.trust)
+    trust = words("What was found, how right it is", *contents.answers)
     grid = words("Coordinates", *describe_grid(frame))
 
     def credit(pen: Pen) -> None:
@@ -921,7 +929,7 @@ def _draw_place(pen: Pen, *, frame: Frame, land: shapely.Geometry) -> None:
 def sheet_style(contents: Contents) -> dict:
     """The settings of matplotlib to draw and save a sheet in, with fonts for all its letters."""
     layers = contents.layers
-    texts = [layers.scene, layers.study, contents.title, contents.found, contents.trust]
+    texts = [layers.scene, layers.study, contents.title, *contents.answers]
     texts += [item.words() for item in contents.sources]
     texts += [item.label for item in list_entries(shown_layer(layers))]
     return {**SHEET_STYLE, "font.family": fonts_for(texts)}

@@ -9,7 +9,9 @@ from samples import write_raster
 from gossan.desk.layers import SceneLayer, read_layers
 from gossan.desk.scene_page import (
     UNKNOWN_GROUND,
+    MapAreas,
     choose_record,
+    gravest_doubt,
     make_plain,
     measure_classes,
     read_target_rows,
@@ -148,6 +150,17 @@ def test_what_would_help_is_what_explanations_say_and_else_plain_rules(layers):
     assert weak[0] == "a" and advice[0] == "b"
     assert any("Tell what you know" in text for text in advice)
     assert any("section targets" in text for text in advice)
+
+
+def test_the_gravest_doubt_is_what_the_maps_own_explanation_says_first(layers):
+    main, areas = layers.main_map(), measure_classes(layers.main_map())
+    of_other = {"method": "embedding", "sensor": "", "doubts": ["of a network"]}
+    told = {"method": main.method, "sensor": main.sensor, "doubts": ["grave", "less so"]}
+    assert gravest_doubt(main, areas, [of_other, told]) == "grave"
+    assert gravest_doubt(main, areas, [{**told, "doubts": []}]) == ""
+    nearly_none = MapAreas(areas.classes[:1], 0.999, 0.0)
+    assert "99.9% of the clear pixels unclassified" in gravest_doubt(main, nearly_none, [of_other])
+    assert gravest_doubt(None, None, []) == ""
 
 
 def test_a_term_is_explained_where_it_is_first_used_and_only_there():

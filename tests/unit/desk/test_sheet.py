@@ -142,7 +142,8 @@ def test_all_text_of_a_full_panel_lies_on_the_paper(tmp_path, name, paper):
     layers = make_layers(tmp_path, ground, classes)
     sources = [sheet.Source("Landsat-8 OLI", "LC08_" + "X" * 90, "2021-07-04")] * 3
     trust = "Nothing is known of this ground, so no accuracy can be stated."
-    contents = sheet.Contents(layers, "Minerals", "Mapped: much.", trust, sources, paper)
+    answers = ["Mapped: much.", trust, "The map calls all of the ground one mineral. " * 4]
+    contents = sheet.Contents(layers, "Minerals", answers, sources, paper)
     with matplotlib.rc_context(sheet.sheet_style(contents)):
         figure = sheet.draw_sheet(contents, LAND)
         figure.draw_without_rendering()
