@@ -216,7 +216,7 @@ def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
         yield f"product: `{TWIN}` has no product of {RASTERS}; choose another sensor"
     elif row["product"].startswith(("http://", "https://")):
         yield f"product: {row['product']} is an address; download the product and name its file"
-    elif row["product"] and not ground and not Path(row["product"]).exists():
+    elif row["product"] and not ground and not is_there(row["product"]):
         yield f"product: {row['product']} does not exist; correct the path"
     parts = list(_truth_parts(row["truth"]))
     methods = [method for method, _ in parts]
