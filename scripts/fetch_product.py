@@ -1,7 +1,4 @@
-"""Bring the files of a product that the lock names, check them, and lay them among the results.
-
-python scripts/fetch_product.py --help
-"""
+"""Bring the files of a product that the lock names, check them, lay them among the results."""
 
 import argparse
 import os
@@ -11,13 +8,14 @@ from gossan.errors import InputError
 from gossan.fetching.sources import ITEMS, bring, write_items
 from gossan.fetching.web import Web
 from gossan.files import staged, write_json
+from gossan.paths import list_files
 from gossan.product_lock import FOLDER, TOLD, read_lock
 from toolkit import run
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--name", required=True, help="name of the entry")
     add("--lock", type=Path, required=True, help="what was found for the entries (JSON)")
@@ -41,11 +39,11 @@ def main(arguments: argparse.Namespace) -> None:
     # Of a pattern all that fits is the product.
     links = {path["path"].name: path["path"] for path in files.values()}
     if locked["product"] == FOLDER and locked["search"].get("file") == "*":
-        links = {item.name: item for item in folder.iterdir() if not item.name.startswith(".")}
+        links = {str(path.relative_to(folder)): path for path in list_files(folder, "**/*")}
     if locked["product"] == FOLDER:
         with staged(arguments.product, folder=True) as temporary:
             for name, path in sorted(links.items()):
-                _link(path, temporary / name, arguments.product)
+                _link(path, temporary / name, (arguments.product / name).parent)
     else:
         for name, path in sorted(links.items()):
             _link(path, arguments.product.parent / name, arguments.product.parent)

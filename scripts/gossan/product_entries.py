@@ -40,7 +40,7 @@ _OWN = {
     "m2m": ("api", "dataset", "id", "bbox"),
     "odata": ("api", "sign_api", "id"),
     "http": ("url", "file"),
-    "arcgis": ("url", "where", "bbox"),
+    "arcgis": ("url", "where", "bbox", "marks"),
     MANUAL: ("file",),
 }
 

@@ -59,7 +59,7 @@ def find_file(folder: Path, file: Mapping) -> Path | None:
     fitting = [
         name
         for name in names
-        if fnmatch.fnmatchcase(name, file["name"]) and not name.endswith(".sha256")
+        if fnmatch.fnmatchcase(name.lower(), file["name"].lower()) and not name.endswith(".sha256")
     ]
     for name in [file["name"], *fitting]:
         path = folder / name

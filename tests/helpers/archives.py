@@ -66,6 +66,9 @@ class Archive(ThreadingHTTPServer):
     def host(self) -> str:
         return f"127.0.0.1:{self.server_port}"
 
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of those who were killed while they asked."""
+
     def url(self, path: str = "") -> str:
         return f"http://{self.host}{path}"
 

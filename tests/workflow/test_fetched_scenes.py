@@ -22,10 +22,6 @@ landsat-of-twin:
   page: https://earthexplorer.usgs.gov
   licence: public domain
   citation: Landsat 8, courtesy of the U.S. Geological Survey
-prisma:
-  source: manual
-  file: PRS_L2D_STD_*.he5
-  page: https://prisma.asi.it
 """
 CONFIG = {
     "scenes": "own.tsv",
@@ -36,20 +32,16 @@ HEADER = "scene\tstudy\tsensor\tproduct\ttruth\n"
 RUN = ("--cores", "2", "--configfile", "own.yaml")
 
 
-def write(project, run, product="landsat-of-twin"):
+def write(project, run):
     config = {**CONFIG, "fetch": {**CONFIG["fetch"], "run": run}}
     (project / "own.yaml").write_text(json.dumps(config))
-    sensor = "landsat" if product == "landsat-of-twin" else "prisma"
-    (project / "own.tsv").write_text(f"{HEADER}by-name\tmine\t{sensor}\tfetch:{product}\t\n")
+    (project / "own.tsv").write_text(f"{HEADER}by-name\tmine\tlandsat\tfetch:landsat-of-twin\t\n")
 
 
-def resolve(project, *names):
+def resolve(project):
     flags = ("--products", "own_products.yaml", "--lock", "own.lock.json", "--attempts", "1")
     command = (sys.executable, "scripts/resolve_products.py", *flags)
-    named = ("--name", *names) if names else ()
-    return subprocess.run(
-        [*command, *named], cwd=project, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -72,25 +64,19 @@ def test_a_scene_is_resolved_fetched_and_mapped_by_name(project, monkeypatch):
         table = PRODUCTS.format(api=server.url("/m2m"), host=server.host)
         (project / "own_products.yaml").write_text(table)
 
-        write(project, run=False)
-        said = snakemake(project, MAP, *RUN, "--dry-run").stdout
-        assert "fetch:landsat-of-twin: is not resolved; search for it: python scripts/" in said
-
         assert resolve(project).returncode == 0
         lock = json.loads((project / "own.lock.json").read_text())["products"]
         assert lock["landsat-of-twin"]["items"] == [NAME]
 
         # Off line is the default: one message says what is missing, and where it belongs.
         asked = len(server.log)
+        write(project, run=False)
         said = snakemake(project, MAP, *RUN, "--dry-run").stdout
         assert "Missing products (1 files)" in said
         size = f"{len(store.files['/landsat']) / 1e6:.1f} MB"
         place = f"cache/landsat-of-twin/{NAME}.tar"
         line = f"fetch:landsat-of-twin: {NAME}, {size}, from https://earthexplorer.usgs.gov"
         assert f"{line} -> {place}" in said
-        write(project, run=False, product="prisma")
-        said = snakemake(project, *RUN, "--dry-run").stdout
-        assert "from https://prisma.asi.it -> cache/prisma/PRS_L2D_STD_*.he5" in said
         assert len(server.log) == asked and not store.log
 
         write(project, run=True)
@@ -99,11 +85,9 @@ def test_a_scene_is_resolved_fetched_and_mapped_by_name(project, monkeypatch):
         assert (project / MAP).exists()
         assert store.sent("/landsat") == len(store.files["/landsat"])
 
-    # With the servers down there is nothing to be done, on line or off line.
-    for on in (True, False):
-        write(project, run=on)
-        said = snakemake(project, REPORT, *RUN).stdout
-        assert "Nothing to be done" in said, said
+    # With the servers down there is nothing to be done.
+    said = snakemake(project, REPORT, *RUN).stdout
+    assert "Nothing to be done" in said, said
 
     record = json.loads(
         (project / f"results/products/landsat-of-twin/{NAME}.tar.fetched.json").read_text()
@@ -117,16 +101,6 @@ def test_a_scene_is_resolved_fetched_and_mapped_by_name(project, monkeypatch):
         if path.stat().st_size < 4_000_000:
             text = path.read_bytes()
             assert TOKEN.encode() not in text and b"signature=once" not in text, path
-
-
-def test_a_lock_of_another_search_is_told(project):
-    table = project / "own_products.yaml"
-    before = table.read_text()
-    table.write_text(before.replace("149035_20240719", "149035_20240804"))
-    write(project, run=False)
-    said = snakemake(project, MAP, *RUN, "--dry-run").stdout
-    assert "own.lock.json is of another search; search for it" in said
-    table.write_text(before)
 
 
 @pytest.mark.parametrize(
@@ -150,12 +124,3 @@ def test_a_wrong_entry_is_told_by_its_key(project, text, told):
     )
     assert run.returncode == 1 and told in run.stderr.splitlines()[-1]
     assert not (project / "wrong.lock.json").exists()
-
-
-def test_a_name_that_is_no_entry_is_told_with_the_nearest(project):
-    run = resolve(project, "landsat-of-twins")
-    assert "has no entry landsat-of-twins; did you mean 'landsat-of-twin'?" in run.stderr
-    write(project, run=False)
-    (project / "own.tsv").write_text(f"{HEADER}by-name\tmine\tlandsat\tfetch:landsat-twin\t\n")
-    said = snakemake(project, MAP, *RUN, "--dry-run").stdout
-    assert "fetch:landsat-twin: own_products.yaml has no such entry; did you mean" in said

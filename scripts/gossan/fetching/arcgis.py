@@ -18,9 +18,7 @@ Box = tuple[float, float, float, float]
 
 def find_layer(entry: Mapping, web: Web) -> Found:
     """The numbers of the features that lie in the box of an entry."""
-    answer = web.ask(f"{entry['url']}/query", params=_query(entry, entry["bbox"], ids=True))
-    _require_answer(answer, entry)
-    numbers = sorted(answer.get("objectIds") or [])
+    numbers = _ask_numbers(entry, web)
     if not numbers:
         raise InputError(f"{shown(entry['url'])}: has no such feature; correct where and bbox")
     name = "features.geojson"
@@ -28,6 +26,13 @@ def find_layer(entry: Mapping, web: Web) -> Found:
         [f"{len(numbers)} features"],
         [file_of(name, entry["url"], None, "", count=len(numbers), numbers=_digest(numbers))],
     )
+
+
+def _ask_numbers(entry: Mapping, web: Web) -> list[int]:
+    """Numbers of the features of an entry; of these a server gives as many as there are."""
+    answer = web.ask(f"{entry['url']}/query", params=_query(entry, entry["bbox"], ids=True))
+    _require_answer(answer, entry)
+    return sorted(answer.get("objectIds") or [])
 
 
 def bring_layer(search: Mapping, file: Mapping, target: Path, web: Web) -> None:
@@ -45,6 +50,10 @@ def bring_layer(search: Mapping, file: Mapping, target: Path, web: Web) -> None:
             f"{shown(search['url'])}: has other features now ({len(numbers)}) than when it was "
             f"resolved ({file['count']}); resolve it again"
         )
+    for name, where in search.get("marks", {}).items():
+        marked = _ask_numbers({**search, "where": where}, web)
+        for number, feature in features.items():
+            feature["properties"][name] = "yes" if number in marked else "no"
     collection = {"type": "FeatureCollection", "features": [features[n] for n in numbers]}
     write_text(target, json.dumps(collection, ensure_ascii=False, sort_keys=True) + "\n")
 

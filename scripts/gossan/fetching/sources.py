@@ -135,7 +135,7 @@ def _check(locked: Mapping, file: Mapping, path: Path) -> dict[str, object]:
     """Size and SHA-256 of a file that is the one of the lock."""
     page = locked["page"] or "its archive"
     hint = f"remove {path} and get it again, from {page}"
-    if path.is_dir():
+    if path.is_dir() or file["name"] == "*":
         return {"size": None, "sha256": ""}
     name = path.name if "*" in file["name"] else file["name"]
     sha256 = require_content(path, name, file["size"], file["checksum"], hint)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import random
+import time
 
 import landsat_products
 import numpy as np
@@ -129,10 +130,10 @@ DAYS = ("20200716", "20200905")
 KEYS = {"red": "B04", "nir": "B08", "swir16": "B11", "scl": "SCL"}
 
 
-def make_dates(server, folder, size=(240, 240)):
+def make_dates(server, folder, size=(240, 240), days=DAYS):
     """COGs of some dates, so many pixels of 60 m across and down, and their items."""
     items = []
-    for day in DAYS:
+    for day in days:
         images = sentinel2_products.numbers(int(day), size, ("B04", "B08", "B11"))
         sentinel2_products.write_cogs(folder / day, images)
         hrefs = {}
@@ -182,6 +183,21 @@ def test_of_dates_only_the_part_around_an_area_is_read_and_is_a_product(server, 
             stored = image.read(1, window=Window(column, row, grid.width, grid.height))
         np.testing.assert_allclose(part[2], (stored - 1000.0) / 10000, atol=1e-6)
         date.close()
+
+
+@pytest.mark.slow
+def test_of_a_whole_tile_an_area_of_fifteen_kilometres_costs_few_bytes(server, tmp_path):
+    play_stac(server, make_dates(server, tmp_path / "tiles", (1830, 1830), DAYS[:1]))
+    area = area_of(tmp_path / "area.geojson", left=40_000, top=40_000, side=15_000)
+    started = time.process_time()
+    _, files = fetch(window_entry(server, area), tmp_path / "cache")
+    whole, sent = sum(map(len, server.files.values())), server.sent(".tif")
+    kept = sum(file["size"] for file in files.values())
+    print(
+        f"{len(files)} images of {whole / 1e6:.0f} MB: {sent / 1e6:.1f} MB sent, {kept / 1e6:.1f} "
+        f"MB kept, {len(server.log)} requests, {time.process_time() - started:.1f} s of CPU"
+    )
+    assert sent < 0.05 * whole
 
 
 def test_an_area_elsewhere_is_told(server, tmp_path):
