@@ -17,6 +17,7 @@ from gossan.minerals.comparisons import METHODS, gather_records, make_comparison
 from gossan.minerals.groups import LEAST_BANDS, group_bands, members_of, require_bands
 from gossan.minerals.scene_angle import UNIFORM_CONTRAST, SceneMean, map_detector, measure_mean
 from gossan.minerals.spectral_angle import usable_bands
+from gossan.minerals.teacher import require_same_bands
 from gossan.raster import read_info
 from toolkit import add_blocks, add_ranges, one_blas_thread, run
 
@@ -28,6 +29,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--cube", type=Path, required=True, help="cube to map")
+    add(
+        "--teacher",
+        type=Path,
+        help="cube of another scene whose mean and spread the pixels are held against (default: "
+        "those of the cube itself)",
+    )
     add("--cube-record", type=Path, required=True, help="how the cube was made (JSON)")
     add(
         "--references",
@@ -73,9 +80,13 @@ def _map(arguments: argparse.Namespace) -> None:
     places = [place for place in group_bands(info.bands, group, ranges) if place in usable]
     require_bands(places, ranges, f"the group {group} of {arguments.cube}")
     title, unit, no_limit = METHODS[arguments.match]
-    (sample,) = read_lattice(
-        [arguments.cube], block_px=arguments.block_px, threads=arguments.threads
-    )
+    blocks = {"block_px": arguments.block_px, "threads": arguments.threads}
+    (sample,) = read_lattice([arguments.cube], **blocks)
+    teacher, taught = arguments.cube, sample
+    if arguments.teacher is not None:
+        teacher = arguments.teacher
+        require_same_bands(info.bands, read_info(teacher).bands, teacher)
+        (taught,) = read_lattice([teacher], **blocks)
     records: dict[int, np.ndarray] = {}
     mean, notes = SceneMean(np.zeros(0), 0.0), []
     classify = know_nothing
@@ -85,10 +96,10 @@ def _map(arguments: argparse.Namespace) -> None:
             f"{LEAST_BANDS} bands of the group {group}"
         )
     else:
-        clear = sample[:, places]
+        clear = taught[:, places]
         clear = clear[np.isfinite(clear).all(axis=1)]
         if not len(clear):
-            raise InputError(f"{arguments.cube}: all pixels are nodata; choose another scene")
+            raise InputError(f"{teacher}: all pixels are nodata; choose another scene")
         mean = measure_mean(clear)
         records = gather_records(
             references,
@@ -128,9 +139,8 @@ def _map(arguments: argparse.Namespace) -> None:
             Ramp(arguments.margin, ("margin",), 0.0, widest / 3, unit, tags=tags),
             Ramp(arguments.contrast, ("contrast",), 0.0, most, tags=tags),
         ],
-        block_px=arguments.block_px,
-        threads=arguments.threads,
         progress=f"minerals at {group}",
+        **blocks,
     )
     write_json(
         arguments.record,

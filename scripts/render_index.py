@@ -22,8 +22,8 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         dest="studies",
         metavar=("NAME", "FOLDER"),
-        help="a study and its folder, with report.html, accuracy.json and settings.json; repeat "
-        "the flag for each study",
+        help="a study and its folder, with report.html, accuracy.json and settings.json, and "
+        "mosaic/ where its scenes are joined; repeat the flag for each study",
     )
     add(
         "--scenes",
@@ -45,18 +45,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _read_scene(
-    arguments: argparse.Namespace, scene: str, study: str, synthetic: bool
+    folder: Path, page: Path, scene: str, study: str, synthetic: bool
 ) -> dict[str, object]:
-    """What the index shows of a scene."""
-    folder = arguments.scenes / scene
+    """What the index, on that page, shows of a scene whose own page lies in the folder."""
     known = {"scene": scene, "study": study, "synthetic": synthetic, "href": "", "picture": ""}
     if not (folder / "summary.json").is_file():
         return {**known, "sensors": "", "found": "", "trust": "", "doubt": ""}
     return {
         **known,
         **read_json(folder / "summary.json"),
-        "href": relative_link(folder / "index.html", arguments.output),
-        "picture": relative_link(folder / "thumbnail.png", arguments.output),
+        "href": relative_link(folder / "index.html", page),
+        "picture": relative_link(folder / "thumbnail.png", page),
     }
 
 
@@ -66,10 +65,21 @@ def main(arguments: argparse.Namespace) -> None:
     studies, scenes = [], []
     for name, folder in arguments.studies:
         record = read_json(Path(folder) / "settings.json")
-        scenes += [
-            _read_scene(arguments, scene["scene"], name, scene["synthetic"])
+        known = [
+            (arguments.scenes / scene["scene"], scene["scene"], scene["synthetic"])
             for scene in record["scenes"]
         ]
+        whole = Path(folder) / "mosaic"
+        if (whole / "summary.json").is_file():
+            known.insert(0, (whole, name, any(synthetic for *_, synthetic in known)))
+        shown = [
+            _read_scene(place, arguments.output, scene, name, synthetic)
+            for place, scene, synthetic in known
+        ]
+        if len(shown) > len(record["scenes"]):
+            number = len(record["scenes"])
+            shown[0]["sensors"] = f"{number} scene{'s' * (number > 1)} as one"
+        scenes += shown
         paper = find_paper((record.get("settings") or {}).get("paper", ""), arguments.published)
         studies.append(
             {

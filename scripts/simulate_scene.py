@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="tiles of sentinel2, side by side and overlapping, that each date comes in "
         "(default: 1)",
     )
+    add("--tile", type=int, help="write this one of the tiles alone, from 1 (default: all)")
     add("--library", type=Path, required=True, help="spectral library with all constituents")
     add(
         "--product",
@@ -72,6 +73,7 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.product,
         dates=arguments.dates,
         tiles=arguments.tiles,
+        tile=arguments.tile,
         threads=arguments.threads,
     )
 

@@ -22,6 +22,7 @@ from gossan.minerals.second_pass import (
     teach_forest,
     teach_likelihood,
 )
+from gossan.minerals.teacher import require_same_bands
 from gossan.raster import read_info
 from toolkit import add_blocks, one_blas_thread, run
 
@@ -32,6 +33,12 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--cube", type=Path, required=True, help="cube to map")
     add("--classes", type=Path, required=True, help="class table (CSV)")
+    add(
+        "--teacher",
+        type=Path,
+        help="cube of another scene, whose first map the next flags name, that teaches (default: "
+        "the cube itself)",
+    )
     add("--class-map", type=Path, required=True, help="first map, of map_mineral_group.py")
     add("--angle", type=Path, required=True, help="its distances")
     add("--contrast", type=Path, required=True, help="its contrast to the scene's mean")
@@ -70,7 +77,8 @@ def _teach(arguments: argparse.Namespace) -> None:
     members = {item.code: item for item in members_of(read_classes(arguments.classes), group)}
     blocks = {"block_px": arguments.block_px, "threads": arguments.threads}
     maps = [arguments.class_map, arguments.angle, arguments.contrast]
-    cube, classes, angle, contrast = read_lattice([arguments.cube, *maps], **blocks)
+    teacher = arguments.teacher or arguments.cube
+    cube, classes, angle, contrast = read_lattice([teacher, *maps], **blocks)
     valid = np.isfinite(cube).all(axis=1) & np.isfinite(angle[:, 0])
     sample, classes = cube[valid], classes[valid, 0].astype(np.uint8)
     sureness = surety(angle[valid, 0], contrast[valid, 0])
@@ -90,6 +98,13 @@ def _teach(arguments: argparse.Namespace) -> None:
             codes, probabilities = model.codes, model.probabilities
         second = codes[probabilities(sample.T).argmax(axis=0)]
         told = describe_lesson(lesson, sureness, second, names)
+    if arguments.teacher is not None:
+        require_same_bands(info.bands, read_info(teacher).bands, teacher)
+        (own,) = read_lattice([arguments.cube], **blocks)
+        own = own[np.isfinite(own).all(axis=1)]
+        second = codes[probabilities(own.T).argmax(axis=0)]
+        if told["taught"]:
+            told["notes"].append("another scene taught; the agreement of the two maps is its own")
     for note in told["notes"]:
         logging.warning("%s", note)
 

@@ -3,15 +3,14 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from gossan.config import METHODS, favourable_minerals, has_grades, methods_of
-from gossan.delimited import find_degrees, header_of, read_delimited, read_text
+from gossan.delimited import read_delimited
 from gossan.errors import InputError
-from gossan.legend import CLASS_ATTRIBUTE
 from gossan.paths import is_there, list_files, named_path, split_layer
 from gossan.schema import nearest, schema_faults
 
@@ -23,6 +22,8 @@ RASTERS = "rasters"
 IMAGES = "images"
 # Methods that run once a scene; all others run on each of its sensors.
 WHOLE_SCENE = ("embedding", "targets")
+# Methods whose maps a mosaic joins, and which one scene teaches for all of it.
+JOINED = ("minerals", "prospects")
 # Methods whose maps are compared with a truth.
 ASSESSED = ("minerals", "zones", "prospects", "embedding")
 # The simulated ground whose grades of iron are known.
@@ -101,7 +102,13 @@ def ground_of(product: str) -> str:
     """The simulated ground that a product is of; empty for a real one."""
     if product == TWIN:
         return next(iter(TWIN_TRUTHS))
-    return product.removeprefix(f"{TWIN}:") if product.startswith(f"{TWIN}:") else ""
+    prefix, _, ground = product.partition(":")
+    return ground.partition(":")[0] if prefix == TWIN else ""
+
+
+def tile_of(product: str) -> str:
+    """The number of the tile, from 1, that a product of simulated ground is; empty for all."""
+    return product.partition(":")[2].partition(":")[2] if ground_of(product) else ""
 
 
 def belongings(path: str | Path) -> list[str]:
@@ -212,11 +219,19 @@ def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
             f"product: no simulated ground is called {ground!r}"
             f"{nearest(ground, TWIN_TRUTHS) or '; choose from ' + ', '.join(TWIN_TRUTHS)}"
         )
+    elif tile_of(row["product"]) and (
+        (ground, row["sensor"]) != (IRON, "sentinel2")
+        or not re.fullmatch("[1-9]", tile_of(row["product"]))
+    ):
+        yield (
+            f"product: {row['product']} names a tile, from 1, which only sentinel2 over "
+            f"{TWIN}:{IRON} has; leave it out"
+        )
     elif ground and row["sensor"] == RASTERS:
         yield f"product: `{TWIN}` has no product of {RASTERS}; choose another sensor"
     elif row["product"].startswith(("http://", "https://")):
         yield f"product: {row['product']} is an address; download the product and name its file"
-    elif row["product"] and not ground and not is_there(row["product"]):
+    elif row["product"] and not ground and not Path(row["product"]).exists():
         yield f"product: {row['product']} does not exist; correct the path"
     parts = list(_truth_parts(row["truth"]))
     methods = [method for method, _ in parts]
@@ -232,23 +247,6 @@ def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
             yield f"truth: `{TWIN}` goes only with product `{TWIN}:GROUND`"
         elif path != TWIN and not is_there(path):
             yield f"truth: {path} does not exist; correct the path"
-        elif path != TWIN and path.lower().endswith(".csv"):
-            yield from _point_faults(path)
-
-
-def _point_faults(path: str) -> Iterator[str]:
-    """What keeps the points of a table from being a truth, as far as its header tells."""
-    try:
-        columns = header_of(read_text(path))
-        find_degrees(columns, path, "ground truth")
-    except InputError as error:
-        yield f"truth: {error}"
-        return
-    if CLASS_ATTRIBUTE not in columns:
-        yield (
-            f"truth: {path}: needs a column {CLASS_ATTRIBUTE} with names of classes; "
-            f"it has the columns {', '.join(columns)}"
-        )
 
 
 def _repetition_faults(row: dict[str, str], rows: Iterable[dict[str, str]]) -> Iterator[str]:
@@ -275,7 +273,8 @@ def plan_scenes(
     Each has `scene`, `study`, `ground` (of a simulated scene), `truths` by method, `sensors`: path
     of the product by sensor, `stack`: sensors that go into it, `images`: whether there are any,
     and `methods`: the sensors (or STACK) that each method runs on; [""] for a method of the whole
-    scene.
+    scene. `teacher` is the scene whose lessons map it as a part of a mosaic; "" where it learns
+    itself. Targets of a mosaic are those of the whole, and no scene's.
     """
     scenes: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -287,14 +286,21 @@ def plan_scenes(
             "sensors": {},
         }
         scenes.setdefault(row["scene"], start)["sensors"][row["sensor"]] = row["product"]
+    first: dict[str, str] = {}
     for scene in scenes.values():
         settings = studies[scene["study"]]
+        first.setdefault(scene["study"], scene["scene"])
         scene["stack"] = stack_members(settings, scene["sensors"])
         scene["images"] = settings["cube"]["images"]
         scene["methods"] = {
             method: _sensors_of_method(method, settings, list(scene["sensors"]))
             for method in methods_of(settings)
+            if method != "targets" or "mosaic" not in settings
         }
+        scene["teacher"] = ""
+        if "mosaic" in settings:
+            teacher = settings["mosaic"]["teacher"] or first[scene["study"]]
+            scene["teacher"] = teacher if teacher != scene["scene"] else ""
     return scenes
 
 
@@ -371,7 +377,7 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
         "twin": scene["ground"] == IRON if method == "prospects" else bool(scene["ground"]),
         "composite": sensor == "sentinel2",
         STACK: sensor == STACK,
-        "trained": not section.get("model"),
+        "trained": not section.get("model") and not (scene["teacher"] and method in JOINED),
         "published": "published" in section,
     }
     if method == "minerals":
@@ -383,7 +389,7 @@ def conditions(scene: Mapping, settings: Mapping, method: str, sensor: str) -> s
         held["points"] = bool(section["points"]["train"])
         held["sampled"] = held["trained"] and not held["points"]
         held["iron"] = has_grades(section)
-        held["cover"] = held["trained"] or not held["iron"]
+        held["cover"] = not section["model"] or not held["iron"]
         held["published"] = held["sampled"] and "published" in section
     if method == "targets":
         held["truth"] = bool(teaches_targets(scene, settings))
@@ -401,7 +407,13 @@ def plan_faults(
     `sensors` are the facts of resources/static/sensors.json.
     """
     faults = []
-    for scene in scenes:
+    planned = {scene["scene"]: scene for scene in scenes}
+    for study in dict.fromkeys(scene["study"] for scene in planned.values()):
+        if "mosaic" in studies[study]:
+            own = [scene for scene in planned.values() if scene["study"] == study]
+            found = _mosaic_faults(own, planned, studies)
+            faults += [f"studies.{study}.{fault}" for fault in found]
+    for scene in planned.values():
         settings = studies[scene["study"]]
         for fault in _scene_faults(scene, settings, sensors, twin):
             faults.append(f"scene {scene['scene']!r}, studies.{scene['study']}.{fault}")
@@ -439,8 +451,93 @@ def _scene_faults(
         bands = _band_centres(sensor, settings, facts)
         if bands and settings["mnf"]["components"] > len(bands):
             yield f"mnf.components: {sensor} has {len(bands)} bands; ask for as many at most"
-    if "prospects" in scene["methods"]:
+    if "prospects" in scene["methods"] and not scene["teacher"]:
         yield from _prospect_faults(scene, settings["prospects"])
+    for product in scene["sensors"].values():
+        if tile_of(product) and int(tile_of(product)) > twin["tiles"]:
+            yield f"mosaic: {product} is none of the {twin['tiles']} tiles of twin.tiles; set it"
+
+
+def _mosaic_faults(
+    own: Sequence[Mapping], planned: Mapping[str, Mapping], studies: Mapping[str, Mapping]
+) -> Iterator[str]:
+    """What keeps scenes of a study from being one ground, as far as table and settings tell."""
+    settings, first = studies[own[0]["study"]], own[0]
+    if len(own) < 2:
+        yield "mosaic: the study has one scene, which is its own whole; leave mosaic out"
+        return
+    joined = [method for method in JOINED if method in settings]
+    if not joined:
+        yield f"mosaic: joins maps of {' and '.join(JOINED)}; add one of them, or leave mosaic out"
+    for method in ("patches", "zones", "embedding"):
+        if method in settings:
+            yield (
+                f"mosaic: {method} learns or measures in each scene by itself, so its maps are not "
+                "joined; leave it to a study without a mosaic"
+            )
+    if settings.get("minerals", {}).get("from_scene"):
+        yield "minerals.from_scene: each scene of a mosaic would give other spectra; leave it out"
+    for scene in own[1:]:
+        if set(scene["sensors"]) != set(first["sensors"]):
+            yield (
+                f"mosaic: {scene['scene']} has {', '.join(scene['sensors'])} where "
+                f"{first['scene']} has {', '.join(first['sensors'])}; give all the same sensors"
+            )
+    zones = {scene["scene"]: _zones_of(scene) for scene in own}
+    for name, found in zones.items():
+        if found and zones[first["scene"]] and found != zones[first["scene"]]:
+            yield (
+                f"mosaic: {name} lies in UTM zone {'/'.join(sorted(found))}, {first['scene']} in "
+                f"{'/'.join(sorted(zones[first['scene']]))}; make a study of each zone"
+            )
+    yield from _teacher_faults(joined, settings, first, planned, studies)
+
+
+def _zones_of(scene: Mapping) -> set[str]:
+    """Zones of UTM that the names of Sentinel-2's products tell; empty where they tell none."""
+    product = Path(scene["sensors"].get("sentinel2", ""))
+    inside = os.listdir(product) if product.is_dir() else []  # noqa: PTH208
+    names = [product.name, *inside] if product.name else []
+    return {found[1] for name in names if (found := re.search(r"_T(\d\d)[C-X][A-Z]{2}_", name))}
+
+
+def _teacher_faults(
+    joined: Sequence[str],
+    settings: Mapping,
+    first: Mapping,
+    planned: Mapping[str, Mapping],
+    studies: Mapping[str, Mapping],
+) -> Iterator[str]:
+    name = settings["mosaic"]["teacher"]
+    if name and name not in planned:
+        yield f"mosaic.teacher: no scene is called {name!r}{nearest(name, planned)}"
+        return
+    teacher = planned[name] if name else first
+    other = studies[teacher["study"]]
+    for method in joined:
+        if method == "prospects" and settings[method]["model"]:
+            continue
+        lacks = set(first["methods"][method]) - set(teacher["methods"].get(method, []))
+        if lacks:
+            yield (
+                f"mosaic.teacher: {teacher['scene']} has no {method} of {', '.join(sorted(lacks))}"
+                "; name a scene that has"
+            )
+        elif method == "minerals":
+            keys = ("references", "match", "teach", "range_um", "library", "max_angle_rad_of")
+            differing = [key for key in keys if settings[method][key] != other[method][key]]
+            if differing or settings["classes"] != other["classes"]:
+                yield (
+                    f"mosaic.teacher: {teacher['scene']} is of a study with other "
+                    f"{'minerals.' + differing[0] if differing else 'classes'}; give both the same"
+                )
+        elif other[method]["model"]:
+            yield f"mosaic.teacher: {teacher['scene']} is itself mapped by a model; name that here"
+        elif has_grades(settings[method]) != has_grades(other[method]):
+            yield (
+                f"mosaic.teacher: {teacher['scene']} learns from labelled points where this study "
+                "has none, or the other way round; give both prospects.points, or neither"
+            )
 
 
 def _band_faults(sensor: str, bands: Iterable[str], facts: Mapping) -> Iterator[str]:

@@ -347,3 +347,45 @@ def test_landsats_bands_serve_both_groups(tmp_path):
     for group, bands in {"1um": 5, "2um": 4}.items():
         done("map_mineral_group", *map_flags(folder, folder / group, group))
         assert len(told(folder / group / "record.json")["bands"]) == bands
+
+
+# ---- taught by another scene -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("match", ["scene", "ace"])
+def test_parts_taught_by_one_scene_have_the_pixels_of_its_own_map(match, tmp_path):
+    cube, _ = mixed_ground()
+    whole, maps = write_ground(tmp_path / "whole", cube), tmp_path / "whole/2um"
+    done("map_mineral_group", *map_flags(whole, maps, match=match))
+    done("teach_minerals", *teach_flags(whole, maps))
+    columns = cube.shape[2] * 2 // 3
+    for start in (0, cube.shape[2] - columns):
+        part = np.s_[:, start : start + columns]
+        folder = write_ground(tmp_path / f"part{start}", cube[:, *part])
+        output = folder / "2um"
+        teacher = ("--teacher", whole / "cube.tif")
+        done("map_mineral_group", *map_flags(folder, output, match=match), *teacher)
+        assert (
+            told(output / "record.json")["scene_mean"] == told(maps / "record.json")["scene_mean"]
+        )
+        # The lesson is read off the teacher's maps.
+        own = teach_flags(whole, maps)[: -teach_flags(whole, maps)[::-1].index("--taught-map") - 1]
+        done(
+            "teach_minerals",
+            *own,
+            *("--cube", folder / "cube.tif", *teacher),
+            *("--taught-map", output / "taught.tif", "--probability", output / "probability.tif"),
+            *("--taught-record", output / "taught.json"),
+        )
+        for name in ("class", "angle", "margin", "contrast", "taught", "probability"):
+            found, due = read(output / f"{name}.tif"), read(maps / f"{name}.tif")[part]
+            assert np.array_equal(found, due, equal_nan=True), name
+        assert "another scene taught" in told(output / "taught.json")["notes"][-1]
+
+
+def test_a_teacher_of_other_bands_is_refused(folder, tmp_path):
+    cube, _ = mixed_ground()
+    write_cube(tmp_path / "other.tif", cube[:-1], CENTRES_UM[:-1])
+    flags = (*map_flags(folder, tmp_path / "2um"), "--teacher", tmp_path / "other.tif")
+    assert "has other bands than the cube that it is to teach" in fault("map_mineral_group", *flags)
+    assert not (tmp_path / "2um").exists()

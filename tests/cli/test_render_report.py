@@ -107,6 +107,18 @@ def test_the_index_has_the_paper_s_title_where_the_study_has_one(results):
     assert "Alteration minerals by the Spectral Angle Mapper, after Munzareen" in index
 
 
+def test_the_index_leads_to_the_whole_ground_of_a_study_before_its_scenes(results):
+    place = results / "studies/mine/mosaic"
+    place.mkdir()
+    told = {"scene": "mine", "study": "mine", "synthetic": True, "sensors": "", "trust": "None."}
+    (place / "summary.json").write_text(json.dumps({**told, "found": "3 targets over all."}))
+    assert run_tool("render_index", *index_flags(results)).returncode == 0
+    index = (results / "index.html").read_text()
+    links = ['<a href="studies/mine/mosaic/index.html">mine</a>', f" {SCENE}</h2>"]
+    assert 0 < index.index(links[0]) < index.index(links[1])
+    assert "3 targets over all." in index and "1 scene as one" in index
+
+
 def test_the_same_inputs_give_the_same_page(results):
     pages = [read_report(render(results, name)[1]) for name in ("one.html", "two.html")]
     assert pages[0] == pages[1]

@@ -56,7 +56,6 @@ def render_each(
         "records": [],
         "settings": {"study": "mine"},
         "files": [],
-        "fetched": [],
         "places": {name: f"{name}.html" for name in PAGES},
         "outside": {},
     }

@@ -13,7 +13,7 @@ ROOT_PACKAGE = "gossan"
 # of lower floors.
 FLOORS = (
     ("",),
-    ("products", "library", "transforms", "fetching"),
+    ("products", "library", "transforms"),
     ("cube", "accuracy", "networks"),
     ("forests",),
     ("minerals",),

@@ -50,6 +50,7 @@ CHOSEN = {
     ("prospects", "strata", "distances_m"): [101.5, 202.5],
     ("prospects", "strata", "counts"): [21, 22],
     ("targets", "periods"): ["1881-1882"],
+    ("mosaic", "teacher"): "drawn",
     ("targets", "zones"): ["any"],
     ("embedding", "sensors"): ["rasters"],
     ("embedding", "regions", "names"): ["2um"],
@@ -62,6 +63,7 @@ PLACES = {
     ("stack", "sensors"): "/rasters/cube/",
     ("embedding", "sensors"): "/rasters/cube/",
     ("minerals", "rule_images"): "/minerals/rules.tif",
+    ("mosaic", "teacher"): "--teacher=drawn",
     ("patches", "published", "all_classes"): "/networks/paper-all-blocked/",
 }
 # What a key switches off: there without it, in the study `drawn`, and gone with it.
@@ -148,6 +150,7 @@ def make_config(folder):
         made = values.of(study, ())
         for section, key in without:
             made[section].pop(key)
+        made.pop("mosaic")
         for section in made.values() if name != "borrowed" else ():
             if isinstance(section, dict):
                 section.pop("model", None)
@@ -163,6 +166,11 @@ def make_config(folder):
     studies["drawn"]["prospects"]["points"] = {
         **studies["pointed"]["prospects"]["points"],
         **{"train": "drawn.tif", "test": ""},
+    }
+    # Scenes of one ground, which another one teaches.
+    studies["joined"] = {
+        "prospects": studies["drawn"]["prospects"],
+        "mosaic": {"teacher": values.told["mosaic", "teacher"]},
     }
     filler = studies["surveyed"]["embedding"]["filler"]
     studies["simulated"] = {
@@ -183,6 +191,7 @@ def make_config(folder):
         (folder / f"{name}.gpkg").touch()
         truth = "" if name == "borrowed" else f"{name}.gpkg"
         rows.append([name, name, "rasters", f"{name}.tif", truth])
+    rows += [[f"joined-{place}", "joined", "rasters", "drawn.tif", ""] for place in (1, 2)]
     rows += [
         [ground, "simulated", sensor, f"twin:{ground}", "twin"]
         for ground, sensor in (

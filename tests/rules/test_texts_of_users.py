@@ -5,7 +5,7 @@ import json
 
 import pytest
 from dry_runs import run_all
-from odd_texts import OWN_WORDS, OddTexts, build, free_texts, read_schema, write_lock
+from odd_texts import OWN_WORDS, OddTexts, build, free_texts, read_schema
 from planned_commands import arguments_of, run_commands
 from projects import copy_project
 
@@ -41,6 +41,7 @@ def make_config(folder, kind):
                 section.pop(key, None)
                 if isinstance(section.get("score"), dict):
                     section["score"].pop(key, None)
+        made.pop("mosaic")
         if name == "borrowed":
             made["targets"]["minerals"] = odd.minerals
         made["zones"]["alteration"]["any"] |= {"medium": [0.1, 0.2], "high": [0.2, 0.3]}
@@ -57,13 +58,11 @@ def make_config(folder, kind):
         odd.told |= {("table", "truth"): cells[1:]} if name != "borrowed" else {}
         cells[1] = "" if name == "borrowed" else cells[1]
         rows.append([f"scene-{number}", name, "rasters", *cells])
-    rows.append(["fetched", "surveyed", "rasters", "fetch:any", ""])
     table = f"{path} scenes.tsv"
     with (folder / table).open("w", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None)
         writer.writerows(rows)
-    config = {"scenes": table, "studies": studies, "fetch": write_lock(odd, schema)}
-    (folder / f"{kind}.yaml").write_text(json.dumps(config))
+    (folder / f"{kind}.yaml").write_text(json.dumps({"scenes": table, "studies": studies}))
     return odd
 
 

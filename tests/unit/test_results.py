@@ -23,7 +23,7 @@ def table(root):
 def test_each_row_says_what_a_reader_needs(table):
     for row in table:
         assert tuple(row) == COLUMNS
-        assert row["method"] in ("cube", "images", *METHODS, "scene")
+        assert row["method"] in ("cube", "images", *METHODS, "scene", "mosaic")
         assert set(row["when"].split()) <= CONDITIONS, row
         if row["kind"] != "figure":
             assert row["title"] and row["note"], row
@@ -73,6 +73,8 @@ def test_the_rules_write_what_the_table_says(root, table):
             candidates.add(f"<scene>/stack/cube/{file}")
         if row["method"] == "scene":
             candidates.add(f"<results>/scenes/{{scene}}/{file}")
+        if row["method"] == "mosaic":
+            candidates.add(f"<results>/studies/{{study}}/mosaic/{file}")
         if row["method"] == "minerals":
             file = re.sub("{group}-class|{taught}-taught", "{group}-{map}", file)
             candidates.add(f"<{method}/{file}".replace("{taught}", "{group}"))

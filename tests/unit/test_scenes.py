@@ -147,25 +147,6 @@ def test_wrong_columns_empty_tables_and_missing_files_are_told(table, row_schema
         read_scenes(tmp_path / "absent.tsv", row_schema)
 
 
-@pytest.mark.parametrize(
-    ("header", "words"),
-    [
-        ("longitude,latitude,class", None),
-        ("Lon;Lat;class", None),
-        ("lon,lat,mineral", "needs a column class with names of classes; it has the columns lon, "),
-        ("x,y,class", "needs one column called longitude"),
-        ("", "needs one column called longitude"),
-    ],
-)
-def test_points_that_cannot_be_a_truth_are_told_before_anything_runs(
-    table, tmp_path, header, words
-):
-    points = tmp_path / "points.csv"
-    points.write_text(f"{header}\n-117.2,37.5,alunite\n")
-    _, faults = table(f"a\tmine\tlandsat\t{tmp_path}\t{points}")
-    assert ([words in fault for fault in faults] == [True]) if words else not faults
-
-
 def test_a_truth_may_be_told_by_method(table, tmp_path):
     for name in ("all.gpkg", "zones.gpkg"):
         (tmp_path / name).touch()
@@ -358,3 +339,104 @@ def test_what_is_read_with_a_file_belongs_to_it(tmp_path):
     (tmp_path / "folder/inner/B1.TIF").touch()
     (tmp_path / "folder/.hidden").touch()
     assert belongings(tmp_path / "folder") == [str(tmp_path / "folder/inner/B1.TIF")]
+
+
+# ---- scenes of one ground ----------------------------------------------------------------------
+
+JOINED = {"minerals": {"references": ["hematite"]}, "mosaic": {}}
+
+
+@pytest.fixture
+def joined(table, schema, sensors):
+    """Scenes and faults of studies in which `mine` is a mosaic, of the rows of a table."""
+
+    def plan(studies, *rows):
+        found, wrong = table(*rows)
+        assert wrong == []
+        settings = fill_defaults({"studies": studies}, schema)
+        scenes = plan_scenes(found, settings["studies"])
+        twin = settings["twin"]
+        return scenes, plan_faults(scenes.values(), settings["studies"], sensors, twin)
+
+    return plan
+
+
+def iron(name, study="mine", sensor="sentinel2", product="twin:iron"):
+    return f"{name}\t{study}\t{sensor}\t{product}\ttwin"
+
+
+def test_the_first_scene_of_a_mosaic_teaches_the_others_and_none_has_targets_alone(joined):
+    study = {**JOINED, "prospects": {}, "targets": {}}
+    scenes, faults = joined({"mine": study}, iron("a"), iron("b"))
+    assert faults == []
+    assert [scene["teacher"] for scene in scenes.values()] == ["", "a"]
+    assert all("targets" not in scene["methods"] for scene in scenes.values())
+    filled = {"prospects": {"model": "", "points": {"train": ""}}}
+    taught = [conditions(scene, filled, "prospects", "sentinel2") for scene in scenes.values()]
+    assert [{"trained", "sampled"} <= held for held in taught] == [True, False]
+    assert all({"iron", "cover"} <= held for held in taught)
+
+
+def test_a_scene_of_another_study_may_teach(joined):
+    own = {**JOINED, "mosaic": {"teacher": "m"}}
+    studies = {"mine": own, "other": {"minerals": JOINED["minerals"]}}
+    scenes, faults = joined(studies, iron("a"), iron("b"), iron("m", "other"))
+    assert faults == []
+    assert [scenes[name]["teacher"] for name in "abm"] == ["m", "m", ""]
+
+
+@pytest.mark.parametrize(
+    ("study", "rows", "expected"),
+    [
+        (JOINED, [iron("a")], "mine.mosaic: the study has one scene, which is its own whole"),
+        (
+            {**JOINED, "mosaic": {"teacher": "aa"}},
+            [iron("a"), iron("b")],
+            "mosaic.teacher: no scene is called 'aa'; did you mean 'a'?",
+        ),
+        (
+            {**JOINED, "mosaic": {"teacher": "m"}},
+            [iron("a"), iron("b"), iron("m", "other")],
+            "mosaic.teacher: m is of a study with other minerals.references; give both the same",
+        ),
+        (
+            {"prospects": {}, "mosaic": {"teacher": "m"}},
+            [iron("a"), iron("b"), iron("m", "other")],
+            "mosaic.teacher: m has no prospects of sentinel2; name a scene that has",
+        ),
+        (
+            JOINED,
+            [iron("a"), iron("b", sensor="landsat")],
+            "mosaic: b has landsat where a has sentinel2; give all the same sensors",
+        ),
+        (
+            {**JOINED, "patches": {}},
+            [iron("a", product="twin:porphyry"), iron("b", product="twin:porphyry")],
+            "mosaic: patches learns or measures in each scene by itself",
+        ),
+        ({"mnf": {}, "mosaic": {}}, [iron("a"), iron("b")], "joins maps of minerals and prospects"),
+        (JOINED, [iron("a"), iron("b", product="twin:iron:2")], "is none of the 1 tiles"),
+    ],
+)
+def test_what_is_no_mosaic_is_told_in_one_line(joined, study, rows, expected):
+    other = {"minerals": {"references": ["alunite"]}}
+    _, faults = joined({"mine": study, "other": other}, *rows)
+    assert len([fault for fault in faults if expected in fault]) == 1, faults
+    assert len(faults) == 1, faults
+
+
+def test_tiles_of_two_zones_are_no_mosaic(joined, tmp_path):
+    for name, tile in (("a", "T23LQE"), ("b", "T24LTK")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / f"S2B_MSIL2A_20210101T131239_N0214_R138_{tile}_20210101T150000.zip").touch()
+    rows = [f"{name}\tmine\tsentinel2\t{tmp_path / name}\t" for name in "ab"]
+    _, faults = joined({"mine": JOINED}, *rows)
+    (fault,) = faults
+    assert "b lies in UTM zone 24, a in 23; make a study of each zone" in fault
+
+
+@pytest.mark.parametrize("product", ["twin:porphyry:2", "twin:iron:0", "twin:iron:west"])
+def test_only_the_iron_district_comes_in_tiles(table, product):
+    _, (fault,) = table(iron("a", product=product))
+    assert "names a tile, from 1, which only sentinel2 over twin:iron has" in fault

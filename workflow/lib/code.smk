@@ -13,7 +13,6 @@ ROOMS = (
     "cube",
     "desk",
     "embedding",
-    "fetching",
     "forests",
     "library",
     "minerals",

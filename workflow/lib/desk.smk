@@ -53,18 +53,25 @@ def known_layers(wildcards, known):
     """Entries of what the user knows, of the `known` paths of the input, in their order."""
     scene, paths = SCENES[wildcards.scene], iter(known)
 
-    def entry(title, method, text):
-        path = as_named(next(paths), text)
-        return {"group": "truth", "kind": "known", "method": method, "file": path, "title": title}
-
     for method in shown_truths(wildcards).values():
-        yield entry(f"Truth of {method}", method, PLAN.truth_of(scene, method))
+        yield known_entry(f"Truth of {method}", method, next(paths), PLAN.truth_of(scene, method))
+    yield from survey_layers(wildcards, paths)
+
+
+def survey_layers(wildcards, paths):
+    """Entries of the vector files of `prospects` and of the licence, of the next of the paths."""
     section = settings_of(wildcards).get("prospects", {})
     for name, title in SHOWN_SURVEYS.items():
         if survey_of(name)(wildcards):
-            yield entry(title, "", section.get(name) or "")
+            yield known_entry(title, "", next(paths), section.get(name) or "")
     if polygon_of(wildcards):
-        yield entry("Licence", "", settings_of(wildcards)["cube"]["polygon"])
+        yield known_entry("Licence", "", next(paths), settings_of(wildcards)["cube"]["polygon"])
+
+
+def known_entry(title, method, path, text):
+    """An entry of what the user knows, from a file with the layer that a text names."""
+    file = as_named(path, text)
+    return {"group": "truth", "kind": "known", "method": method, "file": file, "title": title}
 
 
 def layers_text(wildcards, input):
@@ -96,9 +103,14 @@ def page_files(wildcards):
 
 def record_flags(wildcards, input):
     """Flags that name the accuracy records of a scene, with the method and sensor of each."""
+    return records_told(records_of(SCENES[wildcards.scene]), input)
+
+
+def records_told(records, input):
+    """Flags that name accuracy records (method, sensor, path), by the paths of the input."""
     return " ".join(
         flags(records=[method, sensor, path])
-        for (method, sensor, _), path in zip(records_of(SCENES[wildcards.scene]), input.records)
+        for (method, sensor, _), path in zip(records, input.records)
     )
 
 

@@ -56,9 +56,9 @@ def labels_of(wildcards):
 
 
 def forest_of(wildcards):
-    """The forest that maps a scene: another scene's, or one that is trained here."""
-    folder = f"{folder_of(wildcards.scene, 'prospects', wildcards.sensor)}/forest"
-    return elsewhere(section("prospects", "model")(wildcards)) or f"{folder}/{wildcards.target}.npz"
+    """The forest that maps a scene: one that is named, the teacher's of a mosaic, or its own."""
+    taught = taught_file(wildcards, f"prospects/forest/{wildcards.target}.npz")
+    return elsewhere(section("prospects", "model")(wildcards)) or taught
 
 
 def site_settings(wildcards):

@@ -101,7 +101,7 @@ def network_histories(wildcards):
 def drawn_targets(wildcards):
     """The targets that are drawn over the potential, where they are ranked on it."""
     settings = settings_of(wildcards)
-    if "targets" not in settings or not CONFIG.has_potential(settings):
+    if "targets" not in SCENES[wildcards.scene]["methods"] or not CONFIG.has_potential(settings):
         return []
     return [
         f"{folder_of(wildcards.scene, 'targets')}/{name}"

@@ -16,4 +16,5 @@ def campaign_flags(wildcards):
     """
     twin = SETTINGS["twin"]
     many = SCENES[wildcards.scene]["ground"] == "iron"
-    return flags(**(pick(twin, "dates", "tiles") if many else {"dates": 1, "tiles": 1}))
+    tile = PLAN.tile_of(SCENES[wildcards.scene]["sensors"].get("sentinel2", ""))
+    return flags(**(pick(twin, "dates", "tiles") if many else {"dates": 1, "tiles": 1}), tile=tile)

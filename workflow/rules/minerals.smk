@@ -86,6 +86,7 @@ rule map_mineral_group:
     input:
         **code("map_mineral_group"),
         cube="<cube>",
+        teacher=teaching_cube,
         cube_record="<place>/cube/cube.json",
         references="<minerals>/library/references.csv",
         classes=classes_for("minerals"),
@@ -111,6 +112,7 @@ rule map_mineral_group:
         mem_mb=memory(700, 300),
     params:
         digest=digest("map_mineral_group"),
+        teacher=lambda wildcards, input: flags(teacher=input.get("teacher")),
         match=lambda wildcards: section("minerals")(wildcards)["match"],
         range_um=ranges_of,
         block_px=block_px_of,
@@ -119,7 +121,8 @@ rule map_mineral_group:
     shell:
         "python {input.script:q} --cube {input.cube:q} --cube-record {input.cube_record:q}"
         " --references {input.references:q} --classes {input.classes:q}"
-        " --group {wildcards.group} --match {params.match} {params.range_um} --class-map {output.classes:q}"
+        " --group {wildcards.group} --match {params.match} {params.range_um} {params.teacher}"
+        " --class-map {output.classes:q}"
         " --angle {output.angle:q} --margin {output.margin:q} --contrast {output.contrast:q}"
         " --record {output.record:q} --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
@@ -130,10 +133,11 @@ rule teach_minerals:
         **code("teach_minerals"),
         cube="<cube>",
         classes=classes_for("minerals"),
-        class_map="<minerals>/{group}/class.tif",
-        angle="<minerals>/{group}/angle.tif",
-        contrast="<minerals>/{group}/contrast.tif",
-        record="<minerals>/{group}/record.json",
+        teacher=teaching_cube,
+        class_map=first_map("class.tif"),
+        angle=first_map("angle.tif"),
+        contrast=first_map("contrast.tif"),
+        record=first_map("record.json"),
     output:
         taught="<minerals>/{group}/taught.tif",
         style="<minerals>/{group}/taught.qml",
@@ -152,6 +156,7 @@ rule teach_minerals:
         mem_mb=memory(1200, 400),
     params:
         digest=digest("teach_minerals"),
+        teacher=lambda wildcards, input: flags(teacher=input.get("teacher")),
         teach=lambda wildcards: flags(**section("minerals", "teach")(wildcards)),
         seed=SETTINGS["accuracy"]["seed"],
         block_px=block_px_of,
@@ -160,7 +165,7 @@ rule teach_minerals:
     shell:
         "python {input.script:q} --cube {input.cube:q} --classes {input.classes:q}"
         " --class-map {input.class_map:q} --angle {input.angle:q} --contrast {input.contrast:q}"
-        " --record {input.record:q} {params.teach} --seed {params.seed}"
+        " --record {input.record:q} {params.teacher} {params.teach} --seed {params.seed}"
         " --taught-map {output.taught:q} --probability {output.probability:q}"
         " --taught-record {output.record:q} --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"

@@ -320,7 +320,6 @@ rule render_report:
         classes=study_classes,
         accuracy="<study>/accuracy.json",
         settings="<study>/settings.json",
-        fetched=lambda wildcards: fetched_records(wildcards.study),
         residuals=static("analytic_residuals.csv"),
         published=static("published.json"),
         table=static("results.csv"),
@@ -350,14 +349,13 @@ rule render_report:
         templates=lambda wildcards, input: " ".join(
             flags(template=[method, path]) for method, path in zip(CONFIG.METHODS, input.templates)
         ),
-        fetched=lambda wildcards, input: flags(fetched=list(input.fetched)),
     message:
         "Writing the report of {wildcards.study}"
     shell:
         "python {input.script:q} --study {wildcards.study} --settings {input.settings:q}"
         " --results {params.folder:q} --accuracy {input.accuracy:q}"
         " --published {input.published:q} --residuals {input.residuals:q} --table {input.table:q}"
-        " --base {input.base:q} {params.templates} --style {input.style:q} {params.fetched}"
+        " --base {input.base:q} {params.templates} --style {input.style:q}"
         " --output {output.page:q} --pages {output.pages:q}"
         " 2> {log:q}"
 
@@ -370,6 +368,8 @@ rule render_index:
         settings=expand("<results>/studies/{study}/settings.json", study=STUDIES),
         scenes=expand("<results>/scenes/{scene}/summary.json", scene=SCENES),
         thumbnails=expand("<results>/scenes/{scene}/thumbnail.png", scene=SCENES),
+        grounds=expand("<results>/studies/{study}/mosaic/summary.json", study=MOSAICS),
+        pictures=expand("<results>/studies/{study}/mosaic/thumbnail.png", study=MOSAICS),
         published=static("published.json"),
         template=static("index.html.j2"),
         style=static("report.css"),

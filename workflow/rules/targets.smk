@@ -31,6 +31,7 @@ rule map_agreement:
         mem_mb=memory(700, 500),
     params:
         digest=digest("map_agreement"),
+        scene=name_of,
         maps=opinion_flags,
         levels=lambda wildcards: flags(**pick(section("targets")(wildcards), "medium", "high")),
         block_px=SETTINGS["block_px"],
@@ -40,7 +41,7 @@ rule map_agreement:
     message:
         "Mapping what the methods say together of {wildcards.scene}"
     shell:
-        "python {input.script:q} {params.maps} {params.levels} --scene {wildcards.scene}"
+        "python {input.script:q} {params.maps} {params.levels} --scene {params.scene}"
         " {params.truth} {params.left_out} {params.spatial}"
         " --potential {output.potential:q} --score {output.score:q}"
         " --support {output.support:q} --record {output.record:q}"
@@ -87,6 +88,7 @@ rule rank_targets:
         mem_mb=memory(1500),
     params:
         digest=digest("rank_targets"),
+        scene=name_of,
         more=lambda wildcards, input: flags(
             uncertainty=input.get("uncertainty"),
             **told_surveys(wildcards, input, *SITES),
@@ -106,7 +108,7 @@ rule rank_targets:
         "Ranking targets of {wildcards.scene}"
     shell:
         "python {input.script:q} --potential {input.potential:q} --score {input.score:q}"
-        " --support {input.support:q} {params.more} {params.ground} {params.ranking} --scene {wildcards.scene}"
+        " --support {input.support:q} {params.more} {params.ground} {params.ranking} --scene {params.scene}"
         " --targets {output.targets:q} --table {output.table:q} --kml {output.kml:q}"
         " --gpx {output.gpx:q} --overlay {output.overlay:q}"
         " --curves {output.curves:q} --period-table {output.periods:q}"

@@ -127,8 +127,9 @@ class Plane:
         else:
             inner = np.subtract(*np.percentile(found, PERCENTILES[::-1]))
             step = round_step((inner or high - low or abs(low)) / steps)
+            # 2.6 times leads from each of 1, 2 and 5 to the next; 2.1 times 2 is 2 again.
             while (high - low) / step > MOST_CODE - 2:
-                step = round_step(step * 2.1)
+                step = round_step(step * 2.6)
             low = math.floor(low / step) * step
         codes = np.zeros(values.shape, np.uint16)
         codes[known] = np.rint((found - low) / step) + 1

@@ -18,7 +18,7 @@ MOST_FEATURES = 3000
 """A layer shows so many features, chosen evenly."""
 MOST_ATTRIBUTES = 12
 MOST_TEXT = 120
-NAMES = ("name", "Name", "NAME", "label", "class", "id", "rank")
+NAMES = ("rank", "name", "Name", "NAME", "label", "class")
 """Attributes that name a feature, the best first."""
 
 

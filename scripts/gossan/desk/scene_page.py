@@ -310,7 +310,7 @@ def read_explanations(layers: SceneLayers) -> list[dict]:
     """What the maps' own explanations say, that of the main map first; [] without any."""
     folders = {item.path.parent for item in layers.of("maps")}
     folders |= {folder.parent for folder in folders}
-    paths = [folder / "explanation.json" for folder in folders if folder != layers.folder]
+    paths = [folder / "explanation.json" for folder in {*folders, layers.folder}]
     main = layers.main_map()
     first = main.path.parent if main else None
     found = sorted(

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from gossan.legend import CLASS_ATTRIBUTE, UNCLASSIFIED_COLOUR
+from gossan.accuracy.truth import CLASS_ATTRIBUTE
+from gossan.legend import UNCLASSIFIED_COLOUR
 from gossan.outlines import reproject
 from gossan.raster import Grid
 from gossan.report.drawing import (

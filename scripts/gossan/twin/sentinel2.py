@@ -241,6 +241,7 @@ def simulate_sentinel2(
     *,
     dates: int,
     tiles: int = 1,
+    tile: int | None = None,
     threads: int = 1,
     block_px: int = 192,
 ) -> None:
@@ -248,13 +249,18 @@ def simulate_sentinel2(
 
     All are written, in place of what is there, or none. Pixels of 10 m cover the ground, to a
     multiple of 60 m. With `tiles`, up to MOST_TILES, each date is one .zip a tile: windows of the
-    same images from west to east, which overlap as tiles do. Bytes depend on the arguments without
+    same images from west to east, which overlap as tiles do; with `tile`, from 1, that one alone is
+    written. Bytes depend on the arguments without
     `threads` and `block_px` (a multiple of 6); memory on these and the number of dates.
 
     Raises InputError when the library lacks a spectrum, for a ground larger than a tile, and for a
-    number of dates or tiles out of range.
+    number of dates or tiles, or a tile, out of range.
     """
     scene = plan_scene(site, library, dates, tiles)
+    if tile is not None:
+        if not 1 <= tile <= tiles:
+            raise InputError(f"--tile {tile}: is none of {tiles} tiles; use 1 to {tiles}")
+        scene = replace(scene, tiles=scene.tiles[tile - 1 : tile])
     with staged(folder, folder=True) as done, scratch(folder) as work:
         for date, _ in _products(scene):
             (work / date.product_id).mkdir()

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from gossan.twin.site import Site
 
 
-# Dates, which must be told, and tiles of Sentinel-2.
-Campaign = tuple[int | None, int]
+# Dates, which must be told, tiles of Sentinel-2, and the one of them that is written.
+Campaign = tuple[int | None, int, int | None]
 
 
 def _simulate_landsat(
@@ -38,10 +38,10 @@ def _simulate_sentinel2(
 ) -> None:
     from gossan.twin.sentinel2 import simulate_sentinel2 as simulator
 
-    dates, tiles = campaign
+    dates, tiles, tile = campaign
     if dates is None:
         raise InputError("--dates is not given; sentinel2 is simulated for so many dates")
-    simulator(site, library, path, dates=dates, tiles=tiles, threads=threads)
+    simulator(site, library, path, dates=dates, tiles=tiles, tile=tile, threads=threads)
 
 
 def _simulate_emit(
@@ -97,14 +97,16 @@ def simulate(
     *,
     dates: int | None = None,
     tiles: int = 1,
+    tile: int | None = None,
     threads: int = 1,
 ) -> None:
     """Write a ground as a product of `sensor` to `path`, in the sensor's native layout.
 
     dates, tiles: of sentinel2, which is a folder of them; others have one and take no notice.
+    tile: the one of the tiles, from 1, that is written; None: all.
 
     Raises InputError for an unknown sensor, and when library or ground do not do for it.
     """
     if sensor not in SIMULATORS:
         raise InputError(f"sensor '{sensor}' is unknown; use one of: {', '.join(SIMULATORS)}")
-    SIMULATORS[sensor](site, library, path, (dates, tiles), threads)
+    SIMULATORS[sensor](site, library, path, (dates, tiles, tile), threads)

@@ -27,6 +27,14 @@ def unpack(plane):
     return np.cumsum(codes, axis=1, dtype=codes.dtype) if plane.differs else codes
 
 
+@pytest.mark.parametrize("spread", [1e-7, 2e-7, 5e-7])
+def test_a_few_values_far_beyond_the_others_have_a_code(spread):
+    values = np.linspace(0, 250 * spread, 2000).reshape(40, 50)
+    values[0, 0] = 1.0
+    plane = Plane.of(values)
+    assert plane.codes.max() > 256 and abs(plane.values[0, 0] - 1) <= plane.step
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -1,0 +1,390 @@
+"""How long a state takes: tools measured on two sizes of tile, then a simulation of the schedule.
+
+    python benchmarks/state.py --results results
+
+`--results` is what config/examples/bahia_mosaic.yaml has left: its cube, side by side to a larger
+one, its forest and its dates are what the tools are measured on. CPU seconds and bytes of each tool
+are a line through both sizes, memory is the larger one's; a tile of Sentinel-2 is read off it.
+The schedule then is the workflow's own order: the teacher, all tiles at once, the joining of each
+map, the targets of the whole. A job begins when what it reads is there and a node has its cores
+and memory; it ends when its CPU seconds and its share of the file system are through.
+"""
+
+import argparse
+import heapq
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+ROOT = Path(__file__).resolve().parents[1]
+TILE_PX = 10_980
+TILES = 200
+# Tiles lie 100 km apart; a quarter more lie on the border of the state.
+BAHIA_TILES = math.ceil(565_000 / 100**2 * 1.25)
+CORES = (8, 64, 512)
+GB_PER_CORE = 4
+# Of a shared file system, all nodes together.
+MB_PER_S = 1000
+DATES = 12
+SIDES = (1, 3)
+"""How often the example's cube stands beside and below itself in a measured one."""
+SMALL_JOBS_S = 60.0
+"""CPU seconds of a tile's pictures, tables, records and pages, which do not grow with it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job of the schedule: its rule, cores, CPU seconds, gigabytes and megabytes moved."""
+
+    rule: str
+    cores: int
+    cpu_s: float
+    memory_gb: float
+    moved_mb: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a tool needs on so many million pixels: lines a + b x; memory does not grow."""
+
+    cores: int
+    cpu_s: tuple[float, float]
+    moved_mb: tuple[float, float]
+    memory_gb: float
+
+    def step(self, rule: str, megapixels: float) -> Step:
+        """A job on so many million pixels."""
+        values = [max(0.0, a + b * megapixels) for a, b in (self.cpu_s, self.moved_mb)]
+        return Step(rule, self.cores, values[0], self.memory_gb, values[1])
+
+
+# What a tile's jobs wait for; "teacher" is the same job of the scene that teaches.
+CHAIN = {
+    "composite_dates": (),
+    "map_mineral_group": ("composite_dates",),
+    "teach_minerals": ("map_mineral_group",),
+    "merge_mineral_groups": ("map_mineral_group",),
+    "tabulate_classes": ("merge_mineral_groups",),
+    "map_forest": ("composite_dates",),
+    "map_potential": ("map_forest",),
+    "pages": ("tabulate_classes", "map_potential"),
+}
+# How many jobs of a rule a tile has, or the whole ground: two groups of minerals, two forests, the
+# maps of classes and of numbers that are joined.
+COUNT = {"map_mineral_group": 2, "teach_minerals": 2, "map_forest": 2}
+JOINED = {
+    "mosaic_classes": (8, ("merge_mineral_groups", "teach_minerals", "map_forest")),
+    "mosaic_numbers": (4, ("teach_minerals", "map_potential")),
+}
+
+
+# ---- measuring ---------------------------------------------------------------------------------
+
+
+def measure(tool: str, *words: object) -> dict[str, float]:
+    """CPU seconds, peak memory (GB) and bytes moved (MB) of a tool; `words` are its flags."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code = (
+        "import json, resource, runpy, sys; sys.path.insert(0, sys.argv[1]);"
+        "sys.argv = sys.argv[2:];"
+        "runpy.run_path(sys.argv[0], run_name='__main__');"
+        "print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))"
+    )
+    run = subprocess.run(
+        [
+            *(sys.executable, "-c", code, ROOT / "scripts", ROOT / f"scripts/{tool}.py"),
+            *map(str, words),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        sys.exit(f"error: {tool}: {run.stderr.strip().splitlines()[-1]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = sum(getattr(after, key) - getattr(before, key) for key in ("ru_utime", "ru_stime"))
+    files = {str(word) for word in words if Path(str(word)).exists()}
+    moved = sum(size_of(Path(file)) for file in files)
+    return {"cpu_s": used, "memory_gb": json.loads(run.stdout.split()[-1]) / 1e6, "moved_mb": moved}
+
+
+def size_of(path: Path) -> float:
+    """Megabytes of a file, or of all files of a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+
+
+def enlarge(source: Path, target: Path, times: int) -> float:
+    """A raster side by side with itself, `times` squared; returns its million pixels."""
+    with rasterio.open(source) as dataset:
+        profile, tags = dataset.profile, dataset.tags()
+        values = np.tile(dataset.read(), (1, times, times))
+        parts = dataset.descriptions, dataset.scales, dataset.offsets
+        bands = [dataset.tags(band, ns="IMAGERY") for band in dataset.indexes]
+    profile.update(height=values.shape[1], width=values.shape[2], driver="GTiff", tiled=True)
+    profile.update(blockxsize=512, blockysize=512)
+    with rasterio.open(target, "w", **profile) as dataset:
+        dataset.write(values)
+        dataset.update_tags(**tags)
+        dataset.descriptions, dataset.scales, dataset.offsets = parts
+        for band, told in enumerate(bands, start=1):
+            dataset.update_tags(band, ns="IMAGERY", **told)
+    return values.shape[1] * values.shape[2] / 1e6
+
+
+def measure_tile(results: Path, folder: Path, times: int) -> dict[str, tuple[float, dict]]:
+    """(million pixels, what it needs) of each tool of a tile on a cube of that size."""
+    scene = results / "scenes/mines/sentinel2"
+    cube, classes = folder / "cube.tif", results / "studies/mines/minerals/classes.csv"
+    size = enlarge(scene / "cube/cube.tif", cube, times)
+    library = scene / "minerals/library/references.csv"
+    blocks = ("--threads", 2)
+    maps = {name: folder / f"{name}.tif" for name in ("class", "angle", "margin", "contrast")}
+    forest = {name: folder / f"{name}.tif" for name in ("iron", "probability", "uncertainty")}
+    group = [(f"--{'class-map' if name == 'class' else name}", path) for name, path in maps.items()]
+    found = {
+        "map_mineral_group": measure(
+            "map_mineral_group",
+            *("--cube", cube, "--cube-record", scene / "cube/cube.json", "--group", "1um"),
+            *("--references", library, "--classes", classes, "--match", "scene"),
+            *(word for pair in group for word in pair),
+            *("--record", folder / "record.json", *blocks),
+        ),
+        "teach_minerals": measure(
+            "teach_minerals",
+            *("--cube", cube, "--classes", classes, "--class-map", maps["class"]),
+            *("--angle", maps["angle"], "--contrast", maps["contrast"]),
+            *("--record", folder / "record.json", "--surest", 0.3, "--model", "likelihood"),
+            *("--seed", 42, "--taught-map", folder / "taught.tif"),
+            *("--probability", folder / "taught_probability.tif"),
+            *("--taught-record", folder / "taught.json", *blocks),
+        ),
+        "merge_mineral_groups": measure(
+            "merge_mineral_groups",
+            *("--groups", folder, folder, "--classes", classes),
+            *("--class-map", folder / "all.tif", "--angle", folder / "all_angle.tif"),
+            *("--margin", folder / "all_margin.tif", "--item", folder / "item.json", *blocks),
+        ),
+        "tabulate_classes": measure(
+            "tabulate_classes",
+            *("--class-map", maps["class"], "--angle", maps["angle"], "--cube", cube),
+            *("--classes", classes, "--areas", folder / "areas.csv"),
+            *("--signatures", folder / "signatures.csv", "--pixels", folder / "pixels.gpkg"),
+            *("--outlines", folder / "outlines.gpkg", "--points-per-class", 20000, *blocks),
+        ),
+        "map_forest": measure(
+            "map_forest",
+            *("--cube", cube, "--forest", scene / "prospects/forest/iron.npz", "--scene", "a"),
+            *("--classes", ROOT / "resources/static/iron.csv", "--class-map", forest["iron"]),
+            *("--probability", forest["probability"], "--uncertainty", forest["uncertainty"]),
+            *blocks,
+        ),
+        "map_potential": measure(
+            "map_potential",
+            *("--probability", forest["probability"], "--medium", 0.34, "--high", 0.67),
+            *("--potential", folder / "potential.tif", "--score", folder / "score.tif", *blocks),
+        ),
+        "map_ground_agreement": measure(
+            "map_agreement",
+            *("--map", "potential", "prospects", folder / "potential.tif", folder / "score.tif"),
+            *("--map", "angles", "minerals", *(maps[k] for k in ("class", "angle", "contrast"))),
+            *(classes, "hematite", "--medium", 0.34, "--high", 0.67, "--scene", "a"),
+            *("--spatial-block-px", 32, "--bootstrap", 100, "--seed", 42),
+            *("--potential", folder / "whole.tif", "--score", folder / "whole_score.tif"),
+            *("--support", folder / "support.tif", "--record", folder / "agreement.json"),
+            *("--comparison", folder / "combined.csv", *blocks),
+        ),
+        "rank_ground_targets": measure(
+            "rank_targets",
+            *("--potential", folder / "whole.tif", "--score", folder / "whole_score.tif"),
+            *("--support", folder / "support.tif", "--class-map", maps["class"], classes),
+            *(
+                "--substance-attribute",
+                "substance",
+                "--date-attribute",
+                "date",
+                "--level",
+                "medium",
+            ),
+            *("--min-area-ha", 1, "--spatial-block-px", 128, "--bootstrap", 100, "--seed", 42),
+            *("--scene", "a", "--targets", folder / "targets.gpkg", "--kml", folder / "t.kml"),
+            *("--gpx", folder / "t.gpx", "--table", folder / "t.csv"),
+            *("--overlay", folder / "overlay.csv", "--curves", folder / "curves.csv"),
+            *("--period-table", folder / "p.csv", "--district-table", folder / "d.csv"),
+            *("--mine-table", folder / "m.csv", "--record", folder / "targets.json", *blocks),
+        ),
+    }
+    for rule, path in (
+        ("mosaic_classes", folder / "potential.tif"),
+        ("mosaic_numbers", folder / "score.tif"),
+    ):
+        found[rule] = measure(
+            "mosaic_scenes",
+            *("--scenes", "a", "--maps", path, "--output", folder / f"{rule}.tif"),
+            *("--record", folder / f"{rule}.json", *blocks),
+        )
+    return {rule: (size, needs) for rule, needs in found.items()}
+
+
+def measure_dates(results: Path, folder: Path) -> list[tuple[float, dict]]:
+    """The composite of the dates of the narrow tile and of the whole ground of the example."""
+    found = []
+    for name in ("tile-1", "mines"):
+        scene = results / f"scenes/{name}"
+        needs = measure(
+            "composite_dates",
+            *("--scene", scene / "twin/sentinel2", "--cube", folder / "dates.tif"),
+            *("--record", folder / "dates.json", "--looks", folder / "looks.tif"),
+            *("--normalisation", "clip", "--mask", "cloud", "cloud_shadow", "cirrus", "snow"),
+            *("--resolution-m", 10, "--threads", 2),
+        )
+        with rasterio.open(folder / "dates.tif") as dataset:
+            size = dataset.width * dataset.height / 1e6
+        dates = len(list((scene / "twin/sentinel2").glob("*.zip")))
+        dates //= 4 if name == "mines" else 1
+        found.append(
+            (size, {**needs, **{k: needs[k] * DATES / dates for k in ("cpu_s", "moved_mb")}})
+        )
+    return found
+
+
+def costs_of(results: Path) -> dict[str, Cost]:
+    """What each rule needs, from two sizes."""
+    sizes: dict[str, list] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for times in SIDES:
+            folder = Path(name) / str(times)
+            folder.mkdir()
+            for rule, needs in measure_tile(results, folder, times).items():
+                sizes.setdefault(rule, []).append(needs)
+        sizes["composite_dates"] = measure_dates(results, Path(name))
+    costs = {}
+    for rule, ((small, few), (large, many)) in sizes.items():
+        lines = []
+        for key in ("cpu_s", "moved_mb"):
+            slope = max(0.0, (many[key] - few[key]) / (large - small))
+            lines.append((many[key] - slope * large, slope))
+        costs[rule] = Cost(2, *lines, many["memory_gb"])
+    costs["pages"] = Cost(1, (SMALL_JOBS_S, 0.0), (20.0, 0.0), 1.5)
+    return costs
+
+
+# ---- the schedule ------------------------------------------------------------------------------
+
+
+def plan(costs: dict[str, Cost], tiles: int) -> dict[tuple, tuple[Step, list[tuple]]]:
+    """Jobs by (rule, tile, number): the step, and what it waits for."""
+    size = TILE_PX**2 / 1e6
+    jobs: dict[tuple, tuple[Step, list[tuple]]] = {}
+
+    def of(rule: str, tile: int) -> list[tuple]:
+        return [(rule, tile, number) for number in range(COUNT.get(rule, 1))]
+
+    for tile in range(tiles):
+        for rule, after in CHAIN.items():
+            waits = [job for name in after for job in of(name, tile)]
+            if tile and rule in ("map_mineral_group", "map_forest"):
+                waits += of("composite_dates", 0)
+            if tile and rule == "teach_minerals":
+                waits += of("map_mineral_group", 0)
+            for job in of(rule, tile):
+                jobs[job] = costs[rule].step(rule, size), waits
+    whole = size * tiles
+    for rule, (number, after) in JOINED.items():
+        waits = [job for name in after for tile in range(tiles) for job in of(name, tile)]
+        for place in range(number):
+            jobs[rule, -1, place] = costs[rule].step(rule, whole), waits
+    joined = [(rule, -1, place) for rule, (number, _) in JOINED.items() for place in range(number)]
+    agreement = ("map_ground_agreement", -1, 0)
+    jobs[agreement] = costs[agreement[0]].step(agreement[0], whole), joined
+    ranking = ("rank_ground_targets", -1, 0)
+    jobs[ranking] = costs[ranking[0]].step(ranking[0], whole), [agreement]
+    return jobs
+
+
+def simulate(jobs: dict, cores: int, memory_gb: float, mb_per_s: float) -> dict[str, float]:
+    """Hours until all is done, and until the last tile is; share of the cores that work."""
+    waiting = {job: len(waits) for job, (_, waits) in jobs.items()}
+    followers: dict[tuple, list[tuple]] = {}
+    for job, (_, waits) in jobs.items():
+        for other in waits:
+            followers.setdefault(other, []).append(job)
+    order = {job: place for place, job in enumerate(jobs)}
+    ready = [(order[job], job) for job, left in waiting.items() if not left]
+    heapq.heapify(ready)
+    free, room, now, worked, tiles_done = cores, memory_gb, 0.0, 0.0, 0.0
+    running: dict[tuple, list[float]] = {}
+    while ready or running:
+        held = []
+        while ready and free:
+            place, job = heapq.heappop(ready)
+            step = jobs[job][0]
+            if step.memory_gb > room or min(step.cores, cores) > free:
+                held.append((place, job))
+                # Of equals none fits either.
+                break
+            free -= min(step.cores, cores)
+            room -= step.memory_gb
+            worked += step.cpu_s
+            running[job] = [step.cpu_s / min(step.cores, cores), step.moved_mb]
+        for entry in held:
+            heapq.heappush(ready, entry)
+        moving = sum(left[1] > 0 for left in running.values())
+        share = mb_per_s / moving if moving else math.inf
+        due = min(max(cpu, moved / share if moved else 0.0) for cpu, moved in running.values())
+        # Until the next one ends, or has moved all its bytes and leaves others its share.
+        step_s = max(min([due, *(m / share for _, m in running.values() if m > 0)]), 1e-9)
+        now += step_s
+        for job, left in list(running.items()):
+            left[0] = max(0.0, left[0] - step_s)
+            left[1] = max(0.0, left[1] - step_s * share) if left[1] else 0.0
+            if left[0] <= 1e-6 and left[1] <= 1e-6:
+                del running[job]
+                free += min(jobs[job][0].cores, cores)
+                room += jobs[job][0].memory_gb
+                tiles_done = now if job[1] >= 0 else tiles_done
+                for other in followers.get(job, ()):
+                    waiting[other] -= 1
+                    if not waiting[other]:
+                        heapq.heappush(ready, (order[other], other))
+    return {"hours": now / 3600, "tiles": tiles_done / 3600, "busy": worked / (now * cores)}
+
+
+def main() -> None:
+    """Measure, simulate, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--results", type=Path, required=True, help="results of the example")
+    arguments = parser.parse_args()
+    os.environ.setdefault("NUMBA_CACHE_DIR", tempfile.gettempdir())
+    costs = costs_of(arguments.results)
+    size = TILE_PX**2 / 1e6
+    print(f"a tile of {TILE_PX} x {TILE_PX} pixels, {DATES} dates; per job")
+    for rule, cost in costs.items():
+        step = cost.step(rule, size)
+        print(
+            f"{rule:22} {cost.cpu_s[1]:8.2f} s/Mpx {step.cpu_s:9.0f} s CPU {step.memory_gb:6.2f} GB"
+            f" {step.moved_mb:9.0f} MB"
+        )
+    for tiles in (TILES, BAHIA_TILES):
+        jobs = plan(costs, tiles)
+        total = sum(step.cpu_s for step, _ in jobs.values()) / 3600
+        print(f"{tiles} tiles: {len(jobs)} jobs, {total:.0f} CPU hours")
+        for cores in CORES:
+            told = simulate(jobs, cores, cores * GB_PER_CORE, MB_PER_S)
+            print(
+                f"  {cores:4} cores: {told['hours']:7.1f} h, the last tile after"
+                f" {told['tiles']:.1f} h; cores at work {told['busy']:.0%}"
+            )
+
+
+if __name__ == "__main__":
+    main()
