@@ -7,3 +7,8 @@ include: "workflow/Snakefile"
 rule all:
     input:
         rules.products.input,
+
+
+# Snakemake hears this from the file that it starts with, and from no other.
+onstart:
+    check_cluster()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rasterio.windows import Window
 
 from gossan.accuracy.blocks import Bootstrap
 from gossan.accuracy.truth import open_truth
@@ -28,7 +27,7 @@ from gossan.targets.favourable_ground import (
     leave_out,
     open_ground,
 )
-from gossan.targets.voices import Voices, pixels_of, require_one_title
+from gossan.targets.voices import Voices, require_one_title
 from toolkit import add_blocks, one_blas_thread, run
 
 METHOD = "Agreement of methods"
@@ -127,9 +126,9 @@ def main(arguments: argparse.Namespace) -> None:
     combination = consensus.combination
     tally = Tally(voices)
 
-    def work(window: Window, *rasters: np.ndarray) -> list[np.ndarray]:
+    def work(*rasters: np.ndarray) -> list[np.ndarray]:
         answers = voices.judge(rasters)
-        score = combination.score(answers, *pixels_of(window))
+        score = combination.score(answers)
         votes = votes_of(voices.titles, answers)
         support = count_votes(list(votes.values()))
         if combination.levels:

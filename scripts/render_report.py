@@ -55,6 +55,14 @@ def build_parser() -> argparse.ArgumentParser:
         f"flag for each of {', '.join(METHOD_TITLES)}",
     )
     add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
+    add(
+        "--fetched",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="records of products that were fetched by name (JSON; default: none)",
+    )
     add("--output", type=Path, required=True, help="overview to write (HTML)")
     add(
         "--pages",
@@ -113,6 +121,7 @@ def main(arguments: argparse.Namespace) -> None:
         records=accuracy.get("records", []),
         settings=settings,
         files=list_files(settings, arguments.results, table, folder / "making.html"),
+        fetched=[read_json(path) for path in arguments.fetched],
         places={
             name: overview.name
             if name == OVERVIEW

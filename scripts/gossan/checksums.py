@@ -7,6 +7,7 @@ other numbers and no error. HDF5, PNG and LERC check their own.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 import zlib
@@ -23,8 +24,24 @@ from rasterio.windows import Window
 _STRETCH = re.compile(r"/vsisubfile/(\d+)_\d+,(.+)", re.DOTALL)
 
 
+# Code and length of a multihash, in hexadecimal digits, before its digest.
+_MULTIHASHES = {"1220": "sha256", "1340": "sha512", "1620": "sha3_256", "d50110": "md5"}
+
 # Bytes of a value by the kind of a tag.
 _TAG_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+
+def read_multihash(text: str) -> tuple[str, str] | None:
+    """Algorithm and digest of a checksum as STAC's file extension tells it, a multihash.
+
+    None for text that is none, and for algorithms that are not of a SAFE's or STAC's usual ones.
+    """
+    told = text.lower()
+    for prefix, algorithm in _MULTIHASHES.items():
+        digest = told.removeprefix(prefix)
+        if digest != told and len(digest) == 2 * hashlib.new(algorithm).digest_size:
+            return algorithm, digest
+    return None
 
 
 class DamagedTileError(RasterioIOError):

@@ -21,6 +21,8 @@ _NOT_WINDOWS = re.compile(
     r"[ƒ†‡ˆ‰‹˜›\ufffd]|[a-z][ŠŒŽŸÀ-ÖØ-Þ]|\w[ŠŒŽŸÀ-ÖØ-Þ][a-z]|[a-z][–—][a-z]"
     r"|[^\W\d_][¡-©«-´¶¸»-¿×÷][^\W\d_]"
 )
+# Column names of coordinates as GPS devices and spreadsheets write them, in small letters.
+_DEGREES = {"longitude": ("longitude", "lon", "long", "lng"), "latitude": ("latitude", "lat")}
 # Nothing that is seen: soft hyphen, zero-width blank, word joiner, a mark in mid-text.
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
@@ -184,6 +186,20 @@ def header_of(text: str, needed: Sequence[str] = ()) -> list[str]:
     """The columns that a text has if it is a table, with the separator that suits `needed`."""
     numbered, separator = _lay_out(text, needed)
     return _cells(numbered[0][1], separator) if numbered else []
+
+
+def find_degrees(columns: Sequence[str], path: str | Path, what: str) -> list[str]:
+    """The columns of longitude and latitude of a table that places `what`; InputError without."""
+    found = []
+    for due, names in _DEGREES.items():
+        named = [name for name in columns if name.casefold() in names]
+        if len(named) != 1:
+            raise InputError(
+                f"{path}: needs one column called {due}, in decimal degrees, to place the {what}; "
+                f"it has the columns {', '.join(columns) or 'none'}"
+            )
+        found += named
+    return found
 
 
 def _lay_out(text: str, needed: Sequence[str]) -> tuple[list[tuple[int, str]], str]:

@@ -13,6 +13,8 @@ from gossan.files import staged, write_text
 
 UNCLASSIFIED = 0
 NODATA = 255
+# Attribute of features, or column of points, that names their class.
+CLASS_ATTRIBUTE = "class"
 # What no class has, on maps, figures and in other programs alike: ground that was looked at and
 # fits no class is nearly white, what was not seen (masked, outside) grey.
 UNCLASSIFIED_COLOUR = "#F1F0EC"

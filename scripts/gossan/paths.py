@@ -1,11 +1,16 @@
 """What the paths of a user's files mean, and what belongs to a file."""
 
 import os
+import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 
 LAYER = "|layername="
 """What stands between a file of several layers and the one that is asked for, as QGIS writes it."""
+
+FETCH = "fetch:"
+"""Before the name of an entry of products.yaml, in place of a path."""
+_FETCHED = re.compile(rf"{FETCH}([A-Za-z0-9][A-Za-z0-9-]*)$")
 
 _LITTER = ("__macosx", "thumbs.db", "desktop.ini")
 
@@ -63,6 +68,12 @@ def named_path(text: str) -> str:
     return (os.path.abspath(path) if path.startswith("-") else path) + bar + layer  # noqa: PTH100
 
 
+def fetched_name(text: str | Path) -> str:
+    """The entry of products.yaml that a text names in place of a path; "" where it names none."""
+    found = _FETCHED.match(str(split_layer(text)[0]))
+    return found[1] if found else ""
+
+
 def is_there(text: str | Path) -> bool:
-    """Whether the file of a path is there, of which a layer may be named."""
-    return split_layer(text)[0].exists()
+    """Whether the file of a path is there, of which a layer may be named, or is to be fetched."""
+    return bool(fetched_name(text)) or split_layer(text)[0].exists()

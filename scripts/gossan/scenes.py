@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from gossan.config import METHODS, favourable_minerals, has_grades, methods_of
-from gossan.delimited import read_delimited
+from gossan.delimited import find_degrees, header_of, read_delimited, read_text
 from gossan.errors import InputError
+from gossan.legend import CLASS_ATTRIBUTE
 from gossan.paths import is_there, list_files, named_path, split_layer
 from gossan.schema import nearest, schema_faults
 
@@ -231,7 +232,7 @@ def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
         yield f"product: `{TWIN}` has no product of {RASTERS}; choose another sensor"
     elif row["product"].startswith(("http://", "https://")):
         yield f"product: {row['product']} is an address; download the product and name its file"
-    elif row["product"] and not ground and not Path(row["product"]).exists():
+    elif row["product"] and not ground and not is_there(row["product"]):
         yield f"product: {row['product']} does not exist; correct the path"
     parts = list(_truth_parts(row["truth"]))
     methods = [method for method, _ in parts]
@@ -247,6 +248,23 @@ def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
             yield f"truth: `{TWIN}` goes only with product `{TWIN}:GROUND`"
         elif path != TWIN and not is_there(path):
             yield f"truth: {path} does not exist; correct the path"
+        elif path != TWIN and path.lower().endswith(".csv"):
+            yield from _point_faults(path)
+
+
+def _point_faults(path: str) -> Iterator[str]:
+    """What keeps the points of a table from being a truth, as far as its header tells."""
+    try:
+        columns = header_of(read_text(path))
+        find_degrees(columns, path, "ground truth")
+    except InputError as error:
+        yield f"truth: {error}"
+        return
+    if CLASS_ATTRIBUTE not in columns:
+        yield (
+            f"truth: {path}: needs a column {CLASS_ATTRIBUTE} with names of classes; "
+            f"it has the columns {', '.join(columns)}"
+        )
 
 
 def _repetition_faults(row: dict[str, str], rows: Iterable[dict[str, str]]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.etree.ElementTree import ParseError
 
-from gossan.delimited import plain_text, read_delimited
+from gossan.delimited import find_degrees, plain_text, read_delimited
 from gossan.errors import InputError
 from gossan.files import DAMAGED_ARCHIVE, scratch
 from gossan.paths import find_beside, is_companion, split_layer
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 ARCHIVES = (".zip", ".kmz")
 TABLES = (".csv",)
-# Column names of coordinates as GPS devices and spreadsheets write them, in small letters.
-LONGITUDES = ("longitude", "lon", "long", "lng")
-LATITUDES = ("latitude", "lat")
 # An archive of layers is unpacked while it is read.
 MOST_MEMBERS, MOST_BYTES = 1000, 2 << 30
 # Degrees; longitudes may count from 0 to 360, and roundings lie beyond the poles.
@@ -113,15 +110,7 @@ def _read_points(path: Path, what: str) -> "geopandas.GeoDataFrame":
     import geopandas
 
     table = read_delimited(path)
-    columns = []
-    for due, names in (("longitude", LONGITUDES), ("latitude", LATITUDES)):
-        found = [name for name in table.columns if name.casefold() in names]
-        if len(found) != 1:
-            raise InputError(
-                f"{path}: needs one column called {due}, in decimal degrees, to place the {what}; "
-                f"it has the columns {', '.join(table.columns) or 'none'}"
-            )
-        columns += found
+    columns = find_degrees(table.columns, path, what)
     places = []
     for row, line in zip(table.rows, table.lines, strict=True):
         try:

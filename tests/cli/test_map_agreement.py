@@ -351,6 +351,8 @@ def test_a_truth_puts_the_methods_on_its_scale_and_tests_them_apart(folder):
     score, _ = read(folder / "a/score.tif")
     tested = truth != 255
     assert score[tested].mean() == pytest.approx((truth[tested] == 1).mean(), abs=0.01)
+    # The same answers have the same score on all ground: no seam where spatial blocks meet.
+    assert len(np.unique(score[np.isfinite(score)])) == 4
 
 
 def test_a_truth_of_zones_names_the_zones(folder):

@@ -61,7 +61,7 @@ def scene(tmp_path):
     write_raster(folder / "landsat/cube/cube.tif", ground, nodata=np.nan)
     west, north = ORIGIN
     shape = box(west + 150, north - 600, west + 600, north - 150)
-    targets = geopandas.GeoDataFrame({"rank": [1]}, geometry=[shape], crs=CRS)
+    targets = geopandas.GeoDataFrame({"rank": [1], "id": ["T01"]}, geometry=[shape], crs=CRS)
     points = targets.set_geometry(targets.representative_point())
     path = folder / "targets/targets.gpkg"
     write_layers(path, {"targets": (targets, "MultiPolygon"), "points": (points, "Point")})

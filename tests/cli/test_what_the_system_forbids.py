@@ -115,7 +115,8 @@ def run_with_files_of_at_most(size, name, *arguments):
     """Run a tool as a user does; a larger file fails as on a full disk, whoever runs it."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     return subprocess.run(
-        [sys.executable, ROOT / "scripts" / f"{name}.py", *map(str, arguments)],
+        # A limit on files would leave half of a module's bytecode, too.
+        [sys.executable, "-B", ROOT / "scripts" / f"{name}.py", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

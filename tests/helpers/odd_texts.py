@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Keys whose texts are names of minerals, which the study's class table lists.
 MINERALS = ("references", "labels", "minerals", "zones")
 # Texts that must be words of the project's own, or that never leave Snakemake.
-OWN_WORDS = ("paper", "scenes", "pathvars")
+OWN_WORDS = ("paper", "scenes", "pathvars", "products")
 ENDINGS = {
     "classes": ".csv",
     "library": ".csv",
@@ -67,6 +67,9 @@ class OddTexts:
     def _make(self, place: tuple, part: dict) -> list[str]:
         if place[-2:] == ("targets", "zones"):
             return ["any"]  # as `build` calls the only zone
+        if place[0] == "fetch":
+            # `write_lock` makes what they name.
+            return [f"{self.path} {place[-1]}"]
         if any(key in MINERALS for key in place[-2:]) and part.get("format") != "path":
             return self.minerals
         stem = self.path if part.get("format") == "path" else self.text
@@ -99,6 +102,21 @@ class OddTexts:
             path.write_text(f"wavelength_um,{','.join(self.minerals)}\n0.5,0.1,0.1\n")
         else:
             path.touch()
+
+
+def write_lock(odd: OddTexts, schema: dict) -> dict:
+    """Settings of a product `fetch:any` that is in the cache already, by odd paths."""
+    keys = schema["properties"]["fetch"]["properties"]
+    fetch = {key: odd.of(("fetch", key), keys[key])[0] for key in ("lock", "cache")}
+    entry = {"source": "http", "url": "https://example.org/any.tif"}
+    (odd.folder / "any_products.yaml").write_text(json.dumps({"any": entry}))
+    told = {"items": ["any"], "licence": "", "citation": "", "page": "", "product": "any.tif"}
+    file = {"name": "any.tif", "url": entry["url"], "size": None, "checksum": ""}
+    locked = {"search": entry, **told, "files": [file]}
+    (odd.folder / fetch["lock"]).write_text(json.dumps({"products": {"any": locked}}))
+    (odd.folder / fetch["cache"] / "any").mkdir(parents=True)
+    (odd.folder / fetch["cache"] / "any/any.tif").touch()
+    return {"products": "any_products.yaml", **fetch}
 
 
 def build(part: dict, root: dict, odd: OddTexts, place: tuple = ()) -> Any:

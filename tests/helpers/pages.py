@@ -56,6 +56,7 @@ def render_each(
         "records": [],
         "settings": {"study": "mine"},
         "files": [],
+        "fetched": [],
         "places": {name: f"{name}.html" for name in PAGES},
         "outside": {},
     }

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGES = "slurm-wlm munge"
-DATABASE_PACKAGES = "slurmdbd mariadb-server"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "sinfo")
 # The packages put daemons where a user's PATH does not lead.
 SEARCHED = os.pathsep.join((os.environ["PATH"], "/usr/sbin"))
@@ -34,9 +33,18 @@ def _free_port() -> int:
 class Slurm:
     """A running Slurm: its folder, and the environment by which its commands find it."""
 
-    def __init__(self, folder: Path, nodes: int, cpus: int, memory_mb: int, max_time: str):
+    def __init__(
+        self,
+        folder: Path,
+        nodes: int,
+        cpus: int,
+        memory_mb: int,
+        max_time: str,
+        hidden: Path | None,
+    ):
         """Write what it needs into `folder`."""
         self.folder = folder
+        self._hidden = hidden
         self.names = [f"node{number}" for number in range(1, nodes + 1)]
         self._started: list[subprocess.Popen] = []
         for name in ("state", "bin", *self.names):
@@ -104,15 +112,11 @@ PartitionName=main Nodes=ALL Default=YES MaxTime={max_time} State=UP
             *(f"--socket={place}/munge.socket", f"--pid-file={place}/munged.pid", "--force"),
             *(f"--log-file={place}/munged.log", f"--seed-file={place}/munged.seed"),
         )
-        _until(lambda: (place / "munge.socket").exists(), "munged does not start")
+        until(lambda: (place / "munge.socket").exists(), "munged does not start")
         self._daemon("slurmctld", "-D", "-c")
         for name in self.names:
-            self.start_node(name)
-        _until(lambda: self.states() == {"idle"}, f"Slurm does not start; see {place}")
-
-    def start_node(self, name: str) -> None:
-        """Start the daemon of a node."""
-        self._daemon("slurmd", "-D", "-N", name)
+            self._daemon("slurmd", "-D", "-N", name)
+        until(lambda: self.states() == {"idle"}, f"Slurm does not start; see {place}")
 
     def states(self) -> set[str]:
         """What its nodes are: idle, mixed, drained and so on."""
@@ -133,7 +137,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime={max_time} State=UP
         """End its jobs and what was started."""
         if jobs := self.jobs():
             self.ask("scancel", *jobs, check=False)
-            _until(lambda: not self.jobs(), "jobs do not end")
+            until(lambda: not self.jobs(), "jobs do not end")
         for daemon in reversed(self._started):
             daemon.send_signal(signal.SIGTERM)
         for daemon in self._started:
@@ -141,15 +145,17 @@ PartitionName=main Nodes=ALL Default=YES MaxTime={max_time} State=UP
 
     def _daemon(self, *command: str) -> None:
         log = (self.folder / f"{command[0]}.said").open("ab")
-        found = shutil.which(command[0], path=SEARCHED)
+        words = [shutil.which(command[0], path=SEARCHED), *command[1:]]
+        if self._hidden and command[0] == "slurmd":
+            # The node has an empty folder there, as one has that does not share the disk.
+            mount = f'mount -t tmpfs none {self._hidden} && exec "$@"'
+            words = ["unshare", "--mount", "sh", "-c", mount, "sh", *words]
         self._started.append(
-            subprocess.Popen(
-                [found, *command[1:]], env=self.environment, stdout=log, stderr=log, cwd="/"
-            )
+            subprocess.Popen(words, env=self.environment, stdout=log, stderr=log, cwd="/")
         )
 
 
-def _until(holds, fault: str, within_s: float = 60) -> None:
+def until(holds, fault: str, within_s: float = 60) -> None:
     """Wait until something holds; AssertionError after a while."""
     end = time.monotonic() + within_s
     while not holds():
@@ -159,10 +165,18 @@ def _until(holds, fault: str, within_s: float = 60) -> None:
 
 @contextmanager
 def slurm(
-    folder: Path, nodes: int = 1, cpus: int = 4, memory_mb: int = 8000, max_time: str = "INFINITE"
+    folder: Path,
+    nodes: int = 1,
+    cpus: int = 4,
+    memory_mb: int = 8000,
+    max_time: str = "INFINITE",
+    hidden: Path | None = None,
 ) -> Iterator[Slurm]:
-    """A Slurm in `folder`, which nodes share, without accounting; it ends with the block."""
-    cluster = Slurm(folder, nodes, cpus, memory_mb, max_time)
+    """A Slurm in `folder`, which nodes share, without accounting; it ends with the block.
+
+    What is in the folder `hidden` its nodes do not see.
+    """
+    cluster = Slurm(folder, nodes, cpus, memory_mb, max_time, hidden)
     try:
         cluster.start()
         yield cluster

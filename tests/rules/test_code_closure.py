@@ -13,7 +13,7 @@ ROOT_PACKAGE = "gossan"
 # of lower floors.
 FLOORS = (
     ("",),
-    ("products", "library", "transforms"),
+    ("products", "library", "transforms", "fetching"),
     ("cube", "accuracy", "networks"),
     ("forests",),
     ("minerals",),

@@ -2,11 +2,13 @@
 
 import ast
 import csv
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,8 @@ import pytest
 import yaml
 from dry_runs import run_all
 from projects import ROOT, copy_project
+
+from gossan.product_lock import search_of
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "config/README.md", "profiles/README.md")),
@@ -114,6 +118,7 @@ def lay_out(folder: Path) -> Path:
     for page in PAGES:
         for file, text in NAMED.findall(page.read_text(encoding="utf-8")):
             (project / file).write_text(text, encoding="utf-8")
+    fetch_all(project)
     minerals = [row["name"] for row in read_rows(project / "resources/static/minerals.csv")]
     named = [
         path for pattern in ("*.yaml", "*.tsv", "config/*/*") for path in project.glob(pattern)
@@ -125,6 +130,21 @@ def lay_out(folder: Path) -> Path:
             if not place.startswith(("..", "docs/", "resources/")):
                 touch(project / place.split(":")[-1], minerals)
     return project
+
+
+def fetch_all(project: Path) -> None:
+    """Put something in the place of each product that can be fetched, and a lock that tells so."""
+    entries = yaml.safe_load((project / "config/products.yaml").read_text(encoding="utf-8"))
+    lock = {}
+    with chdir(project):
+        for name, entry in entries.items():
+            told = {"items": [name], "licence": "", "citation": "", "page": ""}
+            files = [{"name": "any.zip", "url": "", "size": None, "checksum": ""}]
+            lock[name] = {"search": search_of(entry), "product": "any.zip", **told, "files": files}
+            place = project / "resources/external/products" / name / "any.zip"
+            place.parent.mkdir(parents=True)
+            place.touch()
+    (project / "config/products.lock.json").write_text(json.dumps({"products": lock}))
 
 
 def touch(path: Path, minerals: list[str]) -> None:

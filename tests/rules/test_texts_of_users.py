@@ -5,7 +5,7 @@ import json
 
 import pytest
 from dry_runs import run_all
-from odd_texts import OWN_WORDS, OddTexts, build, free_texts, read_schema
+from odd_texts import OWN_WORDS, OddTexts, build, free_texts, read_schema, write_lock
 from planned_commands import arguments_of, run_commands
 from projects import copy_project
 
@@ -58,11 +58,13 @@ def make_config(folder, kind):
         odd.told |= {("table", "truth"): cells[1:]} if name != "borrowed" else {}
         cells[1] = "" if name == "borrowed" else cells[1]
         rows.append([f"scene-{number}", name, "rasters", *cells])
+    rows.append(["fetched", "surveyed", "rasters", "fetch:any", ""])
     table = f"{path} scenes.tsv"
     with (folder / table).open("w", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None)
         writer.writerows(rows)
-    (folder / f"{kind}.yaml").write_text(json.dumps({"scenes": table, "studies": studies}))
+    config = {"scenes": table, "studies": studies, "fetch": write_lock(odd, schema)}
+    (folder / f"{kind}.yaml").write_text(json.dumps(config))
     return odd
 
 

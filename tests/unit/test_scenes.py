@@ -147,6 +147,25 @@ def test_wrong_columns_empty_tables_and_missing_files_are_told(table, row_schema
         read_scenes(tmp_path / "absent.tsv", row_schema)
 
 
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("longitude,latitude,class", None),
+        ("Lon;Lat;class", None),
+        ("lon,lat,mineral", "needs a column class with names of classes; it has the columns lon, "),
+        ("x,y,class", "needs one column called longitude"),
+        ("", "needs one column called longitude"),
+    ],
+)
+def test_points_that_cannot_be_a_truth_are_told_before_anything_runs(
+    table, tmp_path, header, words
+):
+    points = tmp_path / "points.csv"
+    points.write_text(f"{header}\n-117.2,37.5,alunite\n")
+    _, faults = table(f"a\tmine\tlandsat\t{tmp_path}\t{points}")
+    assert ([words in fault for fault in faults] == [True]) if words else not faults
+
+
 def test_a_truth_may_be_told_by_method(table, tmp_path):
     for name in ("all.gpkg", "zones.gpkg"):
         (tmp_path / name).touch()

@@ -10,7 +10,8 @@ import sys
 os.environ.update(PATH=f"{os.path.dirname(sys.executable)}:{os.environ.get('PATH', os.defpath)}")
 
 
-onstart:
+def check_cluster():
+    """Raise WorkflowError with all that keeps a cluster from running the jobs of this run."""
     if workflow.non_local_exec:
         # Snakemake makes a cache in each job, and the home may be closed to nodes.
         os.environ.setdefault("XDG_CACHE_HOME", os.path.abspath(".snakemake/cache"))
@@ -39,7 +40,7 @@ def slurm_faults():
         asked = job.resources
         place = asked.get("slurm_partition"), asked.get("slurm_account")
         needs = job.threads, asked.get("mem_mb", 0), asked.get("runtime", 0)
-        requests.setdefault((*place, *needs), job.name)
+        requests.setdefault((*place, *needs), name_of(job))
     # What a job that is tried again may ask for.
     most_mb = workflow.global_resources.get("mem_mb").value or 0
     places = dict.fromkeys(request[:2] for request in requests)
@@ -59,6 +60,13 @@ def slurm_jobs():
     return {
         id(whole): whole for job in jobs if (whole := workflow.dag.get_job_group(job) or job)
     }.values()
+
+
+def name_of(job):
+    """The rule of a job, or of that job of a group that uses most CPUs."""
+    if not job.is_group():
+        return job.rule.name
+    return f"{max(job.jobs, key=lambda member: member.threads).rule.name} with its group"
 
 
 def request_faults(name, partition, needs, nodes, default):
@@ -101,7 +109,7 @@ def place_faults(partition, account):
         )
         return
     # Where no node is free at once nothing is learned, and nothing lost.
-    look = f"test -e {shlex.quote(os.getcwd())} || echo absent"
+    look = f"test -e {shlex.quote(os.path.abspath('.snakemake'))} || echo absent"
     limits = ("--ntasks=1", "--mem=100", "--time=1", "--immediate=10", "--chdir=/")
     said = ask_slurm("srun", *place, *limits, "sh", "-c", look)
     if said.stdout.strip() == "absent":

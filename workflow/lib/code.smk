@@ -13,6 +13,7 @@ ROOMS = (
     "cube",
     "desk",
     "embedding",
+    "fetching",
     "forests",
     "library",
     "minerals",

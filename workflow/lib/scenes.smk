@@ -77,6 +77,8 @@ def given(path):
     be none of the user's.
     """
     file = path.partition(PATHS.LAYER)[0]
+    if PATHS.fetched_name(file):
+        return fetched_product(PATHS.fetched_name(file))
     return ancient(file) if os.path.isdir(file) else file
 
 

@@ -33,7 +33,10 @@ def merged_config(given):
 
 
 def check_inputs(given):
-    """Settings with defaults filled in, and the scenes by name; all faults are told together."""
+    """Settings with defaults filled in, the scenes by name, and what is to be fetched for them.
+
+    All faults are told together.
+    """
     schema = json.loads(Path(source("workflow/schemas/config.schema.json")).read_text())
     row_schema = json.loads(Path(source("workflow/schemas/scenes.schema.json")).read_text())
     faults = [fault for path in workflow.configfiles for fault in CONFIG.repeated_keys(path)]
@@ -51,10 +54,49 @@ def check_inputs(given):
     facts = read_static("sensors.json")
     faults += [*wrong, *unknown_studies(rows, settings)]
     faults += PLAN.plan_faults(scenes.values(), studies, facts, settings["twin"])
+    fetched, wrong = find_fetched(settings, schema, studies, planned)
+    faults += wrong
     if faults:
         listing = "\n".join(f"  {fault}" for fault in faults)
         raise WorkflowError(f"Correct the configuration ({len(faults)} to mend):\n{listing}")
-    return settings, scenes
+    require_fetched(settings, fetched)
+    return settings, scenes, fetched
+
+
+def find_fetched(settings, schema, studies, rows):
+    """The lock's entries of the products that scenes and their studies name, and faults."""
+    used = {row["study"] for row in rows}
+    told = {"studies": {name: study for name, study in studies.items() if name in used}}
+    texts = [leaf for _, leaf, _ in SCHEMA.leaves(told, schema) if isinstance(leaf, str)]
+    for row in rows:
+        texts += [row["product"], *PLAN.truths_of(row["truth"]).values()]
+    names = LOCK.names_in(texts)
+    if not names:
+        return {}, []
+    table, path = settings["fetch"]["products"], settings["fetch"]["lock"]
+    own = json.loads(Path(source("workflow/schemas/products.schema.json")).read_text())
+    try:
+        entries, faults = ENTRIES.read_entries(table, own)
+        lock = LOCK.read_lock(path)
+    except CONFIG.InputError as error:
+        return {}, [str(error)]
+    faults += CONFIG.repeated_keys(table)
+    faults = faults or ENTRIES.lock_faults(names, entries, lock, table, path)
+    return {name: lock[name] for name in names if name in lock}, faults
+
+
+def require_fetched(settings, fetched):
+    """Stop where something is missing that this run may not, or cannot, get over the network."""
+    cache, lines = Path(settings["fetch"]["cache"]), []
+    for name, locked in fetched.items():
+        if not settings["fetch"]["run"] or locked["search"]["source"] == ENTRIES.MANUAL:
+            lines += LOCK.describe_missing(name, locked, cache / name)
+    if lines:
+        listing = "\n".join(f"  {line}" for line in lines)
+        raise WorkflowError(
+            f"Missing products ({len(lines)} files); get them and put them there by hand, or set "
+            f"fetch.run to true for those that need no person:\n{listing}"
+        )
 
 
 def tell(leaf, part):

@@ -320,6 +320,7 @@ rule render_report:
         classes=study_classes,
         accuracy="<study>/accuracy.json",
         settings="<study>/settings.json",
+        fetched=lambda wildcards: fetched_records(wildcards.study),
         residuals=static("analytic_residuals.csv"),
         published=static("published.json"),
         table=static("results.csv"),
@@ -349,13 +350,14 @@ rule render_report:
         templates=lambda wildcards, input: " ".join(
             flags(template=[method, path]) for method, path in zip(CONFIG.METHODS, input.templates)
         ),
+        fetched=lambda wildcards, input: flags(fetched=list(input.fetched)),
     message:
         "Writing the report of {wildcards.study}"
     shell:
         "python {input.script:q} --study {wildcards.study} --settings {input.settings:q}"
         " --results {params.folder:q} --accuracy {input.accuracy:q}"
         " --published {input.published:q} --residuals {input.residuals:q} --table {input.table:q}"
-        " --base {input.base:q} {params.templates} --style {input.style:q}"
+        " --base {input.base:q} {params.templates} --style {input.style:q} {params.fetched}"
         " --output {output.page:q} --pages {output.pages:q}"
         " 2> {log:q}"
 

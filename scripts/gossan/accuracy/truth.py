@@ -15,7 +15,7 @@ from rasterio.windows import transform as window_transform
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
-from gossan.legend import NODATA, MapClass
+from gossan.legend import CLASS_ATTRIBUTE, NODATA, MapClass
 from gossan.outlines import outline, outline_on, reproject, why_apart
 from gossan.raster import RASTER_DRIVERS, Grid, is_synthetic, open_raster, verify_raster
 from gossan.vector_files import is_vector, read_vector
@@ -29,7 +29,6 @@ CONFLICT = -2
 OTHER_NAMES = ("other", "unclassified")
 """Class names of a vector file that mean "none of the study's classes"."""
 
-CLASS_ATTRIBUTE = "class"
 OTHER, UNTESTED = "other", "untested"
 """What ground outside all polygons is: none of the classes, or unknown."""
 LEFT_OUT, REFUSED, KEPT = "left out", "refused", "kept"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gossan.desk.layers import KNOWN, SceneLayers
-from gossan.legend import NODATA, UNCLASSIFIED, MapClass, write_class_style
+from gossan.legend import CLASS_ATTRIBUTE, NODATA, UNCLASSIFIED, MapClass, write_class_style
 from gossan.raster import Layer, map_blocks, read_info
 from gossan.vector_files import is_vector, read_vector
 from gossan.vector_styles import Category, VectorStyle
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import geopandas
 
 PACKAGE = "known.gpkg"
-CLASS_ATTRIBUTE = "class"
 NAMES = ("name", "Name", "NAME", "label")
 """Attributes whose text is written beside features, the first that there is."""
 COLOURS = ("#1B1B1B", "#6A1B9A", "#0D47A1", "#AD1457", "#00695C", "#E65100")

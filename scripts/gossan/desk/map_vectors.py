@@ -18,7 +18,7 @@ MOST_FEATURES = 3000
 """A layer shows so many features, chosen evenly."""
 MOST_ATTRIBUTES = 12
 MOST_TEXT = 120
-NAMES = ("rank", "name", "Name", "NAME", "label", "class")
+NAMES = ("name", "Name", "NAME", "label", "class", "id", "rank")
 """Attributes that name a feature, the best first."""
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
+import shapely
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from rasterio.enums import Resampling
@@ -33,6 +35,9 @@ from gossan.report.drawing import (
 )
 from gossan.vector_files import read_vector
 
+if TYPE_CHECKING:
+    import geopandas
+
 PALE = 0.7
 """How far towards white the ground is taken under a map of classes."""
 STRIPES = 150
@@ -41,7 +46,7 @@ MAP_IN = 7.6
 SMALL_IN = 3.2
 SMALL_DPI = 100
 MOST_NUMBERED = 15
-"""So many targets have their rank written beside them."""
+"""So many targets have their name written beside them."""
 MOST_SMALL = 12
 """So many other maps are shown small."""
 RAMP = "viridis"
@@ -49,10 +54,10 @@ RAMP = "viridis"
 
 @dataclass(frozen=True)
 class Outlines:
-    """Targets on a map: rings, each (points, 2), and (rank, x, y) of each, in its own units."""
+    """Targets on a map: rings, each (points, 2), and (name, x, y) of each, in its own units."""
 
     rings: Sequence[np.ndarray]
-    ranks: Sequence[tuple[int, float, float]]
+    names: Sequence[tuple[str, float, float]]
 
 
 NO_OUTLINES = Outlines((), ())
@@ -140,26 +145,36 @@ def read_targets(layers: SceneLayers, grid: Grid) -> Outlines:
         return NO_OUTLINES
     features, _ = read_vector(paths[0], "targets", layer="targets")
     features = bring_to(features, grid.crs, paths[0])
-    rings, ranks = [], []
-    for rank, shape in zip(features["rank"], features.geometry, strict=True):
+    rings, names = [], []
+    for name, shape in name_targets(features):
         parts = getattr(shape, "geoms", [shape])
         for part in parts:
             for ring in (part.exterior, *part.interiors):
                 rings.append(on_axes(grid, np.asarray(ring.coords)[:, :2]))
         inside = shape.representative_point()
         [(x, y)] = on_axes(grid, np.array([[inside.x, inside.y]]))
-        ranks.append((int(rank), float(x), float(y)))
-    return Outlines(rings, sorted(ranks))
+        names.append((name, float(x), float(y)))
+    return Outlines(rings, names)
+
+
+def name_targets(features: "geopandas.GeoDataFrame") -> list[tuple[str, shapely.Geometry]]:
+    """What stands on a map beside each target of a list, with its shape, the best first.
+
+    Its number (T01 is 1), and that of known ground, which has numbers of its own, after a K.
+    """
+    order = features.assign(later=features["id"].str.startswith("K")).sort_values(["later", "rank"])
+    names = order["id"].str.replace(r"^(?:T|(K))0*", r"\1", regex=True)
+    return list(zip(names, order.geometry, strict=True))
 
 
 @styled
 def draw_map(picture: np.ndarray, grid: Grid, targets: Outlines, synthetic: bool) -> Figure:
-    """A map without margins: scale, north, targets with their ranks, and whether it is made up."""
+    """A map without margins: scale, north, targets with their names, and whether it is made up."""
     figure, axis = _bare_map(picture, grid, MAP_IN, 0.3 if synthetic else 0.0)
     _outline(axis, targets, 1.0)
-    for rank, x, y in targets.ranks[:MOST_NUMBERED]:
+    for name, x, y in targets.names[:MOST_NUMBERED]:
         axis.text(
-            *(x, y, str(rank)),
+            *(x, y, name),
             ha="center",
             va="center",
             fontsize=10,

@@ -25,7 +25,7 @@ from rasterio.warp import reproject as reproject_raster
 from rasterio.warp import transform as transform_points
 
 from gossan.desk.layers import KNOWN, SceneLayer, SceneLayers
-from gossan.desk.scene_map import ground_of
+from gossan.desk.scene_map import ground_of, name_targets
 from gossan.desk.scene_page import (
     choose_record,
     gravest_doubt,
@@ -72,7 +72,7 @@ CONVERGENCE_DEG = 0.5
 DISTORTION = 0.005
 """The scale is said to hold at the middle alone where the map stretches by more than this."""
 MOST_RANKS = 20
-"""So many targets have their rank written beside them."""
+"""So many targets have their name written beside them."""
 SURVEYS = {
     "Licence": {"color": INK, "lw": 1.0, "ls": (0, (5, 2.5))},
     "Mines that taught": {"marker": "^", "color": BLUE},
@@ -554,15 +554,13 @@ def read_marks(layers: SceneLayers, frame: Frame) -> list[tuple[str, np.ndarray,
     return marks
 
 
-def read_targets(layers: SceneLayers, frame: Frame) -> list[tuple[int, shapely.Geometry]]:
-    """The targets of a scene, (rank, outline) in the frame's units."""
+def read_targets(layers: SceneLayers, frame: Frame) -> list[tuple[str, shapely.Geometry]]:
+    """The targets of a scene, (name, outline) in the frame's units."""
     paths = [layer.path for layer in layers.of("targets") if layer.path.suffix == ".gpkg"]
     if not paths or not frame.is_placed:
         return []
     features = read_vector(paths[0], "targets", layer="targets")[0]
-    features = reproject(features, frame.grid.crs, paths[0])
-    ranked = zip(features["rank"], features.geometry, strict=True)
-    return sorted(((int(rank), shape) for rank, shape in ranked), key=lambda item: item[0])
+    return name_targets(reproject(features, frame.grid.crs, paths[0]))
 
 
 def describe_scene(layers: SceneLayers, records: Sequence[Mapping], paper: str) -> Contents:
@@ -736,10 +734,10 @@ def _draw_marks(axis: Axes, marks: Sequence, targets: Sequence) -> None:
             axis.plot(*places.T, zorder=5, **options)
         else:
             axis.plot(*places.T, zorder=5.5, ls="", ms=4.5, mec="white", mew=0.6, **options)
-    for rank, shape in targets[:MOST_RANKS]:
+    for name, shape in targets[:MOST_RANKS]:
         place = shape.representative_point()
         axis.text(
-            *(place.x, place.y, str(rank)),
+            *(place.x, place.y, name),
             ha="center",
             va="center",
             fontsize=SMALL_PT,

@@ -7,7 +7,6 @@ file is downloaded.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from gossan.checksums import read_multihash
 from gossan.errors import InputError
 from gossan.products.plausible import near, require_within
 from gossan.products.raster_files import (
@@ -55,8 +55,6 @@ _ASSET = re.compile(r"(B\d{1,2}|B8A|SCL|QA60)(?:_(10|20|60)m)?$", re.IGNORECASE)
 _TILE = re.compile(r"(?:^|[_-])T?(\d{2}[A-Z]{3})(?=_|-|$)")
 # pathlib folds the two slashes of an address into one.
 _ADDRESS = re.compile(r"(https?):/+(.+)", re.IGNORECASE | re.DOTALL)
-# Code and length of a multihash, in hexadecimal digits, before its digest.
-_MULTIHASHES = {"1220": "sha256", "1340": "sha512", "1620": "sha3_256", "d50110": "md5"}
 _BUSY = (429, 500, 502, 503, 504)
 _MAX_ITEMS = 2000
 
@@ -315,7 +313,7 @@ def _locate(asset: pystac.Asset, pixel_m: int, label: str) -> RasterFile:
         )
     if not remote:
         place, told = str(Path(href).absolute()), asset.extra_fields.get("file:checksum", "")
-        checksum = _read_multihash(str(told).lower())
+        checksum = read_multihash(str(told))
         return RasterFile(place, href, pixel_m, driver, checksum=checksum)
     # Options in the path, so that no setting of the whole process is touched. GDAL asks again when
     # a server is busy, and looks for no files beside this one.
@@ -325,18 +323,6 @@ def _locate(asset: pystac.Asset, pixel_m: int, label: str) -> RasterFile:
     )
     path = f"/vsicurl?{options}&url={quote(href, safe='')}"
     return RasterFile(path, _shown(href), pixel_m, driver, remote=True)
-
-
-def _read_multihash(text: str) -> tuple[str, str] | None:
-    """Algorithm and digest of a checksum as STAC's file extension tells it, a multihash.
-
-    None for text that is none, and for algorithms that are not of a SAFE's or STAC's usual ones.
-    """
-    for prefix, algorithm in _MULTIHASHES.items():
-        digest = text.removeprefix(prefix)
-        if digest != text and len(digest) == 2 * hashlib.new(algorithm).digest_size:
-            return algorithm, digest
-    return None
 
 
 def _calibrate(

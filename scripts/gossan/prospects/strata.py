@@ -34,7 +34,7 @@ from gossan.accuracy.blocks import SpatialBlocks, require_least
 from gossan.accuracy.truth import open_truth
 from gossan.delimited import label_fault
 from gossan.errors import InputError
-from gossan.legend import MapClass
+from gossan.legend import CLASS_ATTRIBUTE, MapClass
 from gossan.outlines import outline
 from gossan.raster import (
     BandTable,
@@ -68,7 +68,6 @@ COVERS = ("soil", "vegetation", "mixed")
 SPLITS = ("train", "test")
 ORE_POINTS, INDICES, TRUTH = "ore points", "indices", "truth"
 BLUE_UM, SHORTWAVE_UM = (0.45, 0.52), (1.55, 1.75)
-CLASS_ATTRIBUTE = "class"
 NAME_ATTRIBUTE = "name"
 LAYER = "samples"
 # Far more candidates than points, because neighbours of a chosen point are passed over.

@@ -129,6 +129,7 @@ def render_pages(
     records: Sequence[Mapping],
     settings: Mapping,
     files: Sequence[Mapping[str, str]],
+    fetched: Sequence[Mapping],
     places: Mapping[str, str],
     outside: Mapping[str, str],
 ) -> dict[str, str]:
@@ -139,7 +140,8 @@ def render_pages(
     there is no such page), of whose set-up `known_answers` are what any method can answer;
     `locations` are pictures of where scenes lie, by scene; `records` are the study's accuracy
     records, `settings` the record of its settings, `files` what it leaves (`path`, `href` from the
-    pages beside the overview, `what`). `places` are the pages' files from the folder of the
+    pages beside the overview, `what`), `fetched` the records of products that were fetched by
+    name. `places` are the pages' files from the folder of the
     overview, `outside` the pages of the index ("") and of scenes by name, likewise.
     The pages depend on nothing but these and the installed versions: they carry no date.
     """
@@ -183,6 +185,7 @@ def render_pages(
         ),
         "versions": installed_versions(),
         "files": files,
+        "fetched": fetched,
         "minimum_blocks": MINIMUM_BLOCKS,
         "mark_text": mark_text,
         "area_text": area_text,

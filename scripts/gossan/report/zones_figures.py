@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from gossan.accuracy.truth import CLASS_ATTRIBUTE
-from gossan.legend import UNCLASSIFIED_COLOUR
+from gossan.legend import CLASS_ATTRIBUTE, UNCLASSIFIED_COLOUR
 from gossan.outlines import reproject
 from gossan.raster import Grid
 from gossan.report.drawing import (

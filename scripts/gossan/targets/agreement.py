@@ -146,16 +146,19 @@ class Opinion:
                     f"{', '.join(bands) or 'none'}"
                 )
 
-    def judge(self, blocks: Sequence[np.ndarray], bands: Sequence[str] = ()) -> Answer:
+    def judge(
+        self, blocks: Sequence[np.ndarray], bands: Sequence[str] = (), held_out: bool = False
+    ) -> Answer:
         """Where the map has an answer, where it is yes, and how surely.
 
         `blocks` (bands, rows, columns) are of `paths`, as `sources` reads them; `bands` are the
-        names of the distances' bands.
+        names of the distances' bands. What is `held_out`, where a map has it, did not learn from
+        the pixel's spatial block.
         """
         if self.kind == CONFIDENCE:
             return self._judge_confidence(blocks)
         if self.kind == SCORES:
-            return self._judge_scores(blocks)
+            return self._judge_scores(blocks, held_out)
         codes = blocks[0][0]
         known = codes != NODATA
         favourable = np.isin(codes, self.codes) & known
@@ -202,12 +205,13 @@ class Opinion:
         evidence = np.where(answered, evidence, np.nan)
         return Answer(answered, favourable, evidence, favourable.astype(np.uint8))
 
-    def _judge_scores(self, blocks: Sequence[np.ndarray]) -> Answer:
+    def _judge_scores(self, blocks: Sequence[np.ndarray], held_out: bool) -> Answer:
         evidence = np.full(blocks[0].shape[1:], np.nan, np.float32)
         favourable = np.zeros(evidence.shape, bool)
         for block, least in zip(blocks, self.least, strict=True):
             # The second band is what models say that did not learn from the pixel's block.
-            score = block[0] if len(block) == 1 else np.where(np.isnan(block[1]), *block)
+            apart = held_out and len(block) > 1
+            score = np.where(np.isnan(block[1]), *block) if apart else block[0]
             evidence = np.fmax(evidence, score - np.float32(least))
             favourable |= score >= least
         return Answer(np.isfinite(evidence), favourable, evidence, favourable.astype(np.uint8))

@@ -73,8 +73,8 @@ def assess(
     tested = HeldOut(block, learned.fold[spatial.cell(*place)], favourable)
     ranks = by_ranks(voices.titles, sample.answers)
     scores = {
-        (COMBINED, LEARNED): learned.score(answers, *place),
-        (f"{COMBINED} by the rule", RANKS): ranks.score(answers, *place),
+        (COMBINED, LEARNED): learned.held_out(answers, *place),
+        (f"{COMBINED} by the rule", RANKS): ranks.score(answers),
     }
     if len(voices.methods) == 1:
         scores.popitem()
@@ -83,11 +83,11 @@ def assess(
         own = [answers[number] for number in mine]
         whole = [sample.answers[number] for number in mine]
         alone = by_ranks([method] * len(mine), whole)
-        scores[method, OWN] = alone.score(own, *place)
+        scores[method, OWN] = alone.score(own)
         if len(voices.methods) > 1:
             everywhere = np.ones(len(block), bool)
             model = learn(own, *place, everywhere, favourable, spatial)
-            scores[method, LEARNED] = model.score(own, *place)
+            scores[method, LEARNED] = model.held_out(own, *place)
     return compare_maps(scores, tested, bootstrap), []
 
 

@@ -119,13 +119,13 @@ def votes_of(titles: Sequence[str], answers: Sequence[Answer]) -> dict[str, np.n
 class Combination:
     """How answers of maps become one score: a name, a rule in words, and what does it.
 
-    `score` takes the answers at pixels and their rows and columns. `levels`, of a map of potential
+    `score` takes the answers at pixels. `levels`, of a map of potential
     that stands alone, turns its codes into those of POTENTIAL.
     """
 
     name: str
     rule: str
-    score: Callable[[Sequence[Answer], np.ndarray, np.ndarray], np.ndarray]
+    score: Callable[[Sequence[Answer]], np.ndarray]
     levels: Callable[[np.ndarray], np.ndarray] | None = None
 
 
@@ -133,7 +133,7 @@ def by_ranks(titles: Sequence[str], sample: Sequence[Answer]) -> Combination:
     """The rule for the maps of these methods, from their answers on a sample of pixels, (n,)."""
     scales = [RankScale.of(item.favourable, item.evidence) for item in sample]
 
-    def score(answers: Sequence[Answer], row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    def score(answers: Sequence[Answer]) -> np.ndarray:
         values = [scale(answer) for scale, answer in zip(scales, answers, strict=True)]
         return mean_score(list(of_methods(titles, values).values()))
 
@@ -142,7 +142,7 @@ def by_ranks(titles: Sequence[str], sample: Sequence[Answer]) -> Combination:
 
 def potential_alone() -> Combination:
     """The one for a map of potential that has no other beside it."""
-    return Combination(ALONE, ALONE_RULE, lambda answers, *_: answers[0].evidence, _own_levels)
+    return Combination(ALONE, ALONE_RULE, lambda answers: answers[0].evidence, _own_levels)
 
 
 def _own_levels(codes: np.ndarray) -> np.ndarray:

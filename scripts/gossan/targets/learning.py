@@ -8,8 +8,8 @@ of one ground tell the same things twice, so a logistic regression says how much
 weight counts beside the others (Agterberg and Cheng 2002, Natural Resources Research 11, 249-255).
 A map without an answer adds nothing.
 
-The scene's spatial blocks are dealt into folds. The score of a pixel is that of a model that
-learned from the other folds alone, so it may be tested on the truth that taught the others.
+The scene's spatial blocks are dealt into folds. The map is of a model that learned from all of
+them; it is tested by models that learned from the other folds alone.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ from gossan.zones.alteration_score import assign_folds
 LEARNED = "learned"
 LEARNED_RULE = (
     "Learned from the truth: weights of evidence of each map's classes and evidence, added up by a "
-    "logistic regression; at each pixel by a model that did not learn from its spatial block. The "
-    "score is the probability of favourable ground as the truth has it."
+    "logistic regression. The score is the probability of favourable ground as the truth has it; "
+    "it is tested by models that did not learn from the spatial blocks that test them."
 )
 FOLDS = 5
 PARTS = 6
@@ -126,19 +126,32 @@ class Learned:
     final: Model
     folds: tuple[Model, ...]
 
-    def score(self, answers: Sequence[Answer], row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """Probability of favourable ground at pixels of the grid, float32; NaN without an answer.
+    def score(self, answers: Sequence[Answer]) -> np.ndarray:
+        """Probability of favourable ground, float32; NaN without an answer."""
+        return _probability(self.final.log_odds(self._place(answers)), answers)
 
-        `row` and `column` are those of the answers' pixels, of any one shape.
+    def held_out(
+        self, answers: Sequence[Answer], row: np.ndarray, column: np.ndarray
+    ) -> np.ndarray:
+        """The score by the model that did not learn from the spatial block of each pixel.
+
+        `row` and `column` are those of the answers' pixels in the grid, of any one shape.
         """
-        cells = [own.place(answer) for own, answer in zip(self.cells, answers, strict=True)]
+        cells = self._place(answers)
         fold = self.fold[self.spatial.cell(row, column)]
         total = self.final.log_odds(cells)
         for number, model in enumerate(self.folds):
             here = fold == number
             total[here] = model.log_odds([cell[here] for cell in cells])
-        answered = np.any([answer.answered for answer in answers], axis=0)
-        return np.where(answered, 1 / (1 + np.exp(-total)), np.nan).astype(np.float32)
+        return _probability(total, answers)
+
+    def _place(self, answers: Sequence[Answer]) -> list[np.ndarray]:
+        return [own.place(answer) for own, answer in zip(self.cells, answers, strict=True)]
+
+
+def _probability(log_odds: np.ndarray, answers: Sequence[Answer]) -> np.ndarray:
+    answered = np.any([answer.answered for answer in answers], axis=0)
+    return np.where(answered, 1 / (1 + np.exp(-log_odds)), np.nan).astype(np.float32)
 
 
 def deal_blocks(

@@ -58,37 +58,43 @@ class Voices:
 
     @property
     def sources(self) -> list:
-        """What `iter_blocks` reads: the window itself, then all rasters."""
-        return [_place, *(reader.read for own in self.readers for reader in own)]
+        """What `iter_blocks` reads: all rasters."""
+        return [reader.read for own in self.readers for reader in own]
 
-    def judge(self, blocks: Sequence[np.ndarray]) -> list[Answer]:
-        """What each map says of a block of its rasters."""
+    def judge(self, blocks: Sequence[np.ndarray], held_out: bool = False) -> list[Answer]:
+        """What each map says of a block of its rasters, as of `Opinion.judge`."""
         rest = list(blocks)
         answers = []
         for opinion, own in zip(self.opinions, self.readers, strict=True):
-            answers.append(opinion.judge(rest[: len(own)], own[-1].info.bands.names))
+            bands = own[-1].info.bands.names
+            answers.append(opinion.judge(rest[: len(own)], bands, held_out))
             del rest[: len(own)]
         return answers
 
     def sample(
         self, ground: FavourableGround | None, seed: int, *, block_px: int, threads: int
     ) -> Sample:
-        """Draw pixels and ask maps and truth; the same for whatever blocks and threads."""
+        """Draw pixels and ask maps and truth; the same for whatever blocks and threads.
+
+        The answers are held out, for the truth may have taught the maps.
+        """
         share = SAMPLE / (self.grid.width * self.grid.height)
 
         def draw(window: Window, *blocks: np.ndarray) -> tuple:
             place = int(window.row_off), int(window.col_off)
             shape = int(window.height), int(window.width)
             row, column = np.nonzero(chosen_pixels(shape, *place, share, seed))
-            answers = [Answer(*(part[row, column] for part in item)) for item in self.judge(blocks)]
+            said = self.judge(blocks, held_out=True)
+            answers = [Answer(*(part[row, column] for part in item)) for item in said]
             if ground is None:
                 truth = np.full(len(row), UNKNOWN, np.int8)
             else:
                 truth = ground.read(window)[row, column]
             return row + place[0], column + place[1], answers, truth
 
+        sources = [lambda window: window, *self.sources]
         options = {"grid": self.grid, "block_px": block_px, "threads": threads}
-        found = [part for _, part in iter_blocks(draw, self.sources, progress="sample", **options)]
+        found = [part for _, part in iter_blocks(draw, sources, progress="sample", **options)]
         row, column, truth = (_join(part[place] for part in found) for place in (0, 1, 3))
         order = np.lexsort((column, row))
         answers = tuple(
@@ -96,10 +102,6 @@ class Voices:
             for number in range(len(self.opinions))
         )
         return Sample(row[order], column[order], answers, truth[order])
-
-
-def _place(window: Window) -> Window:
-    return window
 
 
 def _join(parts: Iterable[np.ndarray]) -> np.ndarray:
@@ -112,9 +114,3 @@ def require_one_title(opinions: Sequence[Opinion]) -> None:
     for title, paths in seen:
         if seen.count((title, paths)) > 1:
             raise InputError(f"map {title}: {paths[0].name} is given twice; leave one out")
-
-
-def pixels_of(window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column, in the grid, of each pixel of a window, (rows, columns) each."""
-    row, column = np.mgrid[: int(window.height), : int(window.width)]
-    return row + int(window.row_off), column + int(window.col_off)

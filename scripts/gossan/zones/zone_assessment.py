@@ -17,7 +17,6 @@ from gossan.accuracy.class_map import SPLIT
 from gossan.accuracy.record import RULES, TruthSource, make_record
 from gossan.accuracy.scores import EXCLUDED, count_blocks
 from gossan.accuracy.truth import (
-    CLASS_ATTRIBUTE,
     CONFLICT,
     NO_TRUTH,
     OTHER_NAMES,
@@ -25,7 +24,7 @@ from gossan.accuracy.truth import (
     open_truth,
 )
 from gossan.errors import InputError
-from gossan.legend import NODATA, UNCLASSIFIED, MapClass
+from gossan.legend import CLASS_ATTRIBUTE, NODATA, UNCLASSIFIED, MapClass
 from gossan.raster import Grid, is_synthetic, iter_blocks, read_info
 from gossan.vector_files import read_vector
 from gossan.zones.anomalies import ANOMALOUS

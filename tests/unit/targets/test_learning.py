@@ -77,7 +77,7 @@ def test_no_block_is_scored_by_what_it_taught():
         changed[here] = truth[here][::-1]
     second = learn(answers, ROW, COLUMN, known, changed, SPATIAL)
     np.testing.assert_array_equal(first.fold, second.fold)
-    before, after = (model.score(answers, ROW, COLUMN) for model in (first, second))
+    before, after = (model.held_out(answers, ROW, COLUMN) for model in (first, second))
     np.testing.assert_array_equal(before[mine], after[mine])
     assert (before[~mine] != after[~mine]).mean() > 0.9
 
@@ -87,12 +87,12 @@ def test_a_map_without_an_answer_adds_nothing():
     gone = COLUMN < 30
     both = [make_answer(truth, 0.8, 2), hide(make_answer(truth, 0.8, 3), gone)]
     learned = learn(both, ROW, COLUMN, np.ones(truth.size, bool), truth, SPATIAL)
-    score = learned.score(both, ROW, COLUMN)
+    score = learned.score(both)
     assert np.isfinite(score).all()
     other = [both[0], hide(both[1], np.ones(truth.size, bool))]
-    np.testing.assert_array_equal(score[gone], learned.score(other, ROW, COLUMN)[gone])
+    np.testing.assert_array_equal(score[gone], learned.score(other)[gone])
     nothing = [hide(answer, np.ones(truth.size, bool)) for answer in both]
-    assert np.isnan(learned.score(nothing, ROW, COLUMN)).all()
+    assert np.isnan(learned.score(nothing)).all()
 
 
 def test_methods_that_err_apart_are_better_together_and_the_interval_says_so():
@@ -100,7 +100,7 @@ def test_methods_that_err_apart_are_better_together_and_the_interval_says_so():
     answers = [make_answer(truth, 0.7, seed) for seed in (2, 3, 4)]
     known = np.ones(truth.size, bool)
     learned = learn(answers, ROW, COLUMN, known, truth, SPATIAL)
-    scores = {("combined", "learned"): learned.score(answers, ROW, COLUMN)}
+    scores = {("combined", "learned"): learned.held_out(answers, ROW, COLUMN)}
     for number, answer in enumerate(answers):
         scores[f"m{number}", "own"] = answer.evidence
     # A map that knows nothing at all.
