@@ -7,7 +7,7 @@ from pathlib import Path
 from gossan.errors import InputError
 from gossan.fetching.sources import ITEMS, bring, write_items
 from gossan.fetching.web import Web
-from gossan.files import staged, write_json
+from gossan.files import write_json
 from gossan.paths import list_files
 from gossan.product_lock import FOLDER, TOLD, read_lock
 from toolkit import run
@@ -36,21 +36,18 @@ def main(arguments: argparse.Namespace) -> None:
     folder = arguments.cache / arguments.name
     web = None if arguments.offline else Web(arguments.attempts)
     files = bring(arguments.name, locked, folder, web)
-    # Of a pattern all that fits is the product.
-    links = {path["path"].name: path["path"] for path in files.values()}
-    if locked["product"] == FOLDER and locked["search"].get("file") == "*":
+    links = {told["path"].name: told["path"] for told in files.values()}
+    if locked["search"].get("file") == "*":
         links = {str(path.relative_to(folder)): path for path in list_files(folder, "**/*")}
-    if locked["product"] == FOLDER:
-        with staged(arguments.product, folder=True) as temporary:
-            for name, path in sorted(links.items()):
-                _link(path, temporary / name, (arguments.product / name).parent)
-    else:
-        for name, path in sorted(links.items()):
-            _link(path, arguments.product.parent / name, arguments.product.parent)
-        if locked["product"] == ITEMS:
-            write_items(locked, arguments.product)
-        elif not arguments.product.is_symlink():
-            _link(next(iter(links.values())), arguments.product, arguments.product.parent)
+    is_folder = locked["product"] == FOLDER
+    place = arguments.product if is_folder else arguments.product.parent
+    for name, path in sorted(links.items()):
+        _link(path, place / name)
+    if locked["product"] == ITEMS:
+        write_items(locked, arguments.product)
+    elif not is_folder and arguments.product.name not in links:
+        # The name of a file of a pattern is not known before.
+        _link(next(iter(links.values())), arguments.product)
     write_json(
         arguments.record,
         {
@@ -64,14 +61,11 @@ def main(arguments: argparse.Namespace) -> None:
     )
 
 
-def _link(path: Path, link: Path, folder: Path) -> None:
-    """Lay a link to `path`; relative to where it will lie, `folder`, where `path` is told so."""
-    if not path.exists():
-        raise InputError(f"{path}: is gone; fetch it again")
-    target = path if path.is_absolute() else os.path.relpath(path, folder)
+def _link(path: Path, link: Path) -> None:
+    """Lay a link to a file of the cache, relative where that is told so: both may be moved."""
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
-    link.symlink_to(target)
+    link.symlink_to(path if path.is_absolute() else os.path.relpath(path, link.parent))
 
 
 if __name__ == "__main__":

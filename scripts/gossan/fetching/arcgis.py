@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gossan.errors import InputError
 from gossan.fetching.found import Found, file_of
+from gossan.fetching.transfer import aside
 from gossan.fetching.web import Web, shown
-from gossan.files import write_text
 
 # Side of a box in degrees, and how often one that holds too much is quartered.
 _STEP_DEG, _DEEPEST = 0.5, 10
@@ -55,7 +55,9 @@ def bring_layer(search: Mapping, file: Mapping, target: Path, web: Web) -> None:
         for number, feature in features.items():
             feature["properties"][name] = "yes" if number in marked else "no"
     collection = {"type": "FeatureCollection", "features": [features[n] for n in numbers]}
-    write_text(target, json.dumps(collection, ensure_ascii=False, sort_keys=True) + "\n")
+    with aside(target) as part:
+        text = json.dumps(collection, ensure_ascii=False, sort_keys=True)
+        part.write_text(f"{text}\n", encoding="utf-8")
 
 
 def _boxes(bbox: list[float]) -> Iterator[Box]:

@@ -12,6 +12,8 @@ from gossan.fetching.web import Web
 API = "https://cmr.earthdata.nasa.gov/search"
 _MOST = 200
 _ALGORITHMS = {"md5": "md5", "sha-256": "sha256", "sha256": "sha256", "sha-512": "sha512"}
+# Links to files; others lead to services that have the same names.
+_TYPES = ("GET DATA", "EXTENDED METADATA", "VIEW RELATED INFORMATION")
 # Moment of acquisition in the names of granules, which all products of a scene share.
 _STAMP = re.compile(r"\d{8}T\d{6}")
 
@@ -67,9 +69,10 @@ def _files(granule: Mapping, patterns: list[str] | None) -> Iterator[dict]:
     }
     names = set()
     for link in granule.get("RelatedUrls", []):
-        url = link.get("URL", "")
+        url, kind = link.get("URL", ""), link.get("Type")
         name = PurePosixPath(unquote(urlsplit(url).path)).name
-        wanted = link.get("Type") == "GET DATA" if patterns is None else fits(name, patterns)
+        wanted = kind == "GET DATA" or (kind in _TYPES and patterns is not None)
+        wanted = wanted and (patterns is None or fits(name, patterns))
         if not url.startswith(("https://", "http://")) or not wanted or name in names:
             continue
         names.add(name)

@@ -1,7 +1,10 @@
 """The kinds of sources: how each is searched, and how a file of each is had."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from tqdm import tqdm
 
 from gossan.errors import InputError
 from gossan.fetching import arcgis, cmr, m2m, odata, plain, stac
@@ -23,6 +26,7 @@ FINDERS = {
     "manual": plain.find_manual,
 }
 ITEMS = "items.json"
+_WINDOWS_AT_ONCE = 4
 # Files that are read with the product beside them, and are not the product.
 _BESIDE = ("_MASK_", "_MASKU_")
 
@@ -58,13 +62,23 @@ def bring(name: str, locked: Mapping, folder: Path, web: Web | None) -> dict[str
         require_space(folder, needed, f"fetch:{name}")
     token = odata.Token(web, search) if search["source"] == "odata" and lacking else None
     bounds = bounds_of(search["window_of"]) if search.get("window_of") and lacking else None
-    told = {}
-    for file in files:
-        path = there[file["name"]] or folder / file["name"]
-        if there[file["name"]] is None:
-            _bring_file(locked, file, path, web, token, bounds)
-        told[file["name"]] = {"path": path, **_check(locked, file, path)}
-    return told
+
+    def bring_one(file: Mapping) -> None:
+        _bring_file(locked, file, folder / file["name"], web, token, bounds)
+
+    # Of a window most of the time is waiting; whole files fill the line one by one.
+    windows = [file for file in lacking if file.get("window")]
+    with ThreadPoolExecutor(_WINDOWS_AT_ONCE) as pool:
+        for _ in tqdm(pool.map(bring_one, windows), name, len(windows), disable=not windows):
+            pass
+    for file in lacking:
+        if not file.get("window"):
+            bring_one(file)
+    paths = {file["name"]: there[file["name"]] or folder / file["name"] for file in files}
+    return {
+        file["name"]: {"path": paths[file["name"]], **_check(locked, file, paths[file["name"]])}
+        for file in files
+    }
 
 
 def _require_reachable(

@@ -89,10 +89,23 @@ def sha256_file(target: Path) -> Path:
 
 def note_sha256(target: Path, sha256: str) -> None:
     """Write the SHA-256 beside a file, whole or not at all."""
-    path = sha256_file(target)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(f"{sha256}  {target.name}\n", encoding="utf-8")
-    aside.replace(path)
+    with aside(sha256_file(target)) as part:
+        part.write_text(f"{sha256}  {target.name}\n", encoding="utf-8")
+
+
+@contextmanager
+def aside(target: Path) -> Iterator[Path]:
+    """A path beside `target`, which gets its name at once when the block succeeds.
+
+    Files of the cache do not wait for the end of a tool, as outputs do: what came is not lost when
+    something else fails.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _changed(source: Source) -> str:

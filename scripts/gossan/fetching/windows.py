@@ -14,7 +14,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from gossan.errors import InputError
-from gossan.files import staged
+from gossan.fetching.transfer import aside
 from gossan.vector_files import read_vector
 
 # Images of 10, 20, 30 and 60 m of one product are cut at the same places.
@@ -58,8 +58,8 @@ def read_window(
                 ) from None
             logging.info("%s: broken off, once more", name)
             time.sleep(min(2.0**attempt, 30.0))
-    with staged(target) as temporary:
-        _write(temporary, numbers, profile)
+    with aside(target) as part:
+        _write(part, numbers, profile)
 
 
 def _window(image: rasterio.DatasetReader, bounds: tuple, name: str) -> Window:
