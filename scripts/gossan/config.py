@@ -16,6 +16,14 @@ ANALYTIC = "analytic"
 METHODS = ("minerals", "mnf", "patches", "zones", "prospects", "embedding", "targets")
 # Methods that compare a cube with spectra of a library.
 COMPARING = ("minerals", "zones", "embedding")
+# What counts as favourable unless a study says: minerals of advanced argillic, argillic and phyllic
+# alteration (Thompson and Thompson 1996, Atlas of Alteration), of weathered sulfides, and ore
+# minerals. Carbonates, chlorite, epidote, feldspar, quartz and iron oxides are common without ore.
+ALTERATION = (
+    *("alunite", "kaolinite", "dickite", "pyrophyllite", "alunite+kaolinite", "buddingtonite"),
+    *("muscovite", "illite", "kaolinite+muscovite", "tourmaline", "chalcedony", "jarosite"),
+    *("pyrite", "chalcopyrite", "chalcocite", "malachite"),
+)
 MATCH_TITLES = {
     "origin": "Spectral Angle Mapper",
     "scene": "Spectral angles about the scene's mean",
@@ -154,9 +162,17 @@ def has_potential(settings: Mapping) -> bool:
 
 
 def favourable_minerals(settings: Mapping, method: str) -> list[str]:
-    """Minerals of a method's map that count as favourable: those that `targets` names, or all."""
-    chosen = settings["targets"]["minerals"]
-    return [name for name in minerals_named(settings, method) if not chosen or name in chosen]
+    """Minerals of a method's map that count as favourable, which may be none.
+
+    Those that `targets` names; where it names none, those of ALTERATION; and all where the study
+    maps none of these.
+    """
+    chosen = set(settings["targets"]["minerals"] or ALTERATION)
+    mapping = [other for other in ("minerals", "embedding") if other in settings]
+    every = {name for other in mapping for name in minerals_named(settings, other)}
+    if chosen.isdisjoint(every):
+        chosen = every
+    return [name for name in minerals_named(settings, method) if name in chosen]
 
 
 def _mineral_faults(settings: Mapping, classes: Mapping[str, MapClass]) -> Iterator[str]:

@@ -212,7 +212,12 @@ def test_a_method_counts_those_of_its_minerals_that_are_favourable(schema):
     assert favourable_minerals(filled, "minerals") == ["alunite"]
     assert favourable_minerals(filled, "embedding") == []
     filled["targets"]["minerals"] = []
-    assert favourable_minerals(filled, "embedding") == ["goethite", "jarosite"]
+    # Calcite is the rock of whole mountains, goethite the colour of deserts.
+    assert favourable_minerals(filled, "minerals") == ["alunite"]
+    assert favourable_minerals(filled, "embedding") == ["jarosite"]
+    filled["minerals"]["references"], filled["embedding"]["references"] = ["calcite"], ["goethite"]
+    assert favourable_minerals(filled, "minerals") == ["calcite"]
+    assert favourable_minerals(filled, "embedding") == ["goethite"]
 
 
 def test_a_mineral_of_the_users_own_is_known(faults_of, tmp_path):
