@@ -124,5 +124,7 @@ def limit_files(more: int) -> None:
 
 def limit_bytes(most: int) -> None:
     """Let this process write no file longer than this, as a quota does."""
+    # It would leave half of a module's bytecode, too, which Python takes for whole.
+    sys.dont_write_bytecode = True
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))

@@ -71,6 +71,9 @@ def test_what_holds_no_object_is_named(tmp_path, text, said):
 @contextmanager
 def files_of_at_most(size):
     """What a full disk does to a large file, for any user: its write fails, no more."""
+    # Half of a module's bytecode would be taken for whole.
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
@@ -79,6 +82,7 @@ def files_of_at_most(size):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
+        monkeypatch.undo()
 
 
 def write_tiff(path, side=96, **options):

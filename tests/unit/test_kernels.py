@@ -87,7 +87,8 @@ def test_a_loop_runs_where_no_place_can_be_written(folder):
 
 
 def test_a_loop_runs_where_the_disk_is_full(folder):
-    limited = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (100, 100)); "
+    limited = "import resource as r, sys; sys.dont_write_bytecode = True; "
+    limited += "r.setrlimit(r.RLIMIT_FSIZE, (100, 100)); "
     done = run(limited + RUN, folder)
     assert done.stdout == "10.0\n", done.stderr
     assert not list(folder.glob("__pycache__/*.nbi"))
