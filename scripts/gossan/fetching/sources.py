@@ -1,5 +1,6 @@
 """The kinds of sources: how each is searched, and how a file of each is had."""
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,6 +61,7 @@ def bring(name: str, locked: Mapping, folder: Path, web: Web | None) -> dict[str
         folder.mkdir(parents=True, exist_ok=True)
         needed = sum(file.get("size") or 0 for file in lacking)
         require_space(folder, needed, f"fetch:{name}")
+        logging.info("%s: %d files, %.1f MB told by the lock", name, len(lacking), needed / 1e6)
     token = odata.Token(web, search) if search["source"] == "odata" and lacking else None
     bounds = bounds_of(search["window_of"]) if search.get("window_of") and lacking else None
 

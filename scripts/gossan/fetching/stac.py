@@ -10,6 +10,7 @@ from gossan.checksums import read_multihash
 from gossan.errors import InputError
 from gossan.fetching.found import LISTED, Found, file_of, one_of
 from gossan.fetching.web import Web, shown
+from gossan.fetching.windows import bounds_of
 
 SIGN_API = "https://planetarycomputer.microsoft.com/api/sas/v1/sign"
 RASTERS = (".tif", ".tiff", ".jp2")
@@ -69,6 +70,8 @@ def _search(entry: Mapping, web: Web) -> Iterator[Mapping]:
     if "id" in entry and "*" not in entry["id"]:
         body["ids"] = [entry["id"]]
     body |= {key: entry[key] for key in ("datetime", "bbox", "query") if key in entry}
+    if "window_of" in entry and not {"id", "bbox"} & set(entry):
+        body["bbox"] = list(bounds_of(entry["window_of"]))
     method, count = "POST", 0
     while url:
         how = {"json": body} if method == "POST" else {}

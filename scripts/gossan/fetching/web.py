@@ -79,7 +79,9 @@ class Web:
                 if answer.status_code not in _REDIRECTS or not place:
                     break
                 answer.close()
-                url, params = urljoin(url, place), None
+                before, url, params = url, urljoin(url, place), None
+                if urlsplit(before).scheme == "https" != urlsplit(url).scheme:
+                    raise InputError(f"{shown(before)}: leads to an address without TLS; refused")
                 if answer.status_code == 303:
                     method, json, data = "GET", None, None
                 elif method != "GET" and urlsplit(url).netloc != urlsplit(answer.url).netloc:

@@ -511,3 +511,28 @@ def test_a_name_that_leads_elsewhere_is_refused(server, store, name):
         return
     with pytest.raises(InputError, match="is no name for a file"):
         resolve(stac_entry(server, id="a-1"), web())
+
+
+def test_a_redirect_that_leaves_tls_is_refused(monkeypatch):
+    class Redirecting:
+        status_code, url = 302, "https://archive.example/file"
+        headers = {"Location": "http://archive.example/file"}  # noqa: RUF012
+
+        def close(self):
+            pass
+
+    asked = web()
+    monkeypatch.setattr(asked._session, "request", lambda *_, **__: Redirecting())
+    with (
+        pytest.raises(InputError, match="leads to an address without TLS; refused"),
+        asked.open("https://archive.example/file?sig=x"),
+    ):
+        pass
+
+
+def test_a_search_of_an_area_asks_for_its_place(server, tmp_path):
+    play_stac(server, make_dates(server, tmp_path / "tiles", (20, 20)))
+    area = area_of(tmp_path / "area.geojson", left=300, top=300)
+    resolve(window_entry(server, area), web())
+    west, south, east, north = server.asked("/stac/search")[0].json["bbox"]
+    assert -180 < west < east < 180 and -90 < south < north < 90
