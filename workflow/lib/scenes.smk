@@ -216,6 +216,25 @@ def files_of(scene, method, sensor, *kinds):
     return [f"{folder}/{row['file']}" for row in rows if not kinds or row["kind"] in kinds]
 
 
+def maps_of(method):
+    """A function of the wildcards: the maps of a method, of all scenes that have it."""
+
+    def find(wildcards):
+        maps = [
+            f"{folder_of(scene['scene'], method, sensor)}/{row['file']}"
+            for scene in SCENES.values()
+            for other, sensor in PLAN.parts_of(scene)
+            if other == method
+            for row in rows_of(scene, method, sensor)
+            if row["group"]
+        ]
+        if not maps:
+            raise WorkflowError(f"no study has a section {method}; add it to run {method}")
+        return maps
+
+    return find
+
+
 def parts_of(study):
     """(scene, method, sensor) of all that a study's scenes have, cubes first."""
     return [
