@@ -19,9 +19,8 @@ def test_a_method_that_no_study_has_is_told(tmp_path):
     (tmp_path / "own.tsv").write_text(
         "scene\tstudy\tsensor\tproduct\ttruth\na\tmine\tlandsat\ttwin:porphyry\t\n"
     )
-    (tmp_path / "own.yaml").write_text(
-        f"scenes: {tmp_path}/own.tsv\nstudies: {{mine: {{minerals: {{references: [alunite, calcite]}}}}}}\n"
-    )
+    study = "{minerals: {references: [alunite, calcite]}}"
+    (tmp_path / "own.yaml").write_text(f"scenes: {tmp_path}/own.tsv\nstudies: {{mine: {study}}}\n")
     own = ("--configfile", str(tmp_path / "own.yaml"), "--directory", str(tmp_path))
     run = snakemake(ROOT, "zones", "--cores", "1", "--dry-run", *own)
     assert run.returncode != 0
