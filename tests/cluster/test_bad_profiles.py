@@ -1,11 +1,10 @@
 """What Slurm would let wait for ever is told in a line before anything is submitted."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 from cluster_runs import ON_SLURM, PRODUCT, lay_out, run
-from slurm import PROGRAMS, missing, slurm
+from slurm import PROGRAMS, can_mount, missing, slurm
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -58,13 +57,11 @@ def test_where_slurm_is_not_it_is_told(small, project, tmp_path):
     assert "no command sinfo; start this where Slurm's commands are" in said
 
 
+@pytest.mark.skipif(not can_mount(), reason="no process here may have mounts of its own")
 def test_a_folder_that_nodes_do_not_see_is_told(tmp_path):
-    allowed = subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
-    if not allowed:
-        pytest.skip("this machine lets nobody hide a folder from a process")
     folder = tmp_path / "slurm"
     folder.mkdir()
     project = lay_out(tmp_path / "project", "a")
-    with slurm(folder, hidden=project) as cluster:
+    with slurm(folder, changed=f"mount -t tmpfs none {project}") as cluster:
         lines = refused(cluster, project)
     assert lines[0].startswith(f"{project}: nodes do not see this folder; run this on a disk")

@@ -24,6 +24,11 @@ def missing() -> str:
     return "" if os.getuid() == 0 else "Slurm's daemons need root"
 
 
+def can_mount() -> bool:
+    """Whether a process here may have mounts of its own, as a node has that shares no disk."""
+    return subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
+
+
 def _free_port() -> int:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -40,11 +45,11 @@ class Slurm:
         cpus: int,
         memory_mb: int,
         max_time: str,
-        hidden: Path | None,
+        changed: str,
     ):
         """Write what it needs into `folder`."""
         self.folder = folder
-        self._hidden = hidden
+        self._changed = changed
         self.names = [f"node{number}" for number in range(1, nodes + 1)]
         self._started: list[subprocess.Popen] = []
         for name in ("state", "bin", *self.names):
@@ -146,10 +151,9 @@ PartitionName=main Nodes=ALL Default=YES MaxTime={max_time} State=UP
     def _daemon(self, *command: str) -> None:
         log = (self.folder / f"{command[0]}.said").open("ab")
         words = [shutil.which(command[0], path=SEARCHED), *command[1:]]
-        if self._hidden and command[0] == "slurmd":
-            # The node has an empty folder there, as one has that does not share the disk.
-            mount = f'mount -t tmpfs none {self._hidden} && exec "$@"'
-            words = ["unshare", "--mount", "sh", "-c", mount, "sh", *words]
+        if self._changed and command[0] == "slurmd":
+            change = f'{self._changed} && exec "$@"'
+            words = ["unshare", "--mount", "sh", "-c", change, "sh", *words]
         self._started.append(
             subprocess.Popen(words, env=self.environment, stdout=log, stderr=log, cwd="/")
         )
@@ -170,13 +174,13 @@ def slurm(
     cpus: int = 4,
     memory_mb: int = 8000,
     max_time: str = "INFINITE",
-    hidden: Path | None = None,
+    changed: str = "",
 ) -> Iterator[Slurm]:
     """A Slurm in `folder`, which nodes share, without accounting; it ends with the block.
 
-    What is in the folder `hidden` its nodes do not see.
+    `changed` are mounts that only its nodes see, as commands.
     """
-    cluster = Slurm(folder, nodes, cpus, memory_mb, max_time, hidden)
+    cluster = Slurm(folder, nodes, cpus, memory_mb, max_time, changed)
     try:
         cluster.start()
         yield cluster

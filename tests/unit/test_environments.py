@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 
 import pytest
 import yaml
+from projects import PARTS
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +22,10 @@ def environments(root):
 
 
 def pins(path):
-    packages = yaml.safe_load(path.read_text())["dependencies"]
-    found = dict(re.fullmatch(r"([\w-]+) =([\w.]+)", package).groups() for package in packages)
-    assert found.pop("python") == "3.11"
-    return found
+    python, pip, packages = yaml.safe_load(path.read_text())["dependencies"]
+    # All that conda itself has to find; the rest are the packages of a plain installation.
+    assert (python, pip) == ("python =3.11", "pip")
+    return dict(re.fullmatch(r"([\w-]+)==([\w.]+)", line).groups() for line in packages["pip"])
 
 
 def test_environments_pin_the_versions_of_the_lock_file(root, locked):
@@ -46,9 +48,7 @@ def test_each_environment_alone_runs_its_tools(root, tmp_path):
     clean = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     for path in environments(root):
         folder = tmp_path / path.stem
-        packages = [
-            f"{name}=={version}" for name, version in pins(path).items() if name != "python"
-        ]
+        packages = [f"{name}=={version}" for name, version in pins(path).items()]
         subprocess.run(["uv", "venv", "--quiet", "--python", "3.11", folder], check=True, env=clean)
         python = folder / "bin/python"
         command = ["uv", "pip", "install", "--quiet", "--python", python, *packages]
@@ -62,3 +62,44 @@ def test_each_environment_alone_runs_its_tools(root, tmp_path):
                 env=clean,
                 stdout=subprocess.DEVNULL,
             )
+
+
+def container(root):
+    """The files of the container's recipe as (here, there), and its steps."""
+    text = (root / "envs/gossan.def").read_text()
+    sections = dict(re.findall(r"^%(\w+)\n((?:    .*\n)+)", text, re.MULTILINE))
+    files = [line.split() for line in sections["files"].splitlines()]
+    return files, [line.strip() for line in sections["post"].splitlines()], sections["runscript"]
+
+
+def test_the_container_holds_what_the_workflow_reads(root):
+    files, _, _ = container(root)
+    assert {here for here, _ in files} >= {*PARTS[:6], "resources", "pyproject.toml", "uv.lock"}
+    assert all((root / here).exists() and there == f"/opt/gossan/{here}" for here, there in files)
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_container_install_what_plans_a_run(root, tmp_path):
+    files, steps, run = container(root)
+    place = tmp_path / "gossan"
+    place.mkdir()
+    for here, _ in files:
+        copy = shutil.copytree if (root / here).is_dir() else shutil.copy2
+        copy(root / here, place / here)
+    # Debian's packages are those of this machine.
+    script = [step for step in steps if not step.startswith(("apt-get", "pip install"))]
+    told = "\n".join(["set -eu", *script]).replace("/opt/gossan", str(place))
+    clean = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    subprocess.run(["sh", "-c", told], check=True, env=clean)
+    (tmp_path / "mine").mkdir()
+    shutil.copytree(root / "config", tmp_path / "mine/config")
+    command = run.strip().replace("/opt/gossan", str(place)).replace("exec snakemake", "snakemake")
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", "--cores", "1", "--dry-run"],
+        cwd=tmp_path / "mine",
+        env=clean | {"PATH": f"{place}/.venv/bin:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "This was a dry-run" in done.stdout + done.stderr, done.stderr

@@ -40,7 +40,7 @@ def slurm_faults():
         asked = job.resources
         place = asked.get("slurm_partition"), asked.get("slurm_account")
         needs = job.threads, asked.get("mem_mb", 0), asked.get("runtime", 0)
-        requests.setdefault((*place, *needs), name_of(job))
+        requests.setdefault((*place, *needs), rule_of(job))
     # What a job that is tried again may ask for.
     most_mb = workflow.global_resources.get("mem_mb").value or 0
     places = dict.fromkeys(request[:2] for request in requests)
@@ -62,7 +62,7 @@ def slurm_jobs():
     }.values()
 
 
-def name_of(job):
+def rule_of(job):
     """The rule of a job, or of that job of a group that uses most CPUs."""
     if not job.is_group():
         return job.rule.name
