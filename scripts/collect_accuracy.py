@@ -10,14 +10,14 @@ from gossan.accuracy.record import list_records
 from gossan.errors import InputError
 from gossan.files import read_json, write_json
 from gossan.schema import schema_faults
-from toolkit import run
+from toolkit import FROM_FILE, run
 
 SCHEMA = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "accuracy.schema.json"
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars=FROM_FILE)
     parser.add_argument("--study", required=True, help="study id")
     parser.add_argument(
         "--records",

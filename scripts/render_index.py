@@ -4,16 +4,16 @@ import argparse
 from pathlib import Path
 
 from gossan.files import read_json, write_text
-from gossan.report.index import render_index
+from gossan.report.index import read_card, render_index
 from gossan.report.layout import read_style, read_template, relative_link
-from toolkit import find_paper, puts_together, run
+from toolkit import FROM_FILE, find_paper, puts_together, run
 
 STATIC = Path(__file__).resolve().parents[1] / "resources" / "static"
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars=FROM_FILE)
     add = parser.add_argument
     add(
         "--study",
@@ -39,24 +39,15 @@ def build_parser() -> argparse.ArgumentParser:
         help="published figures of the studies (JSON)",
     )
     add("--template", type=Path, default=STATIC / "index.html.j2", help="template of the page")
+    add(
+        "--cards",
+        type=Path,
+        default=STATIC / "cards.html.j2",
+        help="template of a list of scenes",
+    )
     add("--style", type=Path, default=STATIC / "report.css", help="style sheet of the page")
     add("--output", type=Path, required=True, help="page to write (HTML)")
     return parser
-
-
-def _read_scene(
-    folder: Path, page: Path, scene: str, study: str, synthetic: bool
-) -> dict[str, object]:
-    """What the index, on that page, shows of a scene whose own page lies in the folder."""
-    known = {"scene": scene, "study": study, "synthetic": synthetic, "href": "", "picture": ""}
-    if not (folder / "summary.json").is_file():
-        return {**known, "sensors": "", "found": "", "trust": "", "doubt": ""}
-    return {
-        **known,
-        **read_json(folder / "summary.json"),
-        "href": relative_link(folder / "index.html", page),
-        "picture": relative_link(folder / "thumbnail.png", page),
-    }
 
 
 @puts_together("output")
@@ -73,7 +64,7 @@ def main(arguments: argparse.Namespace) -> None:
         if (whole / "summary.json").is_file():
             known.insert(0, (whole, name, any(synthetic for *_, synthetic in known)))
         shown = [
-            _read_scene(place, arguments.output, scene, name, synthetic)
+            read_card(place, scene, name, synthetic, arguments.output)
             for place, scene, synthetic in known
         ]
         if len(shown) > len(record["scenes"]):
@@ -92,7 +83,10 @@ def main(arguments: argparse.Namespace) -> None:
             }
         )
     page = render_index(
-        read_template(arguments.template, uses=("style", "studies", "scenes")),
+        {
+            "index": read_template(arguments.template, uses=("style", "studies", "scenes")),
+            "cards": read_template(arguments.cards, macros=("cards",)),
+        },
         read_style(arguments.style),
         studies,
         scenes,

@@ -1,10 +1,12 @@
 """Render the report of a study: HTML pages that link to each other, each whole in itself."""
 
 import argparse
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gossan.errors import InputError
 from gossan.files import read_json, staged, together, write_text
+from gossan.report.index import read_card
 from gossan.report.layout import read_style, read_template, relative_link
 from gossan.report.page import METHOD_TITLES, OVERVIEW, PAGES, records_of, render_pages
 from gossan.report.paper import check_paper
@@ -45,6 +47,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--base", type=Path, default=STATIC / "base.html.j2", help="template of the page")
     add(
+        "--cards",
+        type=Path,
+        default=STATIC / "cards.html.j2",
+        help="template of a list of scenes",
+    )
+    add(
         "--template",
         nargs=2,
         action="append",
@@ -81,7 +89,20 @@ def read_templates(arguments: argparse.Namespace) -> dict[str, str]:
             raise InputError(f"--template: {name} is none of {', '.join(paths)}")
         paths[name] = Path(path)
     texts = {name: read_template(path, macros=("contents", "body")) for name, path in paths.items()}
-    return {**texts, "base": read_template(arguments.base, uses=("style", "study", "sections"))}
+    return {
+        **texts,
+        "cards": read_template(arguments.cards, macros=("cards",)),
+        "base": read_template(arguments.base, uses=("style", "study", "sections")),
+    }
+
+
+def read_cards(arguments: argparse.Namespace, scenes: Iterable[Mapping]) -> Iterator[dict]:
+    """What the report of a study of many scenes shows of each."""
+    for scene in scenes:
+        folder = arguments.results / "scenes" / scene["scene"]
+        yield read_card(
+            folder, scene["scene"], arguments.study, scene["synthetic"], arguments.output
+        )
 
 
 @puts_together("settings")
@@ -101,6 +122,10 @@ def main(arguments: argparse.Namespace) -> None:
     style = read_style(arguments.style)
     table = read_results(arguments.table)
     sources = list_sources(settings, arguments.results, paper, residuals)
+    overview, folder = arguments.output, arguments.pages
+    cards = []
+    if settings.get("overview"):
+        sources, cards = [], list(read_cards(arguments, settings["scenes"]))
     for source in sources:
         if source.method in TESTED and source.holds("trained"):
             records_of(accuracy, source.id)
@@ -108,19 +133,21 @@ def main(arguments: argparse.Namespace) -> None:
         scene["scene"]: arguments.results / "scenes" / scene["scene"] / "location.png"
         for scene in settings["scenes"]
     }
-    overview, folder = arguments.output, arguments.pages
     scenes = {scene: arguments.results / "scenes" / scene / "index.html" for scene in pictures}
     pages = render_pages(
         templates,
         style,
         study=arguments.study,
         sections=read_sections(sources),
+        cards=cards,
         paper=paper,
         known_answers=ANSWERS,
         locations={scene: path for scene, path in pictures.items() if path.is_file()},
         records=accuracy.get("records", []),
         settings=settings,
-        files=list_files(settings, arguments.results, table, folder / "making.html"),
+        files=[]
+        if cards
+        else list_files(settings, arguments.results, table, folder / "making.html"),
         fetched=[read_json(path) for path in arguments.fetched],
         places={
             name: overview.name
@@ -130,7 +157,10 @@ def main(arguments: argparse.Namespace) -> None:
         },
         outside={
             name: relative_link(path, overview)
-            for name, path in {"": arguments.results / "index.html", **scenes}.items()
+            for name, path in {
+                "": arguments.results / "index.html",
+                **({} if cards else scenes),
+            }.items()
         },
     )
     with together():

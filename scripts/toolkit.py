@@ -17,6 +17,11 @@ from gossan.files import remove_work, together
 
 Main = Callable[[argparse.Namespace], None]
 
+FROM_FILE = "@"
+"""What tells a tool, before the name of a file, to read flags and values there, one a line.
+
+For those tools alone whose flags grow with the scenes: no command line holds thousands."""
+
 
 def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], None]) -> None:
     """Parse the command line, log the resolved arguments and call `main`.

@@ -7,12 +7,12 @@ from gossan.desk.catalogue import describe_run
 from gossan.desk.layers import read_layers
 from gossan.errors import InputError
 from gossan.files import staged, write_json
-from toolkit import run
+from toolkit import FROM_FILE, run
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars=FROM_FILE)
     add = parser.add_argument
     add("--layers", type=Path, nargs="+", required=True, help="lists of the scenes' layers (JSON)")
     add(

@@ -47,7 +47,7 @@ def render_each(
     sections: Sequence[Section], paper: Mapping | None = None, **changes
 ) -> dict[str, str]:
     """The pages of a study with these sections, by name."""
-    names = ("base", *METHOD_TITLES)
+    names = ("base", "cards", *METHOD_TITLES)
     options = {
         "study": "mine",
         "paper": paper or {},

@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from toolkit import FROM_FILE
+
 RECORDER = """#!/bin/bash
 printf '%s\\0' "$@" >> "$RECORD"
 printf '\\1\\0' >> "$RECORD"
@@ -51,9 +53,18 @@ def run_commands(folder: Path, name: str, listing: str) -> list[list[str]]:
 
 
 def arguments_of(call: list[str]) -> dict[str, list[str]]:
-    """What a tool takes from its command line: texts of the values by the flag's name."""
+    """What a tool takes from its command line: texts of the values by the flag's name.
+
+    A file of flags, which only a run writes, is left out.
+    """
     tool = importlib.import_module(call[0].rpartition("/")[2].removesuffix(".py"))
-    arguments = tool.build_parser().parse_args(call[1:])
+    parser = tool.build_parser()
+    words = call[1:]
+    if parser.fromfile_prefix_chars:
+        words = [word for word in words if not word.startswith(FROM_FILE)]
+        for action in parser._actions:
+            action.required = False
+    arguments = parser.parse_args(words)
 
     def flatten(value: object) -> list[str]:
         if isinstance(value, (list, tuple)):

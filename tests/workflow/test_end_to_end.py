@@ -88,7 +88,7 @@ def maps(folder):
         path
         for suffix in ("tif", "qml", "aux.xml", "gpkg", "csv", "json", "html")
         for path in (folder / "results").rglob(f"*.{suffix}")
-        if "benchmarks" not in path.parts
+        if "benchmarks" not in path.parts and path.name != "run.html"  # times and memory of jobs
     ]
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,6 +1,7 @@
 # The code and data files of this repository that rules run, and digests of them: an edit reruns
 # what depends on it and nothing else, a touch or a revert nothing.
 
+import functools
 import hashlib
 import importlib.util
 import re
@@ -41,8 +42,10 @@ def static(name):
     return source(f"resources/static/{name}")
 
 
-# Snakemake does not see an edit in an imported module, so rules name the modules as inputs and
-# carry a digest of their content as a parameter.
+# Snakemake does not see an edit in an imported module, so rules carry a digest of all of them as a
+# parameter. A module is no input: of each input Snakemake asks anew in each job who makes it. It
+# lies beside its tool all the same, because `source` puts both where Snakemake keeps sources.
+@functools.cache
 def closure(tool, sensor=None):
     """Repository paths of a tool and of all that it imports from this repository: path to text.
 
@@ -108,14 +111,12 @@ def module_file(parts):
 
 
 def code(tool):
-    """Inputs by which a job runs a tool: script and modules, whose dates do not matter."""
-    script, *modules = closure(tool)
-    return {
-        "script": ancient(source(script)),
-        "modules": [ancient(source(path)) for path in sorted(modules)],
-    }
+    """The input by which a job runs a tool, whose date does not matter."""
+    script = next(iter(closure(tool)))
+    return {"script": ancient(source(script))}
 
 
+@functools.cache
 def digest(tool, sensor=None):
     """A digest of a tool's code; with a `sensor`, of the code that runs for that sensor."""
     summary = hashlib.sha256()

@@ -13,12 +13,10 @@ SHOWN_SURVEYS = {
 
 def layer_rows(scene):
     """(row of the table of results, its file below the scene's folder, method, sensor) of layers."""
-    folder = folder_of(scene["scene"])
     for method, sensor in PLAN.parts_of(scene):
         for row in rows_of(scene, method, sensor):
             if row["group"]:
-                path = f"{folder_of(scene['scene'], method, sensor)}/{row['file']}"
-                yield row, os.path.relpath(path, folder), method, sensor
+                yield row, os.path.join(sensor, method, row["file"]), method, sensor
 
 
 def layer_files(wildcards):
@@ -39,7 +37,7 @@ def shown_truths(wildcards):
     for method in scene["methods"]:
         found = truth_for(method)(wildcards) if method in PLAN.ASSESSED else []
         if found:
-            truths.setdefault(str(found), method)
+            truths.setdefault(found, method)
     return truths
 
 

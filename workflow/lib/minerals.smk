@@ -39,7 +39,7 @@ def scenes_matched(by_group):
     studies = SETTINGS["studies"]
     names = [name for name, scene in SCENES.items() if "minerals" in studies[scene["study"]]]
     chosen = [name for name in names if bool(groups_of(studies[study_named(name)])) == by_group]
-    return "|".join(chosen) or "(?!)"
+    return pattern_of(chosen)
 
 
 def study_named(scene):

@@ -3,7 +3,7 @@
 import shutil
 
 # Rules that write pages of results.
-PAGE_RULES = ("render_scene", "render_ground", "render_report", "render_index")
+PAGE_RULES = ("render_scene", "render_ground", "render_report", "render_index", "render_run")
 
 
 def clear_pages(dag):

@@ -1,5 +1,11 @@
 # What figures and reports show.
 
+# The folder of the benchmark files, from that of all results.
+RESULTS_FOLDER, BENCHMARKS = map(workflow.pathvars.apply, ("<results>", "<benchmarks>"))
+if not os.path.isabs(BENCHMARKS):
+    BENCHMARKS = os.path.relpath(BENCHMARKS, RESULTS_FOLDER)
+# A study of more scenes than these has no figures in its report; each scene has a page.
+MOST_SHOWN = 20
 # Vector files of `prospects` that its figures show.
 DRAWN_SURVEYS = ("mines", "geology", "claims", "occurrences", "known_mines")
 
@@ -124,6 +130,32 @@ def prospect_flags(wildcards, input):
     }
 
 
+def is_overview(study):
+    """Whether a study has more scenes than one page can show: then it tells of each in a line."""
+    return len(scenes_of(study)) > MOST_SHOWN
+
+
+def shown_in_report(wildcards):
+    """What the report of a study shows of its scenes: all, or of many what the index shows."""
+    study = wildcards.study
+    if is_overview(study):
+        names = ("summary.json", "thumbnail.png")
+        return [f"{folder_of(s['scene'])}/{name}" for s in scenes_of(study) for name in names]
+    drawn = [*figures_of(study), *locations_of(study)]
+    return [*results_of(study), *drawn, *records_of_networks(wildcards)]
+
+
+def told_of_fetching(wildcards):
+    """Records of the products that were fetched for a study, where its report tells of products."""
+    return [] if is_overview(wildcards.study) else fetched_records(wildcards.study)
+
+
+def flag_lines(results, flags):
+    """Flags with their values as lines, which a tool reads from a file."""
+    words = [word.replace("<results>", str(results), 1) for flag in flags for word in flag]
+    return "".join(f"{word}\n" for word in words)
+
+
 def settings_text(study):
     """The settings that made a study, with the plan of its scenes, as JSON."""
     settings = SETTINGS["studies"][study]
@@ -139,7 +171,8 @@ def settings_text(study):
         for scene in scenes_of(study)
     ]
     shared = pick(SETTINGS, "accuracy", "twin")
-    return json.dumps({"study": study, "settings": settings, **shared, "scenes": scenes})
+    told = {"study": study, "settings": settings, **shared, "overview": is_overview(study)}
+    return json.dumps({**told, "scenes": scenes}) + "\n"
 
 
 def trial_files(wildcards):

@@ -1,5 +1,6 @@
 # Scenes, their sensors, methods and files, as functions of the wildcards.
 
+import functools
 import os
 
 from types import SimpleNamespace
@@ -47,9 +48,15 @@ def scenes_of(study):
     return [scene for scene in SCENES.values() if scene["study"] == study]
 
 
+def pattern_of(names):
+    """A pattern of these names of scenes; of all of them a short one, for it is tried often."""
+    chosen = list(names)
+    return SCENE_NAME if len(chosen) == len(SCENES) else "|".join(chosen) or "(?!)"
+
+
 def scenes_on(*grounds):
     """A pattern of the names of the scenes simulated on one of these grounds."""
-    return "|".join(name for name, scene in SCENES.items() if scene["ground"] in grounds) or "(?!)"
+    return pattern_of(name for name, scene in SCENES.items() if scene["ground"] in grounds)
 
 
 def folder_of(scene, method="", sensor=""):
@@ -74,9 +81,9 @@ def given(path):
     """A path of the user's as an input: the file of a layer; a folder by what belongs to it.
 
     The date of a folder tells no more than that something was laid into it or taken out, which may
-    be none of the user's.
+    be none of the user's. It lies where the user says, whatever prefix our results have as a module.
     """
-    file = path.partition(PATHS.LAYER)[0]
+    file = local(path.partition(PATHS.LAYER)[0])
     if PATHS.fetched_name(file):
         return fetched_product(PATHS.fetched_name(file))
     return ancient(file) if os.path.isdir(file) else file
@@ -111,7 +118,7 @@ def beside(*finders):
         given = [path for path in named if not path.startswith("<results>")]
         files = dict.fromkeys(file for path in given for file in PLAN.belongings(path))
         # Of a name with what Snakemake replaces in a path nothing can be told.
-        return [file for file in files if not SCHEMA.replaced(file)]
+        return [local(file) for file in files if not SCHEMA.replaced(file)]
 
     return find
 
@@ -191,7 +198,15 @@ def holds(condition, method):
 
 def rows_of(scene, method, sensor):
     """Rows of the table of results that hold for a method of a scene, one a file."""
-    settings = SETTINGS["studies"][scene["study"]]
+    held = frozenset(conditions(scene, method, sensor))
+    embeddings = tuple(embeddings_of(scene)) if method == "embedding" else ()
+    return rows_held(scene["study"], method, held, embeddings)
+
+
+@functools.cache
+def rows_held(study, method, held, embeddings):
+    """Rows of the table of results for a method of a study's scenes for which this holds."""
+    settings = SETTINGS["studies"][study]
     names = {
         "minerals": {
             "zone": list(zones_of(settings)),
@@ -201,12 +216,11 @@ def rows_of(scene, method, sensor):
         "patches": {"network": networks_among(settings)},
         "zones": {"zone": list(settings.get("zones", {}).get("alteration", []))},
         "embedding": {
-            "embedding": list(embeddings_of(scene)),
+            "embedding": embeddings,
             "region": settings.get("embedding", {"regions": {"names": []}})["regions"]["names"],
         },
     }
-    held = conditions(scene, method, sensor)
-    return RESULTS.list_results(RESULTS_TABLE, method, held, names.get(method, {}))
+    return list(RESULTS.list_results(RESULTS_TABLE, method, held, names.get(method, {})))
 
 
 def files_of(scene, method, sensor, *kinds):

@@ -100,6 +100,7 @@ rule collect_accuracy:
     input:
         **code("collect_accuracy"),
         records=lambda wildcards: [path for *_, path in accuracy_of(wildcards.study)],
+        told="<study>/records.txt",
         schema=source("workflow/schemas/accuracy.schema.json"),
     output:
         report(
@@ -120,13 +121,9 @@ rule collect_accuracy:
         mem_mb=300,
     params:
         digest=digest("collect_accuracy"),
-        records=lambda wildcards, input: " ".join(
-            flags(records=[method, sensor, path])
-            for (method, sensor, _), path in zip(accuracy_of(wildcards.study), input.records)
-        ),
     message:
         "Collecting the accuracy records of {wildcards.study}"
     shell:
-        "python {input.script:q} --study {wildcards.study} {params.records}"
+        "python {input.script:q} --study {wildcards.study} @{input.told:q}"
         " --schema {input.schema:q} --output {output:q}"
         " 2> {log:q}"

@@ -169,6 +169,7 @@ rule write_catalog:
         layers=[f"{folder_of(scene)}/layers.json" for scene in SCENES],
         thumbnails=[f"{folder_of(scene)}/thumbnail.png" for scene in SCENES],
         files=catalogued_files,
+        told="<results>/studies/scenes.txt",
     output:
         catalog="<results>/catalog.json",
         folder=directory("<results>/stac"),
@@ -186,7 +187,7 @@ rule write_catalog:
     message:
         "Writing the STAC catalogue"
     shell:
-        "python {input.script:q} --layers {input.layers:q} --thumbnails {input.thumbnails:q}"
+        "python {input.script:q} @{input.told:q}"
         " --catalog {output.catalog:q} --folder {output.folder:q}"
         " 2> {log:q}"
 

@@ -284,47 +284,86 @@ rule draw_location:
         " 2> {log:q}"
 
 
+# No command line holds what a study of thousands of scenes has to tell; a file does.
 rule record_settings:
     input:
+        template=ancient(static("text.j2")),
         # Written with the report and not before: an older report keeps the settings it was made by.
-        "<study>/accuracy.json",
+        accuracy="<study>/accuracy.json",
     output:
         "<study>/settings.json",
-    log:
-        "<logs>/record_settings/{study}.log",
-    benchmark:
-        "<benchmarks>/record_settings/{study}.tsv"
     localrule: True
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=100,
     params:
-        settings=lambda wildcards: settings_text(wildcards.study),
+        text=lambda wildcards: settings_text(wildcards.study),
     message:
         "Recording the settings of {wildcards.study}"
-    shell:
-        "printf '%s\\n' {params.settings:q} > {output:q} 2> {log:q}"
+    template_engine:
+        "jinja2"
+
+
+use rule record_settings as list_records with:
+    input:
+        template=ancient(static("text.j2")),
+    output:
+        "<study>/records.txt",
+    params:
+        text=lambda wildcards, output: flag_lines(
+            Path(output[0]).parents[2],
+            [
+                ["--records", method, sensor, path]
+                for method, sensor, path in accuracy_of(wildcards.study)
+            ],
+        ),
+    message:
+        "Listing the accuracy records of {wildcards.study}"
+
+
+use rule record_settings as list_scenes with:
+    input:
+        template=ancient(static("text.j2")),
+    output:
+        "<results>/studies/scenes.txt",
+    params:
+        text=lambda wildcards, output: flag_lines(
+            Path(output[0]).parents[1],
+            [
+                ["--layers", *(f"{folder_of(scene)}/layers.json" for scene in SCENES)],
+                ["--thumbnails", *(f"{folder_of(scene)}/thumbnail.png" for scene in SCENES)],
+            ],
+        ),
+    message:
+        "Listing the scenes"
+
+
+use rule record_settings as list_studies with:
+    input:
+        template=ancient(static("text.j2")),
+    output:
+        "<results>/studies/studies.txt",
+    params:
+        text=lambda wildcards, output: flag_lines(
+            Path(output[0]).parents[1],
+            [["--study", study, f"<results>/studies/{study}"] for study in STUDIES],
+        ),
+    message:
+        "Listing the studies"
 
 
 rule render_report:
     input:
         **code("render_report"),
-        results=lambda wildcards: results_of(wildcards.study),
-        figures=lambda wildcards: figures_of(wildcards.study),
-        locations=lambda wildcards: locations_of(wildcards.study),
-        networks=lambda wildcards: list(records_of_networks(wildcards)),
+        results=shown_in_report,
         trial=trial_files,
         pixels=collection_summaries,
         classes=study_classes,
         accuracy="<study>/accuracy.json",
         settings="<study>/settings.json",
-        fetched=lambda wildcards: fetched_records(wildcards.study),
+        fetched=told_of_fetching,
         residuals=static("analytic_residuals.csv"),
         published=static("published.json"),
         table=static("results.csv"),
         base=static("base.html.j2"),
+        cards=static("cards.html.j2"),
         templates=[static(f"{method}.html.j2") for method in CONFIG.METHODS],
         style=static("report.css"),
     output:
@@ -357,7 +396,8 @@ rule render_report:
         "python {input.script:q} --study {wildcards.study} --settings {input.settings:q}"
         " --results {params.folder:q} --accuracy {input.accuracy:q}"
         " --published {input.published:q} --residuals {input.residuals:q} --table {input.table:q}"
-        " --base {input.base:q} {params.templates} --style {input.style:q} {params.fetched}"
+        " --base {input.base:q} --cards {input.cards:q} {params.templates} --style {input.style:q}"
+        " {params.fetched}"
         " --output {output.page:q} --pages {output.pages:q}"
         " 2> {log:q}"
 
@@ -372,8 +412,10 @@ rule render_index:
         thumbnails=expand("<results>/scenes/{scene}/thumbnail.png", scene=SCENES),
         grounds=expand("<results>/studies/{study}/mosaic/summary.json", study=MOSAICS),
         pictures=expand("<results>/studies/{study}/mosaic/thumbnail.png", study=MOSAICS),
+        studies="<results>/studies/studies.txt",
         published=static("published.json"),
         template=static("index.html.j2"),
+        cards=static("cards.html.j2"),
         style=static("report.css"),
     output:
         "<results>/index.html",
@@ -390,14 +432,43 @@ rule render_index:
     params:
         digest=digest("render_index"),
         scenes=lambda wildcards, output: Path(output[0]).parent / "scenes",
-        studies=lambda wildcards, input: " ".join(
-            flags(study=[study, Path(report).parent])
-            for study, report in zip(STUDIES, input.reports)
-        ),
     message:
         "Writing the index of studies"
     shell:
-        "python {input.script:q} {params.studies} --scenes {params.scenes:q}"
-        " --published {input.published:q} --template {input.template:q}"
+        "python {input.script:q} @{input.studies:q} --scenes {params.scenes:q}"
+        " --published {input.published:q} --template {input.template:q} --cards {input.cards:q}"
         " --style {input.style:q} --output {output:q}"
+        " 2> {log:q}"
+
+
+# Of all rules the last: the index and the catalogue are made of what all others leave.
+rule render_run:
+    input:
+        **code("render_run"),
+        index="<results>/index.html",
+        catalog="<results>/catalog.json",
+        template=static("run.html.j2"),
+        style=static("report.css"),
+    output:
+        "<results>/run.html",
+    log:
+        "<logs>/render_run.log",
+    benchmark:
+        "<benchmarks>/render_run.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=300,
+    params:
+        digest=digest("render_run"),
+        benchmarks=lambda wildcards, output: os.path.normpath(
+            os.path.join(os.path.dirname(output[0]), BENCHMARKS)
+        ),
+    message:
+        "Writing what ran, how long and with how much memory"
+    shell:
+        "python {input.script:q} --benchmarks {params.benchmarks:q} --index {input.index:q}"
+        " --template {input.template:q} --style {input.style:q} --output {output:q}"
         " 2> {log:q}"

@@ -2,39 +2,76 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
 
 from markupsafe import Markup
 
-from gossan.report.layout import BANNER, has_intervals, mark_text, name_sensor, render
+from gossan.files import read_json
+from gossan.report.layout import (
+    BANNER,
+    has_intervals,
+    mark_text,
+    name_sensor,
+    relative_link,
+    render,
+)
 
 MOST_HEADLINES = 4
 """A cube with more maps than this is told by the best of them."""
+MOST_ROWS = 60
+"""A study with more records than this to show is told by how far their scores spread."""
+
+
+def read_card(folder: Path, scene: str, study: str, synthetic: bool, page: Path) -> dict:
+    """What a page shows of a scene whose page, thumbnail and summary lie in a folder.
+
+    A dict of `scene`, `study`, `synthetic`, `sensors`, `found`, `trust` and `doubt` (in a
+    sentence each), and `href` and `picture`, relative to the page (empty without a page).
+    """
+    known = {"scene": scene, "study": study, "synthetic": synthetic, "href": "", "picture": ""}
+    if not (folder / "summary.json").is_file():
+        return {**known, "sensors": "", "found": "", "trust": "", "doubt": ""}
+    return {
+        **known,
+        **read_json(folder / "summary.json"),
+        "href": relative_link(folder / "index.html", page),
+        "picture": relative_link(folder / "thumbnail.png", page),
+    }
 
 
 def render_index(
-    template: str, style: str, studies: Sequence[Mapping], scenes: Sequence[Mapping] = ()
+    templates: Mapping[str, str],
+    style: str,
+    studies: Sequence[Mapping],
+    scenes: Sequence[Mapping] = (),
 ) -> str:
     """The page that links the pages of scenes and the studies' reports.
 
-    Each of the `scenes` has `scene`, `study`, `synthetic`, `sensors`, `found` and `trust` (in a
-    sentence each), and `href` and `picture`, relative to the page (empty without a page).
+    `templates` are texts by name, `index` and `cards`; the `scenes` are those of `read_card`.
 
     Each study has `name`, `href` (relative to the page), `title` and `citation` (empty without a
     paper), `synthetic` (whether all of its scenes are) and `records` (accuracy records). A study
-    with many maps is told by the best of them: see `headlines`.
+    with many maps is told by the best of them: see `headlines`; with very many by `spread`.
     """
-    shown = [
-        {
-            **study,
-            "intervals": any(has_intervals(record) for record in study["records"]),
-            "any_assessed": any(record["assessed"] for record in study["records"]),
-            **dict(zip(("headlines", "left_out"), headlines(study["records"]), strict=True)),
-        }
-        for study in studies
-    ]
+    shown = []
+    for study in studies:
+        records = study["records"]
+        rows, left_out = headlines(records)
+        many = len(rows) > MOST_ROWS
+        shown.append(
+            {
+                **study,
+                "intervals": any(has_intervals(record) for record in records),
+                "any_assessed": any(record["assessed"] for record in records),
+                "headlines": [] if many else rows,
+                "left_out": 0 if many else left_out,
+                "spread": spread(records) if many else "",
+            }
+        )
     return render(
-        {"page.html.j2": template},
-        "page.html.j2",
+        {f"{name}.html.j2": text for name, text in templates.items()},
+        "index.html.j2",
         style=Markup(style),
         banner=BANNER,
         studies=shown,
@@ -45,6 +82,18 @@ def render_index(
         ),
         mark_text=mark_text,
         name_sensor=name_sensor,
+    )
+
+
+def spread(records: Sequence[Mapping]) -> str:
+    """How many maps records tell of, and how far the scores of those that were tested spread."""
+    told = f"{len(records):,} maps"
+    scores = sorted(_merit(record) for record in records if _merit(record) >= 0)
+    if not scores:
+        return f"{told}, none of which could be tested."
+    return (
+        f"{told}, {len(scores):,} of them tested: macro-F1 from {scores[0]:.3f} to "
+        f"{scores[-1]:.3f}, half of them above {median(scores):.3f}."
     )
 
 

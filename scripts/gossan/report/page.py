@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from gossan.accuracy.blocks import MINIMUM_BLOCKS
 from gossan.errors import InputError
+from gossan.report.index import spread
 from gossan.report.layout import (
     BANNER,
     SENSOR_NAMES,
@@ -123,6 +124,7 @@ def render_pages(
     *,
     study: str,
     sections: Sequence[Section],
+    cards: Sequence[Mapping] = (),
     paper: Mapping,
     known_answers: Collection[str],
     locations: Mapping[str, Path],
@@ -141,7 +143,8 @@ def render_pages(
     `locations` are pictures of where scenes lie, by scene; `records` are the study's accuracy
     records, `settings` the record of its settings, `files` what it leaves (`path`, `href` from the
     pages beside the overview, `what`), `fetched` the records of products that were fetched by
-    name. `places` are the pages' files from the folder of the
+    name. Of a study of many scenes there are `cards` in place of sections: those of
+    `index.read_card`. `places` are the pages' files from the folder of the
     overview, `outside` the pages of the index ("") and of scenes by name, likewise.
     The pages depend on nothing but these and the installed versions: they carry no date.
     """
@@ -160,10 +163,18 @@ def render_pages(
         "study": study,
         "published": published,
         "banner": BANNER,
-        "any_synthetic": any(scene.synthetic for scene in scenes),
+        "any_synthetic": any(scene.synthetic for scene in scenes)
+        or any(item["synthetic"] for item in cards),
+        "cards": cards,
         "summary": [
             *(text for text in summary if text not in theirs),
-            trust((scene.synthetic for scene in scenes), any(scene.assessed for scene in scenes)),
+            trust(
+                (item["synthetic"] for item in cards) if cards else (s.synthetic for s in scenes),
+                any(item["assessed"] for item in records)
+                if cards
+                else any(scene.assessed for scene in scenes),
+            ),
+            *([spread(records)] if cards and records else []),
         ],
         "theirs": theirs,
         "locations": [
@@ -181,7 +192,10 @@ def render_pages(
         "departures": list_departures(published["deviations"], settings.get("settings") or {}),
         "tested": [_record_row(record) for record in records],
         "settings_yaml": yaml.dump(
-            dict(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True
+            {**settings, "scenes": [item["scene"] for item in cards]} if cards else dict(settings),
+            Dumper=_Dumper,
+            sort_keys=False,
+            allow_unicode=True,
         ),
         "versions": installed_versions(),
         "files": files,

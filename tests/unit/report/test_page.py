@@ -591,7 +591,7 @@ def test_the_index_calls_no_map_tested_without_a_truth(root, record, words):
     static = root / "resources/static"
     study = {"name": "mine", "href": "a.html", "title": "", "citation": "", "synthetic": False}
     page = render_index(
-        (static / "index.html.j2").read_text(),
+        {name: (static / f"{name}.html.j2").read_text() for name in ("index", "cards")},
         "",
         [{**study, "records": [record("a") for _ in range(6)]}],
     )
@@ -604,7 +604,7 @@ def test_the_index_has_studies_without_maps_of_classes_and_without_a_paper(root)
     study = {"href": "a.html", "title": "", "citation": ""}
     record = accuracy() | {"sensor": "emit"}
     page = render_index(
-        (static / "index.html.j2").read_text(),
+        {name: (static / f"{name}.html.j2").read_text() for name in ("index", "cards")},
         (static / "report.css").read_text(),
         [
             {**study, "name": "noise", "synthetic": False, "records": []},
