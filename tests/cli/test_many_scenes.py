@@ -9,7 +9,7 @@ from browser import open_browser
 from places import ROOT
 from samples import make_record, make_scene, run_command
 
-SCENES = 2500
+FEW, MANY = 300, 2500
 # One pixel.
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
@@ -18,10 +18,8 @@ PNG = bytes.fromhex(
 LONG_NAME = "a-scene-of-a-survey-whose-names-are-long-{:05}"
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def make_results(folder, number_of_scenes):
     """What the scenes of one study leave: pictures, summaries and simulated accuracy records."""
-    folder = tmp_path_factory.mktemp("many")
     make_scene(folder / "one", True)
     make_record(folder / "one")
     record = json.loads((folder / "one/sam.json").read_text())
@@ -29,7 +27,7 @@ def results(tmp_path_factory):
     study = results / "studies/survey"
     study.mkdir(parents=True)
     scenes, told, listed = [], [], [["--layers"], ["--thumbnails"]]
-    for number in range(SCENES):
+    for number in range(number_of_scenes):
         name = LONG_NAME.format(number)
         scene = results / "scenes" / name
         place = scene / "landsat/minerals/accuracy/minerals.json"
@@ -41,7 +39,11 @@ def results(tmp_path_factory):
         (scene / "summary.json").write_text(json.dumps(summary | words))
         layers = {"scene": name, "study": "survey", "synthetic": True, "layers": []}
         (scene / "layers.json").write_text(json.dumps(layers))
-        score = record["scores"]["macro_f1"] | {"value": number / SCENES, "low": None, "high": None}
+        score = record["scores"]["macro_f1"] | {
+            "value": number / number_of_scenes,
+            "low": None,
+            "high": None,
+        }
         scores = record["scores"] | {"macro_f1": score}
         place.write_text(json.dumps(record | {"scene": name, "scores": scores}))
         scenes.append(
@@ -75,15 +77,16 @@ def timed(*command):
     print(f"{command[0]}: {seconds:.1f} s of CPU, {after.ru_maxrss // 1024} MiB", file=sys.stderr)
 
 
-def test_thousands_of_scenes_are_reported_and_indexed_on_pages_that_a_browser_opens(
-    results, tmp_path
-):
+# The large one tells what it takes: pytest -m slow -s -n0 tests/cli/test_many_scenes.py
+@pytest.mark.parametrize("scenes", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_many_scenes_are_reported_and_indexed_on_pages_that_a_browser_opens(tmp_path, scenes):
+    results = make_results(tmp_path, scenes)
     studies, study = results / "studies", results / "studies/survey"
     timed(
         *("collect_accuracy", "--study", "survey", f"@{study / 'records.txt'}"),
         *("--output", study / "accuracy.json"),
     )
-    assert len(json.loads((study / "accuracy.json").read_text())["records"]) == SCENES
+    assert len(json.loads((study / "accuracy.json").read_text())["records"]) == scenes
     timed(
         *("render_report", "--study", "survey", "--results", results),
         *("--settings", study / "settings.json", "--accuracy", study / "accuracy.json"),
@@ -101,25 +104,25 @@ def test_thousands_of_scenes_are_reported_and_indexed_on_pages_that_a_browser_op
     for page in pages:
         print(f"{page.relative_to(results)}: {page.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
         assert page.stat().st_size < 6e6
-    told = f"{SCENES:,} maps, {SCENES:,} of them tested: macro-F1 from 0.000 to 1.000"
+    told = f"{scenes:,} maps, {scenes:,} of them tested: macro-F1 from 0.000 to "
     report = (study / "report.html").read_text()
     assert told in report and "Their figures are not drawn here." in report
     assert told in (results / "index.html").read_text()
-    last = LONG_NAME.format(SCENES - 1)
+    last = LONG_NAME.format(scenes - 1)
     with open_browser(tmp_path) as browser:
         for page, link in (
             (study / "report.html", f"../../scenes/{last}/index.html"),
             (results / "index.html", f"scenes/{last}/index.html"),
         ):
             browser.open(page)
-            assert browser.run("return document.querySelectorAll('ul.scenes li').length") == SCENES
+            assert browser.run("return document.querySelectorAll('ul.scenes li').length") == scenes
             browser.wait("document.querySelector('ul.scenes img').naturalWidth > 0")
             links = f"document.querySelectorAll('a[href=\"{link}\"]').length"
             assert browser.run(f"return {links}") == 2
             assert browser.said() == []
             # No more pictures are read than are seen.
             seen = "[...document.images].filter(image => image.naturalWidth > 0).length"
-            assert browser.run(f"return {seen}") < SCENES / 2
+            assert browser.run(f"return {seen}") < scenes / 2
 
 
 def test_the_templates_that_tell_of_scenes_are_one(root):
