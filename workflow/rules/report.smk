@@ -292,6 +292,8 @@ rule record_settings:
         accuracy="<study>/accuracy.json",
     output:
         "<study>/settings.json",
+    log:
+        "<logs>/record_settings/{study}.log",
     localrule: True
     params:
         text=lambda wildcards: settings_text(wildcards.study),
@@ -306,6 +308,8 @@ use rule record_settings as list_records with:
         template=ancient(static("text.j2")),
     output:
         "<study>/records.txt",
+    log:
+        "<logs>/list_records/{study}.log",
     params:
         text=lambda wildcards, output: flag_lines(
             Path(output[0]).parents[2],
@@ -323,6 +327,8 @@ use rule record_settings as list_scenes with:
         template=ancient(static("text.j2")),
     output:
         "<results>/studies/scenes.txt",
+    log:
+        "<logs>/list_scenes.log",
     params:
         text=lambda wildcards, output: flag_lines(
             Path(output[0]).parents[1],
@@ -340,6 +346,8 @@ use rule record_settings as list_studies with:
         template=ancient(static("text.j2")),
     output:
         "<results>/studies/studies.txt",
+    log:
+        "<logs>/list_studies.log",
     params:
         text=lambda wildcards, output: flag_lines(
             Path(output[0]).parents[1],
