@@ -5,12 +5,12 @@ from pathlib import Path
 
 from gossan.desk.whole_ground import describe_ground
 from gossan.files import read_json, write_json
-from toolkit import puts_together, run
+from toolkit import FROM_FILE, puts_together, run
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars=FROM_FILE)
     add = parser.add_argument
     add("--teacher", required=True, help="scene that taught all others")
     add("--folder", type=Path, required=True, help="folder below which the maps lie")

@@ -12,12 +12,12 @@ from gossan.files import newest, staged, write_json
 from gossan.legend import class_colours, read_class_style
 from gossan.mosaic import RULE, Mosaic
 from gossan.raster import Layer, map_blocks, open_raster
-from toolkit import add_blocks, run
+from toolkit import FROM_FILE, add_blocks, run
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars=FROM_FILE)
     add = parser.add_argument
     add(
         "--scenes",

@@ -27,9 +27,46 @@ rule keep_lesson:
         "(ln {params.way} {input:q} {output:q} || cp {input:q} {output:q}) 2> {log:q}"
 
 
+use rule record_settings as list_maps with:
+    input:
+        template=ancient(static("text.j2")),
+    output:
+        "<mosaic>/lists/{map}.txt",
+    log:
+        "<logs>/list_maps/{study}/{map}.log",
+    wildcard_constraints:
+        map=f"{joined_pattern(named=True)}|{joined_pattern(named=False)}",
+    params:
+        text=lambda wildcards, output: flag_lines(
+            Path(output[0]).parents[len(Path(wildcards.map).parts) + 3],
+            [
+                ["--scenes", *(scene["scene"] for scene in scenes_of(wildcards.study))],
+                ["--maps", *maps_of_scenes(".tif")(wildcards)],
+            ],
+        ),
+    message:
+        "Listing {wildcards.map} of the scenes of {wildcards.study}"
+
+
+use rule record_settings as list_cubes with:
+    input:
+        template=ancient(static("text.j2")),
+    output:
+        "<mosaic>/lists/cubes.txt",
+    log:
+        "<logs>/list_cubes/{study}.log",
+    params:
+        text=lambda wildcards, output: flag_lines(
+            Path(output[0]).parents[4], [["--cubes", *ground_cubes(wildcards)]]
+        ),
+    message:
+        "Listing the cubes of the scenes of {wildcards.study}"
+
+
 rule mosaic_classes:
     input:
         **code("mosaic_scenes"),
+        told="<mosaic>/lists/{map}.txt",
         maps=maps_of_scenes(".tif"),
         styles=maps_of_scenes(".qml"),
         names=maps_of_scenes(".tif.aux.xml"),
@@ -51,21 +88,18 @@ rule mosaic_classes:
         mem_mb=memory(500, 60),
     params:
         digest=digest("mosaic_scenes"),
-        scenes=lambda wildcards: flags(
-            scenes=[scene["scene"] for scene in scenes_of(wildcards.study)]
-        ),
         block_px=SETTINGS["block_px"],
     message:
         "Joining {wildcards.map} of the scenes of {wildcards.study}"
     shell:
-        "python {input.script:q} {params.scenes} --maps {input.maps:q} --output {output.whole:q}"
-        " --record {output.record:q} --block-px {params.block_px} --threads {threads}"
+        "python {input.script:q} @{input.told:q} --output {output.whole:q} --record {output.record:q} --block-px {params.block_px} --threads {threads}"
         " 2> {log:q}"
 
 
 use rule mosaic_classes as mosaic_numbers with:
     input:
         **code("mosaic_scenes"),
+        told="<mosaic>/lists/{map}.txt",
         maps=maps_of_scenes(".tif"),
         styles=maps_of_scenes(".qml"),
     output:
@@ -154,6 +188,7 @@ rule explain_mosaic:
         **code("explain_mosaic"),
         records=joined_records,
         cubes=ground_cubes,
+        told="<mosaic>/lists/cubes.txt",
     output:
         "<mosaic>/explanation.json",
     log:
@@ -174,7 +209,7 @@ rule explain_mosaic:
         "Explaining the whole ground of {wildcards.study}"
     shell:
         "python {input.script:q} {params.teacher} --folder {params.folder:q}"
-        " --records {input.records:q} --cubes {input.cubes:q} --output {output:q}"
+        " --records {input.records:q} @{input.told:q} --output {output:q}"
         " 2> {log:q}"
 
 
