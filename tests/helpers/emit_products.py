@@ -85,6 +85,35 @@ def write_product(folder: Path, change: Change | None = None, name: str = NAME) 
     return path
 
 
+MINERALS_NAME = "EMIT_L2B_MIN_001_20240623T082158_2417506_019.nc"
+RECORDS = (
+    (1, 1, "Plastic_Tarp GDS339 Green W1R1Fa"),
+    (2, 1, "Hematite.02+Quartz.98 GDS76 W1R1Ha"),
+    (3, 1, "Nanohematite BR93-34B2b W1R1Ba"),
+    (4, 2, "Alunite GDS83 Na63 W1R1Ba"),
+    (5, 2, "Kaolinite CM9 W1R1Ba"),
+)
+
+
+def write_minerals(
+    folder: Path, first: np.ndarray, second: np.ndarray, change: Change | None = None
+) -> Path:
+    """Write a mineral product: numbers of records (lines, samples) of its two groups."""
+    path = folder / MINERALS_NAME
+    with h5py.File(path, "w") as file:
+        _root(file, "EMIT L2B Estimated Mineral Identification and Band Depth 60 m V001")
+        for group, numbers in enumerate((first, second), start=1):
+            file[f"group_{group}_mineral_id"] = numbers.astype(np.int16)
+            file[f"group_{group}_band_depth"] = np.ones(numbers.shape, np.float32)
+        index, group, name = zip(*RECORDS, strict=True)
+        file["mineral_metadata/index"] = np.array(index, np.uint32)
+        file["mineral_metadata/group"] = np.array(group, np.uint32)
+        file["mineral_metadata/name"] = np.array(name, "S")
+        if change is not None:
+            change(file)
+    return path
+
+
 def write_mask(
     folder: Path,
     layers: np.ndarray,

@@ -139,9 +139,11 @@ def fetch_all(project: Path) -> None:
     with chdir(project):
         for name, entry in entries.items():
             told = {"items": [name], "licence": "", "citation": "", "page": ""}
-            files = [{"name": "any.zip", "url": "", "size": None, "checksum": ""}]
-            lock[name] = {"search": search_of(entry), "product": "any.zip", **told, "files": files}
-            place = project / "resources/external/products" / name / "any.zip"
+            file = "EMIT_L2B_MIN_any.nc" if name == "cuprite-emit-minerals" else "any.zip"
+            files = [{"name": file, "url": "", "size": None, "checksum": ""}]
+            product = "." if name == "zafarghand-aster" else file
+            lock[name] = {"search": search_of(entry), "product": product, **told, "files": files}
+            place = project / "resources/external/products" / name / file
             place.parent.mkdir(parents=True)
             place.touch()
     (project / "config/products.lock.json").write_text(json.dumps({"products": lock}))
@@ -217,6 +219,15 @@ def test_a_snakemake_command_of_the_documents_can_be_planned(command, dry_runs):
     assert code == 0, said
     assert "This was a dry-run" in said, said
     assert all(re.search(rf"\b{target}\b", said) for target in targets_of(command)), said
+
+
+def test_what_the_studies_of_the_papers_name_is_fetched_and_made_a_truth(dry_runs):
+    said = {
+        study: dry_runs["--configfile", f"config/studies/{study}.yaml", "config/fetch.yaml"][1]
+        for study in ("gilgit", "zafarghand", "bahia", "cuprite")
+    }
+    assert all("fetch_product" in said[study] for study in ("gilgit", "bahia", "cuprite"))
+    assert "fetch_folder" in said["zafarghand"] and "lay_minerals" in said["cuprite"]
 
 
 @pytest.mark.parametrize("command", RUNS, ids=name)

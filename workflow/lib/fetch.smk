@@ -1,5 +1,8 @@
 # Products that are fetched by name.
 
+# Beginning of the names of EMIT's own mineral maps, which become truths.
+MINERALS_OF_EMIT = "EMIT_L2B_MIN_"
+
 
 def fetched_product(name):
     """Where the results have a product that is fetched."""
@@ -29,6 +32,18 @@ def walk(value):
         return
     for item in value:
         yield from walk(item)
+
+
+def fetched_leaves():
+    """A pattern of the names that fetched products have among the results."""
+    return "|".join(re.escape(LOCK.leaf_of(locked)) for locked in FETCHED.values()) or "(?!)"
+
+
+def fetched_input(name):
+    """What tools read of a product that is fetched: itself, or the class raster made of it."""
+    path = fetched_product(name)
+    is_map = os.path.basename(path).startswith(MINERALS_OF_EMIT)
+    return f"{os.path.splitext(path)[0]}.tif" if is_map else path
 
 
 def fetched_names(folder):

@@ -85,7 +85,7 @@ def given(path):
     """
     file = local(path.partition(PATHS.LAYER)[0])
     if PATHS.fetched_name(file):
-        return fetched_product(PATHS.fetched_name(file))
+        return fetched_input(PATHS.fetched_name(file))
     return ancient(file) if os.path.isdir(file) else file
 
 

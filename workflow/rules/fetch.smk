@@ -15,7 +15,7 @@ rule fetch_product:
         "<benchmarks>/fetch_product/{name}.{leaf}.tsv"
     wildcard_constraints:
         name=fetched_names(folder=False),
-        leaf="[^/]+",
+        leaf=fetched_leaves(),
     # Where jobs run on other machines, these often have no network.
     localrule: True
     conda:
@@ -52,4 +52,35 @@ use rule fetch_product as fetch_folder with:
         "<benchmarks>/fetch_folder/{name}.{leaf}.tsv"
     wildcard_constraints:
         name=fetched_names(folder=True),
-        leaf="[^/]+",
+        leaf=fetched_leaves(),
+
+
+# What EMIT's own team has mapped, as a truth.
+rule lay_minerals:
+    input:
+        **code("lay_minerals"),
+        product="<results>/products/{name}/{leaf}.nc",
+        classes=static("minerals.csv"),
+    output:
+        truth="<results>/products/{name}/{leaf}.tif",
+        truth_style="<results>/products/{name}/{leaf}.qml",
+        truth_names="<results>/products/{name}/{leaf}.tif.aux.xml",
+    log:
+        "<logs>/lay_minerals/{name}.{leaf}.log",
+    benchmark:
+        "<benchmarks>/lay_minerals/{name}.{leaf}.tsv"
+    wildcard_constraints:
+        leaf=f"{MINERALS_OF_EMIT}[^/]+",
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=1500,
+    params:
+        digest=digest("lay_minerals"),
+    message:
+        "Making a truth of {wildcards.leaf}"
+    shell:
+        "python {input.script:q} --product {input.product:q} --classes {input.classes:q}"
+        " --truth {output.truth:q} --threads {threads}"
+        " 2> {log:q}"

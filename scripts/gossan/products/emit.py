@@ -63,13 +63,14 @@ _GLT_STRIP_ROWS = 512
 _DAMAGED = (OSError, RuntimeError, KeyError, ValueError)
 
 
-class _File:
+class EmitFile:
     """One HDF5 file, with errors that name it.
 
     No lock is needed: h5py lets only one thread at a time into the HDF5 library.
     """
 
     def __init__(self, path: Path):
+        """Open it; InputError if it is none."""
         self.path = path
         try:
             self._file = h5py.File(path, "r")
@@ -78,10 +79,12 @@ class _File:
             raise InputError(f"{path}: {why}; get the EMIT product again") from error
 
     def close(self) -> None:
+        """Close it."""
         self._file.close()
 
     @contextmanager
     def reading(self, what: str) -> Iterator[None]:
+        """Tell what of a damaged file cannot be read."""
         try:
             yield
         except _DAMAGED as error:
@@ -112,6 +115,7 @@ class _File:
         return values
 
     def holds(self, name: str) -> bool:
+        """Whether it has a group or variable."""
         return name in self._file
 
     def variable(self, name: str, dimensions: int, kind: type = np.number) -> h5py.Dataset:
@@ -222,7 +226,7 @@ class EmitProduct(Product):
     def __init__(self, path: Path, bands: Sequence[str] | None = None):
         """Open and check the files; raises InputError as `open_product` says."""
         with ExitStack() as cleanup:
-            self._file = file = _File(path)
+            self._file = file = EmitFile(path)
             cleanup.callback(file.close)
             _require_level(file)
             self._reflectance = file.variable("reflectance", 3, np.floating)
@@ -372,7 +376,7 @@ class EmitProduct(Product):
 
     def _open_mask(self, cleanup: ExitStack, path: Path, flight_line: str) -> h5py.Dataset:
         """The layers of the mask file at `path`."""
-        self._mask_file = file = _File(path)
+        self._mask_file = file = EmitFile(path)
         cleanup.callback(file.close)
         mask = file.variable("mask", 3)
         other = file.text("flight_line")
@@ -513,7 +517,7 @@ def find_mask(path: str | Path) -> Path | None:
     return max(others, default=None)
 
 
-def _require_level(file: _File) -> None:
+def _require_level(file: EmitFile) -> None:
     """Raise InputError unless the file is reflectance of Level 2A."""
     title = file.text("title")
     level = re.search(r"\bL[0-4][A-Z]?\b", title)

@@ -109,7 +109,7 @@ def test_only_the_lines_and_samples_that_are_needed_are_read(tmp_path, monkeypat
     rows, columns = np.arange(20, 60), np.arange(40, 0, -1)
     bands = np.array([1, 3])
     monkeypatch.setattr(emit, "_STRIP_BYTES", 10 * 50 * 3 * 4)
-    file = emit._File(products.write_product(tmp_path))
+    file = emit.EmitFile(products.write_product(tmp_path))
     for chunks, strips in ((None, 4), ((20, 50, 6), 2)):
         spy = _Spy(values, chunks)
         found = np.empty((40, 2), np.float32)
