@@ -3,10 +3,12 @@
 import fnmatch
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gossan.errors import InputError
 from gossan.files import read_json
 from gossan.paths import fetched_name
 
@@ -15,10 +17,30 @@ FOLDER = "."
 TOLD = ("items", "licence", "citation", "page")
 """What a lock's entry tells of a product for anyone to read."""
 
+# No folder, nothing hidden, nothing that a rule takes for a pattern of names.
+_NAME = re.compile(r"[^./\\{}<>\x00-\x1f][^/\\{}<>\x00-\x1f]*")
+# Of an entry that lacks more files than so they are not told one by one.
+_MOST_LINES = 5
+
 
 def read_lock(path: str | Path) -> dict[str, dict]:
-    """What was found for the entries by name; {} where there is no lock yet."""
-    return dict(read_json(path)["products"]) if Path(path).exists() else {}
+    """What was found for the entries by name; {} where there is no lock yet.
+
+    Raises InputError for one that is damaged, or names files elsewhere than in their folder.
+    """
+    lock = dict(read_json(path)["products"]) if Path(path).exists() else {}
+    for name, locked in lock.items():
+        for file in locked["files"]:
+            require_name(file["name"], f"{path}: {name}")
+        if locked["product"] != FOLDER:
+            require_name(locked["product"], f"{path}: {name}")
+    return lock
+
+
+def require_name(name: object, where: str) -> None:
+    """Raise InputError for what is no name of one file, or a pattern of names to a rule."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"{where}: {name!r} is no name for a file; refused")
 
 
 def search_of(entry: Mapping) -> dict[str, Any]:
@@ -53,19 +75,18 @@ def find_file(folder: Path, file: Mapping) -> Path | None:
 
     None where it does not lie there, or has another size than the lock's.
     """
-    if not folder.is_dir():
-        return None
-    names = sorted(item.name for item in folder.iterdir() if not item.name.startswith("."))
-    fitting = [
-        name
-        for name in names
-        if fnmatch.fnmatchcase(name.lower(), file["name"].lower()) and not name.endswith(".sha256")
-    ]
-    for name in [file["name"], *fitting]:
-        path = folder / name
-        if path.exists() and file.get("size") in (None, path.stat().st_size):
-            return path
-    return None
+    exact, name = folder / file["name"], file["name"].lower()
+    fitting = [exact] if exact.exists() else []
+    if "*" in name and folder.is_dir():
+        fitting += [
+            path
+            for path in sorted(folder.iterdir())
+            if fnmatch.fnmatchcase(path.name.lower(), name)
+            and not path.name.startswith(".")
+            and not path.name.endswith(".sha256")
+        ]
+    size = file.get("size")
+    return next((path for path in fitting if size in (None, path.stat().st_size)), None)
 
 
 def missing_files(locked: Mapping, folder: Path) -> list[Mapping]:
@@ -74,12 +95,18 @@ def missing_files(locked: Mapping, folder: Path) -> list[Mapping]:
 
 
 def describe_missing(name: str, locked: Mapping, folder: Path) -> list[str]:
-    """One line per missing file: what it is, its size, where it is had, where it belongs."""
+    """One line per missing file: what it is, its size, where it is had, where it belongs.
+
+    Of many files of one entry it is one line for all.
+    """
+    missing = missing_files(locked, folder)
+    items = ", ".join(locked.get("items", [])[:1]) or name
+    page = locked.get("page") or "its archive"
+    if len(missing) > _MOST_LINES:
+        return [f"fetch:{name}: {items}, …, {len(missing)} files, from {page} -> {folder}"]
     lines = []
-    for file in missing_files(locked, folder):
+    for file in missing:
         size = "size not told" if file.get("size") is None else f"{file['size'] / 1e6:.1f} MB"
-        items = ", ".join(locked.get("items", [])[:1]) or name
-        page = locked.get("page") or "its archive"
         lines.append(f"fetch:{name}: {items}, {size}, from {page} -> {folder / file['name']}")
     return lines
 

@@ -62,6 +62,21 @@ def test_all_that_is_missing_is_told_with_item_size_page_and_place(tmp_path):
     assert missing_files(locked(), tmp_path) == []
 
 
+def test_of_many_missing_files_one_line_is_told(tmp_path):
+    files = [{**FILE, "name": f"{number}.tif"} for number in range(30)]
+    [line] = describe_missing("mine", locked(files=files, product="."), tmp_path)
+    assert line == f"fetch:mine: a, …, 30 files, from PAGE -> {tmp_path}"
+
+
+@pytest.mark.parametrize("name", ["../a.tif", "/etc/passwd", "a/b", ".hidden", "{leaf}", "<logs>"])
+def test_a_lock_names_files_of_its_own_folder_alone(tmp_path, name):
+    files = [{**FILE, "name": name}]
+    for told in (locked(files=files), locked(product=name)):
+        (tmp_path / "lock.json").write_text(json.dumps({"products": {"mine": told}}))
+        with pytest.raises(InputError, match="is no name for a file; refused"):
+            read_lock(tmp_path / "lock.json")
+
+
 def test_a_file_of_a_pattern_is_found_in_whatever_capitals(tmp_path):
     (tmp_path / "ENMAP01-x.ZIP").touch()
     (tmp_path / "ENMAP01-x.ZIP.sha256").touch()

@@ -117,7 +117,8 @@ def _require_answer(answer: object, search: Mapping) -> None:
 
 def _number(feature: Mapping) -> int:
     properties = feature.get("properties") or {}
-    told = [feature.get("id"), *(properties.get(k) for k in ("OBJECTID", "objectid", "FID"))]
+    keys = [key for key in properties if key.lower().startswith(("objectid", "fid"))]
+    told = [feature.get("id"), *(properties[key] for key in keys)]
     number = next((value for value in told if isinstance(value, int)), None)
     if number is None:
         raise InputError("a feature of the layer has no OBJECTID; nobody can tell if it is new")

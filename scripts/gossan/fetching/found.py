@@ -1,15 +1,13 @@
 """What a search has found: the items, and the files that make the product."""
 
 import fnmatch
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gossan.errors import InputError
+from gossan.product_lock import require_name
 
 LISTED = 5
-# No folder, nothing hidden, nothing that a rule takes for a pattern of names.
-_NAME = re.compile(r"[^./\\{}<>\x00-\x1f][^/\\{}<>\x00-\x1f]*")
 
 
 @dataclass
@@ -29,8 +27,7 @@ def file_of(
     name: str, url: str, size: int | None, checksum: str = "", **more: object
 ) -> dict[str, object]:
     """The entry of a file in the lock; `more` is what its source needs to have it."""
-    if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r}: is no name for a file, though the archive says so; refused")
+    require_name(name, "the archive")
     return {"name": name, "url": url, "size": size, "checksum": checksum, **more}
 
 
