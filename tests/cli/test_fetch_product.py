@@ -78,6 +78,17 @@ def test_windows_of_dates_become_items_beside_their_images(root, server, tmp_pat
         row = round((sentinel2_products.CORNER_M[1] - image.transform.f) / 10)
         part = images["B04"][row : row + image.height, column : column + image.width]
         np.testing.assert_array_equal(image.read(1), part)
+    # Ordinary files: the composite is made without a server.
+    server.files.clear()
+    composite = run(
+        *(root, tmp_path, "composite_dates", "--sensor", "sentinel2", "--resolution-m", "10"),
+        *("--product", "results/mine/items.json", "--bands", "B04", "B08", "--mask"),
+        *("--normalisation", "none", "--polygon", "area.geojson", "--threads", "1"),
+        *("--cube", "cube.tif", "--looks", "looks.tif", "--record", "cube.json"),
+    )
+    assert composite.returncode == 0, composite.stderr
+    with rasterio.open(tmp_path / "cube.tif") as image:
+        assert image.count == 2 and 55 <= image.width <= 65
 
 
 def test_features_of_a_layer_are_marked_and_come_as_one_file(root, server, tmp_path):
