@@ -2,9 +2,10 @@
 
     python benchmarks/state.py --results results
 
-`--results` is what config/examples/bahia_mosaic.yaml has left: its cube, side by side to a larger
-one, its forest and its dates are what the tools are measured on. CPU seconds and bytes of each tool
-are a line through both sizes, memory is the larger one's; a tile of Sentinel-2 is read off it.
+`--results` is what config/examples/bahia_mosaic.yaml has left: its cube, side by side to larger
+ones, and its forest are what the tools are measured on, and the composite on dates of grounds half
+as wide. CPU seconds and bytes of each tool are a line through both sizes, memory is the larger
+one's; a tile of Sentinel-2 is read off the line.
 The schedule then is the workflow's own order: the teacher, all tiles at once, the joining of each
 map, the targets of the whole. A job begins when what it reads is there and a node has its cores
 and memory; it ends when its CPU seconds and its share of the file system are through.
@@ -34,9 +35,9 @@ CORES = (8, 64, 512)
 GB_PER_CORE = 4
 # Of a shared file system, all nodes together.
 MB_PER_S = 1000
-DATES = 12
-SIDES = (1, 3)
-"""How often the example's cube stands beside and below itself in a measured one."""
+DATES, DATES_MEASURED = 12, 2
+SIDES_PX = (768, 2304)
+"""Sides of the two cubes that are measured, to whole cubes of the example."""
 SMALL_JOBS_S = 60.0
 """CPU seconds of a tile's pictures, tables, records and pages, which do not grow with it."""
 
@@ -123,9 +124,10 @@ def size_of(path: Path) -> float:
     return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
 
 
-def enlarge(source: Path, target: Path, times: int) -> float:
-    """A raster side by side with itself, `times` squared; returns its million pixels."""
+def enlarge(source: Path, target: Path, side_px: int) -> float:
+    """A raster beside and below itself until it is so wide; returns its million pixels."""
     with rasterio.open(source) as dataset:
+        times = round(side_px / dataset.width)
         profile, tags = dataset.profile, dataset.tags()
         values = np.tile(dataset.read(), (1, times, times))
         parts = dataset.descriptions, dataset.scales, dataset.offsets
@@ -141,11 +143,11 @@ def enlarge(source: Path, target: Path, times: int) -> float:
     return values.shape[1] * values.shape[2] / 1e6
 
 
-def measure_tile(results: Path, folder: Path, times: int) -> dict[str, tuple[float, dict]]:
+def measure_tile(results: Path, folder: Path, side_px: int) -> dict[str, tuple[float, dict]]:
     """(million pixels, what it needs) of each tool of a tile on a cube of that size."""
     scene = results / "scenes/mines/sentinel2"
     cube, classes = folder / "cube.tif", results / "studies/mines/minerals/classes.csv"
-    size = enlarge(scene / "cube/cube.tif", cube, times)
+    size = enlarge(scene / "cube/cube.tif", cube, side_px)
     library = scene / "minerals/library/references.csv"
     blocks = ("--threads", 2)
     maps = {name: folder / f"{name}.tif" for name in ("class", "angle", "margin", "contrast")}
@@ -235,38 +237,36 @@ def measure_tile(results: Path, folder: Path, times: int) -> dict[str, tuple[flo
     return {rule: (size, needs) for rule, needs in found.items()}
 
 
-def measure_dates(results: Path, folder: Path) -> list[tuple[float, dict]]:
-    """The composite of the dates of the narrow tile and of the whole ground of the example."""
-    found = []
-    for name in ("tile-1", "mines"):
-        scene = results / f"scenes/{name}"
-        needs = measure(
-            "composite_dates",
-            *("--scene", scene / "twin/sentinel2", "--cube", folder / "dates.tif"),
-            *("--record", folder / "dates.json", "--looks", folder / "looks.tif"),
-            *("--normalisation", "clip", "--mask", "cloud", "cloud_shadow", "cirrus", "snow"),
-            *("--resolution-m", 10, "--threads", 2),
-        )
-        with rasterio.open(folder / "dates.tif") as dataset:
-            size = dataset.width * dataset.height / 1e6
-        dates = len(list((scene / "twin/sentinel2").glob("*.zip")))
-        dates //= 4 if name == "mines" else 1
-        found.append(
-            (size, {**needs, **{k: needs[k] * DATES / dates for k in ("cpu_s", "moved_mb")}})
-        )
-    return found
+def measure_dates(folder: Path, side_px: int) -> tuple[float, dict]:
+    """The composite of a simulated ground's dates, brought to DATES of them."""
+    product, cube = folder / "dates", folder / "dates.tif"
+    measure(
+        "simulate_scene",
+        *("--ground", "iron", "--size-px", side_px, "--seed", 42, "--difficulty", 1),
+        *("--sensor", "sentinel2", "--dates", DATES_MEASURED, "--product", product),
+        *("--library", ROOT / "resources/static/analytic_library.csv", "--threads", 2),
+    )
+    needs = measure(
+        "composite_dates",
+        *("--sensor", "sentinel2", "--product", product, "--cube", cube),
+        *("--record", folder / "dates.json", "--looks", folder / "looks.tif"),
+        *("--normalisation", "clip", "--mask", "cloud", "cloud_shadow", "cirrus", "snow"),
+        *("--resolution-m", 10, "--threads", 2),
+    )
+    more = {key: needs[key] * DATES / DATES_MEASURED for key in ("cpu_s", "moved_mb")}
+    return side_px**2 / 1e6, {**needs, **more}
 
 
 def costs_of(results: Path) -> dict[str, Cost]:
     """What each rule needs, from two sizes."""
     sizes: dict[str, list] = {}
     with tempfile.TemporaryDirectory() as name:
-        for times in SIDES:
-            folder = Path(name) / str(times)
+        for side_px in SIDES_PX:
+            folder = Path(name) / str(side_px)
             folder.mkdir()
-            for rule, needs in measure_tile(results, folder, times).items():
+            found = {"composite_dates": measure_dates(folder, side_px // 2)}
+            for rule, needs in (found | measure_tile(results, folder, side_px)).items():
                 sizes.setdefault(rule, []).append(needs)
-        sizes["composite_dates"] = measure_dates(results, Path(name))
     costs = {}
     for rule, ((small, few), (large, many)) in sizes.items():
         lines = []

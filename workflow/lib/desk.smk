@@ -84,6 +84,7 @@ def layers_text(wildcards, input):
         {
             **pick(scene, "scene", "study"),
             "synthetic": bool(scene["ground"]),
+            "joined": "mosaic" in settings_of(wildcards),
             "layers": [*layers, *known_layers(wildcards, list(input.get("known", [])))],
         }
     )

@@ -58,13 +58,17 @@ class SceneLayer:
 
 @dataclass(frozen=True)
 class SceneLayers:
-    """The layers of a scene, in the order of GROUPS; `folder` is where the scene's results lie."""
+    """The layers of a scene, in the order of GROUPS; `folder` is where the scene's results lie.
+
+    A scene that is `joined` with others has its targets with them.
+    """
 
     scene: str
     study: str
     synthetic: bool
     folder: Path
     layers: tuple[SceneLayer, ...]
+    joined: bool = False
 
     def of(self, *groups: str) -> list[SceneLayer]:
         """Those of some groups."""
@@ -100,7 +104,12 @@ def read_layers(path: str | Path) -> SceneLayers:
     order = list(GROUPS)
     layers.sort(key=lambda layer: order.index(layer.group))
     return SceneLayers(
-        record["scene"], record["study"], bool(record["synthetic"]), path.parent, tuple(layers)
+        record["scene"],
+        record["study"],
+        bool(record["synthetic"]),
+        path.parent,
+        tuple(layers),
+        bool(record.get("joined")),
     )
 
 

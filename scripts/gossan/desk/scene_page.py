@@ -378,7 +378,12 @@ def tell_better(
             "These few broad bands tell groups of minerals apart, not each mineral. A "
             "hyperspectral scene (EnMAP, EMIT, PRISMA) of the same ground would; ASTER, in part."
         )
-    if targets is None:
+    if layers.joined:
+        advice.append(
+            "Look at the page of the whole ground, too (mosaic, beside the study's report): this "
+            "scene is a part of it, and targets are ranked over all of it."
+        )
+    elif targets is None:
         advice.append("Add a section targets to the study to have the best ground ranked.")
     return list(dict.fromkeys(weak))[:MOST_ADVICE], list(dict.fromkeys(advice))[:MOST_ADVICE]
 

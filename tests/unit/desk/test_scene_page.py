@@ -1,6 +1,7 @@
 """The page of a scene for the one who ordered the map."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,6 +151,9 @@ def test_what_would_help_is_what_explanations_say_and_else_plain_rules(layers):
     assert weak[0] == "a" and advice[0] == "b"
     assert any("Tell what you know" in text for text in advice)
     assert any("section targets" in text for text in advice)
+    _, advice = tell_better(replace(layers, joined=True), areas, None, None, [])
+    assert any("page of the whole ground" in text for text in advice)
+    assert not any("section targets" in text for text in advice)
 
 
 def test_the_gravest_doubt_is_what_the_maps_own_explanation_says_first(layers):

@@ -38,11 +38,13 @@ def write(library):
         folder: Path,
         dates: int = 3,
         tiles: int = 1,
+        tile: int | None = None,
         threads: int = 1,
         block_px: int = 48,
         **ground,
     ) -> Path:
-        options = {"dates": dates, "tiles": tiles, "threads": threads, "block_px": block_px}
+        options = {"dates": dates, "tiles": tiles, "tile": tile}
+        options |= {"threads": threads, "block_px": block_px}
         sentinel2.simulate_sentinel2(place(**ground), library, folder, **options)
         return folder
 
@@ -258,6 +260,11 @@ def test_tiles_are_cut_from_the_same_images_and_overlap(write, tmp_path):
             np.testing.assert_array_equal(
                 product.read_reflectance(window), whole[:, :, start : start + width]
             )
+    alone = write(tmp_path / "alone", dates=1, tiles=2, tile=2, size_px=size, block_px=36)
+    assert [path.name for path in alone.iterdir()] == [east.name]
+    assert (alone / east.name).read_bytes() == east.read_bytes()
+    with pytest.raises(InputError, match="--tile 3: is none of 2 tiles"):
+        write(tmp_path / "none", tiles=2, tile=3, size_px=size)
     # Together they are one date, which is that of the whole ground.
     with open_product(two) as product:
         window = Window(0, 0, size, size)
