@@ -13,7 +13,6 @@ and memory; it ends when its CPU seconds and its share of the file system are th
 
 import argparse
 import heapq
-import json
 import math
 import os
 import resource
@@ -36,6 +35,10 @@ GB_PER_CORE = 4
 # Of a shared file system, all nodes together.
 MB_PER_S = 1000
 DATES, DATES_MEASURED = 12, 2
+# Threads of the rules, which share the CPU seconds evenly; all others have 2.
+THREADS = dict.fromkeys(
+    ("map_forest", "map_potential", "mosaic_classes", "mosaic_numbers", "map_ground_agreement"), 4
+) | {"rank_ground_targets": 4}
 SIDES_PX = (768, 2304)
 """Sides of the two cubes that are measured, to whole cubes of the example."""
 SMALL_JOBS_S = 60.0
@@ -95,10 +98,10 @@ def measure(tool: str, *words: object) -> dict[str, float]:
     """CPU seconds, peak memory (GB) and bytes moved (MB) of a tool; `words` are its flags."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     code = (
-        "import json, resource, runpy, sys; sys.path.insert(0, sys.argv[1]);"
+        "import pathlib, runpy, sys; sys.path.insert(0, sys.argv[1]);"
         "sys.argv = sys.argv[2:];"
         "runpy.run_path(sys.argv[0], run_name='__main__');"
-        "print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))"
+        "print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
     )
     run = subprocess.run(
         [
@@ -115,7 +118,7 @@ def measure(tool: str, *words: object) -> dict[str, float]:
     used = sum(getattr(after, key) - getattr(before, key) for key in ("ru_utime", "ru_stime"))
     files = {str(word) for word in words if Path(str(word)).exists()}
     moved = sum(size_of(Path(file)) for file in files)
-    return {"cpu_s": used, "memory_gb": json.loads(run.stdout.split()[-1]) / 1e6, "moved_mb": moved}
+    return {"cpu_s": used, "memory_gb": int(run.stdout.split()[-1]) / 1e6, "moved_mb": moved}
 
 
 def size_of(path: Path) -> float:
@@ -273,7 +276,7 @@ def costs_of(results: Path) -> dict[str, Cost]:
         for key in ("cpu_s", "moved_mb"):
             slope = max(0.0, (many[key] - few[key]) / (large - small))
             lines.append((many[key] - slope * large, slope))
-        costs[rule] = Cost(2, *lines, many["memory_gb"])
+        costs[rule] = Cost(THREADS.get(rule, 2), *lines, many["memory_gb"])
     costs["pages"] = Cost(1, (SMALL_JOBS_S, 0.0), (20.0, 0.0), 1.5)
     return costs
 

@@ -26,7 +26,7 @@ RULE = (
     "ones the first of the table."
 )
 # Datasets that stay open between blocks.
-MOST_OPEN = 16
+MOST_OPEN = 4
 _WHOLE_PX = 1e-2
 
 

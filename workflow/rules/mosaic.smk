@@ -179,6 +179,7 @@ use rule rank_targets as rank_ground_targets with:
         "<logs>/rank_ground_targets/{study}.log",
     benchmark:
         "<benchmarks>/rank_ground_targets/{study}.tsv"
+    threads: 4
     message:
         "Ranking targets over the whole ground of {wildcards.study}"
 
