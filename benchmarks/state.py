@@ -37,8 +37,12 @@ MB_PER_S = 1000
 DATES, DATES_MEASURED = 12, 2
 # Threads of the rules, which share the CPU seconds evenly; all others have 2.
 THREADS = dict.fromkeys(
-    ("map_forest", "map_potential", "mosaic_classes", "mosaic_numbers", "map_ground_agreement"), 4
-) | {"rank_ground_targets": 4}
+    (
+        *("composite_dates", "map_forest", "map_potential"),
+        *("mosaic_classes", "mosaic_numbers", "map_ground_agreement", "rank_ground_targets"),
+    ),
+    4,
+)
 SIDES_PX = (768, 2304)
 """Sides of the two cubes that are measured, to whole cubes of the example."""
 SMALL_JOBS_S = 60.0
