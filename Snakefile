@@ -12,3 +12,7 @@ rule all:
 # Snakemake hears this from the file that it starts with, and from no other.
 onstart:
     check_cluster()
+
+
+onerror:
+    tell_faults(log)
