@@ -112,7 +112,7 @@ def test_the_layer_that_a_table_or_a_setting_names_reaches_the_tools(tmp_path):
         "cube": {"polygon": named("licence", "area.gpkg")},
         **{"minerals": {"references": ["alunite", "kaolinite"]}, "zones": {}},
         "prospects": surveys,
-        "targets": {"substances": ["iron"]},
+        "targets": {"substances": ["iron"], "known": named("sites")},
     }
     points = {"train": named("train"), "test": named("test")}
     second = {"prospects": {"points": points}}
@@ -125,9 +125,13 @@ def test_the_layer_that_a_table_or_a_setting_names_reaches_the_tools(tmp_path):
     for flag, value in (
         *(("polygon", named("licence", "area.gpkg")), ("samples", named("train"))),
         *(("test", named("test")), ("truth", named("a")), ("truth", named("b 2"))),
+        ("known", named("sites")),
         *(("truth", named("c")), *((name.replace("_", "-"), surveys[name]) for name in surveys)),
     ):
         assert re.search(rf"--{flag}[= ]'{re.escape(value)}'", run.stdout), (flag, value)
+    # Maps show them, too.
+    for title, layer in (("Known sites", named("sites")), ("Claims", named("claims"))):
+        assert f'"file": "{layer}", "title": "{title}"' in run.stdout, title
 
 
 def test_every_rule_that_reads_what_the_user_names_reads_what_belongs_to_it(root):

@@ -42,9 +42,19 @@ def shown_truths(wildcards):
 
 
 def known_files(wildcards):
-    """What the user knows of a scene: truths, and the vector files of `prospects`; the licence."""
+    """What the user knows of a scene: its truths, and what `survey_files` has."""
+    return [*shown_truths(wildcards), *survey_files(wildcards)]
+
+
+def survey_files(wildcards):
+    """The vector files of `prospects`, the known sites of `targets`, and the licence."""
     surveys = [survey_of(name)(wildcards) for name in SHOWN_SURVEYS]
-    return [*shown_truths(wildcards), *filter(None, [*surveys, polygon_of(wildcards)])]
+    return [*filter(None, [*surveys, shown_sites(wildcards), polygon_of(wildcards)])]
+
+
+def shown_sites(wildcards):
+    """The file of known mines and occurrences that `targets` names, or an empty list."""
+    return known_sites(wildcards) if "targets" in settings_of(wildcards) else []
 
 
 def known_layers(wildcards, known):
@@ -57,11 +67,14 @@ def known_layers(wildcards, known):
 
 
 def survey_layers(wildcards, paths):
-    """Entries of the vector files of `prospects` and of the licence, of the next of the paths."""
+    """Entries of `survey_files`, of the next of the paths."""
     section = settings_of(wildcards).get("prospects", {})
     for name, title in SHOWN_SURVEYS.items():
         if survey_of(name)(wildcards):
             yield known_entry(title, "", next(paths), section.get(name) or "")
+    if shown_sites(wildcards):
+        named = settings_of(wildcards)["targets"]["known"]
+        yield known_entry("Known sites", "", next(paths), named)
     if polygon_of(wildcards):
         yield known_entry("Licence", "", next(paths), settings_of(wildcards)["cube"]["polygon"])
 

@@ -147,9 +147,7 @@ def ground_files(wildcards):
 
 def ground_known(wildcards):
     """What the user knows of the whole ground."""
-    part = one_of(wildcards)
-    surveys = [survey_of(name)(part) for name in SHOWN_SURVEYS]
-    return [*filter(None, surveys), *filter(None, [polygon_of(part)])]
+    return survey_files(one_of(wildcards))
 
 
 def ground_text(wildcards, input):
