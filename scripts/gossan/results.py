@@ -1,5 +1,6 @@
 """What a scene leaves: the one table of its files, resources/static/results.csv."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
@@ -32,4 +33,13 @@ def list_results(
             words = [word for _, word, _, _ in Formatter().parse(row["file"]) if word]
             for choice in product(*(names[word] for word in words)):
                 told = dict(zip(words, choice, strict=True))
-                yield {key: row[key].format(**told) for key in row}
+                read = {word: in_words(name) for word, name in told.items()}
+                yield {
+                    key: text.format(**(told if key == "file" else read))
+                    for key, text in row.items()
+                }
+
+
+def in_words(name: str) -> str:
+    """A name of files as a reader wants it: `2um` is 2 µm."""
+    return re.sub(r"^(\d+)um$", r"\1 µm", name)

@@ -54,7 +54,7 @@ def test_rows_hold_by_their_conditions_and_stand_once_for_each_name(table):
     assert {"1um/class.tif", "2um/class.tif", "2um/taught.tif", "figures/1um.png"} <= set(files)
     assert "1um/taught.tif" not in files
     titles = {row["file"]: row["title"] for row in list_results(table, "minerals", set(), names)}
-    assert titles["1um/class.tif"] == "Minerals at 1um"
+    assert titles["1um/class.tif"] == "Minerals at 1 µm"
     scored = [row["file"] for row in list_results(table, "zones", {"scored"}, names)]
     unscored = [row["file"] for row in list_results(table, "zones", set(), names)]
     assert "score/score.json" in scored
