@@ -107,6 +107,7 @@ def explain(maps: MineralMaps) -> dict[str, object]:
         "sentences": [*doubts, *filter(None, [alike]), *describe_ground(maps.ground)],
         "advice": [
             *advise_on_ground(maps.ground),
+            *_advise_on_unclassified(maps, numbers),
             *_advise_on_limits(maps, numbers),
             *_advise_on_rivals(maps),
             *advise_on_alike(maps.separable, "minerals.references"),
@@ -283,6 +284,22 @@ def _tell_sides(maps: MineralMaps, numbers: Sequence[Mapping]) -> list[str]:
         "does not tell. Look first where angle is small and margin large."
         for told in numbers
         if maps.match == SCENE and told["group"] and told["named"] > NEARLY_ALL
+    ]
+
+
+def _advise_on_unclassified(maps: MineralMaps, numbers: Sequence[Mapping]) -> list[str]:
+    """What else bare ground may be where a map leaves most of it unclassified."""
+    if maps.match == ORIGIN or doubt_ground(maps.ground):
+        return []
+    where = [
+        f" at {GROUP_WORDS[told['group']][0]}" if told["group"] else ""
+        for told in numbers
+        if told["pixels"] and 1 - told["named"] > MOST_UNCLASSIFIED
+    ]
+    return [
+        f"The ground that is unclassified{place} is like none of the minerals sought there: add "
+        "others that you expect to minerals.references."
+        for place in where
     ]
 
 

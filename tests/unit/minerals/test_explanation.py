@@ -173,6 +173,14 @@ def test_a_map_that_is_far_from_all_references_is_given_a_narrower_limit():
     assert f"{kept:.1%} of the clear pixels" in advice
 
 
+@pytest.mark.parametrize(("on", "told"), [(None, True), (ground(plants=0.9), False)])
+def test_bare_ground_that_is_mostly_unclassified_may_be_of_other_minerals(on, told):
+    found = distances(np.full(100, 0.2), np.arange(100) < 20, group="2um")
+    areas = {0: (80, None), 1: (20, None)}
+    said = " ".join(explain(maps(found, match="scene", areas=areas, on=on))["advice"])
+    assert ("unclassified at 2 µm is like none of the minerals sought there" in said) == told
+
+
 @pytest.mark.parametrize(("named", "told"), [(96, True), (94, False)])
 def test_a_map_about_the_mean_that_names_nearly_all_does_not_tell_how_much_is_altered(named, told):
     codes = np.where(np.arange(100) < named, np.arange(100) % 2 + 1, 0)
