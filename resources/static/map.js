@@ -141,6 +141,10 @@ function add(parent, kind, text = "", className = "") {
   return element;
 }
 
+function counted(number) {
+  return `${number} feature${number === 1 ? "" : "s"}`;
+}
+
 function drawLegend(layer) {
   const legend = layer.panel.querySelector(".legend");
   legend.replaceChildren();
@@ -154,7 +158,7 @@ function drawLegend(layer) {
     for (const [, label, colour] of layer.classes)
       swatch(colour ? label : `${label} (clear)`, colour, colour === record.unclassified);
   if (layer.kind === "vector" && !layer.classes.length)
-    swatch(`${labelled(layer).length} features`, layer.colour);
+    swatch(counted(labelled(layer).length), layer.colour);
   if (layer.kind === "ramp") {
     const { stops, step } = layer.bands[layer.band];
     const [low, high] = [stops[0][0], stops[stops.length - 1][0]];

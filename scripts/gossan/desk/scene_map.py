@@ -42,6 +42,8 @@ PALE = 0.7
 """How far towards white the ground is taken under a map of classes."""
 STRIPES = 150
 """Stripes of masked ground along the longer side of a picture."""
+LEAST_PX = 4 * STRIPES
+"""Pixels that a picture with stripes has along its longer side, so that they show as such."""
 MAP_IN = 7.6
 SMALL_IN = 3.2
 SMALL_DPI = 100
@@ -71,14 +73,14 @@ def paint_layer(layer: SceneLayer, ground: SceneLayer | None = None) -> tuple[np
     several bands the first is shown, from dark at its 2nd percentile to light at its 98th.
     """
     if layer.kind in ("cube", "image"):
-        return _paint_cube(layer.path)
+        return _paint_cube(layer.path, least=LEAST_PX)
     if layer.kind == "ramp":
         raster = read_small(layer.path, bands=[0])
         values = raster.values[0]
         low, high = percentiles(values, 2, 98)
         share = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
         picture = matplotlib.colormaps[RAMP](share)[..., :3]
-        return _stripe(picture, np.isnan(values)), raster.grid
+        return _stripe(picture, np.isnan(values), LEAST_PX), raster.grid
     raster = read_small(layer.path, classes=True, bands=[0])
     codes = raster.values[0]
     picture = np.ones((*codes.shape, 3))
@@ -86,11 +88,19 @@ def paint_layer(layer: SceneLayer, ground: SceneLayer | None = None) -> tuple[np
         picture = _bring(*_paint_cube(ground.path, PALE), raster.grid, codes.shape)
     for item in read_class_style(layer.path):
         picture[codes == item.code] = to_rgb(item.colour)
-    return _stripe(picture, np.isnan(codes)), raster.grid
+    return _stripe(picture, np.isnan(codes), LEAST_PX), raster.grid
 
 
-def _stripe(picture: np.ndarray, masked: np.ndarray) -> np.ndarray:
-    """The picture with stripes where it is masked, which no ground and no class looks like."""
+def _stripe(picture: np.ndarray, masked: np.ndarray, least: int = 0) -> np.ndarray:
+    """The picture with stripes where it is masked, which no ground and no class looks like.
+
+    Of a small picture pixels are split until its longer side has `least`, so that stripes are fine.
+    """
+    if masked.any():
+        times = max(1, -(-least // max(masked.shape)))
+        picture, masked = (
+            np.repeat(np.repeat(item, times, axis=0), times, axis=1) for item in (picture, masked)
+        )
     rows, columns = np.indices(masked.shape)
     dark = (rows + columns) // max(1, round(max(masked.shape) / STRIPES)) % 2 == 0
     picture[masked] = to_rgb("white")
@@ -98,13 +108,13 @@ def _stripe(picture: np.ndarray, masked: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _paint_cube(path: Path, pale: float = 0.0) -> tuple[np.ndarray, Grid]:
+def _paint_cube(path: Path, pale: float = 0.0, least: int = 0) -> tuple[np.ndarray, Grid]:
     cube = read_composite(path)
     found = (nearest_bands(cube.bands, centres) for _, centres in COMPOSITES)
     some = [0, 1, 2][: len(cube.bands.names)]
     bands = next(filter(None, found), some + [some[-1]] * (3 - len(some)))
     masked = np.isnan(cube.values[bands]).any(axis=0)
-    return _stripe(draw_picture(cube, bands, pale), masked), cube.grid
+    return _stripe(draw_picture(cube, bands, pale), masked, least), cube.grid
 
 
 def _bring(picture: np.ndarray, grid: Grid, other: Grid, shape: tuple[int, int]) -> np.ndarray:

@@ -32,6 +32,8 @@ MOST_TOLD = 3
 MOST_ADVICE = 6
 MOST_OF_GROUND = 0.5
 """Share of the clear ground beyond which one target sets nothing apart."""
+MUCH_MASKED = 0.2
+"""Share of the ground under masks from which another scene would show more."""
 UNKNOWN_GROUND = "Nothing is known of this ground, so no accuracy can be stated."
 TESTS = ("as mapped", "chosen, blocked split", "Alteration score", "high confidence")
 """Words of the record that tells of the main map where its method has several, the best first."""
@@ -157,11 +159,15 @@ def _count_codes(block: np.ndarray) -> np.ndarray:
 
 
 def tell_found(
-    main: SceneLayer | None, areas: MapAreas | None, targets: Sequence[Mapping[str, str]] | None
+    main: SceneLayer | None,
+    areas: MapAreas | None,
+    targets: Sequence[Mapping[str, str]] | None,
+    note: str = "",
 ) -> str:
     """One or two sentences: targets with the best of them, and the areas of the largest classes.
 
-    `targets` are rows of targets.csv, None where no targets were asked for.
+    `targets` are rows of targets.csv, None where no targets were asked for; `note` is what their
+    record says where there is none.
     """
     parts = []
     new = [row for row in targets or () if not row.get("known")]
@@ -170,22 +176,20 @@ def tell_found(
         area = f"{float(best['area_ha']):,.1f} ha, " if best.get("area_ha") else ""
         kind = f"mostly {best['dominant']}, " if best.get("dominant") else ""
         known = len(targets) - len(new)
+        share = _share_of_ground(best, areas)
+        use = " to walk to" if share <= MOST_OF_GROUND else ""
         parts.append(
-            f"{len(new)} target{'s' * (len(new) > 1)} to walk to; the best, {best.get('id') or 1} "
+            f"{len(new)} target{'s' * (len(new) > 1)}{use}; the best, {best.get('id') or 1} "
             f"({area}{kind}mean score {float(best['mean_score']):.2f} of 1), lies at "
             f"{_degrees(best)}."
             + (f" {known} more {'are' if known > 1 else 'is'} known ground." if known else "")
         )
-        share = _share_of_ground(best, areas)
-        if share > MOST_OF_GROUND:
-            parts.append(
-                f"It covers {_share(share)} of the clear ground, so it sets nothing apart: name "
-                "fewer minerals, or rarer ones, under targets.minerals."
-            )
+        parts += _tell_wide(share)
     elif targets:
         parts.append(f"What stands out is known ground ({len(targets)} in the table), nothing new.")
+        parts += _tell_wide(_share_of_ground(targets[0], areas))
     elif targets is not None:
-        parts.append("No ground stands out enough to be a target.")
+        parts.append(note or "No ground stands out enough to be a target.")
     if main is None:
         parts.append("No map was made of this scene.")
     elif areas is None:
@@ -205,6 +209,16 @@ def tell_found(
             )
         )
     return " ".join(parts)
+
+
+def _tell_wide(share: float) -> list[str]:
+    """What to say of a target with a share of the clear ground that sets nothing apart."""
+    if share <= MOST_OF_GROUND:
+        return []
+    return [
+        f"It covers {_share(share)} of the clear ground, so it sets nothing apart: name fewer "
+        "minerals, or rarer ones, under targets.minerals."
+    ]
 
 
 def _share_of_ground(target: Mapping[str, str], areas: MapAreas | None) -> float:
@@ -361,11 +375,16 @@ def tell_better(
             f"Of {named:,} tested pixels that the map names, {wrong:,} are something else "
             f"({wrong / named:.0%})."
         )
-    if areas is not None and areas.masked > 0.2:
+    masked = areas.masked if areas is not None else 0.0
+    # Explanations count what masks took of the ground looked at, without what lies outside of it.
+    grounds = [item.get("numbers", {}).get("ground", {}) for item in explanations]
+    told = [ground["masked"] for ground in grounds if ground.get("masked") is not None]
+    if masked > MUCH_MASKED and not told:
         weak.append(
-            f"{_share(areas.masked)} of the picture is masked (cloud, shadow, snow, water, or "
+            f"{_share(masked)} of the picture is masked (cloud, shadow, snow, water, or "
             "outside of the scene)."
         )
+    if max(told, default=masked) > MUCH_MASKED:
         advice.append("A scene of another day, with less cloud, would show what is masked here.")
     if record is None or not record["assessed"]:
         advice.append(
@@ -384,7 +403,14 @@ def tell_better(
             "scene is a part of it, and targets are ranked over all of it."
         )
     elif targets is None:
-        advice.append("Add a section targets to the study to have the best ground ranked.")
+        advice.append(
+            "Add a section targets to the study (targets: {}) to have the best ground ranked."
+        )
+    elif not targets:
+        advice.append(
+            "To see what comes nearest to a target, lower targets.level, targets.medium or "
+            "targets.min_area_ha, or name under targets.minerals what you look for."
+        )
     return list(dict.fromkeys(weak))[:MOST_ADVICE], list(dict.fromkeys(advice))[:MOST_ADVICE]
 
 
@@ -394,6 +420,12 @@ def read_target_rows(layers: SceneLayers) -> list[dict[str, str]] | None:
     if not path.is_file():
         return None
     return read_table(path, ["rank", "longitude", "latitude", "mean_score"])
+
+
+def read_target_note(layers: SceneLayers) -> str:
+    """What the record of the scene's targets says; "" where there is none."""
+    path = layers.folder / "targets/targets.json"
+    return str(read_json(path).get("note") or "") if path.is_file() else ""
 
 
 def list_openings(layers: SceneLayers, page: Path) -> list[dict[str, str]]:
@@ -458,7 +490,7 @@ def describe_layer(layer: SceneLayer) -> str:
     """One line on a map: its sensor, and what it shows."""
     note = re.split(r" \(|, with (?:styles|band)", layer.note or "")[0]
     sensor = SENSOR_NAMES.get(layer.sensor, layer.sensor)
-    return ". ".join(filter(None, [sensor, note]))
+    return ": ".join(filter(None, [sensor, note]))
 
 
 def summarise_scene(layers: SceneLayers, found: str, trust: str, doubt: str) -> dict:
@@ -493,7 +525,8 @@ def render_scene(
     areas = measure_classes(main) if main and main.kind in ("classes", "flags") else None
     targets = read_target_rows(layers)
     record = choose_record(main, records)
-    found, trust = tell_found(main, areas, targets), tell_trust(record, layers.synthetic)
+    found = tell_found(main, areas, targets, read_target_note(layers))
+    trust = tell_trust(record, layers.synthetic)
     explanations = read_explanations(layers)
     weak, advice = tell_better(layers, areas, record, targets, explanations)
     doubt = gravest_doubt(main, areas, explanations)
@@ -523,6 +556,7 @@ def render_scene(
         ],
         columns=[head for _, head, _ in TARGET_COLUMNS],
         targets=[describe_target(row) for row in (targets or ())[:MOST_TARGETS]],
+        known=any(row.get("known") for row in targets or ()),
         more_targets=max(0, len(targets or ()) - MOST_TARGETS),
         weak=[text for text in weak if text != doubt],
         advice=advice,

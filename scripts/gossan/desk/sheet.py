@@ -31,6 +31,7 @@ from gossan.desk.scene_page import (
     gravest_doubt,
     measure_classes,
     read_explanations,
+    read_target_note,
     read_target_rows,
     tell_found,
     tell_trust,
@@ -78,6 +79,7 @@ SURVEYS = {
     "Mines that taught": {"marker": "^", "color": BLUE},
     "Known mines": {"marker": "s", "color": BLUE},
     "Occurrences": {"marker": "o", "color": BLUE},
+    "Known sites": {"marker": "D", "color": BLUE},
 }
 """What the user knows that a sheet shows, by the titles of layers.json, and how."""
 FAINT = "#5d6a73"
@@ -575,7 +577,7 @@ def describe_scene(layers: SceneLayers, records: Sequence[Mapping], paper: str) 
     if shown.kind == "flags":
         title += f", band {read_info(shown.path).bands.names[0]}"
     answers = [
-        tell_found(main, areas, read_target_rows(layers)),
+        tell_found(main, areas, read_target_rows(layers), read_target_note(layers)),
         tell_trust(choose_record(main, records), layers.synthetic),
         gravest_doubt(main, areas, read_explanations(layers)),
     ]
@@ -693,11 +695,16 @@ def even_ticks(low: float, high: float, room: float, apart: float = 28.0) -> np.
 
 
 def degree_ticks(low: float, high: float, room: float, apart: float = 28.0) -> np.ndarray:
-    """Round degrees, minutes or seconds from `low` to `high` (degrees), as of `even_ticks`."""
-    wanted = (high - low) * min(apart / room, 0.45)
+    """Round degrees, minutes or seconds from `low` to `high` (degrees), as of `even_ticks`.
+
+    Their labels are long: the step is the one nearest to what is wanted, from either side.
+    """
+    wanted = (high - low) * apart / room
     steps = [part / unit for unit in (3600, 60) for part in (1, 2, 5, 10, 15, 20, 30)]
-    fitting = [step for step in [*steps, 1, 2, 5, 10, 15, 30, 45] if step <= wanted]
-    return _multiples(low, high, fitting[-1]) if fitting else even_ticks(low, high, room, apart)
+    fitting = [step for step in [*steps, 1, 2, 5, 10, 15, 30, 45] if step <= 0.45 * (high - low)]
+    if not fitting:
+        return even_ticks(low, high, room, apart)
+    return _multiples(low, high, min(fitting, key=lambda step: abs(math.log(step / wanted))))
 
 
 def _multiples(low: float, high: float, step: float) -> np.ndarray:
@@ -755,6 +762,7 @@ def _mark_entries(marks: Sequence, targets: Sequence) -> list[Entry]:
     if targets:
         more = len(targets) - MOST_RANKS
         label = "Targets, by rank" + (f" (the first {MOST_RANKS} are numbered)" if more > 0 else "")
+        label += "; K: known" * (not all(text.isdigit() for text, _ in targets))
         entries.append(Entry(label, mark={"color": INK, "lw": 0.9}, size=str(len(targets))))
     for title, options in SURVEYS.items():
         number = sum(name == title for name, *_ in marks)

@@ -15,6 +15,7 @@ from gossan.desk.scene_page import (
     gravest_doubt,
     make_plain,
     measure_classes,
+    read_target_note,
     read_target_rows,
     tell_better,
     tell_found,
@@ -82,9 +83,14 @@ def test_what_was_found_is_told_in_areas_and_in_the_best_target(layers):
     told = tell_found(layers.main_map(), areas, None)
     assert told.startswith("Mapped: Chalcocite < 0.01 km² and <Feldspar>")
     assert "33.3% of the clear ground" in told
-    rows = [target(1, known="training", id="T1"), target(2, id="T2"), target(3)]
+    small = {"area_ha": "0.1"}
+    rows = [
+        target(1, known="training", id="K1", **small),
+        target(2, id="T2", **small),
+        target(3, **small),
+    ]
     told = tell_found(layers.main_map(), areas, rows)
-    assert told.startswith("2 targets to walk to; the best, T2 (12.5 ha, mostly Alunite, ")
+    assert told.startswith("2 targets to walk to; the best, T2 (0.1 ha, mostly Alunite, ")
     assert "lies at 29.50000° S, 70.25000° E. 1 more is known ground." in told
     assert "No ground stands out" in tell_found(None, None, [])
     known = tell_found(None, None, rows[:1])
@@ -95,7 +101,31 @@ def test_a_target_of_most_of_the_ground_is_told_to_set_nothing_apart(layers):
     areas = measure_classes(layers.main_map())
     whole, part = target(1, area_ha="0.5"), target(1, area_ha="0.1")
     assert "of the clear ground, so it sets nothing" in tell_found(None, areas, [whole])
+    assert "to walk to" not in tell_found(None, areas, [whole])
     assert "sets nothing apart" not in tell_found(None, areas, [part])
+    known = tell_found(None, areas, [{**whole, "known": "known deposit"}])
+    assert "nothing new. It covers" in known and "under targets.minerals" in known
+
+
+def test_where_there_is_no_target_the_highest_score_and_what_to_lower_is_told(layers):
+    note = "No ground of 1 ha or more has a score of 0.9; the highest score is 0.33."
+    folder = layers.folder / "targets"
+    folder.mkdir()
+    assert read_target_note(layers) == ""
+    (folder / "targets.json").write_text(json.dumps({"note": note}))
+    assert tell_found(None, None, [], read_target_note(layers)).startswith(note)
+    _, advice = tell_better(layers, None, None, [], [])
+    assert any("lower targets.level, targets.medium" in text for text in advice)
+
+
+def test_ground_outside_of_the_licence_is_not_taken_for_cloud(layers):
+    areas = MapAreas([], 0.0, 0.4)
+    assert "less cloud" in str(tell_better(layers, areas, None, None, []))
+    told = {"numbers": {"ground": {"masked": 0.0}}}
+    weak, advice = tell_better(layers, areas, None, None, [told])
+    assert not any("masked" in text for text in (*weak, *advice))
+    told["numbers"]["ground"]["masked"] = 0.3
+    assert "less cloud" in str(tell_better(layers, areas, None, None, [told]))
 
 
 def test_a_map_that_names_nothing_says_so(tmp_path):

@@ -95,6 +95,13 @@ def test_ticks_are_round_and_inside(low, high, expected):
     assert low <= ticks[0] and ticks[-1] <= high * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("span", [0.0113, 0.02, 0.3, 4.0])
+def test_labels_of_degrees_do_not_touch(span):
+    ticks = sheet.degree_ticks(50.799, 50.799 + span, 160)
+    assert 160 * np.diff(ticks).min() / span > 16
+    assert len(ticks) >= 2
+
+
 def test_degrees_are_written_as_on_maps():
     assert sheet.degree_text(74.3, "EW", [74.3, 74.35]) == "74°18′E"
     assert sheet.degree_text(-14.341666666, "NS", [-14.341666666]) == "14°20′30″S"
