@@ -204,8 +204,10 @@ def dry_runs(tmp_path_factory):
     for command in RUNS:
         if shared or not needs_shared(command):
             jobs.setdefault(flags_of(command), []).extend(targets_of(command))
+    # What a job is for is told with the reasons, which the profile leaves out.
+    told = ("--quiet", "host")
     calls = [
-        [*dict.fromkeys(targets), *(flag.replace(INSTALLED, str(project)) for flag in flags)]
+        [*dict.fromkeys(targets), *(flag.replace(INSTALLED, str(project)) for flag in flags), *told]
         for flags, targets in jobs.items()
     ]
     return dict(zip(jobs, run_all(project, calls, folder), strict=True))
