@@ -133,9 +133,6 @@ def _texts_of(row: Mapping[str, object]) -> dict[str, object]:
     told = {str(key): _text(value) for key, value in row.items()}
     told = {key: value for key, value in told.items() if value}
     name = next((told[key] for key in NAMES if key in told), "")
-    # Known ground among the targets has ranks of its own.
-    if "rank" in told and told.get("id", "").startswith("K"):
-        name = f"K{told['rank']}"
     return {"name": name, "attributes": list(told.items())[:MOST_ATTRIBUTES]}
 
 
