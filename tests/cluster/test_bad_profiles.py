@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from cluster_runs import ON_SLURM, PRODUCT, lay_out, run
-from slurm import PROGRAMS, can_mount, missing, slurm
+from slurm import PROGRAMS, can_mount, missing, missing_database, slurm
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -65,3 +65,21 @@ def test_a_folder_that_nodes_do_not_see_is_told(tmp_path):
     with slurm(folder, changed=f"mount -t tmpfs none {project}") as cluster:
         lines = refused(cluster, project)
     assert lines[0].startswith(f"{project}: nodes do not see this folder; run this on a disk")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(missing_database()), reason=missing_database())
+def test_an_account_that_slurm_refuses_or_misses_is_told(tmp_path):
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    project = lay_out(tmp_path / "project", "a")
+    refusal = (
+        "Invalid account or account/partition combination specified; name one that you may use"
+    )
+    with slurm(folder, account="geology") as cluster:
+        lines = refused(cluster, project, "--default-resources", "slurm_account=gold")
+        assert lines[0] == f"slurm_account: gold, and sbatch says: allocation failure: {refusal}"
+        cluster.ask("sacctmgr", "-i", "delete", "user", "name=root")
+        lines = refused(cluster, project)
+        assert lines[0].startswith("slurm_account: none is named, and sbatch says: ")
+        assert lines[0].endswith(refusal)

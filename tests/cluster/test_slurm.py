@@ -7,7 +7,7 @@ import os
 
 import pytest
 from cluster_runs import CUBE, ON_SLURM, PRODUCT, finish, hidden, lay_out, products, run, start
-from slurm import can_mount, missing, slurm, until
+from slurm import can_mount, missing, missing_database, slurm, until
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -157,5 +157,18 @@ def test_a_home_that_nodes_may_not_write_does_no_harm(project, cube, tmp_path):
     closed = f"mount --bind {home} {home} && mount -o remount,ro,bind {home}"
     with slurm(folder, changed=closed) as cluster:
         code, said = run(project, cluster.environment | {"HOME": str(home)}, CUBE, *ON_SLURM)
+    assert code == 0, said
+    check_whole(project, cube)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(missing_database()), reason=missing_database())
+@pytest.mark.parametrize("flags", [(), ("--slurm-status-command", "sacct")])
+def test_a_slurm_that_keeps_accounts_is_asked_either_way(flags, project, cube, tmp_path):
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    account = ("--default-resources", "slurm_account=geology")
+    with slurm(folder, account="geology") as cluster:
+        code, said = run(project, cluster.environment, CUBE, *ON_SLURM, *account, *flags)
     assert code == 0, said
     check_whole(project, cube)

@@ -6,22 +6,29 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGES = "slurm-wlm munge"
+DATABASE_PACKAGES = "slurmdbd mariadb-server"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "sinfo")
+DATABASE_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb", "mariadb-install-db")
 # The packages put daemons where a user's PATH does not lead.
 SEARCHED = os.pathsep.join((os.environ["PATH"], "/usr/sbin"))
 
 
-def missing() -> str:
+def missing(programs: Sequence[str] = PROGRAMS, packages: str = PACKAGES) -> str:
     """What keeps this machine from a Slurm of its own; nothing where it can have one."""
-    absent = [name for name in PROGRAMS if shutil.which(name, path=SEARCHED) is None]
+    absent = [name for name in programs if shutil.which(name, path=SEARCHED) is None]
     if absent:
-        return f"{', '.join(absent)} absent; install {PACKAGES}"
+        return f"{', '.join(absent)} absent; install {packages}"
     return "" if os.getuid() == 0 else "Slurm's daemons need root"
+
+
+def missing_database() -> str:
+    """What keeps it from accounting; nothing where it can have it."""
+    return missing() or missing(DATABASE_PROGRAMS, DATABASE_PACKAGES)
 
 
 def can_mount() -> bool:
@@ -46,10 +53,13 @@ class Slurm:
         memory_mb: int,
         max_time: str,
         changed: str,
+        account: str,
     ):
         """Write what it needs into `folder`."""
         self.folder = folder
         self._changed = changed
+        self._account = account
+        self._port = _free_port()
         self.names = [f"node{number}" for number in range(1, nodes + 1)]
         self._started: list[subprocess.Popen] = []
         for name in ("state", "bin", *self.names):
@@ -73,6 +83,13 @@ class Slurm:
             f" CPUs={cpus} RealMemory={memory_mb}"
             for name in self.names
         )
+        accounting = "AccountingStorageType=accounting_storage/none"
+        if account:
+            accounting = f"""AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=localhost
+AccountingStoragePort={self._port}
+AccountingStoragePass={folder}/munge.socket
+AccountingStorageEnforce=associations"""
         (folder / "slurm.conf").write_text(
             f"""ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -96,7 +113,7 @@ MpiDefault=none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
-AccountingStorageType=accounting_storage/none
+{accounting}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 ReturnToService=2
@@ -118,10 +135,59 @@ PartitionName=main Nodes=ALL Default=YES MaxTime={max_time} State=UP
             *(f"--log-file={place}/munged.log", f"--seed-file={place}/munged.seed"),
         )
         until(lambda: (place / "munge.socket").exists(), "munged does not start")
+        if self._account:
+            self._start_accounting()
         self._daemon("slurmctld", "-D", "-c")
         for name in self.names:
             self._daemon("slurmd", "-D", "-N", name)
         until(lambda: self.states() == {"idle"}, f"Slurm does not start; see {place}")
+
+    def _start_accounting(self) -> None:
+        """Start a database and its daemon, with one account that may run jobs."""
+        place, port = self.folder, _free_port()
+        subprocess.run(
+            [
+                *("mariadb-install-db", "--no-defaults", "--user=root", "--skip-test-db"),
+                *(f"--datadir={place}/database", "--auth-root-authentication-method=normal"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        self._daemon(
+            *("mariadbd", "--no-defaults", "--user=root", f"--datadir={place}/database"),
+            *(f"--socket={place}/sql.socket", "--bind-address=127.0.0.1", f"--port={port}"),
+            *(f"--pid-file={place}/mariadbd.pid", "--innodb-buffer-pool-size=64M"),
+        )
+        granted = (
+            "create database slurm_acct_db; create user slurm@localhost identified by 'x';"
+            "grant all on slurm_acct_db.* to slurm@localhost"
+        )
+        sql = ("mariadb", "--no-defaults", f"--socket={place}/sql.socket", "--user=root")
+        until(lambda: (place / "sql.socket").exists(), "the database does not start")
+        subprocess.run([*sql, "-e", granted], check=True)
+        settings = place / "slurmdbd.conf"
+        settings.write_text(f"""AuthType=auth/munge
+AuthInfo={place}/munge.socket
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={self._port}
+SlurmUser=root
+LogFile={place}/slurmdbd.log
+PidFile={place}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={port}
+StorageUser=slurm
+StoragePass=x
+StorageLoc=slurm_acct_db
+""")
+        settings.chmod(0o600)
+        self._daemon("slurmdbd", "-D")
+        sacctmgr = ("sacctmgr", "-i", "add")
+        until(lambda: self.ask("sacctmgr", "-n", "list", "user", check=False), "slurmdbd is not up")
+        self.ask(*sacctmgr, "cluster", "tests")
+        self.ask(*sacctmgr, "account", self._account)
+        self.ask(*sacctmgr, "user", "root", f"account={self._account}", check=False)
 
     def states(self) -> set[str]:
         """What its nodes are: idle, mixed, drained and so on."""
@@ -136,7 +202,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime={max_time} State=UP
 
     def jobs(self) -> list[str]:
         """The numbers of jobs that run or wait."""
-        return self.ask("squeue", "-h", "-o", "%i").split()
+        return self.ask("squeue", "-h", "-o", "%i", check=False).split()
 
     def stop(self) -> None:
         """End its jobs and what was started."""
@@ -175,12 +241,14 @@ def slurm(
     memory_mb: int = 8000,
     max_time: str = "INFINITE",
     changed: str = "",
+    account: str = "",
 ) -> Iterator[Slurm]:
-    """A Slurm in `folder`, which nodes share, without accounting; it ends with the block.
+    """A Slurm in `folder`, which nodes share; it ends with the block.
 
-    `changed` are mounts that only its nodes see, as commands.
+    `changed` are mounts that only its nodes see, as commands. With an `account` it keeps accounts,
+    and runs jobs of no other.
     """
-    cluster = Slurm(folder, nodes, cpus, memory_mb, max_time, changed)
+    cluster = Slurm(folder, nodes, cpus, memory_mb, max_time, changed, account)
     try:
         cluster.start()
         yield cluster
