@@ -3,7 +3,6 @@
 
 rule list_layers:
     input:
-        files=layer_files,
         known=known_files,
     output:
         "<scene>/layers.json",

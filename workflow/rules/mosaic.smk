@@ -216,7 +216,6 @@ rule explain_mosaic:
 
 use rule list_layers as list_ground_layers with:
     input:
-        files=ground_files,
         known=ground_known,
     output:
         "<mosaic>/layers.json",
