@@ -3,7 +3,7 @@
     python benchmarks/plan.py [--scenes N ...]
 
 The empty rules are as many, with as many jobs and files. Printed are the seconds of CPU and the
-memory of a dry run, and the seconds for one scene, and for a tenth of the scenes, of the same table.
+memory of a dry run, and the seconds for one scene and for a tenth of the scenes of that table.
 """
 
 import argparse
