@@ -221,7 +221,12 @@ def spoilt(folder, tmp_path, text):
         ("x,class\n1,ore\n", "lacks the column y"),
         ("x,y\n1,2\n", "lacks the column class"),
         ("x,y,class\n430015,3989985,lava\n", "unknown classes in class: lava"),
+        ("x,y,class\n430015,3989985,lava\n", "give a table of your own classes"),
         ("x,y,class\n1,1,ore\n", "no labelled point lies on the cube"),
+        (
+            "longitude,latitude,class\n36.0518,74.2231,ore\n",
+            "latitude stands first in it; exchange",
+        ),
         ("x,y,class\n430015,no,ore\n", "the column y holds no number"),
         ("x,y,class,split\n430015,3989985,ore,valid\n", "neither train nor test"),
         ("x,y,class\n430015,3989985,ore\n", "all points lie on nodata"),

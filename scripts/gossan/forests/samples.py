@@ -13,7 +13,7 @@ from gossan.delimited import plain_text
 from gossan.errors import InputError
 from gossan.forests.plans import SHARES
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
-from gossan.outlines import reproject
+from gossan.outlines import outline, reproject, why_apart
 from gossan.raster import Grid, iter_blocks
 from gossan.sampling import pixel_priorities, smallest_of_each
 from gossan.tables import read_table
@@ -112,7 +112,8 @@ def _read_points(path: Path, grid: Grid, classes: Sequence[MapClass], label: str
     if unknown:
         raise InputError(
             f"{path}: unknown classes in {label}: {', '.join(unknown[:5])}; the study has "
-            f"{', '.join(item.name for item in classes)}"
+            f"{', '.join(item.name for item in classes)}; correct them, or give a table of your "
+            "own classes (prospects.points.classes)"
         )
     for text in splits:
         if text not in SPLITS:
@@ -293,7 +294,9 @@ def _read_vector(
     kinds = set(points.geometry.geom_type)
     if kinds != {"Point"}:
         raise InputError(f"{path}: holds {', '.join(sorted(kinds)) or 'nothing'}; give points")
-    points = reproject(points, grid.crs, path)
+    told, points = points, reproject(points, grid.crs, path)
+    if not points.intersects(outline(grid)).any():
+        raise InputError(f"{path}: no labelled point lies on the cube; {why_apart(told, grid)}")
     splits = points["split"].astype(str) if "split" in points.columns else ["train"] * len(points)
     named = points[label].notna()
     labels = points[label].where(named, "").map(_plain)
