@@ -61,7 +61,7 @@ def main(arguments: argparse.Namespace) -> None:
             continue
         logging.info("%s: %s", name, ", ".join(found[name]["items"][:3]))
     products = {name: found[name] for name in sorted(found)}
-    if products != lock or not arguments.lock.exists():
+    if products != lock:
         write_json(arguments.lock, {"products": products})
     if failed:
         raise InputError(
