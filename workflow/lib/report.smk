@@ -10,6 +10,16 @@ MOST_SHOWN = 20
 DRAWN_SURVEYS = ("mines", "geology", "claims", "occurrences", "known_mines")
 
 
+def drawn_survey(name):
+    """A function of the wildcards: a vector file of `prospects` that a scene's figures show.
+
+    None on a scene that another one teaches, which may lie where the file has nothing.
+    """
+    return lambda wildcards: (
+        [] if SCENES[wildcards.scene]["teacher"] else survey_of(name)(wildcards)
+    )
+
+
 def drawn_files(method):
     """A function of the wildcards: what a method leaves, which its figures are drawn from."""
 

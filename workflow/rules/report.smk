@@ -145,12 +145,12 @@ use rule draw_minerals as draw_prospects with:
         classes=cover_classes,
         iron=static("iron.csv"),
         targets=lambda wildcards: drawn_targets(wildcards),
-        mines=survey_of("mines"),
-        geology=survey_of("geology"),
-        claims=survey_of("claims"),
-        occurrences=survey_of("occurrences"),
-        known_mines=survey_of("known_mines"),
-        beside=beside(*map(survey_of, DRAWN_SURVEYS)),
+        mines=drawn_survey("mines"),
+        geology=drawn_survey("geology"),
+        claims=drawn_survey("claims"),
+        occurrences=drawn_survey("occurrences"),
+        known_mines=drawn_survey("known_mines"),
+        beside=beside(*map(drawn_survey, DRAWN_SURVEYS)),
         published=static("published.json"),
     output:
         report(
