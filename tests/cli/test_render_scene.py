@@ -131,7 +131,7 @@ def test_a_scene_without_a_map_shows_its_picture(scene):
 def test_the_first_words_are_what_was_found_and_how_far_to_trust_it(scene):
     html = show(scene)
     words = " ".join(Words(html).text)
-    assert words.index("targets to walk to") < words.index("How far to trust it")
+    assert words.index("targets; the best") < words.index("How far to trust it")
     assert "Alunite <b> 0.20 km²" in words
     assert "T<1>" in words
     assert len(words.split()) < 700

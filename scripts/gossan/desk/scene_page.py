@@ -31,7 +31,7 @@ MOST_TOLD = 3
 """Classes that one sentence names."""
 MOST_ADVICE = 6
 MOST_OF_GROUND = 0.5
-"""Share of the clear ground beyond which one target sets nothing apart."""
+"""Share of the clear ground beyond which targets set nothing apart."""
 MUCH_MASKED = 0.2
 """Share of the ground under masks from which another scene would show more."""
 UNKNOWN_GROUND = "Nothing is known of this ground, so no accuracy can be stated."
@@ -163,33 +163,33 @@ def tell_found(
     areas: MapAreas | None,
     targets: Sequence[Mapping[str, str]] | None,
     note: str = "",
+    doubt: str = "",
 ) -> str:
     """One or two sentences: targets with the best of them, and the areas of the largest classes.
 
     `targets` are rows of targets.csv, None where no targets were asked for; `note` is what their
-    record says where there is none.
+    record says where there is none. With a `doubt` in the map nobody is told to walk to them.
     """
     parts = []
+    wide = _tell_wide(targets or (), areas)
     new = [row for row in targets or () if not row.get("known")]
     if new:
         best = new[0]
         area = f"{float(best['area_ha']):,.1f} ha, " if best.get("area_ha") else ""
         kind = f"mostly {best['dominant']}, " if best.get("dominant") else ""
         known = len(targets) - len(new)
-        share = _share_of_ground(best, areas)
-        use = " to walk to" if share <= MOST_OF_GROUND else ""
+        use = "" if wide or doubt else " to walk to"
         parts.append(
             f"{len(new)} target{'s' * (len(new) > 1)}{use}; the best, {best.get('id') or 1} "
             f"({area}{kind}mean score {float(best['mean_score']):.2f} of 1), lies at "
             f"{_degrees(best)}."
             + (f" {known} more {'are' if known > 1 else 'is'} known ground." if known else "")
         )
-        parts += _tell_wide(share)
     elif targets:
         parts.append(f"What stands out is known ground ({len(targets)} in the table), nothing new.")
-        parts += _tell_wide(_share_of_ground(targets[0], areas))
     elif targets is not None:
         parts.append(note or "No ground stands out enough to be a target.")
+    parts += wide
     if main is None:
         parts.append("No map was made of this scene.")
     elif areas is None:
@@ -211,24 +211,22 @@ def tell_found(
     return " ".join(parts)
 
 
-def _tell_wide(share: float) -> list[str]:
-    """What to say of a target with a share of the clear ground that sets nothing apart."""
+def _tell_wide(targets: Sequence[Mapping[str, str]], areas: MapAreas | None) -> list[str]:
+    """What to say of targets that set nothing apart, as they have most of the clear ground."""
+    if areas is None or not areas.classes or not areas.classes[0].area_km2:
+        return []
+    largest = areas.classes[0]
+    share = sum(float(row.get("area_ha") or 0) for row in targets) / 100
+    share = min(1.0, share * largest.share / largest.area_km2)
     if share <= MOST_OF_GROUND:
         return []
+    who, what = (
+        ("It covers", "it sets") if len(targets) == 1 else ("Together they cover", "they set")
+    )
     return [
-        f"It covers {_share(share)} of the clear ground, so it sets nothing apart: name fewer "
-        "minerals, or rarer ones, under targets.minerals."
+        f"{who} {_share(share)} of the clear ground, so {what} nothing apart: name fewer minerals, "
+        "or rarer ones, under targets.minerals."
     ]
-
-
-def _share_of_ground(target: Mapping[str, str], areas: MapAreas | None) -> float:
-    """The share of the clear ground that a target covers; 0 where it is not known."""
-    if areas is None or not areas.classes or not target.get("area_ha"):
-        return 0.0
-    largest = areas.classes[0]
-    if not largest.area_km2:
-        return 0.0
-    return min(1.0, float(target["area_ha"]) / 100 * largest.share / largest.area_km2)
 
 
 def _share(share: float) -> str:
@@ -525,11 +523,11 @@ def render_scene(
     areas = measure_classes(main) if main and main.kind in ("classes", "flags") else None
     targets = read_target_rows(layers)
     record = choose_record(main, records)
-    found = tell_found(main, areas, targets, read_target_note(layers))
-    trust = tell_trust(record, layers.synthetic)
     explanations = read_explanations(layers)
     weak, advice = tell_better(layers, areas, record, targets, explanations)
     doubt = gravest_doubt(main, areas, explanations)
+    found = tell_found(main, areas, targets, read_target_note(layers), doubt)
+    trust = tell_trust(record, layers.synthetic)
     html = render(
         {"scene.html.j2": template},
         "scene.html.j2",

@@ -576,10 +576,11 @@ def describe_scene(layers: SceneLayers, records: Sequence[Mapping], paper: str) 
     title = shown.title
     if shown.kind == "flags":
         title += f", band {read_info(shown.path).bands.names[0]}"
+    doubt = gravest_doubt(main, areas, read_explanations(layers))
     answers = [
-        tell_found(main, areas, read_target_rows(layers), read_target_note(layers)),
+        tell_found(main, areas, read_target_rows(layers), read_target_note(layers), doubt),
         tell_trust(choose_record(main, records), layers.synthetic),
-        gravest_doubt(main, areas, read_explanations(layers)),
+        doubt,
     ]
     return Contents(
         layers,

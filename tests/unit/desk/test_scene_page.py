@@ -83,7 +83,7 @@ def test_what_was_found_is_told_in_areas_and_in_the_best_target(layers):
     told = tell_found(layers.main_map(), areas, None)
     assert told.startswith("Mapped: Chalcocite < 0.01 km² and <Feldspar>")
     assert "33.3% of the clear ground" in told
-    small = {"area_ha": "0.1"}
+    small = {"area_ha": "0.06"}
     rows = [
         target(1, known="training", id="K1", **small),
         target(2, id="T2", **small),
@@ -102,9 +102,20 @@ def test_a_target_of_most_of_the_ground_is_told_to_set_nothing_apart(layers):
     whole, part = target(1, area_ha="0.5"), target(1, area_ha="0.1")
     assert "of the clear ground, so it sets nothing" in tell_found(None, areas, [whole])
     assert "to walk to" not in tell_found(None, areas, [whole])
+    halves = [target(1, area_ha="0.25"), target(2, area_ha="0.25")]
+    assert "Together they cover 92.6% of the clear ground, so they" in tell_found(
+        None, areas, halves
+    )
     assert "sets nothing apart" not in tell_found(None, areas, [part])
     known = tell_found(None, areas, [{**whole, "known": "known deposit"}])
     assert "nothing new. It covers" in known and "under targets.minerals" in known
+
+
+def test_nobody_is_told_to_walk_to_targets_of_a_doubtful_map(layers):
+    areas = measure_classes(layers.main_map())
+    part = [target(1, area_ha="0.1")]
+    assert tell_found(None, areas, part).startswith("1 target to walk to; the best")
+    assert tell_found(None, areas, part, doubt="all is water").startswith("1 target; the best")
 
 
 def test_where_there_is_no_target_the_highest_score_and_what_to_lower_is_told(layers):
