@@ -62,12 +62,13 @@ def finish(process: subprocess.Popen, within_s: float = 600) -> tuple[int, str]:
 
 
 def products(folder: Path) -> dict[str, str]:
-    """Digests of all that a run has made but logs and measurements, hidden files among them."""
+    """Digests of all that a run has made but logs and measured times, hidden files among them."""
     results = folder / "results"
     return {
         str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in results.rglob("*")
-        if path.is_file() and path.relative_to(results).parts[0] not in ("logs", "benchmarks")
+        if path.is_file()
+        and path.relative_to(results).parts[0] not in ("logs", "benchmarks", "run.html")
     }
 
 

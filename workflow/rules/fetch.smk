@@ -53,6 +53,7 @@ use rule fetch_product as fetch_folder with:
     wildcard_constraints:
         name=fetched_names(folder=True),
         leaf=fetched_leaves(),
+    localrule: True
 
 
 # What EMIT's own team has mapped, as a truth.

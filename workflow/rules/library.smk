@@ -40,6 +40,7 @@ use rule list_classes as select_classes with:
         "<benchmarks>/select_classes/{study}.{method}.tsv"
     wildcard_constraints:
         method=SPECTRAL_METHODS,
+    localrule: True
     params:
         digest=digest("select_classes"),
         options=lambda wildcards, input: flags(

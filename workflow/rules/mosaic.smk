@@ -36,6 +36,7 @@ use rule record_settings as list_maps with:
         "<logs>/list_maps/{study}/{map}.log",
     wildcard_constraints:
         map=f"{joined_pattern(named=True)}|{joined_pattern(named=False)}",
+    localrule: True
     params:
         text=lambda wildcards, output: flag_lines(
             Path(output[0]).parents[len(Path(wildcards.map).parts) + 3],
@@ -55,6 +56,7 @@ use rule record_settings as list_cubes with:
         "<mosaic>/lists/cubes.txt",
     log:
         "<logs>/list_cubes/{study}.log",
+    localrule: True
     params:
         text=lambda wildcards, output: flag_lines(
             Path(output[0]).parents[4], [["--cubes", *ground_cubes(wildcards)]]
@@ -223,6 +225,7 @@ use rule list_layers as list_ground_layers with:
         "<logs>/list_ground_layers/{study}.log",
     benchmark:
         "<benchmarks>/list_ground_layers/{study}.tsv"
+    localrule: True
     params:
         layers=ground_text,
     message:

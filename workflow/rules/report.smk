@@ -310,6 +310,7 @@ use rule record_settings as list_records with:
         "<study>/records.txt",
     log:
         "<logs>/list_records/{study}.log",
+    localrule: True
     params:
         text=lambda wildcards, output: flag_lines(
             Path(output[0]).parents[2],
@@ -329,6 +330,7 @@ use rule record_settings as list_scenes with:
         "<results>/studies/scenes.txt",
     log:
         "<logs>/list_scenes.log",
+    localrule: True
     params:
         text=lambda wildcards, output: flag_lines(
             Path(output[0]).parents[1],
@@ -348,6 +350,7 @@ use rule record_settings as list_studies with:
         "<results>/studies/studies.txt",
     log:
         "<logs>/list_studies.log",
+    localrule: True
     params:
         text=lambda wildcards, output: flag_lines(
             Path(output[0]).parents[1],
