@@ -83,6 +83,7 @@ def read_scenes(path: str | Path, schema: Mapping) -> tuple[list[dict[str, str]]
     if table.columns not in (columns, columns[:-1]):
         return [], [f"{path}: the first line must be these columns with tabs between: {columns}"]
     rows, faults = [], []
+    by_scene: dict[str, list[dict[str, str]]] = {}
     for number, row in zip(table.lines, table.rows, strict=True):
         place = f"{path}, line {number}"
         if not row["sensor"]:
@@ -92,8 +93,10 @@ def read_scenes(path: str | Path, schema: Mapping) -> tuple[list[dict[str, str]]
         row["product"] = named_path(row["product"])
         faults += schema_faults(row, schema, f"{place}, ")
         faults += [f"{place}, {fault}" for fault in _row_faults(row)]
-        faults += [f"{place}, {fault}" for fault in _repetition_faults(row, rows)]
+        same = by_scene.setdefault(row["scene"], [])
+        faults += [f"{place}, {fault}" for fault in _repetition_faults(row, same)]
         rows.append(row)
+        same.append(row)
     if not rows and not faults:
         faults.append(f"{path}: lists no scene; add a row")
     return rows, faults
@@ -267,9 +270,8 @@ def _point_faults(path: str) -> Iterator[str]:
         )
 
 
-def _repetition_faults(row: dict[str, str], rows: Iterable[dict[str, str]]) -> Iterator[str]:
+def _repetition_faults(row: Mapping[str, str], earlier: list[dict[str, str]]) -> Iterator[str]:
     """Faults of a row beside earlier rows of its scene, which are of its other sensors."""
-    earlier = [other for other in rows if other["scene"] == row["scene"]]
     if not earlier:
         return
     scene = repr(row["scene"])

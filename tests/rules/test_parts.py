@@ -7,7 +7,7 @@ from dry_runs import run_all
 from projects import copy_project
 
 SCENES = [f"tile-{number}" for number in range(7)]
-MADE = re.compile(r"results/scenes/(tile-\d)/index\.html")
+MADE = re.compile(r"Writing the page of (tile-\d)$", re.MULTILINE)
 SHARED = ("Writing the index", "Writing the report", "Writing the STAC catalogue")
 
 

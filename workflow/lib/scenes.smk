@@ -64,6 +64,11 @@ def folder_of(scene, method="", sensor=""):
     return os.path.join("<results>/scenes", *filter(None, [scene, sensor, method]))
 
 
+def of_all_scenes(name):
+    """A function of the wildcards: a file of each scene. As a list it would cost each start."""
+    return lambda wildcards: [f"{folder_of(scene)}/{name}" for scene in SCENES]
+
+
 def in_twin(wildcards, name):
     """Path of a file of a simulated scene."""
     return f"{folder_of(wildcards.scene)}/twin/{name}"

@@ -165,8 +165,8 @@ rule render_scene:
 rule write_catalog:
     input:
         **code("write_catalog"),
-        layers=[f"{folder_of(scene)}/layers.json" for scene in SCENES],
-        thumbnails=[f"{folder_of(scene)}/thumbnail.png" for scene in SCENES],
+        layers=of_all_scenes("layers.json"),
+        thumbnails=of_all_scenes("thumbnail.png"),
         files=catalogued_files,
         told="<results>/studies/scenes.txt",
     output:
