@@ -220,6 +220,7 @@ def spoilt(folder, tmp_path, text):
     [
         ("x,class\n1,ore\n", "lacks the column y"),
         ("x,y\n1,2\n", "lacks the column class"),
+        ("east,north,class\n1,2,ore\n", "to place the samples, or x and y in the cube's system"),
         ("x,y,class\n430015,3989985,lava\n", "unknown classes in class: lava"),
         ("x,y,class\n430015,3989985,lava\n", "give a table of your own classes"),
         ("x,y,class\n1,1,ore\n", "no labelled point lies on the cube"),

@@ -282,7 +282,8 @@ def _read_csv(
 def _read_vector(
     path: Path, grid: Grid, label: str
 ) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
-    points, _ = read_vector(path, "samples")
+    also = ", or x and y in the cube's system" if path.suffix.lower() == ".csv" else ""
+    points, _ = read_vector(path, f"samples{also}")
     if label not in points.columns:
         raise InputError(
             f"{path}: lacks the attribute {label} (it has: "
