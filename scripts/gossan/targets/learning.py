@@ -3,7 +3,8 @@
 Each map's answers fall into cells: its classes, each split where its evidence is low to high. What
 a cell says is its weight of evidence, the logarithm of how much more often favourable ground lies
 in it than other ground (Bonham-Carter 1994, Geographic Information Systems for Geoscientists,
-chapter 9), drawn towards that of its class, and that towards nothing, the fewer pixels it has. Maps
+chapter 9), drawn towards that of its class, and that towards nothing, the fewer pixels it has.
+Between the middles of a class's cells it runs straight. Maps
 of one ground tell the same things twice, so a logistic regression says how much of each map's
 weight counts beside the others (Agterberg and Cheng 2002, Natural Resources Research 11, 249-255).
 A map without an answer adds nothing.
@@ -30,6 +31,8 @@ LEARNED_RULE = (
 FOLDS = 5
 PARTS = 6
 """Cells that a class is split into, by its evidence."""
+KNOTS = 96
+"""Steps in which the spread of a class's evidence is kept."""
 PSEUDO_PX = 50.0
 """Pixels that a cell must outweigh: as many of its class, or of all ground, are added to it."""
 LEAST_PX = 50
@@ -38,78 +41,100 @@ LEAST_PX = 50
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """How one map's answers fall into cells: `edges` (PARTS - 1,) of the evidence, by class."""
+    """Where one map's answers lie among its cells: by class, evidence and the share below it.
 
-    edges: dict[int, np.ndarray]
+    `ranks` by code of a class: values of the evidence, rising, and the share of the class's
+    pixels below each.
+    """
+
+    ranks: dict[int, tuple[np.ndarray, np.ndarray]]
 
     @classmethod
     def of(cls, sample: Answer) -> "Cells":
         """From answers of a sample of pixels, (n,) each, without regard to the truth."""
-        shares = np.arange(1, PARTS) / PARTS
-        edges = {}
+        shares = np.linspace(0, 1, KNOTS + 1)
+        ranks = {}
         for code in np.unique(sample.codes[sample.answered]).tolist():
-            values = sample.evidence[sample.answered & (sample.codes == code)]
-            edges[code] = np.quantile(values, shares, method="lower")
-        return cls(edges)
-
-    @property
-    def count(self) -> int:
-        """How many cells there are, the first of them for no answer or an unknown class."""
-        return 1 + PARTS * len(self.edges)
+            evidence = sample.evidence[sample.answered & (sample.codes == code)]
+            values, which = np.unique(
+                np.quantile(evidence, shares, method="lower"), return_inverse=True
+            )
+            # Of equal evidence the middle of its shares.
+            ranks[code] = values, np.bincount(which, shares) / np.bincount(which)
+        return cls(ranks)
 
     def place(self, answer: Answer) -> np.ndarray:
-        """The cell of each pixel, of the answer's shape; 0 without an answer."""
-        place = np.zeros(answer.codes.shape, np.int32)
-        for number, (code, edges) in enumerate(self.edges.items()):
+        """The place of each pixel, float64 of the answer's shape; NaN without an answer.
+
+        The number of its class, and the share of the class's evidence below its own; NaN also for
+        a class that the sample did not have.
+        """
+        place = np.full(answer.codes.shape, np.nan)
+        for number, (code, ranks) in enumerate(self.ranks.items()):
             here = answer.answered & (answer.codes == code)
-            part = np.searchsorted(edges, answer.evidence[here], "left")
-            place[here] = 1 + PARTS * number + part
+            share = np.interp(answer.evidence[here], *ranks)
+            place[here] = number + np.minimum(share, np.nextafter(1, 0) - 1e-9)
         return place
 
 
-def weights_of_evidence(cell: np.ndarray, favourable: np.ndarray, count: int) -> np.ndarray:
-    """The weight of each cell of a map, (count,) float64, from pixels (n,); 0 of the first."""
-    pixels = np.bincount(cell, minlength=count).astype(float)
-    hits = np.bincount(cell[favourable], minlength=count).astype(float)
-    answered = cell > 0
-    share = favourable[answered].mean() if answered.any() else 0.5
-    share = np.clip(share, 1e-6, 1 - 1e-6)
-    grouped = [array[1:].reshape(-1, PARTS) for array in (pixels, hits)]
-    of_class, hits_of_class = (array.sum(axis=1, keepdims=True) for array in grouped)
+def weights_of_evidence(place: np.ndarray, favourable: np.ndarray, classes: int) -> np.ndarray:
+    """The weight of each cell of a map, (classes, PARTS) float64, from places of pixels (n,)."""
+    answered = np.isfinite(place)
+    cell = (place[answered] * PARTS).astype(np.int64)
+    hit = favourable[answered]
+    shape = classes, PARTS
+    pixels = np.bincount(cell, minlength=classes * PARTS).reshape(shape).astype(float)
+    hits = np.bincount(cell[hit], minlength=classes * PARTS).reshape(shape).astype(float)
+    share = np.clip(hit.mean() if hit.size else 0.5, 1e-6, 1 - 1e-6)
+    of_class, hits_of_class = (array.sum(axis=1, keepdims=True) for array in (pixels, hits))
     drawn = (hits_of_class + PSEUDO_PX * share) / (of_class + PSEUDO_PX)
-    drawn = (grouped[1] + PSEUDO_PX * drawn) / (grouped[0] + PSEUDO_PX)
-    weights = np.log(drawn / (1 - drawn)) - np.log(share / (1 - share))
-    return np.concatenate([[0.0], weights.ravel()])
+    drawn = (hits + PSEUDO_PX * drawn) / (pixels + PSEUDO_PX)
+    return np.log(drawn / (1 - drawn)) - np.log(share / (1 - share))
+
+
+def weight_at(weights: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """The weight at each place, of its shape: straight lines from cell to cell of a class.
+
+    They run on to the ends of the class, so that its pixels keep the order of their evidence.
+    0 without an answer.
+    """
+    known = np.isfinite(place)
+    inside = np.where(known, place, 0)
+    number = inside.astype(np.int64)
+    within = (inside - number) * PARTS - 0.5
+    low = np.clip(np.floor(within), 0, PARTS - 2).astype(np.int64)
+    first, second = weights[number, low], weights[number, low + 1]
+    return np.where(known, first + (within - low) * (second - first), 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What to add up at a pixel: an intercept, and of each map what its cells add."""
+    """What to add up at a pixel: an intercept, and the weights of each map's cells."""
 
     intercept: float
-    tables: tuple[np.ndarray, ...]
+    weights: tuple[np.ndarray, ...]
 
-    def log_odds(self, cells: Sequence[np.ndarray]) -> np.ndarray:
-        """Log odds of favourable ground, float64 of the cells' shape."""
-        total = np.full(cells[0].shape, self.intercept)
-        for table, cell in zip(self.tables, cells, strict=True):
-            total += table[cell]
+    def log_odds(self, places: Sequence[np.ndarray]) -> np.ndarray:
+        """Log odds of favourable ground, float64 of the places' shape."""
+        total = np.full(places[0].shape, self.intercept)
+        for weights, place in zip(self.weights, places, strict=True):
+            total += weight_at(weights, place)
         return total
 
 
-def fit(cells: Sequence[np.ndarray], counts: Sequence[int], favourable: np.ndarray) -> Model:
-    """A model of maps' cells (n,) each, of which there are so many, and the truth (n,) bool."""
+def fit(places: Sequence[np.ndarray], classes: Sequence[int], favourable: np.ndarray) -> Model:
+    """A model of the maps' places (n,) each, of so many classes, and the truth (n,) bool."""
     # scikit-learn is imported only where something is learned.
     from sklearn.linear_model import LogisticRegression
 
     weights = [
-        weights_of_evidence(cell, favourable, count)
-        for cell, count in zip(cells, counts, strict=True)
+        weights_of_evidence(place, favourable, count)
+        for place, count in zip(places, classes, strict=True)
     ]
-    columns = np.stack([table[cell] for table, cell in zip(weights, cells, strict=True)], axis=1)
+    columns = np.stack([weight_at(*pair) for pair in zip(weights, places, strict=True)], axis=1)
     found = LogisticRegression(max_iter=1000).fit(columns, favourable)
-    tables = tuple(table * factor for table, factor in zip(weights, found.coef_[0], strict=True))
-    return Model(float(found.intercept_[0]), tables)
+    counted = tuple(table * factor for table, factor in zip(weights, found.coef_[0], strict=True))
+    return Model(float(found.intercept_[0]), counted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,12 +162,12 @@ class Learned:
 
         `row` and `column` are those of the answers' pixels in the grid, of any one shape.
         """
-        cells = self._place(answers)
+        places = self._place(answers)
         fold = self.fold[self.spatial.cell(row, column)]
-        total = self.final.log_odds(cells)
+        total = self.final.log_odds(places)
         for number, model in enumerate(self.folds):
             here = fold == number
-            total[here] = model.log_odds([cell[here] for cell in cells])
+            total[here] = model.log_odds([place[here] for place in places])
         return _probability(total, answers)
 
     def _place(self, answers: Sequence[Answer]) -> list[np.ndarray]:
@@ -193,18 +218,18 @@ def learn(
         own.place(Answer(*(field[answered] for field in answer)))
         for own, answer in zip(cells, answers, strict=True)
     ]
-    counts = [own.count for own in cells]
+    classes = [len(own.ranks) for own in cells]
     fold = deal_blocks(spatial, row, column, truth)
     mine = fold[spatial.cell(row, column)]
 
     def without(number: int) -> Model:
         others = mine != number
-        return fit([cell[others] for cell in placed], counts, truth[others])
+        return fit([place[others] for place in placed], classes, truth[others])
 
     return Learned(
         cells,
         spatial,
         fold,
-        fit(placed, counts, truth),
+        fit(placed, classes, truth),
         tuple(without(number) for number in range(FOLDS)),
     )

@@ -7,7 +7,7 @@ from gossan.accuracy.blocks import Bootstrap, SpatialBlocks
 from gossan.targets.agreement import Answer
 from gossan.targets.combined_accuracy import HeldOut, compare_maps
 from gossan.targets.favourability import RankScale, count_votes, mean_score
-from gossan.targets.learning import PARTS, Cells, learn, weights_of_evidence, why_not
+from gossan.targets.learning import PARTS, Cells, learn, weight_at, weights_of_evidence, why_not
 
 SIDE = 80
 ROW, COLUMN = (axis.ravel() for axis in np.mgrid[:SIDE, :SIDE])
@@ -35,30 +35,51 @@ def hide(answer, where):
 
 
 def test_a_weight_is_the_logarithm_of_how_much_more_often_favourable_ground_lies_there():
-    cell = np.repeat([1, 1 + PARTS], 100_000)
+    place = np.repeat([0.0, 1.0], 100_000)
     favourable = np.arange(200_000) % 10 < np.repeat([6, 2], 100_000)
-    weights = weights_of_evidence(cell, favourable, 1 + 2 * PARTS)
-    assert weights[0] == 0
+    weights = weights_of_evidence(place, favourable, 2)
     prior = np.log(0.4 / 0.6)
-    assert weights[1] == pytest.approx(np.log(0.6 / 0.4) - prior, abs=0.01)
-    assert weights[1 + PARTS] == pytest.approx(np.log(0.2 / 0.8) - prior, abs=0.01)
+    assert weights[0, 0] == pytest.approx(np.log(0.6 / 0.4) - prior, abs=0.01)
+    assert weights[1, 0] == pytest.approx(np.log(0.2 / 0.8) - prior, abs=0.01)
     # A cell without pixels says what its class says.
-    assert weights[2] == pytest.approx(weights[1], abs=0.01)
+    assert weights[0, 1] == pytest.approx(weights[0, 0], abs=0.01)
 
 
-def test_cells_split_a_class_by_its_evidence_and_know_no_answer():
+def test_places_are_by_class_and_evidence_and_know_no_answer():
     evidence = np.arange(60, dtype="float32")
     codes = np.repeat([3, 9], 30).astype(np.uint8)
     answer = Answer(np.ones(60, bool), codes == 3, evidence, codes)
     cells = Cells.of(answer)
     place = cells.place(answer)
-    assert cells.count == 1 + 2 * PARTS
-    assert set(place[:30]) == set(range(1, 1 + PARTS))
-    assert set(place[30:]) == set(range(1 + PARTS, 1 + 2 * PARTS))
-    assert (np.diff(place) >= 0).all()
-    assert (cells.place(hide(answer, np.ones(60, bool))) == 0).all()
+    assert (place[:30] < 1).all() and (place[30:] >= 1).all() and (place < 2).all()
+    assert (np.diff(place) > 0).all()
+    assert np.isnan(cells.place(hide(answer, np.ones(60, bool)))).all()
     unknown = Answer(answer.answered, answer.favourable, evidence, np.full(60, 77, np.uint8))
-    assert (cells.place(unknown) == 0).all()
+    assert np.isnan(cells.place(unknown)).all()
+    # What is equal lies at one place.
+    flat = Answer(answer.answered, answer.favourable, np.full(60, 0.5, "f4"), codes)
+    assert len(np.unique(Cells.of(flat).place(flat))) == 2
+
+
+def test_weights_run_straight_from_cell_to_cell_and_on_to_the_ends():
+    weights = np.array([np.arange(PARTS) * 2.0, np.zeros(PARTS)])
+    share = np.linspace(0, 0.999, 50)
+    assert weight_at(weights, share) == pytest.approx(2 * (share * PARTS - 0.5))
+    assert (weight_at(weights, share + 1) == 0).all()
+    assert (weight_at(weights, np.full(3, np.nan)) == 0).all()
+
+
+def test_one_good_map_learned_alone_keeps_its_order():
+    truth = make_truth()
+    answer = make_answer(truth, 0.4, 5)
+    model = learn([answer], ROW, COLUMN, np.ones(truth.size, bool), truth, SPATIAL)
+    tested = HeldOut(SPATIAL.number(ROW, COLUMN), model.fold[SPATIAL.cell(ROW, COLUMN)], truth)
+    scores = {
+        ("combined", "learned"): model.held_out([answer], ROW, COLUMN),
+        ("map", "own"): answer.evidence,
+    }
+    learned, own = compare_maps(scores, tested, Bootstrap(10, 200, 1))
+    assert learned["average_precision"] > 0.98 * own["average_precision"]
 
 
 def test_no_block_is_scored_by_what_it_taught():
