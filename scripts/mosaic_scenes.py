@@ -9,7 +9,7 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.files import newest, staged, write_json
-from gossan.legend import class_colours, read_class_style
+from gossan.legend import MapClass, class_colours, read_class_style
 from gossan.mosaic import RULE, Mosaic
 from gossan.raster import Layer, map_blocks, open_raster
 from toolkit import FROM_FILE, add_blocks, run
@@ -40,9 +40,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def sides_of(path: Path) -> list[Path]:
-    """Files that go with a map: its style, and the names of its classes if it has some."""
-    return [path.with_suffix(".qml"), path.with_name(f"{path.name}.aux.xml")]
+def style_of(path: Path) -> Path:
+    """The style beside a map."""
+    return path.with_suffix(".qml")
+
+
+def names_of(path: Path) -> Path:
+    """The names beside a map of classes. GDAL keeps statistics there, too, of any raster."""
+    return path.with_name(f"{path.name}.aux.xml")
+
+
+def legend_of(path: Path) -> tuple[list[MapClass], bytes]:
+    """What a map of classes shows: codes, names and colours, and its style."""
+    return read_class_style(path), newest(style_of(path)).read_bytes()
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -51,14 +61,10 @@ def main(arguments: argparse.Namespace) -> None:
         raise InputError("--scenes: name as many as there are --maps")
     mosaic = Mosaic(arguments.maps)
     info = mosaic.info
-    sides = [path for path in sides_of(info.path) if newest(path).is_file()]
-    is_classes = len(sides) == 2
-    for tile in mosaic.tiles if is_classes else ():
-        others = [newest(path) for path in sides_of(tile.info.path)]
-        if not all(path.is_file() for path in others) or any(
-            own.read_bytes() != newest(path).read_bytes()
-            for own, path in zip(others, sides, strict=True)
-        ):
+    classes = read_class_style(info.path)
+    legend = legend_of(info.path) if classes else None
+    for tile in mosaic.tiles if classes else ():
+        if legend_of(tile.info.path) != legend:
             raise InputError(
                 f"{tile.info.path}: has other classes or colours than {info.path}; map all scenes "
                 "by one class table"
@@ -66,8 +72,8 @@ def main(arguments: argparse.Namespace) -> None:
     with open_raster(newest(info.path)) as dataset:
         unit = dataset.units[0] or ""
     colours = None
-    if is_classes and len(info.bands.names) == 1:
-        colours = class_colours(read_class_style(info.path))
+    if classes and len(info.bands.names) == 1:
+        colours = class_colours(classes)
     layer = Layer(
         arguments.output,
         info.dtype,
@@ -75,7 +81,7 @@ def main(arguments: argparse.Namespace) -> None:
         info.bands,
         scale=info.scale,
         offset=info.offset,
-        overviews="mode" if is_classes else "average",
+        overviews="mode" if classes else "average",
         colours=colours,
         tags=mosaic.tags,
         unit=unit,
@@ -96,9 +102,9 @@ def main(arguments: argparse.Namespace) -> None:
         )
     finally:
         mosaic.close()
-    for path, target in zip(sides, sides_of(arguments.output), strict=False):
-        with staged(target) as temporary:
-            shutil.copyfile(newest(path), temporary)
+    for beside in (style_of, names_of) if classes else (style_of,):
+        with staged(beside(arguments.output)) as temporary:
+            shutil.copyfile(newest(beside(info.path)), temporary)
     overlap = mosaic.overlap
     write_json(
         arguments.record,

@@ -25,7 +25,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--products", type=Path, required=True, help="table of products (YAML)")
-    add("--lock", type=Path, required=True, help="lock to write (JSON); what it has stays")
+    add(
+        "--lock",
+        type=Path,
+        required=True,
+        help="lock to write (JSON); what it has of other entries of the table stays",
+    )
     add(
         "--name",
         nargs="+",

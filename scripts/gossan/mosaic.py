@@ -1,9 +1,10 @@
 """Rasters of neighbouring scenes as one: which scene gives a pixel, and how far they agree.
 
 All lie on one lattice of pixels, so numbers are copied and nothing is resampled. Where scenes
-overlap, the one with data whose edge is farthest away gives the pixel, of equal ones the first:
-what looks around itself, as windows of a forest do, sees least past the edge there. Blocks read the
-scenes that reach into them, so memory does not grow with their number.
+overlap, the one with data whose raster ends farthest away gives the pixel, of equal ones the first:
+what looks around itself, as windows of a forest do, sees least past the end there. Where data end
+inside of a raster, as those of a slanted swath do, is not looked at. Blocks read the scenes that
+reach into them, so memory does not grow with their number.
 """
 
 import math
@@ -22,8 +23,8 @@ from gossan.files import newest
 from gossan.raster import Datasets, Grid, RasterInfo, is_synthetic, open_raster, read_info
 
 RULE = (
-    "Where scenes overlap, the one with data whose edge is farthest away gives the pixel; of equal "
-    "ones the first of the table."
+    "Where scenes overlap, the one with data whose raster ends farthest away gives the pixel; of "
+    "equal ones the first of the table."
 )
 # Datasets that stay open between blocks.
 MOST_OPEN = 4

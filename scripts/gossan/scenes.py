@@ -534,9 +534,15 @@ def _teacher_faults(
         return
     teacher = planned[name] if name else first
     other = studies[teacher["study"]]
-    for method in joined:
-        if method == "prospects" and settings[method]["model"]:
-            continue
+    learning = [m for m in joined if m != "prospects" or not settings[m]["model"]]
+    keys = ("atmosphere", "normalisation")
+    differing = [key for key in keys if settings["cube"][key] != other["cube"][key]]
+    if learning and differing:
+        yield (
+            f"mosaic.teacher: {teacher['scene']} is of a study with another cube.{differing[0]}, "
+            "so its reflectance is not that of the others; give both the same"
+        )
+    for method in learning:
         lacks = set(first["methods"][method]) - set(teacher["methods"].get(method, []))
         if lacks:
             yield (

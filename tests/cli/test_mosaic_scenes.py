@@ -126,6 +126,28 @@ def test_scores_keep_their_numbers_and_their_nodata(tmp_path):
     assert not (tmp_path / "whole.tif.aux.xml").exists()
 
 
+def test_statistics_that_a_program_left_beside_a_map_are_no_legend(ground, tmp_path):
+    scores = np.random.default_rng(1).random((60, 90)).astype(np.float32)
+    for name, values, ramp in (("scores", scores, True), ("codes", ground, False)):
+        paths = cut(tmp_path / name, values, [(0, 0, 50, 60), (40, 0, 50, 60)], ramp=ramp)
+        leave_statistics(paths[1])
+        if ramp:
+            leave_statistics(paths[0])
+        done = mosaic(tmp_path / name, *paths)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / name / "whole.tif.aux.xml").exists() != ramp
+
+
+def leave_statistics(path):
+    """Tell a raster's mean where GDAL keeps it when a viewer has asked for it."""
+    beside, band = path.with_name(f"{path.name}.aux.xml"), '<PAMRasterBand band="1">'
+    empty = f"<PAMDataset>{band}</PAMRasterBand></PAMDataset>"
+    text = beside.read_text() if beside.exists() else empty
+    told = '<Metadata><MDI key="STATISTICS_MEAN">1</MDI></Metadata>'
+    assert text.count(band) == 1
+    beside.write_text(text.replace(band, band + told))
+
+
 def test_what_does_not_go_together_is_refused_in_one_line(ground, tmp_path):
     first, second = cut(tmp_path, ground, FOUR[:2])
 

@@ -20,7 +20,7 @@ def benchmarks(tmp_path):
         "map_rules/a.landsat.tsv": job("90.00", "900.00", 1000),
         "map_rules/b.landsat.tsv": job("30.00", "1100.00", 1000, sizes="x" * 200_000),
         "draw_scene/a.tsv": job("12.00", "500.00", 2000),
-        "draw_scene/b.tsv": job("0.01", "NA", 2000, cpu="NA"),
+        "draw_scene/state/maps/b.tsv": job("0.01", "NA", 2000, cpu="NA"),
         "render_index.tsv": "s\th:m:s\tmax_rss\n2.00\t0:00:02\t100.00\n",
         "map_rules/killed.tsv": "",
     }
@@ -51,6 +51,7 @@ def test_each_rule_has_its_jobs_time_and_memory_beside_what_it_asked_for(tmp_pat
     assert rules["draw_scene"] == ["2", "12.0 s", "12.0 s", "1.5 s", "524", "2,000", "26%"]
     assert rules["render_index"] == ["1", "2.0 s", "2.0 s", "0.0 s", "105", "–", "–"]
     assert longest[0] == ("map_rules", ["a.landsat", "1 min 30 s"])
+    assert longest[-1] == ("draw_scene", ["state/maps/b", "0.0 s"])
     assert 'href="index.html"' in page
 
 

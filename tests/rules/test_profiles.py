@@ -1,5 +1,6 @@
 """The profile for Slurm names rules that there are, and puts none together that go alone."""
 
+import os
 import re
 
 import pytest
@@ -43,6 +44,28 @@ def test_each_rule_travels_with_its_scene_or_alone(profile, rules):
 
 def test_longer_times_are_of_rules_that_there_are(profile, rules):
     assert set(profile["set-resources"]) - rules == set()
+
+
+@pytest.fixture
+def faults_of(root, monkeypatch):
+    """What nodes (partition, CPUs, memory, time) have against needs of CPUs, MB and minutes."""
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    names = {"os": os}
+    exec((root / "workflow/lib/cluster.smk").read_text(), names)
+    return lambda nodes, *needs: list(
+        names["request_faults"]("map", None, needs, set(nodes), {nodes[0][0]})
+    )
+
+
+def test_a_job_that_no_single_node_can_hold_is_told(faults_of):
+    wide = ("main", "8", "4000", "1-00:00:00")
+    deep = ("main", "2", "64000", "infinite")
+    assert faults_of([wide, deep], 8, 4000, 60) == []
+    assert faults_of([wide, deep], 2, 64000, 9000) == []
+    (fault,) = faults_of([wide, deep], 8, 8000, 60)
+    assert "map asks for 8 CPUs and 8000 MB, which no node of partition main has together" in fault
+    (fault,) = faults_of([wide], 8, 4000, 1441)
+    assert fault == "runtime: map asks for 1441, partition main allows 1440; set 1440 at most"
 
 
 def test_rules_name_no_groups_of_their_own(root):

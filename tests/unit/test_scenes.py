@@ -419,6 +419,15 @@ def test_a_scene_of_another_study_may_teach(joined):
             "mosaic.teacher: m is of a study with other minerals.references; give both the same",
         ),
         (
+            {
+                "minerals": {"references": ["alunite"]},
+                "cube": {"normalisation": "minmax"},
+                "mosaic": {"teacher": "m"},
+            },
+            [iron("a"), iron("b"), iron("m", "other")],
+            "mosaic.teacher: m is of a study with another cube.normalisation",
+        ),
+        (
             {"prospects": {}, "mosaic": {"teacher": "m"}},
             [iron("a"), iron("b"), iron("m", "other")],
             "mosaic.teacher: m has no prospects of sentinel2; name a scene that has",

@@ -86,7 +86,7 @@ def test_a_scene_is_resolved_fetched_and_mapped_by_name(project, monkeypatch):
         asked = len(server.log)
         write(project, run=False)
         said = snakemake(project, MAP, *RUN, "--dry-run").stdout
-        assert "Missing products (1 files)" in said
+        assert "Missing products (1 file)" in said
         size = f"{len(store.files['/landsat']) / 1e6:.1f} MB"
         place = f"cache/landsat-of-twin/{NAME}.tar"
         line = f"fetch:landsat-of-twin: {NAME}, {size}, from https://earthexplorer.usgs.gov"

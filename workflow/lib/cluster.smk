@@ -80,10 +80,17 @@ def request_faults(name, partition, needs, nodes, default):
     there = [node for node in nodes if node[0] in places]
     where = f"partition {', '.join(sorted(places))}"
     keys = "cores", "resources: mem_mb", "runtime"
-    limits = zip(*((int(node[1]), int(node[2]), minutes_of(node[3])) for node in there))
-    for key, need, most in zip(keys, needs, map(max, limits)):
-        if need > most:
-            yield f"{key}: {name} asks for {need}, {where} allows {most}; set {most} at most"
+    limits = [(int(node[1]), int(node[2]), minutes_of(node[3])) for node in there]
+    most = [max(limit) for limit in zip(*limits)]
+    for key, need, allowed in zip(keys, needs, most):
+        if need > allowed:
+            yield f"{key}: {name} asks for {need}, {where} allows {allowed}; set {allowed} at most"
+    fits = [all(need <= limit for need, limit in zip(needs, node)) for node in limits]
+    if not any(fits) and all(need <= allowed for need, allowed in zip(needs, most)):
+        yield (
+            f"cores, resources: mem_mb: {name} asks for {needs[0]} CPUs and {needs[1]} MB, which "
+            f"no node of {where} has together; set less of one"
+        )
 
 
 def minutes_of(text):

@@ -87,14 +87,15 @@ def find_fetched(settings, schema, studies, rows):
 
 def require_fetched(settings, fetched):
     """Stop where something is missing that this run may not, or cannot, get over the network."""
-    cache, lines = Path(settings["fetch"]["cache"]), []
+    cache, lines, number = Path(settings["fetch"]["cache"]), [], 0
     for name, locked in fetched.items():
         if not settings["fetch"]["run"] or locked["search"]["source"] == ENTRIES.MANUAL:
             lines += LOCK.describe_missing(name, locked, cache / name)
+            number += len(LOCK.missing_files(locked, cache / name))
     if lines:
         listing = "\n".join(f"  {line}" for line in lines)
         raise WorkflowError(
-            f"Missing products ({len(lines)} files); get them and put them there by hand, or set "
+            f"Missing products ({number} file{'s' * (number > 1)}); get them and put them there by hand, or set "
             f"fetch.run to true for those that need no person:\n{listing}"
         )
 

@@ -1,5 +1,6 @@
 """What the page of a study's whole ground tells of how its scenes were joined."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 OWN_PIXELS = {"dos1", "cost", "iarr", "log_residuals", "quac"}
@@ -38,7 +39,8 @@ def describe_ground(
             f"{overlaps[worst]['overlap_px']:,} pixels (in {worst}); a seam may show there."
         )
     advice = []
-    own = sorted({word for cube in cubes for word in cube["atmosphere"].split()} & OWN_PIXELS)
+    done = " ".join(cube["atmosphere"] for cube in cubes)
+    own = sorted(OWN_PIXELS.intersection(re.findall(r"\w+", done)))
     own += ["minmax"] * any("minmax" in cube["normalisation"] for cube in cubes)
     if own:
         sentences.append(

@@ -51,7 +51,7 @@ def bring_layer(search: Mapping, file: Mapping, target: Path, web: Web) -> None:
             f"resolved ({file['count']}); resolve it again"
         )
     for name, where in search.get("marks", {}).items():
-        marked = _ask_numbers({**search, "where": where}, web)
+        marked = set(_ask_numbers({**search, "where": where}, web))
         for number, feature in features.items():
             feature["properties"][name] = "yes" if number in marked else "no"
     collection = {"type": "FeatureCollection", "features": [features[n] for n in numbers]}

@@ -51,7 +51,7 @@ def download(web: Web, source: Source, target: Path) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = part_of(target, source)
     with _alone(part):
-        while True:
+        for last in (False, True):
             pieces = _bring(web, source, part)
             _etag_of(part).unlink(missing_ok=True)
             try:
@@ -61,8 +61,8 @@ def download(web: Web, source: Source, target: Path) -> str:
                 break
             except InputError:
                 part.unlink()
-                # It may be put together from two files: it is brought once more, in one piece.
-                if not pieces:
+                # It may be put together from two files: it is brought once more.
+                if last or not pieces:
                     raise
         with part.open("rb") as file:
             os.fsync(file.fileno())

@@ -72,7 +72,7 @@ def _read_records(
             file.variable(f"mineral_metadata/{key}", 1, np.integer)[:].tolist()
             for key in ("index", "group")
         )
-    # Where nothing was found; the fill value of older versions says the same.
+    # 0 where nothing was found; of the fill value nobody knows.
     tables = [{0: UNCLASSIFIED, -9999: NODATA} for _ in GROUPS]
     unnamed = []
     for number, owner, name in zip(index, group, names, strict=True):

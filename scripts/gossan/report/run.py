@@ -34,12 +34,12 @@ class Job:
 def read_jobs(folder: Path) -> Iterator[Job]:
     """The jobs of the benchmark files below a folder, in the order of their names.
 
-    A file is RULE/NAME.tsv, or RULE.tsv of a rule with one job; one that is not whole, as a job
-    leaves it that was killed, is left out.
+    A file is RULE/NAME.tsv, where NAME may have folders, or RULE.tsv of a rule with one job; one
+    that is not whole, as a job leaves it that was killed, is left out.
     """
     for path in sorted(folder.rglob("*.tsv")):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        rule = path.relative_to(folder).with_suffix("").parts[0]
+        rule, *name = path.relative_to(folder).with_suffix("").parts
         for line in lines[1:]:
             # Not by the csv module: a cell may be longer than it takes.
             cells = dict(zip(lines[0].split("\t"), line.split("\t"), strict=False))
@@ -49,7 +49,7 @@ def read_jobs(folder: Path) -> Iterator[Job]:
                 used = _number(cells.get("max_rss"))
                 yield Job(
                     rule=rule,
-                    name="" if path.stem == rule else path.stem,
+                    name="/".join(name),
                     seconds=seconds,
                     cpu_seconds=_number(cells.get("cpu_time")),
                     used_mb=None if used is None else used * MB_PER_MIB,

@@ -38,3 +38,8 @@ def test_what_each_scene_corrected_by_itself_is_told():
     assert "corrected by its own pixels (dos1, minmax)" in told["sentences"][2]
     assert told["advice"]
     assert set(METHODS) == OWN_PIXELS
+
+
+def test_corrections_of_sensors_that_are_one_stack_are_told_too():
+    told = describe_ground({"x.tif": record(0, 0)}, [cube("cost iarr, none", "minmax, none")], "a")
+    assert "corrected by its own pixels (cost, iarr, minmax)" in told["sentences"][2]

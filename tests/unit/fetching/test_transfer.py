@@ -98,6 +98,14 @@ def test_parts_of_two_files_never_become_one(server, target):
     assert target.read_bytes() == newer
 
 
+def test_what_is_never_the_file_that_is_due_is_brought_twice_at_most(server, target):
+    server.faults = ["cut", "none"] * 5
+    with pytest.raises(InputError, match="is not the one due"):
+        download(web(), source(server, checksum=f"sha256:{'0' * 64}"), target)
+    assert len(server.asked(f"/{NAME}")) == 4
+    require_nothing(target)
+
+
 def test_a_server_is_given_the_time_it_asks_for(server, target):
     server.faults, pauses = ["429", "503", "500"], []
     download(web(pauses=pauses), source(server), target)
