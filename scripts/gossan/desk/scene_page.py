@@ -269,9 +269,10 @@ def choose_record(main: SceneLayer | None, records: Sequence[Mapping]) -> Mappin
     return next(iter([*assessed, *own]), None)
 
 
-def tell_trust(record: Mapping | None, synthetic: bool) -> str:
+def tell_trust(record: Mapping | None, synthetic: bool, teacher: str = "") -> str:
     """One sentence with one number and its interval, or why there is none.
 
+    Of scenes that are joined the record is that of their `teacher` alone, which is said first.
     Of a map of several classes the number is the share of the tested pixels of the study's classes
     that the map names rightly; of one class, the share of what the map calls it that truly is.
     """
@@ -306,6 +307,8 @@ def tell_trust(record: Mapping | None, synthetic: bool) -> str:
     )
     tail = "; simulated ground says nothing of a real place" if synthetic else ""
     sentence = f"{what} {100 * value['value']:.0f} % of {n:,} tested pixels ({ends}){tail}."
+    if teacher:
+        return f"Tested on {teacher} alone, the scene that taught: {sentence}"
     return sentence[:1].upper() + sentence[1:]
 
 
@@ -398,7 +401,7 @@ def tell_better(
     if layers.joined:
         advice.append(
             "Look at the page of the whole ground, too (mosaic, beside the study's report): this "
-            "scene is a part of it, and targets are ranked over all of it."
+            "scene is a part of it, and targets, if the study has any, are ranked over all of it."
         )
     elif targets is None:
         advice.append(
@@ -527,7 +530,8 @@ def render_scene(
     weak, advice = tell_better(layers, areas, record, targets, explanations)
     doubt = gravest_doubt(main, areas, explanations)
     found = tell_found(main, areas, targets, read_target_note(layers), doubt)
-    trust = tell_trust(record, layers.synthetic)
+    teacher = next((str(item["teacher"]) for item in explanations if "teacher" in item), "")
+    trust = tell_trust(record, layers.synthetic, teacher)
     html = render(
         {"scene.html.j2": template},
         "scene.html.j2",

@@ -17,6 +17,7 @@ from gossan.desk.scene_page import (
     measure_classes,
     read_target_note,
     read_target_rows,
+    render_scene,
     tell_better,
     tell_found,
     tell_trust,
@@ -155,6 +156,20 @@ def test_trust_is_one_sentence_with_one_number_and_its_interval():
     without = record()
     without["scores_study_classes"]["overall_accuracy"] = value(0.62)
     assert "no interval" in tell_trust(without, synthetic=False)
+
+
+def test_a_test_of_the_scene_that_taught_is_not_told_as_one_of_the_whole_ground(layers, root):
+    folder, static = layers.folder, root / "resources/static"
+    (folder / "explanation.json").write_text(json.dumps({"teacher": "mines", "sentences": []}))
+    page, summary = render_scene(
+        (static / "scene.html.j2").read_text(),
+        "",
+        layers,
+        [record()],
+        **{name: folder / f"{name}.html" for name in ("page", "report", "index")},
+    )
+    told = "Tested on mines alone, the scene that taught: where the ground is known"
+    assert summary["trust"].startswith(told) and told in page
 
 
 def test_unknown_ground_has_no_accuracy():
