@@ -124,11 +124,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = self.close_connection or cut < len(body) or int(size) != len(body)
         body = body[:cut]
+        # Before it is sent: who has it all may ask at once what was told.
+        self.server.log.append((request, len(body)))
         try:
             self.wfile.write(body)
         except OSError:
             self.close_connection = True
-        self.server.log.append((request, len(body)))
 
     def _file(self, request: Request) -> tuple[Answer, int]:
         """A file or a part of it, and after how many bytes the connection is cut."""

@@ -148,7 +148,7 @@ def require_space(folder: Path, needed: int, name: str) -> None:
 def _bring(web: Web, source: Source, part: Path) -> bool:
     """Fill `part` until it has all bytes, attempt by attempt; whether it came in several pieces."""
     vain, signed_anew, etag, pieces = 0, False, _etag_of(part), False
-    again, reason = False, ""
+    again, reason, most = False, "", 0
     while vain < web.attempts:
         start = part.stat().st_size if part.exists() else 0
         if start and source.size is not None and start >= source.size:
@@ -198,9 +198,10 @@ def _bring(web: Web, source: Source, part: Path) -> bool:
                 else "the connection broke off"
             )
         now = part.stat().st_size if part.exists() else 0
-        if now > start:
-            # What brings something may go on for as long as it does, and be signed anew.
-            vain, signed_anew = 0, False
+        if now > max(start, most):
+            # What brings something may go on for as long as it does, and be signed anew; what
+            # begins anew each time brings something where it comes further than before.
+            vain, signed_anew, most = 0, False, now
         else:
             vain += 1
         if vain < web.attempts:

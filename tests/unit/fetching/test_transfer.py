@@ -88,6 +88,15 @@ def test_what_nobody_can_tell_to_belong_together_is_brought_anew(server, target)
     assert [r.headers.get("Range") for r in server.asked(f"/{NAME}")] == [None, None]
 
 
+def test_what_begins_anew_and_always_breaks_at_one_place_is_given_up(server, target):
+    server.etags = False
+    server.faults = ["cut"] * 20
+    with pytest.raises(InputError, match="cannot be had after 4 attempts"):
+        download(web(), source(server, checksum=""), target)
+    assert len(server.asked(f"/{NAME}")) == 5
+    require_nothing(target)
+
+
 def test_parts_of_two_files_never_become_one(server, target):
     server.faults = ["cut", *["503"] * 9]
     with pytest.raises(InputError):
