@@ -352,6 +352,8 @@ def play_arcgis(server: Archive, points: dict[int, tuple[float, float]], most: i
             return as_json({"error": {"code": 400, "message": "Invalid query"}})
         west, south, east, north = map(float, request.query["geometry"].split(","))
         inside = [n for n, (x, y) in points.items() if west <= x <= east and south <= y <= north]
+        if least := re.search(r"OBJECTID >= (\d+)", request.query["where"]):
+            inside = [n for n in inside if n >= int(least[1])]
         if request.query.get("returnIdsOnly") == "true":
             return as_json({"objectIdFieldName": "OBJECTID", "objectIds": inside})
         features = [

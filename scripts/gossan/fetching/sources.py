@@ -11,7 +11,15 @@ from gossan.errors import InputError
 from gossan.fetching import arcgis, cmr, m2m, odata, plain, stac
 from gossan.fetching.contents import require_content
 from gossan.fetching.logins import ACCOUNTS, is_own, read_secrets
-from gossan.fetching.transfer import Source, download, note_sha256, require_space, sha256_file
+from gossan.fetching.transfer import (
+    Source,
+    alone,
+    download,
+    note_sha256,
+    part_aside,
+    require_space,
+    sha256_file,
+)
 from gossan.fetching.web import Headers, Web, shown
 from gossan.fetching.windows import bounds_of, read_window
 from gossan.files import write_json
@@ -103,7 +111,8 @@ def _bring_file(
 ) -> None:
     search = locked["search"]
     if search["source"] == "arcgis":
-        arcgis.bring_layer(search, file, path, web)
+        with alone(part_aside(path)):
+            arcgis.bring_layer(search, file, path, web)
         return
 
     given: list[str] = []
@@ -118,7 +127,8 @@ def _bring_file(
         return given[0]
 
     if file.get("window"):
-        read_window(find, path, file["name"], bounds, web.attempts)
+        with alone(part_aside(path)):
+            read_window(find, path, file["name"], bounds, web.attempts)
         return
     secret = _secret(search, file, token)
     page = locked["page"] or shown(file["url"])

@@ -50,7 +50,7 @@ def download(web: Web, source: Source, target: Path) -> str:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = part_of(target, source)
-    with _alone(part):
+    with alone(part):
         for last in (False, True):
             pieces = _bring(web, source, part)
             _etag_of(part).unlink(missing_ok=True)
@@ -93,6 +93,11 @@ def note_sha256(target: Path, sha256: str) -> None:
         part.write_text(f"{sha256}  {target.name}\n", encoding="utf-8")
 
 
+def part_aside(target: Path) -> Path:
+    """Where `aside` writes."""
+    return target.with_name(f".{target.name}.part")
+
+
 @contextmanager
 def aside(target: Path) -> Iterator[Path]:
     """A path beside `target`, which gets its name at once when the block succeeds.
@@ -100,7 +105,7 @@ def aside(target: Path) -> Iterator[Path]:
     Files of the cache do not wait for the end of a tool, as outputs do: what came is not lost when
     something else fails.
     """
-    part = target.with_name(f".{target.name}.part")
+    part = part_aside(target)
     try:
         yield part
         part.replace(target)
@@ -117,8 +122,11 @@ def _look(source: Source) -> str:
 
 
 @contextmanager
-def _alone(part: Path) -> Iterator[None]:
-    """Keep other runs from the same part; what was brought stays when it fails."""
+def alone(part: Path) -> Iterator[None]:
+    """Keep other runs from the same part, in a cache that projects share.
+
+    What was brought stays when it fails.
+    """
     lock = part.with_suffix(".lock")
     with lock.open("w") as stream:
         try:

@@ -30,6 +30,7 @@ from rasterio.windows import Window
 from gossan.errors import InputError
 from gossan.fetching.logins import is_own
 from gossan.fetching.sources import bring, resolve, write_items
+from gossan.fetching.transfer import alone, part_aside
 from gossan.fetching.web import Web
 from gossan.product_lock import search_of
 from gossan.products import landsat
@@ -444,6 +445,25 @@ def test_a_layer_without_pages_comes_whole_box_by_box(server, tmp_path):
     first = files["features.geojson"]["path"].read_bytes()
     bring("any", locked, tmp_path / "again", web())
     assert (tmp_path / "again/features.geojson").read_bytes() == first
+
+
+def test_features_are_marked_by_conditions(server, tmp_path):
+    play_arcgis(server, dict.fromkeys((1, 2, 3), (-42.0, -14.0)), most=20)
+    _, files = fetch(arcgis_entry(server, marks={"late": "OBJECTID >= 2"}), tmp_path)
+    told = json.loads(files["features.geojson"]["path"].read_text())["features"]
+    assert [feature["properties"]["late"] for feature in told] == ["no", "yes", "yes"]
+
+
+def test_two_runs_do_not_write_one_layer(server, tmp_path):
+    play_arcgis(server, {1: (-42.0, -14.0)}, most=20)
+    locked = resolve(arcgis_entry(server), web())
+    with (
+        alone(part_aside(tmp_path / "features.geojson")),
+        pytest.raises(InputError, match="another run is bringing this file"),
+    ):
+        bring("any", locked, tmp_path, web())
+    bring("any", locked, tmp_path, web())
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] == ".") == []
 
 
 def test_a_layer_that_has_changed_is_an_error_against_the_lock(server, tmp_path):

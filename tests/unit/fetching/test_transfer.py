@@ -169,7 +169,7 @@ def test_a_full_disk_is_told_before_the_first_byte(server, target, monkeypatch):
 def test_two_runs_do_not_write_one_part(server, target):
     part = part_of(target, source(server))
     with (
-        transfer._alone(part),
+        transfer.alone(part),
         pytest.raises(InputError, match="another run is bringing this file"),
     ):
         download(web(), source(server), target)
