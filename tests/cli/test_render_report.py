@@ -111,6 +111,7 @@ def test_the_index_leads_to_the_whole_ground_of_a_study_before_its_scenes(result
     place = results / "studies/mine/mosaic"
     place.mkdir()
     told = {"scene": "mine", "study": "mine", "synthetic": True, "sensors": "", "trust": "None."}
+    told["doubt"] = ""
     (place / "summary.json").write_text(json.dumps({**told, "found": "3 targets over all."}))
     assert run_tool("render_index", *index_flags(results)).returncode == 0
     index = (results / "index.html").read_text()

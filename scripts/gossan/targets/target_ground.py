@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from gossan.checksums import read_verified
@@ -73,8 +74,11 @@ class GroundReader:
         """Votes of each method (1, 0, NaN without answer) and where each kind lies (bool)."""
         votes = []
         if self._support is not None:
-            with open_raster(self._support) as source:
-                votes = list(read_verified(source, window=window)[BANDS_OF_ALL:])
+            try:
+                with open_raster(self._support) as source:
+                    votes = list(read_verified(source, window=window)[BANDS_OF_ALL:])
+            except RasterioError as error:
+                raise InputError(f"{self._support}: broken or truncated; make it again") from error
         codes = {path: raster.read(window) for path, raster in self._rasters.items()}
         return votes, [kind.holds(codes[kind.path]) for kind in self.kinds]
 

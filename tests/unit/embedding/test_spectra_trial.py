@@ -109,7 +109,7 @@ def test_tables_that_lack_something_are_refused(tmp_path):
         ("a,b\n1,2\n", ": lacks the column sensor, band, centre_nm, fwhm_nm"),
         (
             "sensor,band,centre_nm,fwhm_nm\nEMIT,1,wide,9\n",
-            " line 2: the column centre_nm holds no number",
+            ", line 2: the column centre_nm holds no number",
         ),
     ):
         path.write_text(text)
