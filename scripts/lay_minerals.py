@@ -4,10 +4,12 @@ import argparse
 import logging
 from pathlib import Path
 
-from gossan.legend import read_classes
+from gossan.legend import TRUTH_TAG, read_classes
 from gossan.maps import ClassMap, write_maps
 from gossan.products.emit_minerals import GROUPS, read_minerals
 from toolkit import add_threads, run
+
+SOURCE = "named by EMIT's own team from EMIT's spectra, no field work"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,7 +44,7 @@ def main(arguments: argparse.Namespace) -> None:
     write_maps(
         lambda block: block,
         [part],
-        [ClassMap(arguments.truth, shown, GROUPS, every_band=True)],
+        [ClassMap(arguments.truth, shown, GROUPS, {TRUTH_TAG: SOURCE}, every_band=True)],
         grid=grid,
         threads=arguments.threads,
     )

@@ -15,6 +15,8 @@ UNCLASSIFIED = 0
 NODATA = 255
 # Attribute of features, or column of points, that names their class.
 CLASS_ATTRIBUTE = "class"
+# Tag of a class raster that says where its knowledge of the ground is from.
+TRUTH_TAG = "TRUTH"
 # What no class has, on maps, figures and in other programs alike: ground that was looked at and
 # fits no class is nearly white, what was not seen (masked, outside) grey.
 UNCLASSIFIED_COLOUR = "#F1F0EC"

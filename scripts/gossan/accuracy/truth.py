@@ -15,7 +15,7 @@ from rasterio.windows import transform as window_transform
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
-from gossan.legend import CLASS_ATTRIBUTE, NODATA, MapClass
+from gossan.legend import CLASS_ATTRIBUTE, NODATA, TRUTH_TAG, MapClass
 from gossan.outlines import outline, outline_on, reproject, why_apart
 from gossan.raster import RASTER_DRIVERS, Grid, is_synthetic, open_raster, verify_raster
 from gossan.vector_files import is_vector, read_vector
@@ -138,9 +138,11 @@ def _open_raster(path: Path, grid: Grid, several: bool) -> Truth:
         except RasterioError as error:
             raise InputError(f"{path}: the truth cannot be read ({error}); is it whole?") from error
 
+    source_note = f"{tags[TRUTH_TAG]}; " if TRUTH_TAG in tags else ""
     return Truth(
         kind="raster",
-        note=(
+        note=source_note
+        + (
             "on the map's grid"
             if same
             else "on another grid; reprojected to the map's grid by nearest neighbour"

@@ -67,6 +67,7 @@ def test_the_truth_is_read_by_what_takes_several_minerals_of_a_pixel(tmp_path, r
     np.testing.assert_array_equal(stored, read_minerals(path, classes)[0])
     truth = open_truth(out, grid, classes, overlaps=KEPT)
     assert truth.read(rasterio.windows.Window(0, 0, grid.width, grid.height)).shape[0] == 2
+    assert "from EMIT's spectra, no field work; on the map's grid" in truth.note
     assert out.with_suffix(".qml").exists()
 
 
