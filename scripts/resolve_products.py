@@ -57,6 +57,8 @@ def main(arguments: argparse.Namespace) -> None:
     old = [name for name, entry in entries.items() if _is_old(lock.get(name), entry)]
     failed, web = [], Web(arguments.attempts)
     found = {name: locked for name, locked in lock.items() if name in entries}
+    for name in sorted(set(lock) - set(entries)):
+        logging.info("%s: is no entry any more; taken out of the lock", name)
     for name in arguments.name or old:
         try:
             found[name] = resolve(entries[name], web)
