@@ -331,6 +331,16 @@ def _open(path: Path) -> rasterio.DatasetReader:
         ) from error
 
 
+@contextmanager
+def opened(path: str | Path) -> Iterator[rasterio.DatasetReader]:
+    """A raster file to read from; InputError, naming it, where a part of it cannot be read."""
+    with _open(Path(path)) as dataset:
+        try:
+            yield dataset
+        except RasterioError as error:
+            raise InputError(f"{path}: broken or truncated; make it again") from error
+
+
 def verify_raster(path: str | Path, indexes: Sequence[int] | None = None) -> None:
     """Raise InputError where the checksum of a tile of a raster file is wrong.
 

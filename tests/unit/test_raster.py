@@ -30,6 +30,7 @@ from gossan.raster import (
     grow_window,
     iter_blocks,
     map_blocks,
+    opened,
     read_info,
     split_blocks,
 )
@@ -744,3 +745,13 @@ def test_wavelengths_that_no_sensor_has_are_refused(tmp_path, centre):
         dataset.update_tags(1, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=centre, FWHM_UM="0.01")
     with pytest.raises(InputError, match=r"CENTRAL_WAVELENGTH_UM = .* is no length in micro"):
         read_info(path)
+
+
+def test_a_raster_that_ends_while_it_is_read_is_named(tmp_path):
+    path = tmp_path / "cut.tif"
+    profile = {"width": 256, "height": 256, "count": 1, "dtype": "uint8", "driver": "GTiff"}
+    with rasterio.open(path, "w", **profile) as target:
+        target.write(np.ones((1, 256, 256), "uint8"))
+    path.write_bytes(path.read_bytes()[:-4096])
+    with pytest.raises(InputError, match=r"cut\.tif: broken or truncated"), opened(path) as source:
+        source.read()

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from rasterio.enums import Resampling
 
-from gossan.files import newest, write_text
+from gossan.files import write_text
 from gossan.legend import PERCEPTUAL_RAMP, ramp_style, rgb_style
-from gossan.raster import BandTable, open_raster, read_info
+from gossan.raster import BandTable, opened, read_info
 from gossan.transforms.composites import COMPOSITES, TRUE_COLOUR, find_limits, nearest_bands
 
 SAMPLE_PX = 256
@@ -42,7 +42,7 @@ def measure_limits(path: str | Path, places: Sequence[int]) -> list[tuple[float,
     info = read_info(path)
     step = max(1.0, max(info.grid.shape) / SAMPLE_PX)
     shape = [max(1, round(side / step)) for side in info.grid.shape]
-    with open_raster(newest(path)) as dataset:
+    with opened(path) as dataset:
         stored = dataset.read(
             [place + 1 for place in places],
             out_shape=(len(places), *shape),

@@ -40,7 +40,7 @@ from gossan.errors import InputError
 from gossan.files import read_json
 from gossan.legend import NODATA_COLOUR, read_class_style
 from gossan.outlines import DEGREES, degrees_of, outline, reproject
-from gossan.raster import Grid, open_raster, read_info
+from gossan.raster import Grid, opened, read_info
 from gossan.report.drawing import (
     BLUE,
     COMPOSITES,
@@ -286,7 +286,7 @@ def read_pixels(
     """
     rows, columns = shape
     places = [band + 1 for band in bands]
-    with open_raster(path) as dataset:
+    with opened(path) as dataset:
 
         def read(size: tuple[int, int]) -> np.ndarray:
             stored = dataset.read(

@@ -28,7 +28,7 @@ from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass
 from gossan.outlines import reproject
-from gossan.raster import BandTable, Grid, open_raster, read_info
+from gossan.raster import BandTable, Grid, opened, read_info
 from gossan.transforms.composites import COMPOSITES as EVERY_COMPOSITE
 from gossan.transforms.composites import TRUE_COLOUR, closest_bands, nearest_bands
 from gossan.vector_files import read_vector
@@ -110,7 +110,7 @@ def read_small(
     step = max(1.0, max(info.grid.shape) / LONGEST_SIDE_PX)
     rows, columns = (max(1, round(side / step)) for side in info.grid.shape)
     places = list(range(len(info.bands.names)) if bands is None else bands)
-    with open_raster(path) as dataset:
+    with opened(path) as dataset:
         stored = dataset.read(
             [place + 1 for place in places],
             out_shape=(len(places), rows, columns),
