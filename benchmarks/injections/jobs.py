@@ -73,6 +73,9 @@ c	cuprite	worldview3	twin:epithermal	twin
 PLANS = [{"name": "pixel"}, {"name": "differences", "differences": True, "estimators": 10}]
 PARTS = ("Snakefile", "workflow", "config", "envs", "profiles", "scripts", "resources/static")
 LAYERS = "layers.json"
+# An input of the record of settings, which only says when it is written.
+LATER = '        accuracy="<study>/accuracy.json",\n    output:\n        "<study>/settings.json"'
+RECORD = LATER.partition("\n")[2]
 TEMPORARY = re.compile(r"(^|/)\.[^/]+|\.part(\.|$)")
 
 
@@ -114,8 +117,8 @@ def paths_of(words: Iterable[str], base: Path) -> list[str]:
 
 
 def value_of(word: str) -> str:
-    """What a word says, without the flag that may be joined to it."""
-    return word.partition("=")[2] if re.match(r"--[\w-]+=", word) else word
+    """What a word says, without the flag that may be joined to it, or the mark of a list."""
+    return word.partition("=")[2] if re.match(r"--[\w-]+=", word) else word.removeprefix("@")
 
 
 def inputs_of(job: Job, base: Path) -> dict[str, list[str]]:
@@ -134,7 +137,7 @@ def inputs_of(job: Job, base: Path) -> dict[str, list[str]]:
             ]
             if path.name == "item.json" and word.startswith("products/"):
                 files += [str(item.relative_to(base)) for item in path.parent.glob("*.tif")]
-            if path.name == LAYERS:  # names files, as the job's own inputs do
+            if path.name == LAYERS or f"@{word}" in job.words:  # names files that are inputs
                 named = [need for need in job.needs if need.startswith("results/")]
                 files += [name for need in named for name in files_of(base, need)]
             mask = path.with_name(path.name.replace("_RFL_", "_MASK_"))
@@ -240,20 +243,12 @@ def workflow_jobs(base: Path, quick: bool = False) -> list[Job]:
     # A rule with a message tells no inputs and outputs when it is planned.
     for path in (base / "workflow/rules").glob("*.smk"):
         text = path.read_text()
-        path.write_text(re.sub(r"^    message:\n(?:        .*\n)+", "", text, flags=re.MULTILINE))
-    command = ["--cores", "2", "--dry-run", "--printshellcmds", "--configfile", "small.yaml"]
-    run = subprocess.run(
-        [sys.executable, "-m", "snakemake", *command],
-        cwd=base,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if run.returncode:
-        sys.exit(f"error: the small workflow cannot be planned:\n{run.stdout[-3000:]}")
-    found, told = [], {"input": [], "output": []}
-    for line in run.stdout.splitlines():
+        text = re.sub(r"^    message:\n(?:        .*\n)+", "", text, flags=re.MULTILINE)
+        # What Snakemake writes itself is written before all jobs.
+        path.write_text(text.replace(LATER, RECORD))
+    planned = run_snakemake(base, "--dry-run", "--printshellcmds")
+    found, written, told = [], [], {"input": [], "output": []}
+    for line in planned.splitlines():
         # What travels in a group is indented.
         line = line.strip()
         if re.match(r"(local)?rule \w+:", line):
@@ -263,7 +258,25 @@ def workflow_jobs(base: Path, quick: bool = False) -> list[Job]:
         if line.startswith("Shell command: ") and (job := read_command(line[15:], base)):
             job.makes, job.needs = told["output"], told["input"]
             found.append(job)
+        if line == "Shell command: None":
+            written += told["output"]
+    run_snakemake(base, *written)
     return found
+
+
+def run_snakemake(base: Path, *words: str) -> str:
+    """Run the small workflow, and return what it says."""
+    run = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words, "--cores", "2", "--configfile", "small.yaml"],
+        cwd=base,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        sys.exit(f"error: the small workflow does not run:\n{run.stdout[-3000:]}")
+    return run.stdout
 
 
 def read_command(text: str, base: Path) -> Job | None:
