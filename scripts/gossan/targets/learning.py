@@ -73,7 +73,7 @@ class Cells:
         for number, (code, ranks) in enumerate(self.ranks.items()):
             here = answer.answered & (answer.codes == code)
             share = np.interp(answer.evidence[here], *ranks)
-            place[here] = number + np.minimum(share, np.nextafter(1, 0) - 1e-9)
+            place[here] = number + np.minimum(share, 1 - 1e-9)
         return place
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
@@ -11,7 +10,7 @@ from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.legend import NODATA
 from gossan.outlines import outline, outline_on
-from gossan.raster import Grid, RasterInfo, decode, open_raster, read_info, verify_raster
+from gossan.raster import Grid, RasterInfo, decode, opened, read_info, verify_raster
 
 
 class OnGrid:
@@ -52,20 +51,17 @@ class OnGrid:
         return stored if self.codes else decode(stored, self.info)
 
     def _read(self, window: Window) -> np.ndarray:
-        try:
-            with open_raster(self.info.path) as source:
-                if not self.resampled:
-                    return read_verified(source, window=window)
-                with WarpedVRT(
-                    source,
-                    crs=self.grid.crs,
-                    transform=self.grid.transform,
-                    width=self.grid.width,
-                    height=self.grid.height,
-                    nodata=self.info.nodata,
-                    # The usual approximation of places may be off by an eighth of a pixel.
-                    tolerance=1e-3,
-                ) as warped:
-                    return warped.read(window=window)
-        except RasterioError as error:
-            raise InputError(f"{self.info.path}: broken or truncated; make it again") from error
+        with opened(self.info.path) as source:
+            if not self.resampled:
+                return read_verified(source, window=window)
+            with WarpedVRT(
+                source,
+                crs=self.grid.crs,
+                transform=self.grid.transform,
+                width=self.grid.width,
+                height=self.grid.height,
+                nodata=self.info.nodata,
+                # The usual approximation of places may be off by an eighth of a pixel.
+                tolerance=1e-3,
+            ) as warped:
+                return warped.read(window=window)

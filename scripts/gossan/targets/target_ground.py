@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.legend import NODATA, read_classes
-from gossan.raster import Grid, open_raster, read_info
+from gossan.raster import Grid, opened, read_info
 from gossan.targets.on_grid import OnGrid
 from gossan.zones.confidence import HIGH, MEDIUM
 
@@ -74,11 +73,8 @@ class GroundReader:
         """Votes of each method (1, 0, NaN without answer) and where each kind lies (bool)."""
         votes = []
         if self._support is not None:
-            try:
-                with open_raster(self._support) as source:
-                    votes = list(read_verified(source, window=window)[BANDS_OF_ALL:])
-            except RasterioError as error:
-                raise InputError(f"{self._support}: broken or truncated; make it again") from error
+            with opened(self._support) as source:
+                votes = list(read_verified(source, window=window)[BANDS_OF_ALL:])
         codes = {path: raster.read(window) for path, raster in self._rasters.items()}
         return votes, [kind.holds(codes[kind.path]) for kind in self.kinds]
 
