@@ -3,12 +3,13 @@
 import hashlib
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from range_server import running
 
 PAGE = b"<!DOCTYPE html><html><body><form action='/cas/login'>Sign in</form></body></html>"
 
@@ -165,18 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
         return Answer(body, code, headers), len(body) // 2 if fault == "cut" else never
 
 
-@contextmanager
-def archive() -> Iterator[Archive]:
+def archive() -> AbstractContextManager[Archive]:
     """An archive while the block runs."""
-    server = Archive()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return running(Archive())
 
 
 # ---- how the sources answer --------------------------------------------------------------------

@@ -3,10 +3,13 @@
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
+
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
 
 class RangeServer(ThreadingHTTPServer):
@@ -74,10 +77,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.log.append((self.command, self.path, asked, len(content)))
 
 
-@contextmanager
-def serve(folder: Path) -> Iterator[RangeServer]:
+def serve(folder: Path) -> AbstractContextManager[RangeServer]:
     """Serve a folder while the block runs."""
-    server = RangeServer(folder)
+    return running(RangeServer(folder))
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """A server that answers while the block runs."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
