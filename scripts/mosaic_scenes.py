@@ -4,14 +4,11 @@ import argparse
 import shutil
 from pathlib import Path
 
-import numpy as np
-from rasterio.windows import Window
-
 from gossan.errors import InputError
 from gossan.files import newest, staged, write_json
 from gossan.legend import MapClass, class_colours, read_class_style
 from gossan.mosaic import RULE, Mosaic
-from gossan.raster import Layer, map_blocks, open_raster
+from gossan.raster import Layer, map_blocks, opened
 from toolkit import FROM_FILE, add_blocks, run
 
 
@@ -69,7 +66,7 @@ def main(arguments: argparse.Namespace) -> None:
                 f"{tile.info.path}: has other classes or colours than {info.path}; map all scenes "
                 "by one class table"
             )
-    with open_raster(newest(info.path)) as dataset:
+    with opened(info.path) as dataset:
         unit = dataset.units[0] or ""
     colours = None
     if classes and len(info.bands.names) == 1:
@@ -87,12 +84,9 @@ def main(arguments: argparse.Namespace) -> None:
         unit=unit,
     )
 
-    def work(window: Window) -> np.ndarray:
-        return mosaic.read(window)
-
     try:
         map_blocks(
-            work,
+            mosaic.read,
             [lambda window: window],
             [layer],
             grid=mosaic.grid,
