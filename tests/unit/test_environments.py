@@ -8,31 +8,55 @@ import tomllib
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from projects import PARTS
+
+# Machine, as Python calls it -> how its wheels end.
+MACHINES = {
+    "x86_64": r"manylinux\w*_x86_64",
+    "arm64": r"macosx_\d+_\d+_(arm64|universal2)",
+    "AMD64": r"win_amd64",
+}
 
 
 @pytest.fixture(scope="module")
 def locked(root):
     lock = tomllib.loads((root / "uv.lock").read_text())
-    return {package["name"]: package["version"] for package in lock["package"]}
+    return {package["name"]: package for package in lock["package"]}
 
 
 def environments(root):
     return sorted((root / "envs").glob("*.yaml"))
 
 
-def pins(path):
+def pins(path, machine=None):
+    """Versions by name, of this machine's packages or another's."""
     python, pip, packages = yaml.safe_load(path.read_text())["dependencies"]
     # All that conda itself has to find; the rest are the packages of a plain installation.
     assert (python, pip) == ("python =3.11", "pip")
-    return dict(re.fullmatch(r"([\w-]+)==([\w.]+)", line).groups() for line in packages["pip"])
+    told = {"platform_machine": machine} if machine else None
+    wanted = [Requirement(line) for line in packages["pip"]]
+    wanted = [item for item in wanted if item.marker is None or item.marker.evaluate(told)]
+    return {item.name: re.fullmatch(r"==([\w.]+)", str(item.specifier))[1] for item in wanted}
 
 
-def test_environments_pin_the_versions_of_the_lock_file(root, locked):
+@pytest.mark.parametrize("machine", MACHINES)
+def test_environments_pin_the_versions_of_the_lock_file(root, locked, machine):
     assert environments(root)
     for path in environments(root):
-        for name, version in pins(path).items():
-            assert locked.get(name) == version, f"{path.name}: {name}"
+        for name, version in pins(path, machine).items():
+            assert locked[name]["version"] == version, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_each_machine_finds_each_package_built(root, locked, machine):
+    for path in environments(root):
+        for name in pins(path, machine):
+            built = [wheel["url"] for wheel in locked[name].get("wheels", ())]
+            fits = rf"-(cp311-cp311|cp3\d+-abi3|py3-none|py2\.py3-none)-(any|.*{MACHINES[machine]})"
+            # Nothing to build: a package of Python alone.
+            plain = name == "pyrsr"
+            assert plain or any(re.search(fits, url) for url in built), f"{path.name}: {name}"
 
 
 def tools_of(root, environment):
