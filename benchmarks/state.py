@@ -1,31 +1,41 @@
 """How long a state takes: tools measured on two sizes of tile, then a simulation of the schedule.
 
-    python benchmarks/state.py --results results
+    python benchmarks/state.py --results results [--run RESULTS --cores N]
 
 `--results` is what config/examples/bahia_mosaic.yaml has left: its cube, side by side to larger
 ones, and its forest are what the tools are measured on, and the composite on dates of grounds half
 as wide. CPU seconds and bytes of each tool are a line through both sizes, memory is the larger
-one's; a tile of Sentinel-2 is read off the line.
+one's; a tile of Sentinel-2 is read off the line. What the example's own jobs took tells of the
+jobs that do not grow with a tile: the teacher's training, pictures, tables, records and pages.
 The schedule then is the workflow's own order: the teacher, all tiles at once, the joining of each
 map, the targets of the whole. A job begins when what it reads is there and a node has its cores
 and memory; it ends when its CPU seconds and its share of the file system are through.
+`--run` are results of the example on N cores, such as those of a cluster, whose time is told
+beside that of the simulation.
 """
 
 import argparse
+import ast
 import heapq
+import json
 import math
 import os
 import resource
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import rasterio
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from gossan.raster import read_info  # noqa: E402
+
 TILE_PX = 10_980
 TILES = 200
 # Tiles lie 100 km apart; a quarter more lie on the border of the state.
@@ -45,8 +55,8 @@ THREADS = dict.fromkeys(
 )
 SIDES_PX = (768, 2304)
 """Sides of the two cubes that are measured, to whole cubes of the example."""
-SMALL_JOBS_S = 60.0
-"""CPU seconds of a tile's pictures, tables, records and pages, which do not grow with it."""
+# The teacher alone is trained on and tested, by so many jobs each.
+TEACHING = {"train_forest": 2, "validate_forest": 1}
 
 
 @dataclass(frozen=True)
@@ -75,20 +85,21 @@ class Cost:
         return Step(rule, self.cores, values[0], self.memory_gb, values[1])
 
 
-# What a tile's jobs wait for; "teacher" is the same job of the scene that teaches.
+# What a tile's jobs wait for.
 CHAIN = {
     "composite_dates": (),
+    **dict.fromkeys(TEACHING, ("composite_dates",)),
     "map_mineral_group": ("composite_dates",),
     "teach_minerals": ("map_mineral_group",),
     "merge_mineral_groups": ("map_mineral_group",),
     "tabulate_classes": ("merge_mineral_groups",),
-    "map_forest": ("composite_dates",),
+    "map_forest": ("composite_dates", "train_forest"),
     "map_potential": ("map_forest",),
     "pages": ("tabulate_classes", "map_potential"),
 }
 # How many jobs of a rule a tile has, or the whole ground: two groups of minerals, two forests, the
 # maps of classes and of numbers that are joined.
-COUNT = {"map_mineral_group": 2, "teach_minerals": 2, "map_forest": 2}
+COUNT = {"map_mineral_group": 2, "teach_minerals": 2, "map_forest": 2, **TEACHING}
 JOINED = {
     "mosaic_classes": (8, ("merge_mineral_groups", "teach_minerals", "map_forest")),
     "mosaic_numbers": (4, ("teach_minerals", "map_potential")),
@@ -281,16 +292,48 @@ def costs_of(results: Path) -> dict[str, Cost]:
             slope = max(0.0, (many[key] - few[key]) / (large - small))
             lines.append((many[key] - slope * large, slope))
         costs[rule] = Cost(THREADS.get(rule, 2), *lines, many["memory_gb"])
-    costs["pages"] = Cost(1, (SMALL_JOBS_S, 0.0), (20.0, 0.0), 1.5)
-    return costs
+    return costs | small_costs(read_run(results), set(costs))
+
+
+def read_run(results: Path) -> pd.DataFrame:
+    """Jobs of a run by Snakemake's own benchmark files: rule, scene, s, end, cpu_time, max_rss."""
+    rows = []
+    for path in sorted((results / "benchmarks").rglob("*")):
+        if path.is_file():
+            row = pd.read_csv(path, sep="\t").iloc[-1]
+            scene = ast.literal_eval(row["wildcards"]).get("scene", "")
+            rows.append({**row, "scene": scene, "end": path.stat().st_mtime})
+    jobs = pd.DataFrame(rows)
+    # The example makes its own products, a state has them.
+    return jobs[~jobs["rule_name"].str.startswith("simulate")]
+
+
+def small_costs(jobs: pd.DataFrame, known: set[str]) -> dict[str, Cost]:
+    """The teacher's own jobs, and those of a tile that are not measured by their size, as one."""
+    others = jobs[~jobs["rule_name"].isin(known)]
+    tiles = others[others["scene"].str.startswith("tile")]
+    parts = {
+        rule: (others[others["rule_name"] == rule], number) for rule, number in TEACHING.items()
+    }
+    parts["pages"] = tiles, tiles["scene"].nunique()
+    return {
+        rule: Cost(
+            1 if rule == "pages" else THREADS.get(rule, 2),
+            (part["cpu_time"].sum() / number, 0.0),
+            (20.0, 0.0),
+            part["max_rss"].max() / 1000,
+        )
+        for rule, (part, number) in parts.items()
+    }
 
 
 # ---- the schedule ------------------------------------------------------------------------------
 
 
-def plan(costs: dict[str, Cost], tiles: int) -> dict[tuple, tuple[Step, list[tuple]]]:
-    """Jobs by (rule, tile, number): the step, and what it waits for."""
-    size = TILE_PX**2 / 1e6
+def plan(
+    costs: dict[str, Cost], tiles: int, size: float = TILE_PX**2 / 1e6
+) -> dict[tuple, tuple[Step, list[tuple]]]:
+    """Jobs by (rule, tile, number): the step, and what it waits for; `size` in million pixels."""
     jobs: dict[tuple, tuple[Step, list[tuple]]] = {}
 
     def of(rule: str, tile: int) -> list[tuple]:
@@ -298,7 +341,9 @@ def plan(costs: dict[str, Cost], tiles: int) -> dict[tuple, tuple[Step, list[tup
 
     for tile in range(tiles):
         for rule, after in CHAIN.items():
-            waits = [job for name in after for job in of(name, tile)]
+            if rule in TEACHING and tile:
+                continue
+            waits = [job for name in after for job in of(name, 0 if name in TEACHING else tile)]
             if tile and rule in ("map_mineral_group", "map_forest"):
                 waits += of("composite_dates", 0)
             if tile and rule == "teach_minerals":
@@ -370,6 +415,8 @@ def main() -> None:
     """Measure, simulate, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--results", type=Path, required=True, help="results of the example")
+    parser.add_argument("--run", type=Path, help="results of the example on a cluster")
+    parser.add_argument("--cores", type=int, default=2, help="cores that it had (default: 2)")
     arguments = parser.parse_args()
     os.environ.setdefault("NUMBA_CACHE_DIR", tempfile.gettempdir())
     costs = costs_of(arguments.results)
@@ -391,6 +438,39 @@ def main() -> None:
                 f"  {cores:4} cores: {told['hours']:7.1f} h, the last tile after"
                 f" {told['tiles']:.1f} h; cores at work {told['busy']:.0%}"
             )
+    if arguments.run is not None:
+        compare(costs, arguments.run, arguments.cores)
+
+
+def compare(costs: dict[str, Cost], results: Path, cores: int) -> None:
+    """Print the CPU and wall time of a run of the example beside those of the simulation."""
+    jobs = read_run(results)
+    names = sorted(set(jobs["scene"]) - {""})
+    cubes = [results / f"scenes/{name}/sentinel2/cube/cube.tif" for name in names]
+    grids = [read_info(cube).grid for cube in cubes]
+    size = sum(grid.width * grid.height for grid in grids) / len(grids) / 1e6
+    dates = len(json.loads(cubes[0].with_suffix(".json").read_text())["dates"])
+    composite = costs["composite_dates"]
+    fewer = tuple(value * dates / DATES for value in composite.cpu_s)
+    planned = plan(costs | {"composite_dates": replace(composite, cpu_s=fewer)}, len(names), size)
+    told = simulate(planned, cores, math.inf, MB_PER_S)
+    minutes = (jobs["end"].max() - (jobs["end"] - jobs["s"]).min()) / 60
+    print(
+        f"{len(names)} scenes of {size:.3f} Mpx, {dates} dates, {cores} cores: simulated, and run"
+    )
+    kinds = jobs["rule_name"].where(jobs["rule_name"].isin(set(costs)), "pages")
+    for rule in costs:
+        foreseen = sum(step.cpu_s for (name, *_), (step, _) in planned.items() if name == rule)
+        took = jobs[kinds == rule]
+        print(
+            f"{rule:22} {foreseen:7.0f} s CPU {took['cpu_time'].sum():7.0f} s CPU,"
+            f" {took['s'].sum():5.0f} s of {len(took)} jobs"
+        )
+    foreseen = sum(step.cpu_s for step, _ in planned.values())
+    print(
+        f"{'all':22} {foreseen:7.0f} s CPU {jobs['cpu_time'].sum():7.0f} s CPU, {minutes:.1f} min"
+    )
+    print(f"{'simulated':22} {told['hours'] * 60:7.1f} min")
 
 
 if __name__ == "__main__":
