@@ -1,5 +1,10 @@
 # What networks of embeddings read, and their settings as flags.
 
+# Whether training hides sensors from the network.
+EMBEDDINGS = ("masked", "unmasked")
+# Regions of the spectrum that may have a network of their own.
+REGIONS = ("1um", "2um")
+
 
 def masking_of(wildcards):
     """Sensors at most that training hides; one always stays."""

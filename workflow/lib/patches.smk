@@ -4,6 +4,15 @@
 MAPPED_BY = "compact-blocked"
 # The paper's layers for all classes, which are trained on request.
 ALL_CLASSES = "paper-all-blocked"
+# What each network is trained on, with training and test on blocks apart: patches of the two labels
+# or of all classes, painted or as reflectance; and its layers.
+NETWORKS = {
+    "paper-blocked": ("pair", "colour", "paper"),
+    "compact-blocked": ("pair", "colour", "compact"),
+    "reflectance-blocked": ("pair", "reflectance", "compact"),
+    "all-blocked": ("all", "colour", "compact"),
+    ALL_CLASSES: ("all", "colour", "paper"),
+}
 
 
 def networks_among(settings):

@@ -3,6 +3,9 @@
 # Of many dates or sensors there is no product to correct anew: their cube is read as rasters.
 READ_AS_RASTERS = ("sentinel2", PLAN.STACK)
 
+# How what is tested by blocks of ground is tested.
+SPATIAL = flags(**pick(SETTINGS["accuracy"], "spatial_block_px", "bootstrap", "seed"))
+
 
 def names_of_zones(wildcards):
     """The alteration zones of a study."""

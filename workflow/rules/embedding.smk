@@ -1,18 +1,6 @@
 # One network that names minerals from whichever sensors are there: training, tests, map.
 
 
-# Whether training hides sensors from the network.
-EMBEDDINGS = ("masked", "unmasked")
-# Regions of the spectrum that may have a network of their own.
-REGIONS = ("1um", "2um")
-
-
-wildcard_constraints:
-    embedding="|".join((*EMBEDDINGS, *REGIONS)),
-    collection="[A-Za-z0-9-]+",
-    region="|".join(REGIONS),
-
-
 rule train_embedding:
     input:
         **code("train_embedding"),

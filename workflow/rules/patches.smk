@@ -1,20 +1,5 @@
 # Patches of the mineral map, networks that name their dominant class, and a map by one of them.
 
-# What each network is trained on, with training and test on blocks apart: patches of the two labels
-# or of all classes, painted or as reflectance; and its layers.
-NETWORKS = {
-    "paper-blocked": ("pair", "colour", "paper"),
-    "compact-blocked": ("pair", "colour", "compact"),
-    "reflectance-blocked": ("pair", "reflectance", "compact"),
-    "all-blocked": ("all", "colour", "compact"),
-    ALL_CLASSES: ("all", "colour", "paper"),
-}
-
-
-wildcard_constraints:
-    cut="pair|all",
-    network="|".join(NETWORKS),
-
 
 rule cut_patches:
     input:

@@ -1,9 +1,6 @@
 # Alteration zones by median absolute deviation and wavelets, and by a score learned from both.
 
 
-SPATIAL = flags(**pick(SETTINGS["accuracy"], "spatial_block_px", "bootstrap", "seed"))
-
-
 # The bands that the method looks at, with corrections of their own, beside the cube of all methods.
 rule preprocess_zones:
     input:
