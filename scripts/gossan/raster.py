@@ -37,6 +37,8 @@ BLOCK_BYTES = 64 * 2**20
 COG_BLOCK_PX = 512
 COG_TILE_BYTES = 16 * 2**20
 TIFF_TILE_STEP_PX = 16
+# Numbers that pass through double precision at once, in the processor's cache.
+ENCODED_AT_ONCE = 2**15
 # No band of an imaging sensor lies beyond.
 LONGEST_UM = 100.0
 # The tag that cubes of reflectance have, and no other raster (`cube.cube`).
@@ -592,18 +594,31 @@ def encode(values: np.ndarray, layer: Layer) -> np.ndarray:
         if not np.array_equal(stored, values):
             raise ValueError(f"{layer.path}: values do not fit into {dtype}")
         return stored
+    stored = np.empty(values.shape, dtype)
+    given, codes = values.reshape(-1), stored.reshape(-1)
+    for start in range(0, given.size, ENCODED_AT_ONCE):
+        part = slice(start, start + ENCODED_AT_ONCE)
+        codes[part] = _encode_floats(given[part], layer, dtype)
+    return stored
+
+
+def _encode_floats(values: np.ndarray, layer: Layer, dtype: np.dtype) -> np.ndarray:
     valid = np.isfinite(values)
+    numbers = values
     if layer.scale != 1.0 or layer.offset != 0.0:
         with np.errstate(over="ignore"):
-            values = (values.astype(np.float64) - layer.offset) / layer.scale
+            numbers = np.subtract(values, layer.offset, dtype=np.float64)
+            numbers /= layer.scale
     if dtype.kind == "f":
-        stored = values.astype(dtype)
+        stored = numbers.astype(dtype)
     else:
         limits = np.iinfo(dtype)
         low = limits.min + int(layer.nodata == limits.min)
         high = limits.max - int(layer.nodata == limits.max)
-        filled = np.where(valid, values, 0).astype(np.float64)
-        stored = np.rint(filled, out=filled).clip(low, high, out=filled).astype(dtype)
+        numbers = np.rint(numbers, dtype=np.float64)
+        # NaN becomes any number, and that becomes nodata.
+        with np.errstate(invalid="ignore"):
+            stored = numbers.clip(low, high, out=numbers).astype(dtype)
     if not valid.all():
         stored[~valid] = layer.nodata
     return stored

@@ -6,6 +6,7 @@ import numpy as np
 
 from gossan.cube.corrections import Correction, Scene, Survey, as_column
 from gossan.errors import InputError
+from gossan.kernels import kernel
 
 # Levels of reflectance that the dark-object histogram tells apart: the cube's own step, over more
 # than the range that a Landsat number can express. What lies outside counts in the end levels.
@@ -30,13 +31,16 @@ def count_levels(reflectance: np.ndarray, kept: np.ndarray | None = None) -> np.
     shadows, which masks take out, are the very dark objects that are sought, and clouds do not
     reach the dark end.
     """
-    levels = HIGHEST_LEVEL - LOWEST_LEVEL + 1
-    counts = np.empty((len(reflectance), levels), dtype=np.int64)
-    for band, values in enumerate(reflectance):
-        observed = values[np.isfinite(values)]
-        level = np.rint(observed / np.float32(LEVEL_STEP))
-        level = np.clip(level, LOWEST_LEVEL, HIGHEST_LEVEL).astype(np.int64) - LOWEST_LEVEL
-        counts[band] = np.bincount(level, minlength=levels)
+    return np.stack([_count_levels(values.ravel()) for values in reflectance])
+
+
+@kernel
+def _count_levels(values: np.ndarray) -> np.ndarray:
+    counts = np.zeros(HIGHEST_LEVEL - LOWEST_LEVEL + 1, np.int64)
+    for value in values:
+        if np.isfinite(value):
+            level = np.rint(value / np.float32(LEVEL_STEP))
+            counts[int(min(max(level, LOWEST_LEVEL), HIGHEST_LEVEL)) - LOWEST_LEVEL] += 1
     return counts
 
 
@@ -79,6 +83,11 @@ def solve_dark_objects(
     offset = as_column(path)
     factor = as_column(1.0 / transmittance)
 
+    def apply(reflectance: np.ndarray) -> np.ndarray:
+        values = reflectance - offset
+        values *= factor
+        return values
+
     def by_band(values: np.ndarray) -> dict[str, float]:
         return {
             band: round(float(value), 6)
@@ -87,7 +96,7 @@ def solve_dark_objects(
 
     return Correction(
         method=method,
-        apply=lambda reflectance: (reflectance - offset) * factor,
+        apply=apply,
         parameters={
             "dark_object": by_band(dark),
             "path_reflectance": by_band(path),

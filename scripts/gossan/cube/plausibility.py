@@ -40,13 +40,11 @@ class ReflectanceMeter:
         values: (bands, rows, columns); data: (rows, columns) bool. Threads may call it at once.
         """
         with np.errstate(invalid="ignore"):
-            outside = [
-                ((values < LEAST) & data).sum(axis=(1, 2)),
-                ((values > MOST) & data).sum(axis=(1, 2)),
-            ]
+            sides = values < LEAST, values > MOST
+        outside = [[np.count_nonzero(band & data) for band in side] for side in sides]
         with self._lock:
-            self._pixels += int(data.sum())
-            self._outside += outside
+            self._pixels += int(np.count_nonzero(data))
+            self._outside += np.array(outside)
 
     def require(self, product: Product, bands: tuple[str, ...]) -> None:
         """Raise InputError where most of the pixels of a band are no reflectance.

@@ -164,16 +164,16 @@ class Preprocessing:
         return values, kept, kept & np.isfinite(values).all(axis=0), green
 
     @staticmethod
-    def _observe(reflectance: np.ndarray, flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels with data in all bands, and those of them that no flag masks."""
-        observed = np.isfinite(reflectance).all(axis=0) & ~flags[0]
+    def _observe(known: np.ndarray, flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels with data in all bands (`known`), and those of them that no flag masks."""
+        observed = known.all(axis=0) & ~flags[0]
         return observed, observed & ~flags[1:].any(axis=0)
 
     def _count_below(self, reflectance: np.ndarray, kept: np.ndarray) -> int:
         offset = self.part.product.offset
         if offset >= 0:
             return 0
-        return int(((reflectance < offset / 2).any(axis=0) & kept).sum())
+        return int(np.count_nonzero((reflectance < offset / 2).any(axis=0) & kept))
 
     def _next_stage(self, corrections: Sequence[Correction]) -> StageMeter | None:
         """A new meter when the stage that these corrections end with has none yet."""
@@ -197,22 +197,21 @@ class Preprocessing:
         def look(
             reflectance: np.ndarray, flags: np.ndarray, *plants: np.ndarray
         ) -> tuple[Counts, Any]:
-            observed, kept = self._observe(reflectance, flags)
-            lacks = ~np.isfinite(reflectance)
-            partial = ~observed & ~flags[0] & ~lacks.all(axis=0)
+            known = np.isfinite(reflectance)
+            observed, kept = self._observe(known, flags)
+            partial = known.any(axis=0) & ~observed & ~flags[0]
             if self.counts is None:
                 self.plausible.add(reflectance, observed)
-            given = reflectance.copy()
-            reflectance[:, ~observed] = np.nan
+            reflectance[:, ~observed & ~np.isnan(reflectance).all(axis=0)] = np.nan
             values, kept, valid, green = self._correct(reflectance, kept, corrections, plants)
             counts = Counts(
                 observed.size,
-                int(observed.sum()),
-                tuple(int((flag & observed).sum()) for flag in (*flags[1:], *green)),
-                int(kept.sum()),
-                int(partial.sum()),
-                tuple(np.count_nonzero(lacks[:, partial], axis=1).tolist()),
-                self._count_below(given, kept),
+                int(np.count_nonzero(observed)),
+                tuple(int(np.count_nonzero(flag & observed)) for flag in (*flags[1:], *green)),
+                int(np.count_nonzero(kept)),
+                int(np.count_nonzero(partial)),
+                tuple(np.count_nonzero(~known[:, partial], axis=1).tolist()),
+                self._count_below(reflectance, kept),
             )
             if meter is not None:
                 meter.add(values, valid)
@@ -278,8 +277,8 @@ class Preprocessing:
         spectral = bool(self.part.bands.centre_um)
 
         def make(reflectance: np.ndarray, flags: np.ndarray, *plants: np.ndarray) -> np.ndarray:
-            observed = self._observe(reflectance, flags)[1]
-            values, _, kept, _ = self._correct(reflectance, observed, corrections, plants)
+            clear = self._observe(np.isfinite(reflectance), flags)[1]
+            values, _, kept, _ = self._correct(reflectance, clear, corrections, plants)
             if meter is not None:
                 meter.add(values, kept)
             values = normalise.apply(values)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gossan.cube.corrections import by_band
+from gossan.kernels import kernel
 from gossan.raster import BandTable
 
 # Levels of the cube: stored numbers of int16 without its nodata code. What lies beyond counts in
@@ -53,21 +54,11 @@ class StageMeter:
         `noise` also counts the differences of neighbours: of columns 0 and 1, 2 and 3, and so
         on. Blocks must therefore begin at even columns.
         """
-        whole = bool(kept.all())
-        width = kept.shape[1] // 2 * 2
-        both = kept[:, 0:width:2] & kept[:, 1:width:2]
         for band, plane in enumerate(values):
-            levels = np.rint((plane.ravel() if whole else plane[kept]) * np.float32(1 / LEVEL_STEP))
-            beyond = int(np.count_nonzero(np.abs(levels) > HIGHEST_LEVEL))
-            if beyond:
-                np.clip(levels, -HIGHEST_LEVEL, HIGHEST_LEVEL, out=levels)
-            counts = np.bincount(levels.astype(np.int64) + HIGHEST_LEVEL, minlength=LEVELS)
-            steps = None
-            if noise:
-                difference = plane[:, 0:width:2] - plane[:, 1:width:2]
-                steps = count_sizes(difference.ravel() if whole else difference[both])
+            levels, beyond = count_levels(plane, kept)
+            steps = count_steps(plane, kept) if noise else None
             with self._lock:
-                self._levels[band] += counts
+                self._levels[band] += levels
                 self._beyond[band] += beyond
                 if steps is not None:
                     self._differences[band] += steps
@@ -137,14 +128,45 @@ def describe_quality(stages: Sequence[tuple[str, StageMeter]], result: StageMete
     }
 
 
-def count_sizes(differences: np.ndarray) -> np.ndarray:
-    """Counts (bins,) of absolute sizes of float32 differences (n,), in bins of 1/512 of a size."""
-    leading = np.abs(differences).view(np.int32) >> DROPPED_BITS
-    return np.bincount(np.clip(leading - LOWEST_BIN, 0, BINS - 1), minlength=BINS)
+@kernel
+def count_levels(plane: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, int]:
+    """Counts (LEVELS,) of float32 values (rows, columns) where `kept`, by their nearest level.
+
+    Values beyond the end levels count in these; the second result is how many they are.
+    """
+    counts, beyond = np.zeros(LEVELS, np.int32), 0
+    for row in range(plane.shape[0]):
+        for column in range(plane.shape[1]):
+            if kept[row, column]:
+                level = np.rint(plane[row, column] * np.float32(1 / LEVEL_STEP))
+                if not abs(level) <= HIGHEST_LEVEL:
+                    beyond += 1
+                    level = np.float32(HIGHEST_LEVEL if level > 0 else -HIGHEST_LEVEL)
+                counts[int(level) + HIGHEST_LEVEL] += 1
+    return counts, beyond
+
+
+@kernel
+def count_steps(plane: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Counts (BINS,) of the sizes of differences of neighbours, in bins of 1/512 of a size.
+
+    plane: float32 (rows, columns); neighbours are columns 0 and 1, 2 and 3, where both are `kept`.
+    """
+    counts, pairs = np.zeros(BINS, np.int32), plane.shape[1] // 2
+    sizes = np.empty(pairs, np.float32)
+    bits = sizes.view(np.int32)
+    for row in range(plane.shape[0]):
+        for pair in range(pairs):
+            sizes[pair] = abs(plane[row, 2 * pair] - plane[row, 2 * pair + 1])
+        for pair in range(pairs):
+            if kept[row, 2 * pair] and kept[row, 2 * pair + 1]:
+                leading = (bits[pair] >> DROPPED_BITS) - LOWEST_BIN
+                counts[min(max(leading, 0), BINS - 1)] += 1
+    return counts
 
 
 def median_size(counts: np.ndarray) -> float:
-    """Median of the sizes counted by `count_sizes`, 0 where all are 0 or none was counted.
+    """Median of the sizes counted by `count_steps`, 0 where all are 0 or none was counted.
 
     Each occupied bin stands for all sizes up to the middle between it and the next one. Numbers
     that were measured in coarse steps (8-bit products) thus have a median between two steps, as

@@ -436,15 +436,16 @@ class LandsatProduct(Product):
         valid, saturated ones too, are data: flags and normalisation decide on them. Raises
         InputError for damaged files.
         """
-        blocks = []
-        for name, gain, offset in zip(self.bands.names, self._gains, self._offsets, strict=True):
+        blocks = np.empty((len(self.bands.names), window.height, window.width), np.float32)
+        calibrations = zip(self.bands.names, self._gains, self._offsets, strict=True)
+        for block, (name, gain, offset) in zip(blocks, calibrations, strict=True):
             stored, nodata = self._files.read(name, window)
-            block = stored * np.float32(gain) + np.float32(offset)
+            np.multiply(stored, np.float32(gain), out=block)
+            block += np.float32(offset)
             block[stored < self._lowest_number] = np.nan
             if nodata is not None:
                 block[stored == nodata] = np.nan
-            blocks.append(block)
-        return np.stack(blocks)
+        return blocks
 
     def read_flags(self, window: Window, flags: Sequence[str]) -> np.ndarray:
         """Quality flags of a window, (flags, rows, columns) bool, in the order asked for.

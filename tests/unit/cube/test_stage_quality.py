@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from gossan.cube.stage_quality import BINS, StageMeter, count_sizes, median_size
+from gossan.cube.stage_quality import BINS, StageMeter, count_steps, median_size
 from gossan.raster import BandTable
 
 BANDS = BandTable(("4", "5"), (1.656, 2.167), (0.1, 0.04))
@@ -52,6 +52,11 @@ def test_numbers_in_coarse_steps_do_not_make_the_noise_jump(step):
     values = (np.rint(values / step) * step).astype(np.float32)
     expected = np.hypot(0.003, step / np.sqrt(12))
     np.testing.assert_allclose(measured(values).describe()["noise"]["4"], expected, rtol=0.05)
+
+
+def count_sizes(differences):
+    plane = np.stack([differences, np.zeros_like(differences)], axis=1).reshape(1, -1)
+    return count_steps(plane, np.ones(plane.shape, bool))
 
 
 def test_median_of_sizes():
