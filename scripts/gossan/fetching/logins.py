@@ -2,6 +2,7 @@
 
 import netrc
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,15 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Account:
     """An account: its variables, its machine in netrc, its own hosts, and where one gets it.
 
-    A host that begins with a dot stands for all below it.
+    A host that begins with a dot stands for all below it. `token` is what a token looks like where
+    most people keep a password of theirs in netrc, which is no business of the archives'.
     """
 
     variables: tuple[str, ...]
     machine: str
     hosts: tuple[str, ...]
     page: str
+    token: str = ""
 
 
 ACCOUNTS = {
@@ -31,6 +34,8 @@ ACCOUNTS = {
         "urs.earthdata.nasa.gov",
         (".earthdata.nasa.gov", ".earthdatacloud.nasa.gov"),
         "https://urs.earthdata.nasa.gov/profile (Generate Token; Applications, EULAs)",
+        # A JSON Web Token (RFC 7519).
+        r"eyJ[\w-]+\.[\w-]+\.[\w-]+",
     ),
     "usgs": Account(
         ("USGS_M2M_USER", "USGS_M2M_TOKEN"),
@@ -70,6 +75,11 @@ def read_secrets(kind: str) -> tuple[str, ...]:
         return found
     told = _netrc(account.machine)
     if told is not None:
+        if account.token and not re.fullmatch(account.token, told[1]):
+            raise InputError(
+                f"~/.netrc: the password of {account.machine} is no token, and is not sent; get "
+                f"one at {account.page}, and set {account.variables[0]}"
+            )
         return told[-len(account.variables) :]
     lacking = " and ".join(n for n, v in zip(account.variables, found, strict=True) if not v)
     raise InputError(

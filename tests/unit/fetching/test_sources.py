@@ -37,7 +37,7 @@ from gossan.products import landsat
 from gossan.products.sentinel2 import open_dates
 
 TIFF = b"II*\0" + random.Random(1).randbytes(20_000)
-TOKEN = "t0ken-that-nobody-else-may-see"
+TOKEN = "eyJ0eXAi.that-nobody-else.may-see"
 
 
 @pytest.fixture(autouse=True)
@@ -336,6 +336,17 @@ def test_a_token_may_stand_in_netrc(server, store, tmp_path, monkeypatch):
     play_emit(server, store)
     _, files = fetch(emit_entry(server), tmp_path / "cache")
     assert len(files) == 2 and TOKEN not in store.texts()
+
+
+def test_a_password_in_netrc_is_not_sent_as_a_token(server, store, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine urs.earthdata.nasa.gov login me password my-own.secret.word\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    play_emit(server, store)
+    with pytest.raises(InputError, match=r"^~/.netrc: the password .* is no token, and"):
+        fetch(emit_entry(server), tmp_path / "cache")
+    assert "my-own" not in server.texts() + store.texts()
 
 
 def test_terms_that_are_not_accepted_are_told_with_their_page(server, store, tmp_path, monkeypatch):
