@@ -11,10 +11,12 @@ A pixel goes to the right where feature > threshold. scikit-learn compares a flo
 float64 threshold; the largest float32 that is not above that threshold parts the float32 numbers
 in the same way, so the trees decide identically.
 
-The kernel takes tiles of LANES pixels through one tree after the other. The upper TOP_LEVELS
-levels are compared for all pixels at once in vector registers, as if they were complete; below
-them, eight pixels descend side by side without branches, so that their loads overlap. Leaves lead
-to themselves.
+The kernel takes tiles of LANES pixels through one tree after the other. Numbers are compared by
+their bits, as integers in the same order, so that a node is one word. The upper TOP_LEVELS levels
+are compared for all pixels at once in vector registers, as if they were complete; below them,
+eight pixels descend side by side without branches, so that their loads overlap, FIRST_STEPS levels
+and then, of pixels that are in no leaf yet, STEPS levels again and again. Leaves lead to
+themselves.
 """
 
 import io
@@ -50,6 +52,8 @@ STAGES = 10
 """Boosted trees are looked at after each of the last half of so many parts of them."""
 LANES = 256
 TOP_LEVELS = 4
+FIRST_STEPS, STEPS = 6, 3
+TREES = 32
 ARRAYS = {
     "offsets": ("i4", 1),
     "feature": ("i4", 1),
@@ -62,8 +66,10 @@ ARRAYS = {
 _TOP = 2**TOP_LEVELS - 1
 _LAST = 2 ** (TOP_LEVELS - 1) - 1
 _U = np.uint64
-_SHIFT, _PLACE, _LEAF = _U(32), _U(2**31 - 1), _U(2**31)
+_PLACE_SHIFT = _U(32 - LANES.bit_length() + 1)
+_LOWEST, _HIGHEST, _INFINITY = np.int32(-(2**31)), np.int32(2**31 - 1), np.int32(0x7F800000)
 _compile = kernel(error_model="numpy")
+_inline = kernel(error_model="numpy", forceinline=True)
 
 
 @dataclass(frozen=True)
@@ -134,14 +140,34 @@ class Forest:
     link: str = SHARES
 
     def __post_init__(self):
-        """Lay the nodes out as the kernel reads them."""
-        place = np.where(self.feature >= 0, self.feature, 0).astype(np.uint64) * _U(LANES)
-        nodes = (self.left.astype(np.uint64) << _SHIFT) | place
-        nodes |= np.where(self.leaf >= 0, _LEAF, _U(0))
-        object.__setattr__(self, "_kernel", (nodes, *_lay_tops(self)))
+        """Lay the nodes out as the kernel reads them; InputError for trees too large for it."""
+        is_leaf = self.leaf >= 0
+        key = np.where(is_leaf, _HIGHEST, _order(self.threshold))
+        feature = np.where(is_leaf, 0, self.feature)
+        bits = max(1, (len(self.features) - 1).bit_length())
+        if np.diff(self.offsets).max(initial=0) > 2 ** (32 - bits):
+            raise InputError(
+                f"forest: a tree has more than {2 ** (32 - bits)} nodes; train on fewer points"
+            )
+        words = (self.left.astype(np.uint64) << _U(bits)) | feature.astype(np.uint64)
+        words = (words << _U(32)) | key.view(np.uint32)
+        # Few leaves differ, and few rows stay in the caches.
+        value, row = np.unique(self.value, axis=0, return_inverse=True)
+        row = np.where(is_leaf, row.ravel()[self.leaf], -1).astype(np.int32)
+        tops = _lay_tops(self, feature, key)
+        value = np.pad(value, ((0, 0), (0, -value.shape[1] % 4)))
+        object.__setattr__(self, "_kernel", (_U(bits), words, row, value, *tops))
 
 
-def _lay_tops(forest: Forest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _order(thresholds: np.ndarray) -> np.ndarray:
+    """Integers (int32) in the order of float32 numbers."""
+    bits = (thresholds + np.float32(0)).view(np.int32)  # -0 becomes 0
+    return bits ^ ((bits >> 31) & _HIGHEST)
+
+
+def _lay_tops(
+    forest: Forest, feature: np.ndarray, key: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The upper levels of all trees as complete trees: feature rows, thresholds, ways out.
 
     A leaf within them is followed by copies of itself.
@@ -151,13 +177,13 @@ def _lay_tops(forest: Forest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     places, thresholds = [], []
     for _ in range(TOP_LEVELS):
         node = root + level
-        places.append(np.where(forest.feature[node] >= 0, forest.feature[node], 0) * LANES)
-        thresholds.append(forest.threshold[node])
+        places.append(feature[node].astype(np.int64) * LANES)
+        thresholds.append(key[node])
         left = forest.left[node].astype(np.int64)
         right = left + (forest.leaf[node] < 0)
         level = np.stack([left, right], axis=-1).reshape(len(root), -1)
     return (
-        np.ascontiguousarray(np.concatenate(places, axis=1).astype(np.int64)),
+        np.ascontiguousarray(np.concatenate(places, axis=1)),
         np.ascontiguousarray(np.concatenate(thresholds, axis=1)),
         level.astype(np.uint32),
     )
@@ -379,16 +405,15 @@ def _add_trees(
     forest: Forest, features: np.ndarray, trees: slice, sums: np.ndarray, squares: np.ndarray
 ) -> None:
     """Add to `sums`, and to `squares` where it has rows, what these trees say of the pixels."""
-    nodes, *tops = forest._kernel
-    # The length of the tuple, a constant where the kernel is compiled, unrolls loops over classes.
+    bits, nodes, rows, value, *tops = forest._kernel
     _descend(
-        (0,) * len(forest.codes),
-        features,
+        features.view(np.int32),
         forest.offsets[trees.start : trees.stop + 1],
-        forest.threshold,
-        forest.leaf,
-        forest.value,
+        bits,
         nodes,
+        rows,
+        value.ravel(),
+        value.shape[1],
         *(part[trees] for part in tops),
         sums,
         squares,
@@ -426,15 +451,76 @@ def predict_block(
     )
 
 
+@_inline
+def _step(tree, tile, bits, node, pixel):
+    """The child of a node that a pixel goes to."""
+    word = tree[node]
+    place = (word >> _PLACE_SHIFT) & (((_U(1) << bits) - _U(1)) * _U(LANES))
+    return (word >> (_U(32) + bits)) + _U(tile[place + pixel] > np.int32(np.uint32(word)))
+
+
+@_inline
+def _walk(steps, tree, tile, bits, node, a, b, c, d, e, f, g, h):
+    """Take eight pixels so many levels down, together."""
+    na, nb, nc, nd = _U(node[a]), _U(node[b]), _U(node[c]), _U(node[d])
+    ne, nf, ng, nh = _U(node[e]), _U(node[f]), _U(node[g]), _U(node[h])
+    for _ in range(steps):
+        na, nb = _step(tree, tile, bits, na, a), _step(tree, tile, bits, nb, b)
+        nc, nd = _step(tree, tile, bits, nc, c), _step(tree, tile, bits, nd, d)
+        ne, nf = _step(tree, tile, bits, ne, e), _step(tree, tile, bits, nf, f)
+        ng, nh = _step(tree, tile, bits, ng, g), _step(tree, tile, bits, nh, h)
+    node[a], node[b], node[c], node[d] = na, nb, nc, nd
+    node[e], node[f], node[g], node[h] = ne, nf, ng, nh
+
+
+@_compile
+def _add_leaves(leaf, values, width, sums, squares):
+    """Add to (pixels, K) what the leaves (trees, LANES) say, rows of `width` in `values`.
+
+    Four classes at a time are held in registers.
+    """
+    squared = squares.shape[0] > 0
+    n_classes = sums.shape[1]
+    four, four_squares = np.zeros(4), np.zeros(4)
+    for k in range(0, n_classes, 4):
+        some = min(4, n_classes - k)
+        for i in range(sums.shape[0]):
+            for m in range(some):
+                four[m] = sums[i, k + m]
+            a, b, c, d = four[0], four[1], four[2], four[3]
+            for t in range(leaf.shape[0]):
+                place = _U(leaf[t, i]) * _U(width) + _U(k)
+                a += values[place]
+                b += values[place + _U(1)]
+                c += values[place + _U(2)]
+                d += values[place + _U(3)]
+            four[0], four[1], four[2], four[3] = a, b, c, d
+            for m in range(some):
+                sums[i, k + m] = four[m]
+            if squared:
+                for m in range(some):
+                    four_squares[m] = squares[i, k + m]
+                a, b, c, d = four_squares[0], four_squares[1], four_squares[2], four_squares[3]
+                for t in range(leaf.shape[0]):
+                    place = _U(leaf[t, i]) * _U(width) + _U(k)
+                    a += values[place] * values[place]
+                    b += values[place + _U(1)] * values[place + _U(1)]
+                    c += values[place + _U(2)] * values[place + _U(2)]
+                    d += values[place + _U(3)] * values[place + _U(3)]
+                four_squares[0], four_squares[1], four_squares[2], four_squares[3] = a, b, c, d
+                for m in range(some):
+                    squares[i, k + m] = four_squares[m]
+
+
 @_compile
 def _descend(
-    unroll,
     features,
     offsets,
-    thresholds,
-    leaves,
+    bits,
+    words,
+    rows,
     values,
-    nodes,
+    width,
     top_place,
     top_threshold,
     top_exit,
@@ -442,33 +528,26 @@ def _descend(
     squares,
 ):
     """Add leaf values, and their squares where `squares` has rows, of all trees."""
-    n_classes = len(unroll)
     n_features, n_pixels = features.shape
-    squared = squares.shape[0] > 0
-    tile = np.zeros(n_features * LANES, np.float32)
+    n_trees = offsets.size - 1
+    tile = np.zeros(n_features * LANES, np.int32)
     ways = np.zeros(_TOP * LANES, np.int32)
     node = np.zeros(LANES, np.uint32)
-    total = np.empty(LANES * n_classes)
-    total_square = np.empty(LANES * n_classes)
+    # Pixels that are in no leaf yet, and up to seven more to make them a multiple of eight.
+    waiting = np.zeros(LANES + 8, np.uint32)
+    leaves = np.zeros((TREES, LANES), np.uint32)
     for start in range(0, n_pixels, LANES):
         count = min(LANES, n_pixels - start)
         for f in range(n_features):
             source = features[f, start : start + count]
             target = tile[f * LANES : f * LANES + count]
             for i in range(count):
-                target[i] = source[i]
-        for i in range(count):
-            for k in range(n_classes):
-                total[i * n_classes + k] = sums[start + i, k]
-        if squared:
-            for i in range(count):
-                for k in range(n_classes):
-                    total_square[i * n_classes + k] = squares[start + i, k]
-        for t in range(offsets.size - 1):
-            first, last = offsets[t], offsets[t + 1]
-            threshold = thresholds[first:last]
-            tree = nodes[first:last]
-            leaf = leaves[first:last]
+                number = source[i]
+                ordered = number ^ ((number >> np.int32(31)) & _HIGHEST)
+                target[i] = _LOWEST if (number & _HIGHEST) > _INFINITY else ordered
+        for t in range(n_trees):
+            tree = words[offsets[t] : offsets[t + 1]]
+            row = rows[offsets[t] : offsets[t + 1]]
             # From the lowest of the upper levels to the root: which way out a pixel would take
             # below each node. Both children are known before, so this runs in vector registers.
             for j in range(_LAST, _TOP):
@@ -490,43 +569,39 @@ def _descend(
             for i in range(LANES):
                 node[i] = top_exit[t, ways[i]]
             # Unsigned numbers spare the test for negative indices.
-            for group in range(0, count, 8):
+            for group in range(0, LANES, 8):
                 g = _U(group)
-                n0, n1 = _U(node[g]), _U(node[g + _U(1)])
-                n2, n3 = _U(node[g + _U(2)]), _U(node[g + _U(3)])
-                n4, n5 = _U(node[g + _U(4)]), _U(node[g + _U(5)])
-                n6, n7 = _U(node[g + _U(6)]), _U(node[g + _U(7)])
-                while True:
-                    q0, q1, q2, q3 = tree[n0], tree[n1], tree[n2], tree[n3]
-                    q4, q5, q6, q7 = tree[n4], tree[n5], tree[n6], tree[n7]
-                    n0 = (q0 >> _SHIFT) + _U(tile[(q0 & _PLACE) + g] > threshold[n0])
-                    n1 = (q1 >> _SHIFT) + _U(tile[(q1 & _PLACE) + g + _U(1)] > threshold[n1])
-                    n2 = (q2 >> _SHIFT) + _U(tile[(q2 & _PLACE) + g + _U(2)] > threshold[n2])
-                    n3 = (q3 >> _SHIFT) + _U(tile[(q3 & _PLACE) + g + _U(3)] > threshold[n3])
-                    n4 = (q4 >> _SHIFT) + _U(tile[(q4 & _PLACE) + g + _U(4)] > threshold[n4])
-                    n5 = (q5 >> _SHIFT) + _U(tile[(q5 & _PLACE) + g + _U(5)] > threshold[n5])
-                    n6 = (q6 >> _SHIFT) + _U(tile[(q6 & _PLACE) + g + _U(6)] > threshold[n6])
-                    n7 = (q7 >> _SHIFT) + _U(tile[(q7 & _PLACE) + g + _U(7)] > threshold[n7])
-                    if (q0 & q1 & q2 & q3 & q4 & q5 & q6 & q7) & _LEAF:
-                        break
-                node[g], node[g + _U(1)] = n0, n1
-                node[g + _U(2)], node[g + _U(3)] = n2, n3
-                node[g + _U(4)], node[g + _U(5)] = n4, n5
-                node[g + _U(6)], node[g + _U(7)] = n6, n7
+                _walk(
+                    FIRST_STEPS, tree, tile, bits, node,
+                    g, g + _U(1), g + _U(2), g + _U(3), g + _U(4), g + _U(5), g + _U(6), g + _U(7),
+                )  # fmt: skip
+            left = 0
             for i in range(count):
-                row = _U(leaf[_U(node[i])])
-                for k in range(n_classes):
-                    total[i * n_classes + k] += values[row, k]
-                if squared:
-                    for k in range(n_classes):
-                        total_square[i * n_classes + k] += values[row, k] * values[row, k]
-        for i in range(count):
-            for k in range(n_classes):
-                sums[start + i, k] = total[i * n_classes + k]
-        if squared:
+                waiting[_U(left)] = i
+                left += np.int64(row[_U(node[i])] < 0)
+            while left:
+                for i in range(8):
+                    waiting[left + i] = waiting[0]
+                for group in range(0, left, 8):
+                    g = _U(group)
+                    _walk(
+                        STEPS, tree, tile, bits, node,
+                        _U(waiting[g]), _U(waiting[g + _U(1)]), _U(waiting[g + _U(2)]),
+                        _U(waiting[g + _U(3)]), _U(waiting[g + _U(4)]), _U(waiting[g + _U(5)]),
+                        _U(waiting[g + _U(6)]), _U(waiting[g + _U(7)]),
+                    )  # fmt: skip
+                still = 0
+                for i in range(left):
+                    pixel = waiting[i]
+                    waiting[_U(still)] = pixel
+                    still += np.int64(row[_U(node[_U(pixel)])] < 0)
+                left = still
+            done = t % TREES
             for i in range(count):
-                for k in range(n_classes):
-                    squares[start + i, k] = total_square[i * n_classes + k]
+                leaves[done, i] = row[_U(node[i])]
+            if done == TREES - 1 or t == n_trees - 1:
+                own = slice(start, start + count)
+                _add_leaves(leaves[: done + 1], values, width, sums[own], squares[own])
 
 
 def write_forest(path: str | Path, forest: Forest) -> None:
