@@ -13,11 +13,13 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 # Name of a benchmark -> its module in this folder, which has `run(cases, pairs)`.
 BENCHMARKS = {
+    "alteration": "alteration",
     "cnn": "cnn",
     "composite": "composite",
     "embed": "embed",
     "forest": "forest",
     "mnf": "mnf",
+    "ppi": "ppi",
     "sam": "sam",
 }
 COLUMNS = ("case", "peer", "ratio", "ours_s", "peer_s", "agree", "peak_mib", "floor_ratio")

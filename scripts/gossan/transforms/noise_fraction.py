@@ -26,6 +26,7 @@ from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk
 
 from gossan.errors import InputError
+from gossan.kernels import kernel
 
 # Blocks are turned into double precision strip by strip, so that a strip stays in the caches.
 STRIP_BYTES = 2 * 2**20
@@ -120,28 +121,25 @@ def measure_block(block: np.ndarray, nodata: float | None = None) -> BlockSums:
     # Three neighbours a, b, c have a² + b² + c² = (2 (a+b+c)² + 3 (a-c)² + (a-2b+c)²) / 6 and
     # (a-b)² + (b-c)² = ((a-c)² + (a-2b+c)²) / 2, so four products of a third of the pixels make
     # both sums: two products of all pixels, which take nearly all the time, would take longer.
-    whole, ends, bend, link, wrong = (_Products(bands) for _ in range(5))
+    whole, ends, bend, link, wrong = sums = [_Products(bands) for _ in range(5)]
+    parts = np.empty((4, bands, step // 3 * width))
+    row = np.empty((step + 1) * width)
     for start in range(0, rows, step):
+        here = min(step, rows - start)
+        inner = slice(start * width, (start + here) * width)
         # One row more, to which the strip's last one is linked.
-        inner = slice(start * width, min(start + step, rows) * width)
-        inside = known[inner.start : inner.stop + width]
-        strip = np.empty((bands, inside.size))
-        observed = flat[:, inner.start : inner.stop + width]
-        strip[:, : observed.shape[1]] = observed
-        if not inside.all():
-            strip[:, ~inside] = 0.0
-        rejected = np.flatnonzero(unwanted[inner])
+        known_here = known[inner.start : inner.stop + width]
+        part = parts if here == step else np.empty((4, bands, here // 3 * width))
+        _combine_rows(flat, inner.start, known_here, width, row, part)
+        for one, spectra in zip(sums, part, strict=False):
+            one.add(spectra)
+        rejected = inner.start + np.flatnonzero(unwanted[inner])
         if rejected.size:
-            wrong.add(strip[:, rejected] - strip[:, rejected + width])
-        strip = strip.reshape(bands, -1, width)
-        first, middle, last = strip[:, :-1:3], strip[:, 1::3], strip[:, 2::3]
-        outer = first + last
-        whole.add(outer + middle)
-        ends.add(first - last)
-        outer -= middle
-        outer -= middle
-        bend.add(outer)
-        link.add(last - strip[:, 3::3])
+            upper, lower = (
+                np.where(known[at], flat[:, np.minimum(at, pixels - 1)].astype(np.float64), 0.0)
+                for at in (rejected, rejected + width)
+            )
+            wrong.add(upper - lower)
     signal = Sums(
         int(np.count_nonzero(valid)),
         whole.total,
@@ -156,6 +154,33 @@ def measure_block(block: np.ndarray, nodata: float | None = None) -> BlockSums:
     return BlockSums(signal, noise, *(_edge(block, valid, edge) for edge in edges))
 
 
+@kernel
+def _combine_rows(flat, start, known, width, row, parts):
+    """Of each three rows and the next: a+b+c, a-c, a-2b+c and c-d, (4, bands, n) in `parts`.
+
+    Rows of `width` pixels of `flat` (bands, pixels) from the pixel `start` on; a pixel that is not
+    `known` counts as 0. `row` is space for a band's numbers.
+    """
+    for band in range(flat.shape[0]):
+        source = flat[band, start : start + known.size]
+        for i in range(source.size):
+            row[i] = source[i] if known[i] else 0.0
+        for i in range(source.size, known.size):
+            row[i] = 0.0
+        for group in range(parts.shape[2] // width):
+            first = row[3 * group * width : (3 * group + 1) * width]
+            middle = row[(3 * group + 1) * width : (3 * group + 2) * width]
+            last = row[(3 * group + 2) * width : (3 * group + 3) * width]
+            following = row[(3 * group + 3) * width : (3 * group + 4) * width]
+            whole, ends, bend, link = parts[:, band, group * width : (group + 1) * width]
+            for i in range(width):
+                a, b, c = first[i], middle[i], last[i]
+                whole[i] = a + b + c
+                ends[i] = a - c
+                bend[i] = a + c - b - b
+                link[i] = c - following[i]
+
+
 class _Products:
     """Sums and products of spectra, added up in place."""
 
@@ -164,10 +189,11 @@ class _Products:
         self._lower = np.zeros((bands, bands), order="F")
 
     def add(self, spectra: np.ndarray) -> None:
-        """Add (bands, …) float64."""
-        flat = spectra.reshape(len(spectra), -1)
-        self.total += flat.sum(axis=1)
-        self._lower = dsyrk(1.0, flat.T, beta=1.0, c=self._lower, trans=1, lower=1, overwrite_c=1)
+        """Add (bands, n) float64."""
+        self.total += spectra.sum(axis=1)
+        self._lower = dsyrk(
+            1.0, spectra.T, beta=1.0, c=self._lower, trans=1, lower=1, overwrite_c=1
+        )
 
     @property
     def products(self) -> np.ndarray:

@@ -19,6 +19,8 @@ from typing import Self
 
 import numpy as np
 
+from gossan.kernels import kernel
+
 # Projections of so many pixels on so many skewers are made at a time, and stay in the caches.
 CHUNK_PIXELS = 1024
 CHUNK_SKEWERS = 256
@@ -84,8 +86,9 @@ def _projections(
     """Valid pixels chunk by chunk, and for each chunk all skewers chunk by chunk.
 
     Yields where the pixels stand in the flat block, which skewers, the pixels (components, n),
-    and their projections (skewers, n) float64.
+    and their projections (skewers, n) float64, which hold until the next.
     """
+    space = np.empty(CHUNK_SKEWERS * CHUNK_PIXELS)
     flat = block.reshape(len(block), -1)
     valid = np.flatnonzero(np.isfinite(flat).all(axis=0))
     for start in range(0, valid.size, CHUNK_PIXELS):
@@ -93,7 +96,31 @@ def _projections(
         pixels = flat[:, places].astype(np.float64)
         for first in range(0, len(skewers), CHUNK_SKEWERS):
             chosen = slice(first, min(first + CHUNK_SKEWERS, len(skewers)))
-            yield places, chosen, pixels, skewers[chosen] @ pixels
+            shape = (chosen.stop - first, places.size)
+            projections = space[: shape[0] * shape[1]].reshape(shape)
+            yield places, chosen, pixels, np.matmul(skewers[chosen], pixels, out=projections)
+
+
+# Projections are finite, which lets minima and maxima be vectors.
+@kernel(fastmath={"nnan", "nsz"})
+def _reach(projections, low, high):
+    """Smallest and largest projection along each skewer, into `low` and `high`."""
+    for skewer in range(len(projections)):
+        row = projections[skewer]
+        least = most = row[0]
+        for i in range(row.size):
+            least = min(least, row[i])
+            most = max(most, row[i])
+        low[skewer], high[skewer] = least, most
+
+
+@kernel
+def _count_near(projections, low, high, counts):
+    """Add to each pixel's count the skewers that it is not above `low` of, or not below `high`."""
+    for skewer in range(len(projections)):
+        row, least, most = projections[skewer], low[skewer], high[skewer]
+        for i in range(row.size):
+            counts[i] += np.int64(row[i] >= most) + np.int64(row[i] <= least)
 
 
 def find_extremes(block: np.ndarray, skewers: np.ndarray, places: np.ndarray) -> Extremes:
@@ -106,9 +133,11 @@ def find_extremes(block: np.ndarray, skewers: np.ndarray, places: np.ndarray) ->
     numbers = places.ravel()
     for own, chosen, pixels, projections in _projections(block, skewers):
         slack = ROUNDING * np.abs(pixels).max() * len(pixels)
+        low, high = np.empty((2, len(projections)))
+        _reach(projections, low, high)
         for sign, reach, best, place in (
-            (-1.0, -projections.min(axis=1), found.low, found.low_place),
-            (1.0, projections.max(axis=1), found.high, found.high_place),
+            (-1.0, -low, found.low, found.low_place),
+            (1.0, high, found.high, found.high_place),
         ):
             # Most chunks of pixels reach as far as those before along few skewers.
             farther = np.flatnonzero(reach >= sign * best[chosen] - slack)
@@ -162,14 +191,16 @@ def count_purity(
         spots = np.searchsorted(numbers, extreme).clip(max=numbers.size - 1)
         counts += np.bincount(spots[numbers[spots] == extreme], minlength=counts.size)
     else:
+        near = np.empty(CHUNK_PIXELS, np.int64)
         for own, chosen, _, projections in _projections(block, skewers):
-            for inside in (
-                projections >= extremes.high[chosen, np.newaxis] - threshold,
-                projections <= extremes.low[chosen, np.newaxis] + threshold,
-            ):
-                # Few pixels are near an end: listing them is faster than adding all rows up.
-                near = np.flatnonzero(inside) % own.size
-                counts[own] += np.bincount(near, minlength=own.size)
+            near[:] = 0
+            _count_near(
+                projections,
+                extremes.low[chosen] + threshold,
+                extremes.high[chosen] - threshold,
+                near,
+            )
+            counts[own] += near[: own.size]
     counts[~np.isfinite(block).all(axis=0).ravel()] = -1
     return counts.reshape(places.shape).astype(np.int32)
 
