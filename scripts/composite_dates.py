@@ -80,7 +80,8 @@ def main(arguments: argparse.Namespace) -> None:
     read = list(bands)
     if arguments.ndvi_max is not None:
         read += [band for band in PLANTS if band not in read]
-    dates = open_dates(arguments.product, read, arguments.resolution_m)
+    keep = arguments.cube.parent
+    dates = open_dates(arguments.product, read, arguments.resolution_m, keep)
     try:
         part = select_part(choose_model(dates), bands, arguments.window, arguments.polygon)
         part, left_out = without_empty_bands(part, arguments.bands is not None, dates)

@@ -14,6 +14,8 @@ PIXEL_M = {
     **dict.fromkeys(("B05", "B06", "B07", "B8A", "B11", "B12", "SCL"), 20),
     **dict.fromkeys(("B01", "B09", "QA60"), 60),
 }
+# Sides of the tiles of an image, as its pixels in m go.
+TILES_PX = {10: 1024, 20: 640, 60: 192}
 CRS = "EPSG:32723"
 CORNER_M = (600_000.0, 8_700_040.0)
 # Columns and rows of the 60 m pixels; six times as many of 10 m.
@@ -143,7 +145,12 @@ def make_old(safe: Path) -> None:
 
 
 def write_jp2(
-    path: Path, values: np.ndarray, pixel_m: int, corner=CORNER_M, crs: str = CRS
+    path: Path,
+    values: np.ndarray,
+    pixel_m: int,
+    corner=CORNER_M,
+    crs: str = CRS,
+    tile_px: int = 1024,
 ) -> None:
     """A lossless JPEG 2000 of (rows, columns) or (bands, rows, columns)."""
     values = values if values.ndim == 3 else values[None]
@@ -160,6 +167,10 @@ def write_jp2(
         transform=Affine(pixel_m, 0.0, corner[0], 0.0, -pixel_m, corner[1]),
         QUALITY="100",
         REVERSIBLE="YES",
+        # Without it rasterio leaves the width of the tiles out.
+        tiled=True,
+        BLOCKXSIZE=tile_px,
+        BLOCKYSIZE=tile_px,
     ) as dataset:
         dataset.write(values)
 
@@ -177,8 +188,12 @@ def write_safe(
     crs: str = CRS,
     metadata: str | None = None,
     granule: str | None = None,
+    tiles_px: Mapping[int, int] = TILES_PX,
 ) -> Path:
-    """A .SAFE folder in `folder`. Images of "QA60" become MSK_CLASSI, of three bands, or QA60."""
+    """A .SAFE folder in `folder`. Images of "QA60" become MSK_CLASSI, of three bands, or QA60.
+
+    `tiles_px` are the sides of an image's tiles by its pixel in m.
+    """
     name = product_name(day, baseline, tile, spacecraft=spacecraft)
     safe = folder / f"{name}.SAFE"
     place = safe / "GRANULE" / f"L2A_T{tile}_A047_{day}T131249"
@@ -190,7 +205,7 @@ def write_safe(
             pixel_m = PIXEL_M[band]
             file = f"T{tile}_{day}T131249_{band}_{pixel_m}m.jp2"
             path = place / "IMG_DATA" / f"R{pixel_m}m" / file
-        write_jp2(path, values, PIXEL_M[band], corner, crs)
+        write_jp2(path, values, PIXEL_M[band], corner, crs, tiles_px[PIXEL_M[band]])
     text = metadata or metadata_text(name, baseline, offsets)
     (safe / "MTD_MSIL2A.xml").write_text(text, encoding="utf-8")
     (place / "MTD_TL.xml").write_text(granule or granule_text(tile), encoding="utf-8")

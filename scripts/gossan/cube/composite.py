@@ -173,7 +173,7 @@ class Composite:
                 data = np.isfinite(values[: self._bands]).all(axis=0) & ~flags[0] & inside
                 self._plausible[place].add(values[: self._bands], data)
                 kept = data & ~flags[1:].any(axis=0)
-                values[:, ~kept] = np.nan
+                np.copyto(values, np.nan, where=~kept)
                 shelf.put(shelved, values.reshape(bands, pixels))
                 looks += kept
                 observed |= data

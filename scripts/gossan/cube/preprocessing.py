@@ -284,7 +284,7 @@ class Preprocessing:
             values = normalise.apply(values)
             if spectral:
                 self.result.add(values, kept, noise=False)
-            values[:, ~kept] = np.nan
+            np.copyto(values, np.nan, where=~kept)
             return values
 
         map_blocks(make, self.sources, [layer], progress="cube", **self.options)

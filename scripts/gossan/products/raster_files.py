@@ -14,12 +14,15 @@ from rasterio.windows import Window
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
+from gossan.products.kept_tiles import KeptTiles
 from gossan.raster import (
     Datasets,
     Grid,
     open_raster,
 )
 
+# Images of this driver take long to decode.
+JPEG_2000 = "JP2OpenJPEG"
 # Bounds file descriptors however many dates are open; readers at work come on top.
 MOST_IDLE_FILES = 192
 
@@ -48,9 +51,10 @@ class RasterFile:
 class Rasters(Datasets[RasterFile]):
     """Open rasters of any number of products; `borrow` may raise RasterioError."""
 
-    def __init__(self, most_idle: int = MOST_IDLE_FILES):
-        """No file is open yet."""
+    def __init__(self, most_idle: int = MOST_IDLE_FILES, keep: Path | None = None):
+        """No file is open yet; `keep` as of `sentinel2.open_dates`."""
         super().__init__(lambda file: open_raster(file.path, file.driver), most_idle)
+        self._kept = None if keep is None else KeptTiles(keep)
 
     def describe(self, file: RasterFile) -> tuple[Grid, int]:
         """Grid and count of bands; InputError if it is no raster of whole numbers on a map.
@@ -82,6 +86,8 @@ class Rasters(Datasets[RasterFile]):
         for attempt in _attempts(file):
             try:
                 with self.borrow(file) as dataset:
+                    if self._kept is not None and file.driver == JPEG_2000:
+                        return self._kept.read(dataset, file, window)
                     return read_verified(dataset, window=window)
             except RasterioError as error:
                 what = f"cannot be read at row {window.row_off}, column {window.col_off}"

@@ -247,7 +247,9 @@ class Sentinel2Product(Product):
         seen = (parts != self._nodata) & (parts != self._saturated)
         below = parts.shape[2] * parts.shape[4]
         if below == 1:
-            return np.where(seen, parts, np.float32(np.nan))[:, :, 0, :, 0]
+            numbers = parts[:, :, 0, :, 0].astype(np.float32)
+            np.copyto(numbers, np.nan, where=~seen[:, :, 0, :, 0])
+            return numbers
         count = seen.sum(axis=(2, 4), dtype=np.float32)
         total = np.where(seen, parts, 0).sum(axis=(2, 4), dtype=np.float32)
         enough = count >= _LEAST_COVER * below
@@ -334,7 +336,7 @@ def _scl_flags(flags: Sequence[str], parts: np.ndarray) -> np.ndarray:
     """Flags of the SCL's one layer of parts, (flags, rows, columns) bool."""
     layers = []
     for flag in flags:
-        found = np.isin(parts[0], SCL_CLASSES[flag])
+        found = np.logical_or.reduce([parts[0] == number for number in SCL_CLASSES[flag]])
         layers.append(found.all(axis=(1, 3)) if flag == "fill" else found.any(axis=(1, 3)))
     return np.stack(layers)
 
@@ -374,19 +376,23 @@ def open_product(path: str | Path, bands: Sequence[str] = BANDS, resolution_m: i
 
 @names_its_product
 def open_dates(
-    path: str | Path, bands: Sequence[str] = BANDS, resolution_m: int = 10
+    path: str | Path,
+    bands: Sequence[str] = BANDS,
+    resolution_m: int = 10,
+    keep: Path | None = None,
 ) -> list[Product]:
     """Open all dates of any number of tiles, sorted by time of acquisition, all on the same grid.
 
     Those of one tile are Sentinel2Products; of several tiles see `sentinel2_tiles.join_dates`.
 
     path: a folder of .SAFE folders and .zip files; one such; or STAC, as a .json file or an http
-    address, see `sentinel2_stac.read_items`. bands, resolution_m and errors: as `open_product`;
-    InputError also for no date at all, for a folder with products of other sensors or formats, for
-    tiles that cannot be laid on one grid, and for one look given twice, in two processing
-    baselines.
+    address, see `sentinel2_stac.read_items`. keep: a folder in which decoded tiles that a window
+    cuts wait for the next, for who reads each pixel once. bands, resolution_m and errors: as
+    `open_product`; InputError also for no date at all, for a folder with products of other sensors
+    or formats, for tiles that cannot be laid on one grid, and for one look given twice, in two
+    processing baselines.
     """
-    rasters = Rasters()
+    rasters = Rasters(keep=keep)
     descriptions = sorted(_describe_all(path), key=lambda found: (found.acquired, found.product_id))
     _require_once(descriptions)
     with ExitStack() as cleanup:

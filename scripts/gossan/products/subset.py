@@ -157,11 +157,12 @@ def _find_empty(parts: Sequence[Subset]) -> list[str]:
 
 
 def _look_windows(grid: Grid) -> list[Window]:
-    """Windows over the grid, the middle one first."""
+    """Windows over the grid, the middle one first, each in one tile of most files."""
     spans = []
     for side in (grid.height, grid.width):
         size = min(side, _LOOK_PX)
-        spans.append([(place * (side - size) // (_LOOKS - 1), size) for place in range(_LOOKS)])
+        starts = [place * (side - size) // (_LOOKS - 1) for place in range(_LOOKS)]
+        spans.append([(start // _LOOK_PX * _LOOK_PX, size) for start in starts])
     windows = [
         Window(column, row, width, height) for row, height in spans[0] for column, width in spans[1]
     ]

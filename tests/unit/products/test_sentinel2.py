@@ -6,6 +6,7 @@ import re
 import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ from sentinel2_products import (
 )
 
 from gossan.errors import InputError
-from gossan.products.raster_files import Rasters
+from gossan.products import kept_tiles
+from gossan.products.raster_files import RasterFile, Rasters
 from gossan.products.readers import READERS
 from gossan.products.readers import open_product as open_any
 from gossan.products.sentinel2 import FLAGS, open_dates, open_product
@@ -233,6 +235,36 @@ def test_threads_read_the_same(safe):
             blocks = pool.map(product.read_reflectance, windows)
             for window, block in zip(windows, blocks, strict=True):
                 np.testing.assert_array_equal(block, whole[(..., *window.toslices())])
+
+
+@pytest.mark.parametrize("most_bytes", [1 << 20, 3000, 0])
+def test_tiles_that_windows_cut_are_decoded_once(tmp_path, monkeypatch, most_bytes):
+    monkeypatch.setattr(kept_tiles, "MOST_KEPT_BYTES", most_bytes)
+    values = np.random.default_rng(0).integers(1, 5000, (90, 100), dtype=np.uint16)
+    path = tmp_path / "a.jp2"
+    write_jp2(path, values, 10, tile_px=32)
+    read = []
+    monkeypatch.setattr(
+        kept_tiles,
+        "read_verified",
+        lambda dataset, window: read.append(window) or dataset.read(window=window),
+    )
+    file = RasterFile(str(path), "a", 10, "JP2OpenJPEG")
+    rasters = Rasters(keep=tmp_path / "kept")
+    windows = [
+        Window(c, r, min(20, 100 - c), min(20, 90 - r))
+        for r in range(0, 90, 20)
+        for c in range(0, 100, 20)
+    ]
+    for _ in range(2):
+        with ThreadPoolExecutor(4) as pool:
+            for window, block in zip(
+                windows, pool.map(partial(rasters.read, file), windows), strict=True
+            ):
+                np.testing.assert_array_equal(block[0], values[window.toslices()])
+    tiles = 3 * 4
+    assert len(read) == 2 * tiles if most_bytes > 3000 else len(read) > 2 * tiles
+    assert not list((tmp_path / "kept").glob("*"))
 
 
 def test_few_files_stay_open(safe):
