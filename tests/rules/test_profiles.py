@@ -71,3 +71,11 @@ def test_a_job_that_no_single_node_can_hold_is_told(faults_of):
 def test_rules_name_no_groups_of_their_own(root):
     for path in (root / "workflow/rules").glob("*.smk"):
         assert "\n    group:" not in path.read_text(), path.name
+
+
+def test_a_training_asks_for_half_as_many_cores_as_it_has_threads(root):
+    names = {}
+    exec((root / "workflow/lib/scenes.smk").read_text(), names)
+    for threads, cores in ((1, 1), (2, 1), (3, 2), (8, 4)):
+        names["section"] = lambda *keys: lambda wildcards: threads  # noqa: B023
+        assert names["training_cores"]("patches")(None) == cores

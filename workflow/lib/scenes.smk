@@ -16,6 +16,14 @@ def settings_of(wildcards):
     return SETTINGS["studies"][study_of(wildcards)]
 
 
+def training_cores(*keys):
+    """A function of the wildcards: cores of a training, half as many as a section's `threads`.
+
+    TensorFlow's threads wait for each other as long as they work: two keep one core busy.
+    """
+    return lambda wildcards: -(-section(*keys, "threads")(wildcards) // 2)
+
+
 def section(method, *keys):
     """A function of the wildcards: a method's settings, or a section of them."""
 

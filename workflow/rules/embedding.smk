@@ -19,7 +19,7 @@ rule train_embedding:
         "<benchmarks>/train_embedding/{scene}.{embedding}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: lambda wildcards: section("embedding", "threads")(wildcards)
+    threads: training_cores("embedding")
     resources:
         mem_mb=memory(3000),
     params:
@@ -75,7 +75,7 @@ rule train_filler:
         "<benchmarks>/train_filler/{scene}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: lambda wildcards: section("embedding", "filler", "threads")(wildcards)
+    threads: training_cores("embedding", "filler")
     resources:
         mem_mb=memory(3000),
     params:
@@ -120,7 +120,7 @@ rule assess_detectors:
         "<benchmarks>/assess_detectors/{scene}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 4
+    threads: 1
     resources:
         mem_mb=memory(4000),
     params:
@@ -174,7 +174,7 @@ rule compare_embeddings:
         "<benchmarks>/compare_embeddings/{scene}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 4
+    threads: 1
     resources:
         mem_mb=memory(4000),
     params:
@@ -348,7 +348,7 @@ rule assess_spectra:
         "<benchmarks>/assess_spectra/{study}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: lambda wildcards: section("embedding", "threads")(wildcards)
+    threads: training_cores("embedding")
     resources:
         mem_mb=memory(3000),
     params:

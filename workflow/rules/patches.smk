@@ -66,7 +66,7 @@ rule train_network:
         "<benchmarks>/train_network/{scene}.{sensor}.{network}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: lambda wildcards: section("patches", "threads")(wildcards)
+    threads: training_cores("patches")
     resources:
         mem_mb=memory(4000),
     params:

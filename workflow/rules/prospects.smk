@@ -159,7 +159,7 @@ rule validate_forest:
         "<benchmarks>/validate_forest/{scene}.{sensor}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory(3000),
     params:
@@ -353,7 +353,7 @@ rule teach_grades:
         "<benchmarks>/teach_grades/{scene}.{sensor}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory(2000),
     params:

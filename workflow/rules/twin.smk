@@ -16,7 +16,7 @@ rule simulate_file:
         suffix="tar|hdf|he5",
     conda:
         "../../envs/geo.yaml"
-    threads: 4
+    threads: 1
     resources:
         mem_mb=memory(1500, 800),
     params:
@@ -76,7 +76,7 @@ rule simulate_truth:
         scene=scenes_on("porphyry", "epithermal"),
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory(600, 800),
     params:
