@@ -5,6 +5,9 @@ bands of Sentinel-2; a training point has the class of its dominant mineral, one
 one, as labels have errors. Forests: full-depth trees, trees of depth 12, and the paper's. Both
 sides run two threads. Ours takes bands as a raster has them, block by block; scikit-learn's
 `predict` gets the pixels already in rows, in blocks of the same size, whose copying is not timed.
+The floor is reading all bands once from memory in as many threads. `growth-pixels` and
+`growth-trees` time ours alone at five sizes, with trees of full depth; `slope` is that of log time
+over log size.
 """
 
 import sys
@@ -39,15 +42,66 @@ CASES = {
     "full-depth-quick": {},
     "depth-12-quick": {"max_depth": 12},
 }
+# Pixels of 50 trees; trees on a million pixels.
+GROWTH = {
+    "growth-pixels": (250_000, 500_000, 1_000_000, 2_000_000, 4_000_000),
+    "growth-trees": (10, 20, 40, 80, 160),
+}
 
 
 def run(cases: list[str] | None, pairs: int) -> list[dict]:
     """Run the cases called `cases`, or the three full ones, with so many pairs of runs each."""
     for name in cases or ():
-        if name not in CASES:
-            sys.exit(f"error: no case {name!r}; there are {', '.join(CASES)}")
+        if name not in (*CASES, *GROWTH):
+            sys.exit(f"error: no case {name!r}; there are {', '.join((*CASES, *GROWTH))}")
     wanted = cases or [name for name in CASES if not name.endswith("quick")]
-    return [compare(name, pairs) for name in wanted]
+    return [grow(name, pairs) if name in GROWTH else compare(name, pairs) for name in wanted]
+
+
+def grow(name: str, times: int) -> dict:
+    """Time ours at five sizes."""
+    sizes = GROWTH[name]
+    by_pixels = name == "growth-pixels"
+    features, classes = make_training()
+    grown = [
+        flatten_forest(
+            RandomForestClassifier(trees, random_state=0, n_jobs=sam.THREADS).fit(
+                features, classes
+            ),
+            MINERALS,
+            BANDS.names,
+        )
+        for trees in ([TREES] if by_pixels else sizes)
+    ]
+    blocks = cut_blocks(make_scene(max(sizes) if by_pixels else QUICK_PIXELS))
+    count = COLUMNS * BLOCK_ROWS
+
+    with ThreadPoolExecutor(sam.THREADS) as pool:
+
+        def predict(size: int, forest: Forest) -> None:
+            some = blocks[: size // count] if by_pixels else blocks
+            for _ in pool.map(lambda block: predict_probabilities(forest, block), some):
+                pass
+
+        predict(sizes[0], grown[0])
+        runs = sam.time_in_turns(
+            times,
+            *(
+                lambda size=size, forest=forest: predict(size, forest)
+                for size, forest in zip(
+                    sizes, grown * len(sizes) if by_pixels else grown, strict=False
+                )
+            ),
+        )
+    return {"case": name, **sam.tell_growth(sizes, [float(np.median(own)) for own in runs])}
+
+
+def cut_blocks(scene: np.ndarray) -> list[np.ndarray]:
+    """Blocks of rows, each (bands, pixels)."""
+    return [
+        scene[:, start : start + BLOCK_ROWS].reshape(len(scene), -1)
+        for start in range(0, scene.shape[1], BLOCK_ROWS)
+    ]
 
 
 def make_training() -> tuple[np.ndarray, np.ndarray]:
@@ -82,10 +136,7 @@ def compare(name: str, pairs: int) -> dict:
     model.fit(features, classes)
     forest = flatten_forest(model, MINERALS, BANDS.names)
     scene = make_scene(QUICK_PIXELS if name.endswith("quick") else PIXELS)
-    blocks = [
-        scene[:, start : start + BLOCK_ROWS].reshape(len(scene), -1)
-        for start in range(0, scene.shape[1], BLOCK_ROWS)
-    ]
+    blocks = cut_blocks(scene)
     rows = [np.ascontiguousarray(block.T) for block in blocks]
     codes = np.array(forest.codes, np.uint8)
     pool = ThreadPoolExecutor(sam.THREADS)
@@ -101,8 +152,12 @@ def compare(name: str, pairs: int) -> dict:
         for block in rows:
             model.predict(block)
 
+    def read() -> None:
+        for _ in pool.map(lambda block: block.max(), blocks):
+            pass
+
     classify(blocks[0][:, :1000])
-    times = sam.time_in_turns(pairs, ours, peer)
+    times = sam.time_in_turns(pairs, ours, peer, read)
     tracemalloc.start()
     ours()
     peak = tracemalloc.get_traced_memory()[1]
@@ -115,6 +170,7 @@ def compare(name: str, pairs: int) -> dict:
         **sam.summarise(times),
         **check(model, forest, blocks, rows),
         "peak_mib": peak / 2**20,
+        "floor_ratio": float(np.median(times[0]) / np.median(times[2])),
         "core_hours_bahia_10m": hours,
         "nodes_per_tree": len(forest.feature) / TREES,
         "pixels": int(scene[0].size),

@@ -4,7 +4,10 @@
 light, with noise. Ours gets the scene as cubes are stored, int16 in steps of 1e-4, and takes it
 block by block in two threads. SPy gets the same numbers as float32 reflectance, which it takes
 fastest, in its own order (bands last), and one or two BLAS threads, whichever is faster on a part
-of the scene. Both sum up signal and noise, solve, and make the first 30 components.
+of the scene. Both sum up signal and noise, solve, and make the first 30 components. The floor is
+the symmetric product of all pixels that the signal takes, and that of pixels and weights, at the
+rate of the BLAS in two threads. `growth-pixels` and `growth-bands` time ours alone at five sizes;
+`slope` is that of log time over log size.
 """
 
 import math
@@ -38,19 +41,36 @@ from sam import (
     make_references,
     seconds,
     summarise,
+    tell_growth,
     time_in_turns,
 )
 
 COMPONENTS = 30
 SIZES = {"mnf": (1280, 1242), "mnf-quick": (256, 1242)}
+# Lines of 1242 samples of 285 bands; bands of 256 lines.
+GROWTH = {"growth-pixels": (80, 160, 320, 640, 1280), "growth-bands": (50, 80, 120, 190, 285)}
 
 
 def run(cases: list[str] | None, pairs: int) -> list[dict]:
     """Run the cases called `cases`, or the one at full size, with so many pairs of runs each."""
     for name in cases or ():
-        if name not in SIZES:
-            sys.exit(f"error: no case {name!r}; there are {', '.join(SIZES)}")
-    return [compare(name, pairs) for name in cases or ("mnf",)]
+        if name not in (*SIZES, *GROWTH):
+            sys.exit(f"error: no case {name!r}; there are {', '.join((*SIZES, *GROWTH))}")
+    return [
+        grow(name, pairs) if name in GROWTH else compare(name, pairs) for name in cases or ("mnf",)
+    ]
+
+
+def grow(case: str, times: int) -> dict:
+    """Time ours at five sizes."""
+    sizes = GROWTH[case]
+    references = make_references(SPECTROMETER, MINERALS, None)
+    cube = make_cube(references, max(sizes) if case == "growth-pixels" else 256, 1242, "int16")
+    with ThreadPoolExecutor(THREADS) as pool:
+        parts = [cube[:, :size] if case == "growth-pixels" else cube[:size] for size in sizes]
+        map_ours(parts[0], pool)
+        runs = time_in_turns(times, *(lambda part=part: map_ours(part, pool) for part in parts))
+    return {"case": case, **tell_growth(sizes, [statistics.median(own) for own in runs])}
 
 
 def compare(case: str, pairs: int) -> dict:
@@ -66,8 +86,12 @@ def compare(case: str, pairs: int) -> dict:
             (1, THREADS),
             key=lambda count: min(seconds(lambda: map_with_spy(part, count)) for _ in range(2)),
         )
+        map_ours(cube[:, :64], pool)
         times = time_in_turns(
-            pairs, lambda: map_ours(cube, pool), lambda: map_with_spy(image, spy_threads)
+            pairs,
+            lambda: map_ours(cube, pool),
+            lambda: map_with_spy(image, spy_threads),
+            lambda: multiply(len(cube), cube[0].size, pool),
         )
         with trace_memory() as own:
             fraction, components = map_ours(cube, pool)
@@ -85,6 +109,8 @@ def compare(case: str, pairs: int) -> dict:
         **summarise(times),
         "agree": same,
         "peak_mib": own() / 2**20,
+        "floor_ratio": statistics.median(times[0]) / statistics.median(times[2]),
+        "products_s": statistics.median(times[2]),
         "peer_peak_mib": theirs() / 2**20,
         "memory_share": own() / theirs(),
         "max_relative_eigenvalue_error": float(
@@ -101,6 +127,19 @@ def compare(case: str, pairs: int) -> dict:
         "threads": THREADS,
         "peer_threads": spy_threads,
     }
+
+
+def multiply(bands: int, pixels: int, pool: ThreadPoolExecutor) -> None:
+    """The products of so many pixels that no way around them is known for."""
+    part = np.random.default_rng(0).standard_normal((bands, 2048))
+
+    def product(_: int) -> None:
+        part @ part.T
+        part[:COMPONENTS, :bands] @ part
+
+    with threadpool_limits(1):
+        for _ in pool.map(product, range(pixels // part.shape[1])):
+            pass
 
 
 @contextmanager

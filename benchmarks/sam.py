@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -221,6 +221,14 @@ def summarise(times: list[list[float]]) -> dict:
         "peer_s": statistics.median(times[1]),
         "ratio_lowest": min(ratios),
         "ratio_highest": max(ratios),
+    }
+
+
+def tell_growth(sizes: Sequence[int], times: Sequence[float]) -> dict:
+    """Sizes, seconds, and the slope of log time over log size, as fields of a case."""
+    return {
+        "slope": float(np.polyfit(np.log(sizes), np.log(times), 1)[0]),
+        **{f"seconds_{size}": own for size, own in zip(sizes, times, strict=True)},
     }
 
 

@@ -24,8 +24,9 @@ from gossan.kernels import kernel
 # Projections of so many pixels on so many skewers are made at a time, and stay in the caches.
 CHUNK_PIXELS = 1024
 CHUNK_SKEWERS = 256
-# What BLAS may be wrong by, as a share of the largest number that went in.
-ROUNDING = 1e-14
+# What products in single precision may be wrong by, as a share of the largest number that went in:
+# they tell which few pixels have to be looked at in double precision, in half the time.
+ROUNDING = 5e-6
 # End-members are chosen among so many pixels, the purest.
 CANDIDATES = 1000
 
@@ -82,23 +83,28 @@ def number_places(shape: tuple[int, int], origin: tuple[int, int], width: int) -
 
 def _projections(
     block: np.ndarray, skewers: np.ndarray
-) -> Iterator[tuple[np.ndarray, slice, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, slice, np.ndarray, np.ndarray, float]]:
     """Valid pixels chunk by chunk, and for each chunk all skewers chunk by chunk.
 
-    Yields where the pixels stand in the flat block, which skewers, the pixels (components, n),
-    and their projections (skewers, n) float64, which hold until the next.
+    Yields where the pixels stand in the flat block, which skewers, the pixels (components, n)
+    float64, their projections (skewers, n) float32, which hold until the next, and what these may
+    be wrong by.
     """
-    space = np.empty(CHUNK_SKEWERS * CHUNK_PIXELS)
+    space = np.empty(CHUNK_SKEWERS * CHUNK_PIXELS, np.float32)
+    single = skewers.astype(np.float32)
     flat = block.reshape(len(block), -1)
     valid = np.flatnonzero(np.isfinite(flat).all(axis=0))
     for start in range(0, valid.size, CHUNK_PIXELS):
         places = valid[start : start + CHUNK_PIXELS]
-        pixels = flat[:, places].astype(np.float64)
+        pixels = flat[:, places]
+        narrow, wide = pixels.astype(np.float32), pixels.astype(np.float64)
+        slack = ROUNDING * np.abs(wide).max() * len(pixels)
         for first in range(0, len(skewers), CHUNK_SKEWERS):
             chosen = slice(first, min(first + CHUNK_SKEWERS, len(skewers)))
             shape = (chosen.stop - first, places.size)
             projections = space[: shape[0] * shape[1]].reshape(shape)
-            yield places, chosen, pixels, np.matmul(skewers[chosen], pixels, out=projections)
+            np.matmul(single[chosen], narrow, out=projections)
+            yield places, chosen, wide, projections, slack
 
 
 # Projections are finite, which lets minima and maxima be vectors.
@@ -115,12 +121,32 @@ def _reach(projections, low, high):
 
 
 @kernel
-def _count_near(projections, low, high, counts):
-    """Add to each pixel's count the skewers that it is not above `low` of, or not below `high`."""
+def _count_near(projections, slack, skewers, pixels, low, high, counts):
+    """Add to each pixel's count the skewers that it is not above `low` of, or not below `high`.
+
+    Projections may be wrong by `slack`; what that leaves open is computed in double precision.
+    """
     for skewer in range(len(projections)):
         row, least, most = projections[skewer], low[skewer], high[skewer]
+        sure_low, maybe_low = np.float32(least - 2 * slack), np.float32(least + 2 * slack)
+        maybe_high, sure_high = np.float32(most - 2 * slack), np.float32(most + 2 * slack)
+        unsure = np.int32(0)
         for i in range(row.size):
-            counts[i] += np.int64(row[i] >= most) + np.int64(row[i] <= least)
+            own = row[i]
+            counts[i] += np.int32(own >= sure_high) + np.int32(own <= sure_low)
+            unsure += np.int32((own >= maybe_high) & (own < sure_high))
+            unsure += np.int32((own <= maybe_low) & (own > sure_low))
+        if unsure:
+            for i in range(row.size):
+                own = row[i]
+                near_high = (own >= maybe_high) & (own < sure_high)
+                near_low = (own <= maybe_low) & (own > sure_low)
+                if near_high or near_low:
+                    value = 0.0
+                    for component in range(len(pixels)):
+                        value += skewers[skewer, component] * pixels[component, i]
+                    counts[i] += near_high and value >= most
+                    counts[i] += near_low and value <= least
 
 
 def find_extremes(block: np.ndarray, skewers: np.ndarray, places: np.ndarray) -> Extremes:
@@ -131,20 +157,19 @@ def find_extremes(block: np.ndarray, skewers: np.ndarray, places: np.ndarray) ->
     """
     found = Extremes.empty(len(skewers))
     numbers = places.ravel()
-    for own, chosen, pixels, projections in _projections(block, skewers):
-        slack = ROUNDING * np.abs(pixels).max() * len(pixels)
-        low, high = np.empty((2, len(projections)))
+    for own, chosen, pixels, projections, slack in _projections(block, skewers):
+        low, high = np.empty((2, len(projections)), np.float32)
         _reach(projections, low, high)
         for sign, reach, best, place in (
             (-1.0, -low, found.low, found.low_place),
             (1.0, high, found.high, found.high_place),
         ):
             # Most chunks of pixels reach as far as those before along few skewers.
-            farther = np.flatnonzero(reach >= sign * best[chosen] - slack)
+            farther = np.flatnonzero(reach.astype(np.float64) >= sign * best[chosen] - slack)
             if farther.size:
-                along = sign * projections[farther]
-                near = along >= reach[farther, np.newaxis] - slack
-                first, value = _first_of_farthest(near, sign * skewers[chosen][farther], pixels)
+                first, value = _first_of_farthest(
+                    projections, farther, sign, reach - 2 * slack, skewers[chosen], pixels
+                )
                 better = value > sign * best[chosen][farther]
                 best[chosen][farther[better]] = sign * value[better]
                 # Chunks come in reading order, so a later equal pixel never takes over.
@@ -152,22 +177,25 @@ def find_extremes(block: np.ndarray, skewers: np.ndarray, places: np.ndarray) ->
     return found
 
 
-def _first_of_farthest(
-    near: np.ndarray, skewers: np.ndarray, pixels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each skewer the first of the pixels with the largest projection, and that projection.
+@kernel
+def _first_of_farthest(projections, farther, sign, least, skewers, pixels):
+    """For each of the skewers `farther` the first pixel of the largest projection, and that.
 
-    `near` (skewers, n) marks the pixels to compare, at least one for each skewer. BLAS rounds a
-    pixel differently from column to column, so that equal pixels do not tie; here all are
-    projected in one way.
+    Those are compared whose inexact projection, times `sign`, is `least` or more, in double
+    precision and all in one way, so that equal pixels tie.
     """
-    row, column = np.nonzero(near)
-    value = np.zeros(row.size)
-    for weight, component in zip(skewers.T, pixels, strict=True):
-        value += weight[row] * component[column]
-    order = np.lexsort((column, -value, row))
-    first = order[np.searchsorted(row[order], np.arange(len(near)))]
-    return column[first], value[first]
+    first, value = np.zeros(farther.size, np.int64), np.full(farther.size, -np.inf)
+    for place in range(farther.size):
+        skewer = farther[place]
+        row = projections[skewer]
+        for i in range(row.size):
+            if sign * row[i] >= least[skewer]:
+                own = 0.0
+                for component in range(len(pixels)):
+                    own += skewers[skewer, component] * pixels[component, i]
+                if sign * own > value[place]:
+                    first[place], value[place] = i, sign * own
+    return first, value
 
 
 def count_purity(
@@ -191,15 +219,11 @@ def count_purity(
         spots = np.searchsorted(numbers, extreme).clip(max=numbers.size - 1)
         counts += np.bincount(spots[numbers[spots] == extreme], minlength=counts.size)
     else:
-        near = np.empty(CHUNK_PIXELS, np.int64)
-        for own, chosen, _, projections in _projections(block, skewers):
+        near = np.empty(CHUNK_PIXELS, np.int32)
+        for own, chosen, pixels, projections, slack in _projections(block, skewers):
             near[:] = 0
-            _count_near(
-                projections,
-                extremes.low[chosen] + threshold,
-                extremes.high[chosen] - threshold,
-                near,
-            )
+            low, high = extremes.low[chosen] + threshold, extremes.high[chosen] - threshold
+            _count_near(projections, slack, skewers[chosen], pixels, low, high, near)
             counts[own] += near[: own.size]
     counts[~np.isfinite(block).all(axis=0).ravel()] = -1
     return counts.reshape(places.shape).astype(np.int32)
