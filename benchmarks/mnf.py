@@ -171,7 +171,7 @@ def map_ours(cube: np.ndarray, pool: ThreadPoolExecutor) -> tuple[NoiseFraction,
         measured = pool.map(lambda window: measure_block(block(window)), windows)
         for window, own in zip(windows, measured, strict=True):
             sums.add(window, own)
-        fraction = solve(sums, SPECTROMETER.names, "scene")
+        fraction = solve(sums, SPECTROMETER.names[:bands], "scene")
         for _ in pool.map(transform, windows):
             pass
     return fraction, result
