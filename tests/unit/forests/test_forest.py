@@ -254,3 +254,30 @@ def test_what_cannot_be_learned_is_refused():
 def test_settings_without_meaning_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         ForestSettings(**wrong)
+
+
+def descend(forest, tree, pixel):
+    """The leaf of a pixel, one comparison after the other."""
+    first, node = forest.offsets[tree], 0
+    while forest.leaf[first + node] < 0:
+        here = first + node
+        node = forest.left[here] + bool(pixel[forest.feature[here]] > forest.threshold[here])
+    return forest.value[forest.leaf[first + node]]
+
+
+@pytest.mark.parametrize("features", [1, 2, 17])
+def test_numbers_are_compared_as_they_are_signed_infinite_tiny_or_none(features):
+    generator = np.random.default_rng(4)
+    values = generator.normal(size=(300, features)).astype(np.float32)
+    values[::3] *= np.float32(1e-40)
+    codes = 1 + (values[:, 0] > 0) + (generator.random(300) < 0.3)
+    model = grow_forest(values, codes, ForestSettings(estimators=40, min_samples_split=2))
+    forest = flatten_forest(model, NAMES[: len(model.classes_)], [str(n) for n in range(features)])
+    odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 3e38, -3e38], np.float32)
+    pixels = generator.choice(odd, (700, features))
+    expected = [
+        sum(descend(forest, tree, pixel) for tree in range(len(forest.offsets) - 1))
+        for pixel in pixels
+    ]
+    found = predict_probabilities(forest, pixels.T) * (len(forest.offsets) - 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)

@@ -162,3 +162,11 @@ def test_pixels_on_a_line_have_two_ends():
 def test_no_pixels_have_no_end_members():
     pixels = PurePixels(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 3)))
     assert choose_endmembers(pixels, 3).size == 0
+
+
+@pytest.mark.parametrize("threshold", [0, 1.0])
+def test_pixels_nearer_to_each_other_than_single_precision_are_told_apart(threshold):
+    values = 1000 + 1e-5 * make_components().astype(np.float64)
+    skewers = make_skewers(60, 4, seed=3)
+    found, _ = count_scene(values, skewers, threshold * 1e-5)
+    np.testing.assert_array_equal(found, count_with_spy(values, skewers, threshold * 1e-5))
