@@ -19,17 +19,17 @@ from typing import Generic, TypeVar
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.enums import Resampling
 from rasterio.env import set_gdal_config
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from gossan.checksums import read_verified, require_tags, verify_tiles
+from gossan.cog import TiledImage
 from gossan.errors import InputError
 from gossan.files import newest, require_text, staged
+from gossan.tiles import DIFFERENCES, FLOATING_POINT, PLAIN
 from gossan.whole import require_whole
 
 GDAL_CACHE_BYTES = 64 * 2**20
@@ -714,17 +714,19 @@ def _run(
     plan: _Plan,
     threads: int,
     scaled: bool,
-    progress: str | None,
+    progress: str | None = None,
+    then: Callable[[Window, object], object] = lambda _, result: result,
 ) -> Iterator[tuple[Window, object]]:
+    """As `iter_blocks`; `then` makes of a block and its result, in its thread, what is yielded."""
     reader = _Reader(sources, plan.infos, scaled)
 
     def work(window: Window) -> object:
         if plan.halo is None:
-            return function(*reader.read(window))
+            return then(window, function(*reader.read(window)))
         grown = grow_window(window, plan.grid, plan.halo, plan.align)
         row, column = window.row_off - grown.row_off, window.col_off - grown.col_off
         block = np.s_[row : row + window.height, column : column + window.width]
-        return function(block, *reader.read(grown))
+        return then(window, function(block, *reader.read(grown)))
 
     pending: deque[tuple[Window, Future]] = deque()
     pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="block")
@@ -792,39 +794,133 @@ def map_blocks(
     written = sum(layer.bytes_per_pixel for layer in layers)
     plan = _plan(sources, grid, block_px, halo, align, written, multiple)
     with ExitStack() as stack:
-        finals = [stack.enter_context(staged(layer.path)) for layer in layers]
-        # Beside the final file, so on its disk, as GDAL's own temporaries are.
-        scratch = [final.with_name(f"{final.stem}.blocks.tif") for final in finals]
+        outputs = [
+            _Output(layer, stack.enter_context(staged(layer.path)), plan, stack) for layer in layers
+        ]
 
-        def work(*arrays: np.ndarray) -> list[np.ndarray]:
-            results = function(*arrays)
+        def keep(window: Window, results: np.ndarray | Sequence[np.ndarray]) -> list:
             if isinstance(results, np.ndarray):
                 results = (results,)
-            if len(results) != len(layers):
-                raise ValueError(f"{len(results)} results of a block for {len(layers)} layers")
-            return [encode(result, layer) for result, layer in zip(results, layers, strict=True)]
-
-        with ExitStack() as opened:
-            targets = [
-                opened.enter_context(_create(path, layer, plan))
-                for path, layer in zip(scratch, layers, strict=True)
+            if len(results) != len(outputs):
+                raise ValueError(f"{len(results)} results of a block for {len(outputs)} layers")
+            return [
+                output.pack(window, encode(result, output.layer))
+                for output, result in zip(outputs, results, strict=True)
             ]
-            blocks = _run(work, sources, plan, threads, scaled, progress)
-            for window, results in opened.enter_context(closing(blocks)):
-                for target, layer, result in zip(targets, layers, results, strict=True):
-                    _write(target, layer, window, result)
 
-        # One copy at a time, each with all threads: side by side they are hardly faster, and
-        # GDAL's buffers then grow with the scene.
-        for path, final, layer in zip(scratch, finals, layers, strict=True):
-            _copy_to_cog(path, final, layer, threads)
+        with closing(_run(function, sources, plan, threads, scaled, progress, keep)) as blocks:
+            for window, left in blocks:
+                for output, block in zip(outputs, left, strict=True):
+                    if block is not None:
+                        output.gathered.write(block, window=window)
+        for output in outputs:
+            output.finish(threads)
+
+
+class _Output:
+    """A layer on its way into its file.
+
+    Blocks that are whole tiles are packed where they were made. Others are gathered in an
+    uncompressed file first, and packed tile by tile.
+    """
+
+    def __init__(self, layer: Layer, final: Path, plan: _Plan, stack: ExitStack):
+        """Make the files that it needs beside `final`, so on its disk; `stack` closes them."""
+        self.layer, self._final, self._plan = layer, final, plan
+        tile_px = COG_BLOCK_PX
+        while tile_px > 64 and tile_px**2 * layer.bytes_per_pixel > COG_TILE_BYTES:
+            tile_px //= 2
+        categorical = layer.overviews == "mode"
+        # Class codes compress best without a predictor.
+        floating = np.dtype(layer.dtype).kind == "f"
+        predictor = PLAIN if categorical else FLOATING_POINT if floating else DIFFERENCES
+        self._template = final.with_name(f"{final.stem}.tags.tif")
+        with _create(
+            self._template,
+            layer,
+            plan.grid,
+            (tile_px, tile_px),
+            interleave="pixel",
+            compress="deflate",
+            predictor=predictor,
+            sparse_ok=True,
+            bigtiff="no",
+        ):
+            pass
+        self._image = stack.enter_context(
+            TiledImage(
+                final.with_name(f"{final.stem}.tiles"),
+                (len(layer.band_table.names), *plan.grid.shape),
+                layer.dtype,
+                tile_px,
+                nodata=layer.nodata,
+                predictor=predictor,
+                mode=categorical,
+            )
+        )
+        starts = [(window.row_off, window.col_off) for window in plan.windows]
+        self.gathered = None
+        if any(row % tile_px or column % tile_px for row, column in starts):
+            first = plan.windows[0]
+            self.gathered = stack.enter_context(
+                _create(
+                    final.with_name(f"{final.stem}.blocks.tif"),
+                    layer,
+                    plan.grid,
+                    (_tile_px(first.height), _tile_px(first.width)),
+                    interleave="band",
+                    bigtiff="if_safer",
+                )
+            )
+
+    def pack(self, window: Window, block: np.ndarray) -> np.ndarray | None:
+        """Pack a block of stored numbers, or give it back where it has to be gathered first."""
+        block = block[np.newaxis] if block.ndim == 2 else block
+        expected = (len(self.layer.band_table.names), window.height, window.width)
+        if block.shape != expected:
+            raise ValueError(f"{self.layer.path}: a block has shape {block.shape}, not {expected}")
+        if self.gathered is not None:
+            return block
+        self._image.add(0, window.row_off, window.col_off, block)
+        return None
+
+    def finish(self, threads: int) -> None:
+        """Pack what was gathered and the overviews, then write the file."""
+        if self.gathered is not None:
+            self.gathered.close()
+            # A full disk would leave out what is missing here, and the map would be whole.
+            path = Path(self.gathered.name)
+            require_whole(path)
+            self._pack_level(0, path, read_info(path), threads)
             path.unlink()
+        for level in range(1, len(self._image.shapes)):
+            self._pack_level(
+                level,
+                lambda window, level=level: self._image.part(level, window.row_off, window.col_off),
+                None,
+                threads,
+            )
+        self._image.write(self._final, self._template)
+
+    def _pack_level(
+        self, level: int, source: Source, info: RasterInfo | None, threads: int
+    ) -> None:
+        rows, columns = self._image.shapes[level]
+        grid = Grid(None, Affine.identity(), columns, rows)
+        plan = _Plan([info], grid, split_blocks(grid, self._image.tile_px))
+
+        def add(window: Window, block: np.ndarray) -> None:
+            self._image.add(level, window.row_off, window.col_off, block)
+
+        for _ in _run(lambda block: block, [source], plan, threads, scaled=False, then=add):
+            pass
 
 
-def _create(path: Path, layer: Layer, plan: _Plan) -> rasterio.io.DatasetWriter:
-    """Open the uncompressed file that collects the blocks; its tiles divide the blocks."""
+def _create(
+    path: Path, layer: Layer, grid: Grid, tile: tuple[int, int], **options: object
+) -> rasterio.io.DatasetWriter:
+    """Open a GeoTIFF in tiles of (rows, columns) that says all that a layer's file says."""
     bands = layer.band_table
-    grid = plan.grid
     dataset = rasterio.open(
         path,
         "w",
@@ -837,10 +933,9 @@ def _create(path: Path, layer: Layer, plan: _Plan) -> rasterio.io.DatasetWriter:
         transform=grid.transform,
         nodata=layer.nodata,
         tiled=True,
-        blockxsize=_tile_px(plan.windows[0].width),
-        blockysize=_tile_px(plan.windows[0].height),
-        interleave="band",
-        bigtiff="IF_SAFER",
+        blockysize=tile[0],
+        blockxsize=tile[1],
+        **options,
     )
     dataset.descriptions = bands.names
     dataset.scales = [layer.scale] * dataset.count
@@ -868,46 +963,3 @@ def _tile_px(block_px: int) -> int:
 def _rgba(colour: str) -> tuple[int, int, int, int]:
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return red, green, blue, 255
-
-
-def _write(
-    target: rasterio.io.DatasetWriter, layer: Layer, window: Window, result: np.ndarray
-) -> None:
-    block = result[np.newaxis] if result.ndim == 2 else result
-    expected = (target.count, window.height, window.width)
-    if block.shape != expected:
-        raise ValueError(f"{layer.path}: a block has shape {block.shape}, not {expected}")
-    target.write(block, window=window)
-
-
-def _copy_to_cog(source: Path, target: Path, layer: Layer, threads: int) -> None:
-    """Add overviews to `source` and copy it into GDAL's cloud-optimised layout.
-
-    Overviews are made here, band by band: the driver's own way makes them of all bands at once,
-    which takes many times as long for hundreds of bands. Level 1 with a predictor is as small as
-    level 6 on measured and computed numbers, and faster; class codes compress best without one.
-    """
-    block_px = COG_BLOCK_PX
-    while block_px > 64 and block_px**2 * layer.bytes_per_pixel > COG_TILE_BYTES:
-        block_px //= 2
-    categorical = layer.overviews == "mode"
-    with rasterio.Env(GDAL_NUM_THREADS=max(1, threads), GDAL_TIFF_OVR_BLOCKSIZE=block_px):
-        with rasterio.open(source, "r+") as dataset:
-            levels = math.ceil(math.log2(max(1.0, max(dataset.shape) / block_px)))
-            factors = [2**level for level in range(1, levels + 1)]
-            if factors:
-                dataset.build_overviews(factors, Resampling[layer.overviews])
-        # A full disk would leave out what is missing here, and the copy would be whole.
-        require_whole(source)
-        rasterio.shutil.copy(
-            source,
-            target,
-            driver="COG",
-            COMPRESS="DEFLATE",
-            LEVEL=4 if categorical else 1,
-            PREDICTOR="NO" if categorical else "YES",
-            BLOCKSIZE=block_px,
-            OVERVIEWS="AUTO" if factors else "NONE",
-            NUM_THREADS=max(1, threads),
-            BIGTIFF="IF_SAFER",
-        )
