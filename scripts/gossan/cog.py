@@ -180,23 +180,27 @@ def halve(tile: np.ndarray, nodata: float, mode: bool) -> np.ndarray:
     Their mean, halves rounded up for integers; or with `mode` the value that, row by row, is first
     as frequent as any.
     """
-    four = [tile[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    quarters = _quarters(tile)
     if mode:
-        return _most_frequent(*four, nodata)
+        return _most_frequent(*quarters, nodata)
     whole = tile.dtype.kind in "iu"
     kind = np.dtype(np.int64 if tile.dtype.itemsize > 2 else np.int32) if whole else tile.dtype
-    total = sum((quarter.astype(kind) for quarter in four[1:]), start=four[0].astype(kind))
     empty = np.isnan(tile) if np.isnan(nodata) else tile == nodata
     if not empty.any():
+        total = np.add(*quarters[:2], dtype=kind)
+        for quarter in quarters[2:]:
+            total += quarter
         return ((total + 2) >> 2 if whole else total * kind.type(0.25)).astype(tile.dtype)
-    gaps = [empty[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
-    total = sum(
-        np.where(gap, 0, quarter.astype(kind)) for gap, quarter in zip(gaps, four, strict=True)
-    )
-    count = 4 - sum(gap.astype(kind) for gap in gaps)
+    known = _quarters(~empty)
+    count = np.add.reduce(known, axis=0, dtype=kind)
+    total = np.add.reduce(np.where(known, quarters, 0), axis=0, dtype=kind)
     some = np.maximum(count, 1)
     mean = (2 * total + some) // (2 * some) if whole else total / some
     return np.where(count == 0, nodata, mean).astype(tile.dtype)
+
+
+def _quarters(tile: np.ndarray) -> list[np.ndarray]:
+    return [np.ascontiguousarray(tile[:, row::2, at::2]) for row in (0, 1) for at in (0, 1)]
 
 
 def _most_frequent(

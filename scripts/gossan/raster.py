@@ -3,6 +3,7 @@
 Memory is set by the block size and the number of threads, never by the scene.
 """
 
+import ctypes
 import logging
 import math
 import os
@@ -12,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -34,6 +35,10 @@ from gossan.whole import require_whole
 
 GDAL_CACHE_BYTES = 64 * 2**20
 BLOCK_BYTES = 64 * 2**20
+# Freed memory that is kept, and the largest array of which it is (GNU's limit for it).
+KEPT_BYTES = 128 * 2**20
+KEPT_ARRAY_BYTES = 32 * 2**20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 COG_BLOCK_PX = 512
 COG_TILE_BYTES = 16 * 2**20
 TIFF_TILE_STEP_PX = 16
@@ -682,6 +687,7 @@ def _plan(
 ) -> _Plan:
     """Open and compare the sources; `written` is bytes per pixel that the function returns."""
     bound_gdal_cache()
+    keep_freed_memory()
     infos = [None if callable(source) else read_info(source) for source in sources]
     files = [info for info in infos if info is not None]
     if grid is None:
@@ -749,6 +755,18 @@ def bound_gdal_cache() -> None:
     """
     if "GDAL_CACHEMAX" not in os.environ:
         set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_BYTES)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what a block has freed for the next one, where it is GNU's.
+
+    It would give larger arrays back to the system each time, which fills them with zeros again
+    page by page: a quarter of the time of a map from file to file.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, KEPT_ARRAY_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def _progress(windows: Sequence[Window], label: str | None) -> Iterator[Window]:

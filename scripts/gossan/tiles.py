@@ -29,12 +29,17 @@ def pack(values: np.ndarray, predictor: int) -> bytes:
     pixels = np.ascontiguousarray(np.moveaxis(values, 0, -1))
     rows, columns, bands = pixels.shape
     if predictor == FLOATING_POINT:
-        planes = pixels.view(np.uint8).reshape(rows, columns * bands, -1)[:, :, ::-1]
-        pixels = np.ascontiguousarray(planes.transpose(0, 2, 1)).reshape(rows, -1, bands)
+        size = pixels.itemsize
+        values = pixels.view(np.uint8).reshape(rows, columns * bands, size)
+        planes = np.empty((rows, size, columns * bands), np.uint8)
+        for weight in range(size):
+            planes[:, weight] = values[:, :, size - 1 - weight]
+        pixels = planes.reshape(rows, -1, bands)
     if predictor != PLAIN:
         pixels = pixels.view(f"u{pixels.itemsize}")
-        differences = pixels.copy()
-        differences[:, 1:] -= pixels[:, :-1]
+        differences = np.empty_like(pixels)
+        differences[:, 0] = pixels[:, 0]
+        np.subtract(pixels[:, 1:], pixels[:, :-1], out=differences[:, 1:])
         pixels = differences
     return isal_zlib.compress(pixels, LEVEL)
 

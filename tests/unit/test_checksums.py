@@ -1,5 +1,7 @@
 """Deflated tiles of a GeoTIFF carry a checksum, which GDAL leaves unread."""
 
+import zlib
+
 import numpy as np
 import pytest
 import rasterio
@@ -8,6 +10,7 @@ from samples import write_raster
 from gossan.checksums import DamagedTileError, read_verified, verify_tiles
 from gossan.errors import InputError
 from gossan.raster import Layer, map_blocks, open_raster, read_info, verify_raster
+from gossan.tiles import DamagedStreamError, restore, unpack
 
 SHAPE = (2, 256, 256)
 VALUES = np.random.default_rng(0).integers(0, 2000, SHAPE).astype("uint16")
@@ -67,6 +70,52 @@ def test_a_raster_in_an_archive_is_looked_through_where_it_lies(tmp_path):
         pytest.raises(DamagedTileError),
     ):
         read_verified(dataset)
+
+
+@pytest.mark.parametrize("layout", [TILES, {"blockysize": 7}, {**TILES, "sparse_ok": True}])
+@pytest.mark.parametrize("interleave", ["band", "pixel"])
+@pytest.mark.parametrize("bands", [1, 3, 20])
+@pytest.mark.parametrize(
+    ("dtype", "predictor", "options"),
+    [
+        *(("uint8", 1, {}), ("int16", 2, {}), ("uint16", 2, {"BIGTIFF": "YES"}), ("int32", 2, {})),
+        *(("float32", 1, {}), ("float32", 2, {}), ("float32", 3, {}), ("float64", 3, {})),
+        *(("uint8", 1, {"NBITS": 5}), ("int16", 2, {"ENDIANNESS": "BIG"})),
+    ],
+)
+def test_all_layouts_are_read_as_gdal_reads_them(
+    tmp_path, layout, interleave, bands, dtype, predictor, options
+):
+    values = np.random.default_rng(2).integers(0, 30, (bands, 150, 170)).astype(dtype)
+    options = {"compress": "deflate", "predictor": predictor, **layout, **options}
+    path = tmp_path / "a.tif"
+    profile = {"width": 170, "height": 150, "count": bands, "dtype": dtype, "driver": "GTiff"}
+    with rasterio.open(path, "w", **profile, interleave=interleave, nodata=7, **options) as target:
+        rows = 100 if "sparse_ok" in layout else 150
+        target.write(values[:, :rows], window=rasterio.windows.Window(0, 0, 170, rows))
+    with rasterio.open(path) as dataset:
+        for window in (None, (0, 0, 170, 150), (3, 130, 160, 20), (129, 0, 41, 1), (5, 5, 9, 9)):
+            part = window and rasterio.windows.Window(*window)
+            for indexes in (None, 1, [bands], list(range(bands, 0, -1))):
+                read = read_verified(dataset, indexes, part)
+                np.testing.assert_array_equal(read, dataset.read(indexes, window=part))
+                assert read.dtype == dtype
+
+
+@pytest.mark.parametrize(("content", "whole"), [(16_384, True), (20_000, True), (16_000, False)])
+def test_a_tile_may_be_longer_than_it_has_to_be_but_not_shorter(content, whole):
+    stream, out = zlib.compress(bytes(content)), np.empty((1, 128, 128), "uint8")
+    if whole:
+        restore(unpack(stream, out.size), 1, (128, 1), [0], (0, 0), out)
+        assert not out.any()
+    else:
+        with pytest.raises(DamagedStreamError, match="16000 bytes where 16384 are due"):
+            restore(unpack(stream, out.size), 1, (128, 1), [0], (0, 0), out)
+
+
+def test_a_stream_that_grows_beyond_measure_is_refused():
+    with pytest.raises(DamagedStreamError, match="ends early, or late"):
+        unpack(zlib.compress(bytes(2**20)), 1000)
 
 
 def test_only_the_tiles_under_the_window_are_looked_at(tmp_path):

