@@ -6,6 +6,10 @@ are mapped in two threads and their results dropped, as a writer would consume t
 blocks so high that its arrays fit into 512 MiB, as float32 or float64, whichever is faster. Its
 time depends much on that height: `ratio_best_blocks` is the ratio where the height was tuned to the
 processor's caches.
+
+From file to file, the floor is reading the file with rasterio in as many threads as ours has, and
+no more; `read_one_thread_s` is the same in one. `growth` maps scenes of 1 to 64 million pixels, and
+tells how the logarithm of time grows with that of pixels.
 """
 
 import os
@@ -17,18 +21,21 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import rasterio
 import spectral
+from affine import Affine
+from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from gossan.legend import NODATA
 from gossan.library.readers import read_library, select_spectrum
 from gossan.library.resample import resample_spectrum
 from gossan.minerals.spectral_angle import map_angles
-from gossan.raster import BLOCK_BYTES, BandTable, Layer, map_blocks
+from gossan.raster import BLOCK_BYTES, BandTable, Grid, Layer, bound_gdal_cache, map_blocks
 
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = 2
@@ -52,6 +59,8 @@ MINERALS = (
 )
 SCENE_PX = 4096
 FULL_SCENE_PX = 7700
+EMIT_SHAPE = (1280, 1242)
+GROWTH_PX = (1024, 2048, 4096, 8192)
 PATCH_PX = 8
 # Standard deviation of reflectance: a signal-to-noise ratio of some hundreds, as OLI has.
 PEER_BYTES = 512 * 2**20
@@ -64,6 +73,8 @@ def run(cases: list[str] | None, pairs: int) -> list[dict]:
         "multispectral": run_multispectral,
         "hyperspectral": run_hyperspectral,
         "end-to-end": run_end_to_end,
+        "hyperspectral-file": run_hyperspectral_file,
+        "growth": run_growth,
     }
     for name in cases or ():
         if name not in known:
@@ -261,38 +272,105 @@ def run_end_to_end(pairs: int) -> dict:
         folder = Path(folder)
         scene = folder / "scene.tif"
         write_scene(scene, references, SCENE_PX)
-        own = folder / "class.tif", folder / "angle.tif"
-        theirs = folder / "peer_class.tif", folder / "peer_angle.tif"
-
-        def read() -> None:
-            with rasterio.open(scene) as dataset:
-                for window in row_windows(dataset, 512):
-                    dataset.read(window=window)
-
-        times = time_in_turns(
-            pairs,
-            lambda: map_file(scene, references, *own),
-            lambda: map_file_with_spy(scene, references, *theirs),
-            read,
-        )
-        agree, worst = compare_files(own, theirs)
-        peak = measure_memory(scene, folder)
+        case = compare_from_file(scene, references, folder, ("class", "angle"), pairs)
         full_scene = folder / "full.tif"
         write_scene(full_scene, references, FULL_SCENE_PX)
         full_peak = measure_memory(full_scene, folder)
     return {
         "case": "end-to-end",
+        **case,
+        "full_scene_peak_mib": full_peak,
+        "full_scene_px": FULL_SCENE_PX,
+    }
+
+
+def run_hyperspectral_file(pairs: int) -> dict:
+    """From a cube of 285 bands, 1280 lines of 1242 samples, to class, angle and margin GeoTIFFs."""
+    references = make_references(SPECTROMETER, MINERALS, None)
+    cube = make_cube(references, *EMIT_SHAPE, "int16")
+    grid = Grid(CRS.from_epsg(32643), Affine(60, 0, 430_000, 0, -60, 3_990_000), *EMIT_SHAPE[::-1])
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        # In the layout of this project's own cubes.
+        layer = Layer(folder / "cube.tif", "int16", -32768, SPECTROMETER, 1e-4)
+        map_blocks(lambda block: block, [lambda w: cube[:, *w.toslices()]], [layer], grid=grid)
+        names = ("class", "angle", "margin")
+        case = compare_from_file(layer.path, references, folder, names, pairs)
+    return {"case": "hyperspectral-file", **case}
+
+
+def run_growth(pairs: int) -> dict:
+    """Time and memory from file to file of ever larger scenes of 7 bands."""
+    references = make_references(OLI, MINERALS[:13], "Landsat-8 OLI_TIRS")
+    times, peaks = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        own = folder / "class.tif", folder / "angle.tif"
+        scene = folder / "scene.tif"
+        for size in GROWTH_PX:
+            write_scene(scene, references, size)
+            (runs,) = time_in_turns(pairs, lambda: map_file(scene, references, own))
+            times.append(statistics.median(runs))
+            peaks.append(measure_memory(scene, folder))
+    pixels = np.square(GROWTH_PX)
+    return {
+        "case": "growth",
+        "peak_mib": max(peaks),
+        "mpx": [int(number >> 20) for number in pixels],
+        "seconds": [round(number, 3) for number in times],
+        "peaks_mib": [round(number) for number in peaks],
+        "slope": float(np.polyfit(np.log(pixels), np.log(times), 1)[0]),
+        "threads": THREADS,
+    }
+
+
+def compare_from_file(
+    scene: Path, references: np.ndarray, folder: Path, names: tuple[str, ...], pairs: int
+) -> dict:
+    """Time ours, SPy with rasterio, and reading alone; compare the rasters, measure the memory."""
+    own, theirs = ([folder / f"{whose}_{name}.tif" for name in names] for whose in ("own", "peer"))
+    map_file(scene, references, own)
+    times = time_in_turns(
+        pairs,
+        lambda: map_file(scene, references, own),
+        lambda: map_file_with_spy(scene, references, theirs),
+        lambda: read_file(scene, THREADS),
+        lambda: read_file(scene, 1),
+    )
+    agree, worst = compare_files(own, theirs)
+    ours, _, read, read_alone = map(statistics.median, times)
+    return {
         "peer": f"{PEER} + rasterio {rasterio.__version__}",
         **summarise(times),
         "agree": agree,
-        "peak_mib": peak,
-        "floor_ratio": statistics.median(times[0]) / statistics.median(times[2]),
-        "max_angle_difference_rad": worst,
-        "full_scene_peak_mib": full_peak,
-        "full_scene_px": FULL_SCENE_PX,
-        "read_s": statistics.median(times[2]),
+        "peak_mib": measure_memory(scene, folder),
+        "floor_ratio": ours / read,
+        "max_difference_rad": worst,
+        "read_s": read,
+        "read_one_thread_s": read_alone,
         "threads": THREADS,
     }
+
+
+def read_file(scene: Path, threads: int) -> None:
+    """Read all blocks of a file with rasterio, with a dataset for each thread."""
+    bound_gdal_cache()
+    with rasterio.open(scene) as dataset:
+        # As the engine takes them: many bands make its blocks as small as a tile.
+        side = dataset.block_shapes[0][0]
+        windows = [
+            Window(column, row, min(side, dataset.width - column), min(side, dataset.height - row))
+            for row in range(0, dataset.height, side)
+            for column in range(0, dataset.width, side)
+        ]
+
+    def read(part: int) -> None:
+        with rasterio.open(scene) as dataset:
+            for window in windows[part::threads]:
+                dataset.read(window=window)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(read, range(threads)))
 
 
 def write_scene(path: Path, references: np.ndarray, size: int) -> None:
@@ -326,54 +404,68 @@ def row_windows(dataset: rasterio.DatasetReader, height: int) -> Iterator[Window
         yield Window(0, row, dataset.width, min(height, dataset.height - row))
 
 
-def map_file(scene: Path, references: np.ndarray, class_path: Path, angle_path: Path) -> None:
-    """Class and angle rasters of a scene by this project's raster engine."""
+def map_file(scene: Path, references: np.ndarray, paths: Sequence[Path]) -> None:
+    """Rasters of class, angle and, of three paths, margin by this project's raster engine."""
 
-    def classify(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return map_angles(block, references, nodata=-32768)[:2]
+    def classify(block: np.ndarray) -> Sequence[np.ndarray]:
+        return map_angles(block, references, nodata=-32768)[: len(paths)]
 
     layers = [
-        Layer(class_path, "uint8", NODATA, ("class",), overviews="mode"),
-        Layer(angle_path, "float32", np.nan, ("angle_rad",)),
+        Layer(paths[0], "uint8", NODATA, ("class",), overviews="mode"),
+        *(Layer(path, "float32", np.nan, ("angle_rad",)) for path in paths[1:]),
     ]
     map_blocks(classify, [scene], layers, threads=THREADS, scaled=False)
 
 
-def map_file_with_spy(
-    scene: Path, references: np.ndarray, class_path: Path, angle_path: Path
-) -> None:
+def map_file_with_spy(scene: Path, references: np.ndarray, paths: Sequence[Path]) -> None:
     """The same rasters by SPy and rasterio."""
-    with rasterio.open(scene) as source:
-        profile = dict(source.profile, count=1, predictor=1)
-        with (
-            rasterio.open(class_path, "w", **{**profile, "dtype": "uint8", "nodata": 255}) as one,
-            rasterio.open(
-                angle_path, "w", **{**profile, "dtype": "float32", "nodata": np.nan, "predictor": 3}
-            ) as two,
-        ):
-            for _, window in source.block_windows(1):
-                block = source.read(window=window)
-                nodata = (block == source.nodata).any(axis=0)
-                classes, angle = map_with_spy(block, references, "f8")
-                one.write(np.where(nodata, 255, classes + 1).astype("uint8"), 1, window=window)
-                two.write(np.where(nodata, np.nan, angle).astype("float32"), 1, window=window)
+    with rasterio.open(scene) as source, ExitStack() as stack:
+        tiled = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+        profile = dict(source.profile, count=1, **tiled)
+        classes = dict(profile, dtype="uint8", nodata=NODATA, predictor=1)
+        angles = dict(profile, dtype="float32", nodata=np.nan, predictor=3)
+        targets = [
+            stack.enter_context(rasterio.open(path, "w", **(angles if place else classes)))
+            for place, path in enumerate(paths)
+        ]
+        for window in peer_windows(source):
+            block = source.read(window=window)
+            nodata = (block == source.nodata).any(axis=0)
+            image = np.moveaxis(block, 0, -1).astype("f8")
+            found = spectral.spectral_angles(image, references)
+            results = [found.argmin(axis=-1) + 1, found.min(axis=-1)]
+            if len(paths) > 2:
+                least = np.partition(found, 1, axis=-1)
+                results.append(least[..., 1] - least[..., 0])
+            for target, result in zip(targets, results, strict=True):
+                filled = np.where(nodata, target.nodata, result)
+                target.write(filled.astype(target.dtypes[0]), 1, window=window)
 
 
-def compare_files(own: tuple[Path, Path], theirs: tuple[Path, Path]) -> tuple[float, float]:
-    """Share of pixels of the same class, and the largest difference of angles."""
-    classes, other_classes, angle, other_angle = (
-        rasterio.open(path).read(1) for path in (own[0], theirs[0], own[1], theirs[1])
-    )
-    return float(np.mean(classes == other_classes)), float(np.abs(angle - other_angle).max())
+def peer_windows(source: rasterio.DatasetReader) -> Iterator[Window]:
+    """The tiles of few bands; of many, full rows of tiles, as they lie in the file."""
+    if source.count < 64:
+        yield from (window for _, window in source.block_windows(1))
+    else:
+        yield from row_windows(source, source.block_shapes[0][0])
+
+
+def compare_files(own: Sequence[Path], theirs: Sequence[Path]) -> tuple[float, float]:
+    """Share of pixels of the same class, and the largest difference of angles and margins."""
+    pairs = [[rasterio.open(path).read(1) for path in two] for two in zip(own, theirs, strict=True)]
+    worst = max(float(np.abs(ours - its).max()) for ours, its in pairs[1:])
+    return float(np.mean(pairs[0][0] == pairs[0][1])), worst
 
 
 def measure_memory(scene: Path, folder: Path) -> float:
     """Peak resident memory (MiB) of a process that maps a scene, on Linux."""
     code = (
-        "import sys; from pathlib import Path; import sam;"
-        "references = sam.make_references(sam.OLI, sam.MINERALS[:13], 'Landsat-8 OLI_TIRS');"
+        "import sys; from pathlib import Path; import rasterio, sam;"
         "scene, folder = map(Path, sys.argv[1:]);"
-        "sam.map_file(scene, references, folder / 'class.tif', folder / 'angle.tif');"
+        "many = rasterio.open(scene).count > 64;"
+        "references = sam.make_references(sam.SPECTROMETER, sam.MINERALS, None) if many else "
+        "sam.make_references(sam.OLI, sam.MINERALS[:13], 'Landsat-8 OLI_TIRS');"
+        "sam.map_file(scene, references, [folder / f'{name}.tif' for name in 'abc'[: 2 + many]]);"
         # Not ru_maxrss, in which Linux counts the parent before exec.
         "lines = dict(line.split(':') for line in open('/proc/self/status'));"
         "print(int(lines['VmHWM'].split()[0]) / 1024)"

@@ -180,32 +180,38 @@ def halve(tile: np.ndarray, nodata: float, mode: bool) -> np.ndarray:
     Their mean, halves rounded up for integers; or with `mode` the value that, row by row, is first
     as frequent as any.
     """
-    quarters = _quarters(tile)
-    if mode:
-        return _most_frequent(*quarters, nodata)
-    whole = tile.dtype.kind in "iu"
-    kind = np.dtype(np.int64 if tile.dtype.itemsize > 2 else np.int32) if whole else tile.dtype
-    empty = np.isnan(tile) if np.isnan(nodata) else tile == nodata
+    halved = np.empty((len(tile), tile.shape[1] // 2, tile.shape[2] // 2), tile.dtype)
+    # Band by band, which takes little memory, and that in the processor's caches.
+    for band, values in enumerate(tile):
+        halved[band] = (_most_frequent if mode else _mean)(values, nodata)
+    return halved
+
+
+def _mean(values: np.ndarray, nodata: float) -> np.ndarray:
+    quarters = _quarters(values)
+    whole = values.dtype.kind in "iu"
+    kind = np.dtype(np.int64 if values.dtype.itemsize > 2 else np.int32) if whole else values.dtype
+    empty = np.isnan(values) if np.isnan(nodata) else values == nodata
     if not empty.any():
         total = np.add(*quarters[:2], dtype=kind)
         for quarter in quarters[2:]:
             total += quarter
-        return ((total + 2) >> 2 if whole else total * kind.type(0.25)).astype(tile.dtype)
+        return (total + 2) >> 2 if whole else total * kind.type(0.25)
     known = _quarters(~empty)
     count = np.add.reduce(known, axis=0, dtype=kind)
     total = np.add.reduce(np.where(known, quarters, 0), axis=0, dtype=kind)
     some = np.maximum(count, 1)
     mean = (2 * total + some) // (2 * some) if whole else total / some
-    return np.where(count == 0, nodata, mean).astype(tile.dtype)
+    return np.where(count == 0, nodata, mean)
 
 
-def _quarters(tile: np.ndarray) -> list[np.ndarray]:
-    return [np.ascontiguousarray(tile[:, row::2, at::2]) for row in (0, 1) for at in (0, 1)]
+def _quarters(values: np.ndarray) -> list[np.ndarray]:
+    return [np.ascontiguousarray(values[row::2, at::2]) for row in (0, 1) for at in (0, 1)]
 
 
-def _most_frequent(
-    a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, nodata: float
-) -> np.ndarray:
+def _most_frequent(values: np.ndarray, nodata: float) -> np.ndarray:
+    a, b, c, d = _quarters(values)
+
     def known(values: np.ndarray) -> np.ndarray:
         return ~np.isnan(values) if np.isnan(nodata) else values != nodata
 

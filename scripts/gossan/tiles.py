@@ -26,22 +26,21 @@ class DamagedStreamError(ValueError):
 
 def pack(values: np.ndarray, predictor: int) -> bytes:
     """(bands, rows, columns) as the stream of one tile whose pixels have all bands side by side."""
-    pixels = np.ascontiguousarray(np.moveaxis(values, 0, -1))
+    pixels = np.moveaxis(values, 0, -1)
     rows, columns, bands = pixels.shape
     if predictor == FLOATING_POINT:
         size = pixels.itemsize
-        values = pixels.view(np.uint8).reshape(rows, columns * bands, size)
+        numbers = np.ascontiguousarray(pixels).view(np.uint8).reshape(rows, columns * bands, size)
         planes = np.empty((rows, size, columns * bands), np.uint8)
         for weight in range(size):
-            planes[:, weight] = values[:, :, size - 1 - weight]
+            planes[:, weight] = numbers[:, :, size - 1 - weight]
         pixels = planes.reshape(rows, -1, bands)
     if predictor != PLAIN:
-        pixels = pixels.view(f"u{pixels.itemsize}")
-        differences = np.empty_like(pixels)
+        differences = np.empty(pixels.shape, pixels.dtype)
         differences[:, 0] = pixels[:, 0]
         np.subtract(pixels[:, 1:], pixels[:, :-1], out=differences[:, 1:])
         pixels = differences
-    return isal_zlib.compress(pixels, LEVEL)
+    return isal_zlib.compress(np.ascontiguousarray(pixels), LEVEL)
 
 
 def unpack(stream: bytes, size: int) -> bytearray:
