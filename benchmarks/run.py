@@ -19,6 +19,7 @@ BENCHMARKS = {
     "embed": "embed",
     "forest": "forest",
     "mnf": "mnf",
+    "preprocess": "preprocess",
     "ppi": "ppi",
     "sam": "sam",
 }
