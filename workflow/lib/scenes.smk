@@ -16,12 +16,32 @@ def settings_of(wildcards):
     return SETTINGS["studies"][study_of(wildcards)]
 
 
+# Of jobs that could start, those go first that long ones wait for, then the long ones: short ones
+# fill the cores that are left, also at the end. Snakemake's own order leaves a long one for then.
+FIRST, EARLY = 2, 1
+
+
 def training_cores(*keys):
     """A function of the wildcards: cores of a training, half as many as a section's `threads`.
 
     TensorFlow's threads wait for each other as long as they work: two keep one core busy.
     """
     return lambda wildcards: -(-section(*keys, "threads")(wildcards) // 2)
+
+
+def threads_up_to(most):
+    """A function of the wildcards: threads of a job, `most` or its scene's share of the cores.
+
+    Not all of a job is done in threads, so jobs of several scenes that run side by side, each in
+    fewer, are done sooner than one after another. On a cluster each has a node's cores to itself.
+    """
+
+    def count(wildcards):
+        if workflow.non_local_exec or workflow.remote_exec:
+            return most
+        return max(1, min(most, workflow.cores // len(SCENES)))
+
+    return count
 
 
 def section(method, *keys):

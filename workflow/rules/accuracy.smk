@@ -18,7 +18,7 @@ rule assess_minerals:
         "<benchmarks>/assess_minerals/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(500, 40),
     params:

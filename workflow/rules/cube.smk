@@ -22,9 +22,10 @@ rule preprocess_scene:
         "<benchmarks>/preprocess_scene/{scene}.{sensor}.tsv"
     wildcard_constraints:
         sensor="|".join(name for name in READERS if name != "sentinel2"),
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(1500, 200),
     params:
@@ -64,9 +65,10 @@ rule composite_dates:
         "<benchmarks>/composite_dates/{scene}.{sensor}.tsv"
     wildcard_constraints:
         sensor="sentinel2",
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(1500, 400),
     params:
@@ -99,9 +101,10 @@ rule stack_sensors:
         "<logs>/stack_sensors/{scene}.log",
     benchmark:
         "<benchmarks>/stack_sensors/{scene}.tsv"
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(2000),
     params:
@@ -149,7 +152,7 @@ rule make_images:
         sensor="|".join(READERS),
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(600, 400),
     params:

@@ -17,6 +17,7 @@ rule train_embedding:
         "<logs>/train_embedding/{scene}.{embedding}.log",
     benchmark:
         "<benchmarks>/train_embedding/{scene}.{embedding}.tsv"
+    priority: EARLY
     conda:
         "../../envs/learn.yaml"
     threads: training_cores("embedding")
@@ -73,6 +74,7 @@ rule train_filler:
         "<logs>/train_filler/{scene}.log",
     benchmark:
         "<benchmarks>/train_filler/{scene}.tsv"
+    priority: EARLY
     conda:
         "../../envs/learn.yaml"
     threads: training_cores("embedding", "filler")
@@ -118,9 +120,10 @@ rule assess_detectors:
         "<logs>/assess_detectors/{scene}.log",
     benchmark:
         "<benchmarks>/assess_detectors/{scene}.tsv"
+    priority: EARLY
     conda:
         "../../envs/learn.yaml"
-    threads: 1
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(4000),
     params:
@@ -174,7 +177,7 @@ rule compare_embeddings:
         "<benchmarks>/compare_embeddings/{scene}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 1
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(4000),
     params:
@@ -227,7 +230,7 @@ rule map_embedding:
         "<benchmarks>/map_embedding/{scene}.tsv"
     conda:
         "../../envs/infer.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(2000),
     params:
@@ -309,7 +312,7 @@ rule map_region:
         "<benchmarks>/map_region/{scene}.{region}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(2500),
     params:
@@ -419,7 +422,7 @@ rule name_spectra:
         "<benchmarks>/name_spectra/{study}.{collection}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(2000),
     params:

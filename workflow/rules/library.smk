@@ -65,7 +65,7 @@ rule measure_references:
         "<benchmarks>/measure_references/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(500, 60),
     params:
@@ -98,6 +98,7 @@ rule resample_library:
         "<logs>/resample_library/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/resample_library/{scene}.{sensor}.tsv"
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
     threads: 1

@@ -28,9 +28,10 @@ rule map_spectral_angles:
         "<benchmarks>/map_spectral_angles/{scene}.{sensor}.tsv"
     wildcard_constraints:
         scene=scenes_matched(by_group=False),
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(500, 120),
     params:
@@ -64,7 +65,7 @@ rule map_rules:
         "<benchmarks>/map_rules/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(700, 400),
     params:
@@ -107,7 +108,7 @@ rule map_mineral_group:
         "<benchmarks>/map_mineral_group/{scene}.{sensor}.{group}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(700, 300),
     params:
@@ -151,7 +152,7 @@ rule teach_minerals:
         "<benchmarks>/teach_minerals/{scene}.{sensor}.{group}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(1200, 400),
     params:
@@ -198,7 +199,7 @@ rule merge_mineral_groups:
         scene=scenes_matched(by_group=True),
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(500, 120),
     params:
@@ -265,7 +266,7 @@ rule tabulate_classes:
         "<benchmarks>/tabulate_classes/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(1200, 120),
     params:

@@ -19,7 +19,7 @@ rule transform_mnf:
         "<benchmarks>/transform_mnf/{scene}.{sensor}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(600, 300),
     params:

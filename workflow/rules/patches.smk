@@ -16,6 +16,7 @@ rule cut_patches:
         "<logs>/cut_patches/{scene}.{sensor}.{cut}.log",
     benchmark:
         "<benchmarks>/cut_patches/{scene}.{sensor}.{cut}.tsv"
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -64,6 +65,7 @@ rule train_network:
         "<logs>/train_network/{scene}.{sensor}.{network}.log",
     benchmark:
         "<benchmarks>/train_network/{scene}.{sensor}.{network}.tsv"
+    priority: EARLY
     conda:
         "../../envs/learn.yaml"
     threads: training_cores("patches")
@@ -154,7 +156,7 @@ rule classify_patches:
         "<benchmarks>/classify_patches/{scene}.{sensor}.tsv"
     conda:
         "../../envs/infer.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(1500),
     params:

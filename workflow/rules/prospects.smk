@@ -21,9 +21,10 @@ rule sample_strata:
         "<logs>/sample_strata/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/sample_strata/{scene}.{sensor}.tsv"
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(1500),
     params:
@@ -59,7 +60,7 @@ rule sample_truth:
         "<benchmarks>/sample_truth/{scene}.{sensor}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(1500),
     params:
@@ -103,9 +104,10 @@ rule label_iron:
         "<logs>/label_iron/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/label_iron/{scene}.{sensor}.tsv"
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(900, 200),
     params:
@@ -157,9 +159,10 @@ rule validate_forest:
         "<logs>/validate_forest/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/validate_forest/{scene}.{sensor}.tsv"
+    priority: EARLY
     conda:
         "../../envs/learn.yaml"
-    threads: 1
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(3000),
     params:
@@ -207,7 +210,7 @@ rule train_forest:
         "<benchmarks>/train_forest/{scene}.{sensor}.{target}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(1500),
     params:
@@ -262,7 +265,7 @@ rule map_forest:
         "<benchmarks>/map_forest/{scene}.{sensor}.{target}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(700, 800),
     params:
@@ -303,7 +306,7 @@ rule map_potential:
         "<benchmarks>/map_potential/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(500, 100),
     params:
@@ -351,9 +354,10 @@ rule teach_grades:
         "<logs>/teach_grades/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/teach_grades/{scene}.{sensor}.tsv"
+    priority: EARLY
     conda:
         "../../envs/learn.yaml"
-    threads: 1
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(2000),
     params:
@@ -478,7 +482,7 @@ rule compare_potentials:
         "<benchmarks>/compare_potentials/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(1500),
     params:

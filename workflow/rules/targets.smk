@@ -26,7 +26,7 @@ rule map_agreement:
         "<benchmarks>/map_agreement/{scene}.tsv"
     conda:
         "../../envs/learn.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(700, 500),
     params:
@@ -83,7 +83,7 @@ rule rank_targets:
         "<benchmarks>/rank_targets/{scene}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(1500),
     params:

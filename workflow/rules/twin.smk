@@ -14,9 +14,10 @@ rule simulate_file:
     wildcard_constraints:
         sensor="landsat|aster|prisma",
         suffix="tar|hdf|he5",
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
-    threads: 1
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(1500, 800),
     params:
@@ -74,9 +75,10 @@ rule simulate_truth:
         "<benchmarks>/simulate_truth/{scene}.tsv"
     wildcard_constraints:
         scene=scenes_on("porphyry", "epithermal"),
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
-    threads: 1
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(600, 800),
     params:

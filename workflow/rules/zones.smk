@@ -17,9 +17,10 @@ rule preprocess_zones:
         "<logs>/preprocess_zones/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/preprocess_zones/{scene}.{sensor}.tsv"
+    priority: FIRST
     conda:
         "../../envs/geo.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(1500, 200),
     params:
@@ -63,7 +64,7 @@ rule map_anomalies:
         "<benchmarks>/map_anomalies/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(500, 120),
     params:
@@ -93,7 +94,7 @@ rule transform_wavelets:
         "<benchmarks>/transform_wavelets/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 4
+    threads: threads_up_to(4)
     resources:
         mem_mb=memory(600, 400),
     params:
@@ -169,7 +170,7 @@ rule compare_wavelets:
         "<benchmarks>/compare_wavelets/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(800),
     params:
@@ -200,7 +201,7 @@ rule map_confidence:
         "<benchmarks>/map_confidence/{scene}.{sensor}.{zone}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(500, 400),
     params:
@@ -255,7 +256,7 @@ rule assess_zones:
         "<benchmarks>/assess_zones/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(800),
     params:
@@ -309,7 +310,7 @@ rule assess_details:
         "<benchmarks>/assess_details/{scene}.{sensor}.tsv"
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(800, 400),
     params:
@@ -373,9 +374,10 @@ rule score_alteration:
         "<logs>/score_alteration/{scene}.{sensor}.log",
     benchmark:
         "<benchmarks>/score_alteration/{scene}.{sensor}.tsv"
+    priority: EARLY
     conda:
         "../../envs/learn.yaml"
-    threads: 2
+    threads: threads_up_to(2)
     resources:
         mem_mb=memory(700, 500),
     params:

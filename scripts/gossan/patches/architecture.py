@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -242,8 +243,7 @@ def predict_logits(
 
     Of two classes, the first has the logit 0.
     """
-    keras, _ = load_keras()
-    before = keras.Model(model.inputs, model.layers[-2].output)
+    before = _without_last(model)
     kernel, bias = (weights.astype(np.float64) for weights in model.layers[-1].get_weights())
     logits = [np.zeros((0, len(bias)))]
     for start in range(0, len(patches), batch):
@@ -252,6 +252,13 @@ def predict_logits(
         logits.append(before.predict_on_batch(shown).astype(np.float64) @ kernel + bias)
     found = np.concatenate(logits)
     return np.hstack([np.zeros_like(found), found]) if found.shape[1] == 1 else found
+
+
+@lru_cache(maxsize=1)
+def _without_last(model: object) -> object:
+    """A model without its last layer, of which it shares the others; made, and traced, once."""
+    keras, _ = load_keras()
+    return keras.Model(model.inputs, model.layers[-2].output)
 
 
 def compare_answers(
