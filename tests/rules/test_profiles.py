@@ -2,6 +2,7 @@
 
 import os
 import re
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -73,9 +74,27 @@ def test_rules_name_no_groups_of_their_own(root):
         assert "\n    group:" not in path.read_text(), path.name
 
 
-def test_a_training_asks_for_half_as_many_cores_as_it_has_threads(root):
+@pytest.fixture
+def scene_names(root):
+    """What workflow/lib/scenes.smk defines."""
     names = {}
     exec((root / "workflow/lib/scenes.smk").read_text(), names)
+    return names
+
+
+def test_a_training_asks_for_half_as_many_cores_as_it_has_threads(scene_names):
     for threads, cores in ((1, 1), (2, 1), (3, 2), (8, 4)):
-        names["section"] = lambda *keys: lambda wildcards: threads  # noqa: B023
-        assert names["training_cores"]("patches")(None) == cores
+        scene_names["section"] = lambda *keys: lambda wildcards: threads  # noqa: B023
+        assert scene_names["training_cores"]("patches")(None) == cores
+
+
+def test_scenes_share_the_cores_and_a_single_one_or_a_job_on_a_cluster_has_all(scene_names):
+    def threads(scenes, cores, **place):
+        told = {"cores": cores, "non_local_exec": False, "remote_exec": False, **place}
+        scene_names.update(SCENES=range(scenes), workflow=SimpleNamespace(**told))
+        return scene_names["threads_up_to"](4)(None)
+
+    assert [threads(1, cores) for cores in (1, 2, 8)] == [1, 2, 4]
+    assert [threads(4, cores) for cores in (2, 8, 64)] == [1, 2, 4]
+    assert threads(1000, 8) == 1
+    assert threads(1000, 8, non_local_exec=True) == threads(1000, 4, remote_exec=True) == 4
