@@ -15,7 +15,6 @@ from projects import PARTS
 MACHINES = {
     "x86_64": r"manylinux\w*_x86_64",
     "arm64": r"macosx_\d+_\d+_(arm64|universal2)",
-    "AMD64": r"win_amd64",
 }
 
 
