@@ -11,6 +11,7 @@ turns; peaks are those of the processes, the pixels included.
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ COLUMNS = 1000
 PIXELS = 1_000_000
 QUICK_PIXELS = 100_000
 BATCHES = {"batch-32": 32, "batch-8192": 8192}
+GROWTH_PIXELS = (50_000, 100_000, 200_000, 400_000, 800_000)
 
 
 def run(cases: list[str] | None, pairs: int) -> list[dict]:
@@ -40,9 +42,25 @@ def run(cases: list[str] | None, pairs: int) -> list[dict]:
     known = {name: (batch, PIXELS) for name, batch in BATCHES.items()}
     known |= {f"{name}-quick": (batch, QUICK_PIXELS) for name, batch in BATCHES.items()}
     for name in cases or ():
-        if name not in known:
-            sys.exit(f"error: no case {name!r}; there are {', '.join(known)}")
-    return [compare(name, *known[name], pairs) for name in cases or BATCHES]
+        if name not in (*known, "growth-pixels"):
+            sys.exit(f"error: no case {name!r}; there are {', '.join(known)}, growth-pixels")
+    return [
+        grow(pairs) if name == "growth-pixels" else compare(name, *known[name], pairs)
+        for name in cases or BATCHES
+    ]
+
+
+def grow(pairs: int) -> dict:
+    """Time and memory of ours at five sizes, pixels included."""
+    times, peaks = [], []
+    for pixels in GROWTH_PIXELS:
+        with tempfile.TemporaryDirectory() as folder:
+            write_inputs(Path(folder), pixels)
+            runs = [call(Path(folder), "map_own", 0) for _ in range(pairs)]
+        times.append(statistics.median(run["seconds"] for run in runs))
+        peaks.append(max(run["peak_mib"] for run in runs))
+    sizes = [pixels / 1e6 for pixels in GROWTH_PIXELS]
+    return {"case": "growth-pixels", **sam.tell_growth(sizes, "Mpx", times, peaks)}
 
 
 def make_bands() -> StackBands:

@@ -93,7 +93,9 @@ def grow(name: str, times: int) -> dict:
                 )
             ),
         )
-    return {"case": name, **sam.tell_growth(sizes, [float(np.median(own)) for own in runs])}
+    unit, scale = ("Mpx", 1e6) if by_pixels else ("trees", 1)
+    seconds = [float(np.median(own)) for own in runs]
+    return {"case": name, **sam.tell_growth([size / scale for size in sizes], unit, seconds)}
 
 
 def cut_blocks(scene: np.ndarray) -> list[np.ndarray]:

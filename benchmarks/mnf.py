@@ -61,7 +61,7 @@ def run(cases: list[str] | None, pairs: int) -> list[dict]:
     ]
 
 
-def grow(case: str, times: int) -> dict:
+def grow(case: str, pairs: int) -> dict:
     """Time ours at five sizes."""
     sizes = GROWTH[case]
     references = make_references(SPECTROMETER, MINERALS, None)
@@ -69,8 +69,10 @@ def grow(case: str, times: int) -> dict:
     with ThreadPoolExecutor(THREADS) as pool:
         parts = [cube[:, :size] if case == "growth-pixels" else cube[:size] for size in sizes]
         map_ours(parts[0], pool)
-        runs = time_in_turns(times, *(lambda part=part: map_ours(part, pool) for part in parts))
-    return {"case": case, **tell_growth(sizes, [statistics.median(own) for own in runs])}
+        runs = time_in_turns(pairs, *(lambda part=part: map_ours(part, pool) for part in parts))
+    times = [statistics.median(own) for own in runs]
+    unit = "lines" if case == "growth-pixels" else "bands"
+    return {"case": case, **tell_growth(sizes, unit, times)}
 
 
 def compare(case: str, pairs: int) -> dict:

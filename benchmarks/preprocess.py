@@ -11,7 +11,7 @@ bands of 10 m and 2 of 20 m. The peer warps each band to the common grid with GD
 does, of dates in turn), masks it and takes numpy.nanmedian; the floor is that GDAL decodes every
 image once, with two threads.
 
-`growth` tells time and peak memory of Landsat scenes of 1 to 59 million pixels.
+`growth-pixels` tells time and peak memory of Landsat scenes of 1 to 59 million pixels.
 
 Scenes are mixtures of minerals under varying light, with noise; of Landsat the same ground again
 and again, of which a quarter is fill, as around a real scene, and a tenth cloudy, of Sentinel-2 two
@@ -66,7 +66,7 @@ RECIPE = Recipe(
 
 def run(cases: list[str] | None, pairs: int) -> list[dict]:
     """Run the cases called `cases`, or all, with so many pairs of runs each."""
-    known = {"landsat": run_landsat, "composite-files": run_composite, "growth": run_growth}
+    known = {"landsat": run_landsat, "composite-files": run_composite, "growth-pixels": run_growth}
     for name in cases or ():
         if name not in known:
             sys.exit(f"error: no case {name!r}; there are {', '.join(known)}")
@@ -198,34 +198,21 @@ def check_cube(images: Sequence[str], cube: Path, record: Record) -> float:
 
 
 def open_scene(stack: ExitStack, size: int) -> tuple[Path, Path]:
-    """A folder for results, and the scene of so many pixels a side.
-
-    Scenes of a folder that GOSSAN_BENCHMARK_SCENES names are kept there for the next time.
-    """
+    """A folder for results, and in it the scene of so many pixels a side."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    home = Path(os.environ.get("GOSSAN_BENCHMARK_SCENES", folder)) / str(size)
-    found = list(home.glob("*.tar"))
-    return folder, found[0] if found else write_scene(home, size)
+    return folder, write_scene(folder / str(size), size)
 
 
 def run_growth(_: int) -> dict:
     """Seconds and peak memory of scenes of several sizes, each in a process of its own."""
-    measured = {}
+    measured = []
     for size in GROWTH_PX:
         with ExitStack() as stack:
             folder, product = open_scene(stack, size)
-            measured[size] = measure(product, folder)
-    pixels = np.log([size**2 for size in measured])
-    slope = np.polyfit(pixels, np.log([seconds for seconds, _ in measured.values()]), 1)[0]
-    return {
-        "case": "growth",
-        "ours_s": measured[SCENE_PX][0],
-        "peak_mib": measured[SCENE_PX][1],
-        **{f"s_{size}_px": seconds for size, (seconds, _) in measured.items()},
-        **{f"peak_mib_{size}_px": peak for size, (_, peak) in measured.items()},
-        "slope": float(slope),
-        "threads": sam.THREADS,
-    }
+            measured.append(measure(product, folder))
+    times, peaks = zip(*measured, strict=True)
+    sizes = [size**2 / 2**20 for size in GROWTH_PX]
+    return {"case": "growth-pixels", **sam.tell_growth(sizes, "Mpx", times, peaks)}
 
 
 def measure(product: Path, folder: Path) -> tuple[float, float]:
@@ -337,9 +324,8 @@ def run_composite(pairs: int) -> dict:
     """The median of 24 dates, from their images to the cube."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        safes = Path(os.environ.get("GOSSAN_BENCHMARK_SCENES", folder)) / "dates"
-        if not safes.exists():
-            write_dates(safes)
+        safes = folder / "dates"
+        write_dates(safes)
         images = sorted(safes.glob("*/GRANULE/*/IMG_DATA/*/*.jp2"))
         cube, other = folder / "cube.tif", folder / "peer.tif"
         with warnings.catch_warnings(action="ignore", category=RuntimeWarning):

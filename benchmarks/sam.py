@@ -8,8 +8,8 @@ time depends much on that height: `ratio_best_blocks` is the ratio where the hei
 processor's caches.
 
 From file to file, the floor is reading the file with rasterio in as many threads as ours has, and
-no more; `read_one_thread_s` is the same in one. `growth` maps scenes of 1 to 64 million pixels, and
-tells how the logarithm of time grows with that of pixels.
+no more; `read_one_thread_s` is the same in one. `growth-pixels` maps scenes of 1 to 64 million
+pixels, and tells how the logarithm of time grows with that of pixels.
 """
 
 import os
@@ -74,7 +74,7 @@ def run(cases: list[str] | None, pairs: int) -> list[dict]:
         "hyperspectral": run_hyperspectral,
         "end-to-end": run_end_to_end,
         "hyperspectral-file": run_hyperspectral_file,
-        "growth": run_growth,
+        "growth-pixels": run_growth,
     }
     for name in cases or ():
         if name not in known:
@@ -235,11 +235,17 @@ def summarise(times: list[list[float]]) -> dict:
     }
 
 
-def tell_growth(sizes: Sequence[int], times: Sequence[float]) -> dict:
-    """Sizes, seconds, and the slope of log time over log size, as fields of a case."""
+def tell_growth(
+    sizes: Sequence[float], unit: str, times: Sequence[float], peaks_mib: Sequence[float] = ()
+) -> dict:
+    """Sizes, seconds, memory, and the slope of log time over log size, as fields of a case."""
     return {
+        "unit": unit,
+        "sizes": list(sizes),
+        "seconds": list(times),
+        "peaks_mib": list(peaks_mib),
         "slope": float(np.polyfit(np.log(sizes), np.log(times), 1)[0]),
-        **{f"seconds_{size}": own for size, own in zip(sizes, times, strict=True)},
+        "threads": THREADS,
     }
 
 
@@ -312,16 +318,8 @@ def run_growth(pairs: int) -> dict:
             (runs,) = time_in_turns(pairs, lambda: map_file(scene, references, own))
             times.append(statistics.median(runs))
             peaks.append(measure_memory(scene, folder))
-    pixels = np.square(GROWTH_PX)
-    return {
-        "case": "growth",
-        "peak_mib": max(peaks),
-        "mpx": [int(number >> 20) for number in pixels],
-        "seconds": [round(number, 3) for number in times],
-        "peaks_mib": [round(number) for number in peaks],
-        "slope": float(np.polyfit(np.log(pixels), np.log(times), 1)[0]),
-        "threads": THREADS,
-    }
+    sizes = [size**2 / 2**20 for size in GROWTH_PX]
+    return {"case": "growth-pixels", **tell_growth(sizes, "Mpx", times, peaks)}
 
 
 def compare_from_file(

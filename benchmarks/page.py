@@ -1,0 +1,142 @@
+"""Measured cases as a table and a figure: `python benchmarks/page.py RESULT.json ...`.
+
+Results of `benchmarks/run.py NAME --json RESULT.json` take the place of older ones of the same case
+in measured.json; then the table in docs/reference/benchmarks.md and the figure are made anew.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MEASURED = ROOT / "benchmarks/measured.json"
+PAGE = ROOT / "docs/reference/benchmarks.md"
+FIGURE = ROOT / "docs/images/benchmarks.png"
+START, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
+GROWTH = "growth"
+# What was wished for: the least ratio to the peer, and the most of the floor.
+GOALS = {
+    "sam end-to-end": (5.0, 1.3),
+    "sam hyperspectral-file": (10.0, 2.0),
+    "mnf mnf": (5.0, None),
+    "ppi ppi": (8.0, None),
+    "forest full-depth": (4.0, None),
+    "forest depth-12": (4.0, None),
+    "forest paper": (4.0, None),
+    "preprocess landsat": (None, 1.5),
+}
+
+
+def read_measured() -> dict[str, dict]:
+    """Cases by "benchmark case"."""
+    return json.loads(MEASURED.read_text())
+
+
+def merge(measured: dict[str, dict], results: list[Path]) -> dict[str, dict]:
+    """The cases with those of newer results, in the order of their names."""
+    for path in results:
+        told = json.loads(path.read_text())
+        for case in told["cases"]:
+            measured[f"{told['benchmark']} {case['case']}"] = case
+    return dict(sorted(measured.items()))
+
+
+def is_growth(name: str) -> bool:
+    """Whether a case tells how time grows with size."""
+    return name.split()[1].startswith(GROWTH)
+
+
+def table(measured: dict[str, dict]) -> str:
+    """Both tables, as Markdown."""
+    lines = [
+        "| case | ratio (lowest–highest) | goal | ours | peer | floor | goal | agree | peak |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    growth = [
+        "| growth of | sizes | seconds | peak memory, MiB | slope |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, case in measured.items():
+        if is_growth(name):
+            columns = (case["sizes"], case["seconds"], case.get("peaks_mib", ()))
+            told = [", ".join(f"{value:.3g}" for value in column) for column in columns]
+            unit = f"{told[0]} {case['unit']}"
+            growth.append(
+                f"| {name.replace(GROWTH, '').replace(' -', ', ').strip()} | {unit} | {told[1]} |"
+                f" {told[2] or '–'} | {case['slope']:.2f} |"
+            )
+            continue
+        least, most = GOALS.get(name, (None, None))
+        ratio = "–"
+        if case.get("ratio") is not None:
+            low, high = case.get("ratio_lowest"), case.get("ratio_highest")
+            ratio = f"{case['ratio']:.3g}" + (f" ({low:.3g}–{high:.3g})" if low else "")
+        lines.append(
+            f"| {name} | {ratio} | {f'≥ {least:g}' if least else ''} | {_seconds(case, 'ours_s')} |"
+            f" {_seconds(case, 'peer_s')}, {case.get('peer', '')} |"
+            f" {_number(case, 'floor_ratio')} |"
+            f" {f'≤ {most:g}' if most else ''} | {_number(case, 'agree')} |"
+            f" {_number(case, 'peak_mib', 'MiB')} |"
+        )
+    return "\n".join([*lines, "", *growth, ""])
+
+
+def _seconds(case: dict, key: str) -> str:
+    return f"{case[key]:.3g} s" if case.get(key) is not None else "–"
+
+
+def _number(case: dict, key: str, unit: str = "") -> str:
+    return f"{case[key]:.3g} {unit}".strip() if case.get(key) is not None else "–"
+
+
+def draw(measured: dict[str, dict]) -> None:
+    """How many times as fast as the peer each case is, and how time grows."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    compared = [
+        (name, case) for name, case in measured.items() if not is_growth(name) and case.get("ratio")
+    ]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.5), layout="constrained")
+    names = [name for name, _ in compared]
+    for place, (name, case) in enumerate(compared):
+        left.barh(place, case["ratio"], color="#4477aa")
+        left.text(case["ratio"] * 1.05, place, f"{case['ratio']:.3g}", va="center", fontsize=8)
+        least = GOALS.get(name, (None,))[0]
+        if least:
+            left.plot([least] * 2, [place - 0.45, place + 0.45], color="#cc3311", linewidth=2)
+    left.set(xscale="log", xlabel="times as fast as the peer (red: the goal)")
+    left.set_xlim(1, 2 * max(case["ratio"] for _, case in compared))
+    left.set_yticks(range(len(names)), names)
+    left.invert_yaxis()
+    for name, case in measured.items():
+        if is_growth(name):
+            sizes = [size / case["sizes"][0] for size in case["sizes"]]
+            times = [value / case["seconds"][0] for value in case["seconds"]]
+            label = f"{name.replace(GROWTH + '-', '')}, slope {case['slope']:.2f}"
+            right.plot(sizes, times, marker="o", label=label)
+    right.plot([1, 64], [1, 64], color="grey", linestyle=":", label="in proportion")
+    right.set(xscale="log", yscale="log", xlabel="size / smallest", ylabel="time / smallest")
+    right.legend(fontsize=8)
+    figure.savefig(FIGURE, dpi=110, metadata={"Software": None})
+
+
+def main() -> None:
+    """Merge results, write table and figure."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("results", type=Path, nargs="*", help="results of benchmarks/run.py")
+    measured = merge(read_measured(), parser.parse_args().results)
+    MEASURED.write_text(json.dumps(measured, indent=1) + "\n")
+    text = PAGE.read_text()
+    if START not in text or END not in text:
+        sys.exit(f"error: {PAGE}: has no place for the table")
+    head, _, rest = text.partition(START)
+    PAGE.write_text(f"{head}{START}\n{table(measured)}\n{END}{rest.partition(END)[2]}")
+    draw(measured)
+
+
+if __name__ == "__main__":
+    main()
