@@ -90,11 +90,12 @@ def test_a_training_asks_for_half_as_many_cores_as_it_has_threads(scene_names):
 
 def test_scenes_share_the_cores_and_a_single_one_or_a_job_on_a_cluster_has_all(scene_names):
     def threads(scenes, cores, **place):
-        told = {"cores": cores, "non_local_exec": False, "remote_exec": False, **place}
+        told = {"non_local_exec": False, "remote_exec": False, **place}
+        told["resource_settings"] = SimpleNamespace(cores=cores)
         scene_names.update(SCENES=range(scenes), workflow=SimpleNamespace(**told))
         return scene_names["threads_up_to"](4)(None)
 
     assert [threads(1, cores) for cores in (1, 2, 8)] == [1, 2, 4]
     assert [threads(4, cores) for cores in (2, 8, 64)] == [1, 2, 4]
-    assert threads(1000, 8) == 1
+    assert threads(1000, 8) == 1 and threads(1000, None) == 4
     assert threads(1000, 8, non_local_exec=True) == threads(1000, 4, remote_exec=True) == 4

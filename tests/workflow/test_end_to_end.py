@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import functools
 import hashlib
 import json
 import os
@@ -243,6 +244,8 @@ def test_a_run_on_two_cores_interrupted_and_resumed_gives_the_bytes_of_one_core(
         first = subprocess.Popen(
             [sys.executable, "-m", "snakemake", *words],
             **{"cwd": folder, "stdout": log, "stderr": log, "start_new_session": True},
+            # A shell has those that it starts in the background ignore the signal.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         cube = folder / f"{SCENE}/cube/cube.tif"
         deadline = time.monotonic() + 300

@@ -33,13 +33,15 @@ def threads_up_to(most):
     """A function of the wildcards: threads of a job, `most` or its scene's share of the cores.
 
     Not all of a job is done in threads, so jobs of several scenes that run side by side, each in
-    fewer, are done sooner than one after another. On a cluster each has a node's cores to itself.
+    fewer, are done sooner than one after another. On a cluster each has a node's cores to itself,
+    and where nothing is run, as for Snakemake's own report, there are none to share.
     """
 
     def count(wildcards):
-        if workflow.non_local_exec or workflow.remote_exec:
+        cores = workflow.resource_settings.cores
+        if workflow.non_local_exec or workflow.remote_exec or cores is None:
             return most
-        return max(1, min(most, workflow.cores // len(SCENES)))
+        return max(1, min(most, cores // len(SCENES)))
 
     return count
 
