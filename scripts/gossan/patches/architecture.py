@@ -5,7 +5,7 @@ TensorFlow is loaded by the functions that need it, and by nothing that runs a t
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -161,35 +161,38 @@ def train_network(
     are made batch by batch. One line per epoch is logged, and a terminal gets a bar. The
     temperature divides the weights of the last layer, so the model's own answers are calibrated.
     """
-    keras, _ = load_keras()
+    keras, tensorflow = load_keras()
     binary = model.output_shape[-1] == 1
+    orders: dict[str, np.ndarray] = {}
+    # Threads that would tune how batches come sleep on for half a second after each epoch.
+    untuned = tensorflow.data.Options()
+    untuned.autotune.enabled = False
 
-    class Batches(keras.utils.PyDataset):
+    def batches_of(side: str) -> object:
         """Batches of one side; those of training in a new order every epoch."""
+        own_patches, own_variants = draw.side(side)
+        orders[side] = np.arange(len(own_patches))
 
-        def __init__(self, side: str):
-            super().__init__()
-            self.patches, self.variants = draw.side(side)
-            self.epoch = 0
-            self.shuffled = side == "train"
-            self.order = np.arange(len(self.patches))
-            self.on_epoch_end()
+        def make() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for start in range(0, len(own_patches), training.batch):
+                own = orders[side][start : start + training.batch]
+                patches = own_patches[own]
+                augmented = augment(images, patches, own_variants[own], rotations)
+                yield to_input(augmented), labels[patches]
 
-        def __len__(self) -> int:
-            return -(-len(self.order) // training.batch)
-
-        def __getitem__(self, place: int) -> tuple[np.ndarray, np.ndarray]:
-            own = self.order[place * training.batch : (place + 1) * training.batch]
-            patches, variants = self.patches[own], self.variants[own]
-            return to_input(augment(images, patches, variants, rotations)), labels[patches]
-
-        def on_epoch_end(self) -> None:
-            if self.shuffled:
-                generator = np.random.default_rng([training.seed, self.epoch])
-                self.order = generator.permutation(len(self.patches))
-                self.epoch += 1
+        shape = (None, *model.input_shape[1:])
+        spec = tensorflow.TensorSpec
+        kinds = spec(shape, tensorflow.float32), spec((None,), labels.dtype)
+        data = tensorflow.data.Dataset.from_generator(make, output_signature=kinds)
+        number = -(-len(own_patches) // training.batch)
+        counted = tensorflow.data.experimental.assert_cardinality(number)
+        return data.apply(counted).with_options(untuned)
 
     class Progress(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+            generator = np.random.default_rng([training.seed, epoch + 1])
+            orders["train"] = generator.permutation(len(orders["train"]))
+
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
             logger.info(
                 "epoch %d of %d: accuracy %.4f, loss %.4f, validation accuracy %.4f, loss %.4f",
@@ -204,8 +207,8 @@ def train_network(
         metrics=["accuracy"],
     )
     past = model.fit(
-        Batches("train"),
-        validation_data=Batches("validation"),
+        batches_of("train"),
+        validation_data=batches_of("validation"),
         epochs=training.epochs,
         shuffle=False,
         verbose=1 if sys.stderr.isatty() else 0,
