@@ -1,13 +1,13 @@
 """Minimum noise fraction of an imaging spectrometer's scene against SPy: time, memory, agreement.
 
 285 bands of 1280 lines of 1242 samples, made as in `sam.py`: mixtures of minerals under varying
-light, with noise. Ours gets the scene as cubes are stored, int16 in steps of 1e-4, and takes it
-block by block in two threads. SPy gets the same numbers as float32 reflectance, which it takes
-fastest, in its own order (bands last), and one or two BLAS threads, whichever is faster on a part
-of the scene. Both sum up signal and noise, solve, and make the first 30 components. The floor is
-the symmetric product of all pixels that the signal takes, and that of pixels and weights, at the
-rate of the BLAS in two threads. `growth-pixels` and `growth-bands` time ours alone at five sizes;
-`slope` is that of log time over log size.
+light, with noise. Ours gets the scene as cubes are stored, int16 in steps of 1e-4, in the blocks
+that the engine reads, and takes them in two threads. SPy gets the same numbers as float32
+reflectance, which it takes fastest, in its own order (bands last), and one or two BLAS threads,
+whichever is faster on a part of the scene. Both sum up signal and noise, solve, and make the first
+30 components. The floor is the symmetric product of all pixels that the signal takes, and that of
+pixels and weights, at the rate of the BLAS in two threads. `growth-pixels` and `growth-bands` time
+ours alone at five sizes; `slope` is that of log time over log size.
 """
 
 import math
@@ -67,7 +67,9 @@ def grow(case: str, pairs: int) -> dict:
     references = make_references(SPECTROMETER, MINERALS, None)
     cube = make_cube(references, max(sizes) if case == "growth-pixels" else 256, 1242, "int16")
     with ThreadPoolExecutor(THREADS) as pool:
-        parts = [cube[:, :size] if case == "growth-pixels" else cube[:size] for size in sizes]
+        parts = [
+            cut_blocks(cube[:, :size] if case == "growth-pixels" else cube[:size]) for size in sizes
+        ]
         map_ours(parts[0], pool)
         runs = time_in_turns(pairs, *(lambda part=part: map_ours(part, pool) for part in parts))
     times = [statistics.median(own) for own in runs]
@@ -81,6 +83,9 @@ def compare(case: str, pairs: int) -> dict:
     cube = make_cube(references, *SIZES[case], "int16")
     image = np.ascontiguousarray(np.moveaxis(cube, 0, -1)).astype(np.float32)
     image *= np.float32(1e-4)
+    bands, pixels = len(cube), cube[0].size
+    blocks = cut_blocks(cube)
+    del cube
     spectral.settings.show_progress = False
     with ThreadPoolExecutor(THREADS) as pool:
         part = image[: len(image) // 8]
@@ -88,15 +93,16 @@ def compare(case: str, pairs: int) -> dict:
             (1, THREADS),
             key=lambda count: min(seconds(lambda: map_with_spy(part, count)) for _ in range(2)),
         )
-        map_ours(cube[:, :64], pool)
+        # Loops are compiled once.
+        map_ours(cut_blocks(blocks[0][1]), pool)
         times = time_in_turns(
             pairs,
-            lambda: map_ours(cube, pool),
+            lambda: map_ours(blocks, pool),
             lambda: map_with_spy(image, spy_threads),
-            lambda: multiply(len(cube), cube[0].size, pool),
+            lambda: multiply(bands, pixels, pool),
         )
         with trace_memory() as own:
-            fraction, components = map_ours(cube, pool)
+            fraction, components = map_ours(blocks, pool)
     with trace_memory() as theirs:
         eigenvalues, reduced = map_with_spy(image, spy_threads)
     difference, same = 0.0, 0.0
@@ -155,26 +161,32 @@ def trace_memory() -> Iterator[Callable[[], int]]:
         tracemalloc.stop()
 
 
-def map_ours(cube: np.ndarray, pool: ThreadPoolExecutor) -> tuple[NoiseFraction, np.ndarray]:
-    """Components of a scene (bands, rows, columns) over the blocks that the engine would cut."""
-    bands, rows, columns = cube.shape
-    grid = Grid(None, Affine.identity(), columns, rows)
-    windows = split_blocks(grid, math.isqrt(BLOCK_BYTES // (4 * bands)))
+def cut_blocks(cube: np.ndarray) -> list[tuple[Window, np.ndarray]]:
+    """A scene (bands, rows, columns) in the blocks that the engine reads."""
+    grid = Grid(None, Affine.identity(), *cube.shape[:0:-1])
+    windows = split_blocks(grid, math.isqrt(BLOCK_BYTES // (4 * len(cube))))
+    return [(window, cube[:, *window.toslices()].copy()) for window in windows]
+
+
+def map_ours(
+    blocks: list[tuple[Window, np.ndarray]], pool: ThreadPoolExecutor
+) -> tuple[NoiseFraction, np.ndarray]:
+    """Components of a scene (components, rows, columns) that comes in blocks."""
+    last, block = blocks[-1]
+    bands, rows, columns = len(block), last.row_off + last.height, last.col_off + last.width
     result = np.empty((COMPONENTS, rows, columns), np.float32)
 
-    def block(window: Window) -> np.ndarray:
-        return cube[:, *window.toslices()]
-
-    def transform(window: Window) -> None:
-        result[:, *window.toslices()] = transform_block(block(window), fraction, COMPONENTS)
+    def transform(item: tuple[Window, np.ndarray]) -> None:
+        window, block = item
+        result[:, *window.toslices()] = transform_block(block, fraction, COMPONENTS)
 
     with threadpool_limits(1):
         sums = SceneSums(bands, columns)
-        measured = pool.map(lambda window: measure_block(block(window)), windows)
-        for window, own in zip(windows, measured, strict=True):
+        measured = pool.map(lambda item: measure_block(item[1]), blocks)
+        for (window, _), own in zip(blocks, measured, strict=True):
             sums.add(window, own)
         fraction = solve(sums, SPECTROMETER.names[:bands], "scene")
-        for _ in pool.map(transform, windows):
+        for _ in pool.map(transform, blocks):
             pass
     return fraction, result
 

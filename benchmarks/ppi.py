@@ -65,7 +65,7 @@ def compare(case: str, pairs: int) -> dict:
     skewers = make_skewers(count, mnf.COMPONENTS, SEED)
     spectral.settings.show_progress = False
     with ThreadPoolExecutor(THREADS) as pool:
-        _, components = mnf.map_ours(cube, pool)
+        _, components = mnf.map_ours(mnf.cut_blocks(cube), pool)
         image = np.ascontiguousarray(np.moveaxis(components, 0, -1)).astype(np.float64)
         few = skewers[: count // 10]
         threads = min(
