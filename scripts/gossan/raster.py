@@ -42,6 +42,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 COG_BLOCK_PX = 512
 COG_TILE_BYTES = 16 * 2**20
 TIFF_TILE_STEP_PX = 16
+# Sides of tiles of blocks that wait to be packed.
+LEAST_GATHERED_PX = 256
 # Numbers that pass through double precision at once, in the processor's cache.
 ENCODED_AT_ONCE = 2**15
 # No band of an imaging sensor lies beyond.
@@ -971,11 +973,12 @@ def _create(
 
 
 def _tile_px(block_px: int) -> int:
-    """The largest power of two from 16 to 512 that divides `block_px`, or 16.
+    """The largest power of two from 256 to 512 that divides `block_px`, or 256.
 
-    A block that covers whole tiles is written without reading tiles back.
+    A block that covers whole tiles is written without reading tiles back. Smaller ones are many
+    in GDAL's cache, which looks through those of other files for each new one.
     """
-    return min(COG_BLOCK_PX, max(TIFF_TILE_STEP_PX, block_px & -block_px))
+    return min(COG_BLOCK_PX, max(LEAST_GATHERED_PX, block_px & -block_px))
 
 
 def _rgba(colour: str) -> tuple[int, int, int, int]:
