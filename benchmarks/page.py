@@ -22,6 +22,7 @@ GOALS = {
     "mnf mnf": (5.0, None),
     "ppi ppi": (8.0, None),
     "forest full-depth": (4.0, None),
+    "forest depth-12": (4.0, None),
     "preprocess landsat": (None, 1.5),
 }
 
