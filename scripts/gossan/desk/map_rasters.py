@@ -24,7 +24,7 @@ from rasterio.windows import Window
 
 from gossan.errors import InputError
 from gossan.legend import PERCEPTUAL_RAMP
-from gossan.raster import Grid, open_raster, read_info
+from gossan.raster import Grid, open_raster, read_info, verify_raster
 
 MOST_PX = 1500
 """A layer is shown at no more pixels a side."""
@@ -173,6 +173,7 @@ def read_shown(
     or is turned comes by nearest neighbour. Raises InputError for a broken file.
     """
     info = read_info(path)
+    verify_raster(path, [band + 1 for band in bands])
     try:
         with ExitStack() as stack:
             source = stack.enter_context(open_raster(path))
