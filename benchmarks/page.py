@@ -62,8 +62,7 @@ def table(measured: dict[str, dict]) -> str:
             told = [", ".join(f"{value:.3g}" for value in column) for column in columns]
             unit = f"{told[0]} {case['unit']}"
             growth.append(
-                f"| {name.replace(f'{GROWTH}-', 'with ')} | {unit} | {told[1]} |"
-                f" {told[2] or '–'} | {case['slope']:.2f} |"
+                f"| {_short(name)} | {unit} | {told[1]} | {told[2] or '–'} | {case['slope']:.2f} |"
             )
             continue
         least, most = GOALS.get(name, (None, None))
@@ -73,7 +72,7 @@ def table(measured: dict[str, dict]) -> str:
             ratio = f"{case['ratio']:.3g}" + (f" ({low:.3g}–{high:.3g})" if low else "")
         lines.append(
             f"| {_short(name)} | {ratio} | {f'≥ {least:g}' if least else ''} |"
-            f" {_seconds(case, 'ours_s')} | {_peer(case)} |"
+            f" {_number(case, 'ours_s', 's')} | {_peer(case)} |"
             f" {_number(case, 'floor_ratio')} |"
             f" {f'≤ {most:g}' if most else ''} | {_number(case, 'agree')} |"
             f" {_number(case, 'peak_mib', 'MiB')} |"
@@ -83,15 +82,11 @@ def table(measured: dict[str, dict]) -> str:
 
 def _short(name: str) -> str:
     benchmark, case = name.split()
-    return case if benchmark == case else name
+    return case if benchmark == case else name.replace(f"{GROWTH}-", "with ")
 
 
 def _peer(case: dict) -> str:
-    return f"{_seconds(case, 'peer_s')}, {case['peer']}" if case.get("peer") else "none"
-
-
-def _seconds(case: dict, key: str) -> str:
-    return f"{case[key]:.3g} s" if case.get(key) is not None else "–"
+    return f"{_number(case, 'peer_s', 's')}, {case['peer']}" if case.get("peer") else "none"
 
 
 def _number(case: dict, key: str, unit: str = "") -> str:
@@ -127,7 +122,7 @@ def draw(measured: dict[str, dict]) -> None:
         if is_growth(name):
             sizes = [size / case["sizes"][0] for size in case["sizes"]]
             times = [value / case["seconds"][0] for value in case["seconds"]]
-            label = f"{name.replace(f'{GROWTH}-', 'with ')}, slope {case['slope']:.2f}"
+            label = f"{_short(name)}, slope {case['slope']:.2f}"
             right.plot(sizes, times, marker="o", label=label)
     right.plot([1, 64], [1, 64], color="grey", linestyle=":", label="in proportion")
     right.set(xscale="log", yscale="log", xlabel="size / smallest", ylabel="time / smallest")

@@ -8,16 +8,12 @@ import os
 import pytest
 import yaml
 from cluster_runs import ON_SLURM, finish, hidden, products, start
+from mosaics import SMALL
 from projects import copy_project
 from slurm import missing, slurm
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 
-FEW = {"prospects": {"strata": {"counts": [10, 10, 10, 20], "ore_count": 10}}}
-SMALL = {
-    "twin": {"size_px": {"iron": 384}, "dates": 2},
-    "studies": {"mines": FEW, "state": FEW},
-}
 SETTINGS = ("--configfile", "config/examples/bahia_mosaic.yaml", "small.yaml")
 
 

@@ -7,17 +7,12 @@ import numpy as np
 import pytest
 import rasterio
 import yaml
+from mosaics import SMALL
 from projects import copy_project, snakemake
 
 # Five simulated scenes and all of their maps.
 pytestmark = pytest.mark.slow
 
-# A small ground with few dates has few pixels of ore.
-FEW = {"prospects": {"strata": {"counts": [10, 10, 10, 20], "ore_count": 10}}}
-SMALL = {
-    "twin": {"size_px": {"iron": 384}, "dates": 2},
-    "studies": {"mines": FEW, "state": FEW},
-}
 GROUND = "results/studies/state/mosaic"
 # Minerals are mapped pixel by pixel; forests look around themselves, so near the edge of a tile
 # they see less, and the pixel is taken from the tile that sees more.
