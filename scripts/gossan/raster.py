@@ -357,10 +357,17 @@ def verify_raster(path: str | Path, indexes: Sequence[int] | None = None) -> Non
     blocks does so by `read_verified`. `indexes` are the bands to look through (default: all).
     """
     with _open(Path(path)) as dataset:
-        try:
-            verify_tiles(dataset, indexes)
-        except RasterioError as error:
-            raise InputError(f"{path}: is damaged ({error}); get or make it again") from error
+        verify_dataset(path, dataset, indexes)
+
+
+def verify_dataset(
+    path: str | Path, dataset: rasterio.DatasetReader, indexes: Sequence[int] | None = None
+) -> None:
+    """`verify_raster` of an open dataset, which may be an overview of the raster `path`."""
+    try:
+        verify_tiles(dataset, indexes)
+    except RasterioError as error:
+        raise InputError(f"{path}: is damaged ({error}); get or make it again") from error
 
 
 def _info(path: Path, dataset: rasterio.DatasetReader) -> RasterInfo:

@@ -8,7 +8,8 @@ from rasterio.enums import Resampling
 
 from gossan.files import write_text
 from gossan.legend import PERCEPTUAL_RAMP, ramp_style, rgb_style
-from gossan.raster import BandTable, opened, read_info
+from gossan.levels import read_reduced
+from gossan.raster import BandTable, read_info
 from gossan.transforms.composites import COMPOSITES, TRUE_COLOUR, find_limits, nearest_bands
 
 SAMPLE_PX = 256
@@ -39,17 +40,10 @@ def choose_views(bands: BandTable) -> list[tuple[str, list[int]]]:
 
 def measure_limits(path: str | Path, places: Sequence[int]) -> list[tuple[float, float]]:
     """For each band at `places` what is drawn dark and light, in its own unit."""
-    info = read_info(path)
-    step = max(1.0, max(info.grid.shape) / SAMPLE_PX)
-    shape = [max(1, round(side / step)) for side in info.grid.shape]
-    with opened(path) as dataset:
-        stored = dataset.read(
-            [place + 1 for place in places],
-            out_shape=(len(places), *shape),
-            masked=True,
-            resampling=Resampling.average,
-        )
-    values = stored.astype(np.float32).filled(np.nan) * info.scale + info.offset
+    grid = read_info(path).grid
+    step = max(1.0, max(grid.shape) / SAMPLE_PX)
+    rows, columns = (max(1, round(side / step)) for side in grid.shape)
+    values = read_reduced(path, places, (rows, columns), Resampling.average)
     return [find_limits(band) for band in values]
 
 

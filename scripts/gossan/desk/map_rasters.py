@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from rasterio import DatasetReader
 from rasterio.crs import CRS
-from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.vrt import WarpedVRT
-from rasterio.windows import Window
 
+from gossan.checksums import read_verified
 from gossan.errors import InputError
 from gossan.legend import PERCEPTUAL_RAMP
-from gossan.raster import Grid, open_raster, read_info, verify_raster
+from gossan.levels import opened_level
+from gossan.raster import Grid, opened, read_info, split_blocks
 
 MOST_PX = 1500
 """A layer is shown at no more pixels a side."""
@@ -34,7 +34,7 @@ PICTURE_STEPS = 80
 """Steps likewise of a band of a picture."""
 MOST_CODE = 2**16 - 1
 PERCENTILES = (2, 98)
-STRIP_PX = 512
+BLOCK_PX = 512
 
 
 @dataclass(frozen=True)
@@ -173,62 +173,63 @@ def read_shown(
     or is turned comes by nearest neighbour. Raises InputError for a broken file.
     """
     info = read_info(path)
-    verify_raster(path, [band + 1 for band in bands])
-    try:
-        with ExitStack() as stack:
-            source = stack.enter_context(open_raster(path))
-            moved = frame.turned is None and not (
-                source.crs == frame.crs and is_upright(Grid.of(source))
+    indexes = [band + 1 for band in bands]
+    with ExitStack() as stack:
+        image = stack.enter_context(opened(path))
+        source = _lay(image, frame, stack)
+        moved = source is not image
+        every = max(1, math.ceil(max(source.shape) / most_px))
+        shape = tuple(math.ceil(side / every) for side in source.shape)
+        if mean or moved:
+            least = [math.ceil(side / every) if mean else side for side in image.shape]
+            image = stack.enter_context(opened_level(path, indexes, least))
+            source = _lay(image, frame, stack)
+        west, south, east, north = Grid.of(source).bounds
+        if frame.turned is not None:
+            west, south, east, north = 0, -source.height, source.width, 0
+        dx, dy = (east - west) / source.width, (north - south) / source.height
+        if mean:
+            shape = len(indexes), *shape
+            stored = source.read(
+                indexes, out_shape=shape, masked=True, resampling=Resampling.average
             )
-            if moved:
-                source = stack.enter_context(
-                    WarpedVRT(
-                        source,
-                        crs=frame.crs,
-                        resampling=Resampling.nearest,
-                        add_alpha=source.nodata is None,
-                    )
-                )
-            every = max(1, math.ceil(max(source.shape) / most_px))
-            stored = (_read_mean if mean else _read_every)(source, bands, every)
-            west, south, east, north = Grid.of(source).bounds
-            if frame.turned is not None:
-                west, south, east, north = 0, -source.height, source.width, 0
-            dx, dy = (east - west) / source.width, (north - south) / source.height
-    except RasterioError as error:
-        raise InputError(f"{path}: cannot be read ({error}); make it again") from error
-    height, width = stored.shape[1:]
-    if mean:
-        dx, dy = (east - west) / width, (north - south) / height
-    else:
-        dx, dy = dx * every, dy * every
-    shown = Shown(west, north, dx, dy, width, height, every, moved)
-    return shown, list(stored * info.scale + info.offset)
-
-
-def _read_every(source: DatasetReader, bands: Sequence[int], every: int) -> np.ndarray:
-    """Every n-th pixel of some bands, read by strips, so that memory stays small."""
-    first_row, first_column = (min(every // 2, side - 1) for side in source.shape)
-    strips = []
-    step = max(1, STRIP_PX // every) * every
-    for top in range(0, source.height, step):
-        window = Window(0, top, source.width, min(step, source.height - top))
-        strip = source.read([band + 1 for band in bands], window=window, masked=True)
-        strips.append(_as_numbers(strip[:, first_row::every, first_column::every]))
-    return np.concatenate(strips, axis=1)
-
-
-def _read_mean(source: DatasetReader, bands: Sequence[int], every: int) -> np.ndarray:
-    shape = (len(bands), *(math.ceil(side / every) for side in source.shape))
-    places = [band + 1 for band in bands]
-    return _as_numbers(
-        source.read(places, out_shape=shape, masked=True, resampling=Resampling.average)
-    )
-
-
-def _as_numbers(stored: np.ma.MaskedArray) -> np.ndarray:
-    values = stored.astype(np.float64).filled(np.nan)
+            values = stored.astype(np.float64).filled(np.nan)
+            dx, dy = dx * source.width / shape[2], dy * source.height / shape[1]
+        else:
+            values = _read_every(source, indexes, every)
+            dx, dy = dx * every, dy * every
     values[~np.isfinite(values)] = np.nan
+    shown = Shown(west, north, dx, dy, values.shape[2], values.shape[1], every, moved)
+    return shown, list(values * info.scale + info.offset)
+
+
+def _lay(source: DatasetReader, frame: Frame, stack: ExitStack) -> DatasetReader | WarpedVRT:
+    """A raster as it lies where a frame shows it so, else brought into the frame."""
+    if frame.turned is not None or (source.crs == frame.crs and is_upright(Grid.of(source))):
+        return source
+    options = {"resampling": Resampling.nearest, "add_alpha": source.nodata is None}
+    return stack.enter_context(WarpedVRT(source, crs=frame.crs, **options))
+
+
+def _read_every(
+    source: DatasetReader | WarpedVRT, indexes: Sequence[int], every: int
+) -> np.ndarray:
+    """Every n-th pixel of some bands, NaN for nodata; by blocks, so that memory stays small."""
+    rows, columns = (np.arange(min(every // 2, side - 1), side, every) for side in source.shape)
+    values = np.empty((len(indexes), rows.size, columns.size))
+    flags = [source.mask_flag_enums[index - 1] for index in indexes]
+    told = all(flag in ([MaskFlags.nodata], [MaskFlags.all_valid]) for flag in flags)
+    for window in split_blocks(Grid.of(source), BLOCK_PX, source.block_shapes[0]):
+        (top, bottom), (left, right) = window.toranges()
+        down = slice(*np.searchsorted(rows, (top, bottom)))
+        along = slice(*np.searchsorted(columns, (left, right)))
+        chosen = np.s_[:, (rows[down] - top)[:, None], columns[along] - left]
+        stored = read_verified(source, indexes, window)[chosen]
+        if told:
+            empty = stored == source.nodata
+        else:
+            empty = source.read_masks(indexes, window=window)[chosen] == 0
+        values[:, down, along] = np.where(empty, np.nan, stored)
     return values
 
 

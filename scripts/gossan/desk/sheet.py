@@ -39,8 +39,9 @@ from gossan.desk.scene_page import (
 from gossan.errors import InputError
 from gossan.files import read_json
 from gossan.legend import NODATA_COLOUR, read_class_style
+from gossan.levels import read_reduced
 from gossan.outlines import DEGREES, degrees_of, outline, reproject
-from gossan.raster import Grid, opened, read_info
+from gossan.raster import Grid, read_info
 from gossan.report.drawing import (
     BLUE,
     COMPOSITES,
@@ -285,37 +286,28 @@ def read_pixels(
     The frame is cut into `shape` pixels; a raster of another grid is brought onto them.
     """
     rows, columns = shape
-    places = [band + 1 for band in bands]
-    with opened(path) as dataset:
-
-        def read(size: tuple[int, int]) -> np.ndarray:
-            stored = dataset.read(
-                places, out_shape=(len(places), *size), masked=True, resampling=resampling
-            )
-            return stored.astype(np.float32).filled(np.nan)
-
-        if not frame.is_placed or dataset.crs is None:
-            return read(shape)
-        # Read no finer than needed, from overviews, and only these bands: a WarpedVRT warps all.
-        near, *_ = calculate_default_transform(
-            frame.grid.crs, dataset.crs, columns, rows, *frame.bounds
-        )
-        fine = max(1.0, min(near.a, -near.e) / max(map(abs, dataset.res)))
-        size = tuple(math.ceil(side / fine) for side in dataset.shape)
-        scale = Affine.scale(dataset.width / size[1], dataset.height / size[0])
-        west, south, east, north = frame.bounds
-        pixels = np.full((len(places), rows, columns), np.nan, np.float32)
-        reproject_raster(
-            read(size),
-            pixels,
-            src_transform=dataset.transform * scale,
-            src_crs=dataset.crs,
-            src_nodata=np.nan,
-            dst_transform=from_bounds(west, south, east, north, columns, rows),
-            dst_crs=frame.grid.crs,
-            dst_nodata=np.nan,
-            resampling=resampling,
-        )
+    grid = read_info(path).grid
+    if not frame.is_placed or grid.crs is None:
+        return read_reduced(path, bands, shape, resampling)
+    # Read no finer than needed, and only these bands: a WarpedVRT warps all.
+    near, *_ = calculate_default_transform(frame.grid.crs, grid.crs, columns, rows, *frame.bounds)
+    a, b, _, d, e, _ = grid.transform[:6]
+    fine = max(1.0, min(near.a, -near.e) / max(math.hypot(a, d), math.hypot(b, e)))
+    size = math.ceil(grid.height / fine), math.ceil(grid.width / fine)
+    scale = Affine.scale(grid.width / size[1], grid.height / size[0])
+    west, south, east, north = frame.bounds
+    pixels = np.full((len(bands), rows, columns), np.nan, np.float32)
+    reproject_raster(
+        read_reduced(path, bands, size, resampling),
+        pixels,
+        src_transform=grid.transform * scale,
+        src_crs=grid.crs,
+        src_nodata=np.nan,
+        dst_transform=from_bounds(west, south, east, north, columns, rows),
+        dst_crs=frame.grid.crs,
+        dst_nodata=np.nan,
+        resampling=resampling,
+    )
     return pixels
 
 

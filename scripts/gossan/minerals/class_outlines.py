@@ -10,7 +10,8 @@ from affine import Affine
 from rasterio.enums import Resampling
 
 from gossan.legend import NODATA, UNCLASSIFIED, MapClass
-from gossan.raster import is_synthetic, open_raster, read_info, verify_raster
+from gossan.levels import read_reduced
+from gossan.raster import is_synthetic, read_info
 from gossan.vector_styles import Category, VectorStyle
 from gossan.vectors import write_layers
 
@@ -45,10 +46,11 @@ def outline_classes(
 
     grid = read_info(class_map).grid
     step = max(1, math.ceil(math.sqrt(grid.width * grid.height / most_px)))
-    size = [max(1, side // step) for side in grid.shape]
+    size = max(1, grid.height // step), max(1, grid.width // step)
     place = grid.transform @ Affine.scale(grid.width / size[1], grid.height / size[0])
-    codes = _read(class_map, size, Resampling.mode, NODATA).astype(np.uint8)
-    angles = _read(angle, size, Resampling.average, np.nan)
+    codes = read_reduced(class_map, [0], size, Resampling.mode)[0]
+    codes = np.nan_to_num(codes, copy=False, nan=NODATA).astype(np.uint8)
+    angles = read_reduced(angle, [0], size, Resampling.average)[0]
     # Patches of nodata are no neighbours: nothing becomes part of them.
     kept = sieve(codes, LEAST_PX, mask=codes != NODATA, connectivity=4)
     inside = (kept != NODATA) & (kept != UNCLASSIFIED)
@@ -81,13 +83,6 @@ def outline_classes(
         geometry=[outline for outline, _ in found],
         crs=None if grid.crs is None else grid.crs.to_wkt(),
     )
-
-
-def _read(path: Path, size: Sequence[int], resampling: Resampling, nodata: float) -> np.ndarray:
-    verify_raster(path)
-    with open_raster(path) as dataset:
-        stored = dataset.read(1, out_shape=tuple(size), masked=True, resampling=resampling)
-    return stored.filled(nodata)
 
 
 def class_style(

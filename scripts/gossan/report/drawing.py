@@ -27,8 +27,9 @@ from rasterio.enums import Resampling
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass
+from gossan.levels import read_reduced
 from gossan.outlines import reproject
-from gossan.raster import BandTable, Grid, opened, read_info
+from gossan.raster import BandTable, Grid, read_info
 from gossan.transforms.composites import COMPOSITES as EVERY_COMPOSITE
 from gossan.transforms.composites import TRUE_COLOUR, closest_bands, nearest_bands
 from gossan.vector_files import read_vector
@@ -110,22 +111,9 @@ def read_small(
     step = max(1.0, max(info.grid.shape) / LONGEST_SIDE_PX)
     rows, columns = (max(1, round(side / step)) for side in info.grid.shape)
     places = list(range(len(info.bands.names)) if bands is None else bands)
-    with opened(path) as dataset:
-        stored = dataset.read(
-            [place + 1 for place in places],
-            out_shape=(len(places), rows, columns),
-            masked=True,
-            resampling=Resampling.nearest if classes else Resampling.average,
-        )
-    values = stored.astype(np.float32).filled(np.nan)
-    return Raster(values * info.scale + info.offset, info.grid, _pick_bands(info.bands, places))
-
-
-def _pick_bands(bands: BandTable, places: Sequence[int]) -> BandTable:
-    def of(values: Sequence) -> tuple:
-        return tuple(values[place] for place in places) if values else ()
-
-    return BandTable(of(bands.names), of(bands.centre_um), of(bands.fwhm_um))
+    resampling = Resampling.nearest if classes else Resampling.average
+    values = read_reduced(path, places, (rows, columns), resampling)
+    return Raster(values, info.grid, info.bands.take(places))
 
 
 def read_composite(path: str | Path) -> Raster:

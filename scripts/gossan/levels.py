@@ -1,0 +1,59 @@
+"""Rasters read small: from the coarsest of a file's images that is fine enough, its tiles checked.
+
+GDAL chooses an overview by itself and leaves the checksums of its tiles unread.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+
+from gossan.raster import opened, read_info, verify_dataset
+
+
+@contextmanager
+def opened_level(
+    path: str | Path, indexes: Sequence[int], shape: tuple[int, int]
+) -> Iterator[rasterio.DatasetReader]:
+    """The smallest image of a raster that has at least `shape` (rows, columns) pixels.
+
+    That is an overview, or else the raster itself, as a dataset without further overviews, in which
+    the tiles of the bands `indexes` (from 1) are whole. Overviews in another file are left alone.
+    Raises InputError for a file that is damaged there, or cannot be read.
+    """
+    with opened(path) as full:
+        # Where a tile of another file lies, GDAL does not tell.
+        beside = any(name.lower().endswith(".ovr") for name in full.files)
+        steps = [] if beside else full.overviews(indexes[0])
+        fine = [
+            step
+            for step in steps
+            if all(-(-side // step) >= least for side, least in zip(full.shape, shape, strict=True))
+        ]
+        level = f"{len(fine) - 1}only" if fine else "NONE"
+        with rasterio.open(Path(full.name), driver=full.driver, OVERVIEW_LEVEL=level) as image:
+            verify_dataset(path, image, indexes)
+            yield image
+
+
+def read_reduced(
+    path: str | Path, places: Sequence[int], shape: tuple[int, int], resampling: Resampling
+) -> np.ndarray:
+    """Bands of a raster, by their places, at `shape` (rows, columns) pixels.
+
+    Returns physical values (bands, rows, columns) as float32, NaN for nodata. Raises InputError as
+    `opened_level` and `read_info` do.
+    """
+    info = read_info(path)
+    indexes = [place + 1 for place in places]
+    with opened_level(path, indexes, shape) as image:
+        stored = image.read(
+            indexes, out_shape=(len(indexes), *shape), masked=True, resampling=resampling
+        )
+    values = stored.astype(np.float32).filled(np.nan)
+    values *= info.scale
+    values += info.offset
+    return values
