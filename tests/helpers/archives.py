@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from range_server import running
+from range_server import Handler, running
 
 PAGE = b"<!DOCTYPE html><html><body><form action='/cas/login'>Sign in</form></body></html>"
 
@@ -61,7 +61,7 @@ class Archive(ThreadingHTTPServer):
         self.faults: list[str] = []
         self.log: list[tuple[Request, int]] = []
         self.etags = True
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _Sources)
 
     @property
     def host(self) -> str:
@@ -85,32 +85,19 @@ class Archive(ThreadingHTTPServer):
         return repr([(r.path, r.query, r.headers, r.body) for r, _ in self.log])
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Sources(Handler):
     # Head and body go together; apart, each answer waits for the other side.
     wbufsize = -1
     server: Archive
 
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
+    def answer(self, sent: bytes) -> None:
         parts = urlsplit(self.path)
         request = Request(
             self.command,
             parts.path,
             {key: values[0] for key, values in parse_qs(parts.query).items()},
             dict(self.headers.items()),
-            self.rfile.read(int(self.headers.get("Content-Length") or 0)),
+            sent,
         )
         route = self.server.routes.get(parts.path)
         answer = route(request) if route else None

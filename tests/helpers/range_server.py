@@ -25,30 +25,37 @@ class RangeServer(ThreadingHTTPServer):
         self.log: list[tuple[str, str, str | None, int]] = []
         self.fail = self.cut = 0
         self.code = 503
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _Ranges)
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{name}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers all verbs alike, by `answer`, which gets what was sent."""
+
     protocol_version = "HTTP/1.1"
-    server: RangeServer
 
     def log_message(self, *_: object) -> None:
         pass
 
-    def do_HEAD(self) -> None:
-        self._answer()
-
     def do_GET(self) -> None:
-        self._answer()
+        self.answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._answer()
+        self.do_GET()
 
-    def _answer(self) -> None:
+    def answer(self, sent: bytes) -> None:
+        raise NotImplementedError
+
+
+class _Ranges(Handler):
+    server: RangeServer
+
+    def answer(self, sent: bytes) -> None:
         asked = self.headers.get("Range")
         path = self.server.folder / urlsplit(self.path).path.lstrip("/")
         code, content, more = 200, b"", {}
