@@ -128,19 +128,25 @@ def alone(part: Path) -> Iterator[None]:
     What was brought stays when it fails.
     """
     lock = part.with_suffix(".lock")
-    with lock.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{part}: another run is bringing this file; wait until it is there"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    taken = False
+    while not taken:
+        with lock.open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"{part}: another run is bringing this file; wait until it is there"
+                ) from None
+            except OSError:
+                pass  # a file system without locks
+            # Who had it may have removed it after it was opened: the next one makes another.
+            with suppress(FileNotFoundError):
+                taken = os.path.samestat(os.fstat(stream.fileno()), lock.stat())
+            if taken:
+                try:
+                    yield
+                finally:
+                    lock.unlink(missing_ok=True)
 
 
 def require_space(folder: Path, needed: int, name: str) -> None:

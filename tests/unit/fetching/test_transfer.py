@@ -1,5 +1,6 @@
 """A file that is downloaded is whole under its name, or not there, whatever happens to it."""
 
+import fcntl
 import hashlib
 import os
 import random
@@ -173,6 +174,24 @@ def test_two_runs_do_not_write_one_part(server, target):
         pytest.raises(InputError, match="another run is bringing this file"),
     ):
         download(web(), source(server), target)
+
+
+def test_a_lock_that_was_removed_while_it_was_taken_keeps_nobody_out(target, server, monkeypatch):
+    part = part_of(target, source(server))
+    lock, take = part.with_suffix(".lock"), fcntl.flock
+
+    def take_late(*arguments):
+        if not late:
+            late.append(lock.unlink())  # the run before ends here
+        take(*arguments)
+
+    late = []
+    monkeypatch.setattr(transfer.fcntl, "flock", take_late)
+    with transfer.alone(part):
+        assert late
+        with pytest.raises(InputError, match="another run"), transfer.alone(part):
+            pass
+    assert not lock.exists()
 
 
 KILLED = """
