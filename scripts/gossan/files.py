@@ -61,10 +61,13 @@ class _Work:
                 shutil.rmtree(folder, ignore_errors=True)
         _works.add(self)
         self.folder.mkdir(mode=0o700)
-        self._lock = (self.folder / LOCK).open("w")
+        # Under its name it is locked already: another run takes a lock that is free for abandoned.
+        new = self.folder / f"{LOCK}.new"
+        self._lock = new.open("w")
         # On a file system without locks, what is left is removed when it is a day old.
         with suppress(OSError):
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+        new.rename(self.folder / LOCK)
 
     def publish(self) -> None:
         """Rename what is written to `path`; a folder takes the place of an older one."""

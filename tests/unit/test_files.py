@@ -1,6 +1,7 @@
 """Files that are whole or absent, and JSON in them."""
 
 import errno
+import fcntl
 import os
 import re
 import resource
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from gossan import files
 from gossan.errors import InputError, decoding, system_fault
 from gossan.files import (
     newest,
@@ -301,6 +303,21 @@ def test_what_another_run_works_on_is_left_alone(tmp_path):
         assert first.exists()
         assert folder.exists()
     assert (tmp_path / "map.txt").read_text() == "first"
+
+
+def test_no_run_is_taken_for_dead_while_it_takes_its_lock(tmp_path, monkeypatch):
+    take, met = fcntl.flock, []
+
+    def take_watched(stream, how):
+        if how == fcntl.LOCK_EX and not met:
+            met.append(Path(stream.name).parent)
+            write_text(tmp_path / "map.txt", "second")
+        take(stream, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", take_watched)
+    with staged(tmp_path / "map.txt") as temporary:
+        temporary.write_text("first")
+    assert met and (tmp_path / "map.txt").read_text() == "first"
 
 
 def test_what_has_no_lock_is_left_alone_for_a_day(tmp_path):
