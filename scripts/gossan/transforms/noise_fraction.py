@@ -23,13 +23,13 @@ from typing import Self
 import numpy as np
 from rasterio.windows import Window
 from scipy.linalg import eigh
-from scipy.linalg.blas import dsyrk
 
 from gossan.errors import InputError
 from gossan.kernels import kernel
+from gossan.transforms.cross_products import add_products, make_rows, make_sums
 
-# Blocks are turned into double precision strip by strip, so that a strip stays in the caches.
-STRIP_BYTES = 2 * 2**20
+# Blocks are turned into numbers to multiply strip by strip, so that a strip stays in the caches.
+STRIP_BYTES = 2**20
 # Noise of bands that depend on each other has no inverse; the share of the correlation that is
 # left in its smallest direction is then rounding alone.
 LEAST_RELATIVE_NOISE = 1e-12
@@ -106,99 +106,87 @@ def measure_block(block: np.ndarray, nodata: float | None = None) -> BlockSums:
     """
     bands, _, columns = block.shape
     valid = find_valid(block, nodata)
-    flat = block.reshape(bands, -1)
-    pixels = flat.shape[1]
-    # Laid out in rows of one pixel more than the block has, every pixel stands over its neighbour
-    # to the lower right; the last of a row of the block stands over one that is no neighbour.
-    width = columns + 1
-    step = 3 * max(1, STRIP_BYTES // (8 * bands * width) // 3)
-    rows = 3 * -(-pixels // (3 * width))
-    known = np.zeros((rows + 1) * width, bool)
-    known[:pixels] = valid.ravel()
-    pairs = known[:-width] & known[width:]
-    pairs[columns - 1 :: columns] = False
-    unwanted = (known[:-width] | known[width:]) & ~pairs
-    # Three neighbours a, b, c have a² + b² + c² = (2 (a+b+c)² + 3 (a-c)² + (a-2b+c)²) / 6 and
-    # (a-b)² + (b-c)² = ((a-c)² + (a-2b+c)²) / 2, so four products of a third of the pixels make
-    # both sums: two products of all pixels, which take nearly all the time, would take longer.
-    whole, ends, bend, link, wrong = sums = [_Products(bands) for _ in range(5)]
-    parts = np.empty((4, bands, step // 3 * width))
-    row = np.empty((step + 1) * width)
-    for start in range(0, rows, step):
-        here = min(step, rows - start)
-        inner = slice(start * width, (start + here) * width)
-        # One row more, to which the strip's last one is linked.
-        known_here = known[inner.start : inner.stop + width]
-        part = parts if here == step else np.empty((4, bands, here // 3 * width))
-        _combine_rows(flat, inner.start, known_here, width, row, part)
-        for one, spectra in zip(sums, part, strict=False):
-            one.add(spectra)
-        rejected = inner.start + np.flatnonzero(unwanted[inner])
-        if rejected.size:
-            upper, lower = (
-                np.where(known[at], flat[:, np.minimum(at, pixels - 1)].astype(np.float64), 0.0)
-                for at in (rejected, rejected + width)
-            )
-            wrong.add(upper - lower)
-    signal = Sums(
-        int(np.count_nonzero(valid)),
-        whole.total,
-        (2.0 * whole.products + 3.0 * ends.products + bend.products) / 6.0,
-    )
-    noise = Sums(
-        int(np.count_nonzero(pairs)),
-        ends.total + link.total - wrong.total,
-        (ends.products + bend.products) / 2.0 + link.products - wrong.products,
-    )
+    # A pixel's neighbour stands one row and one column on.
+    pairs = np.zeros(valid.shape, bool)
+    pairs[:-1, :-1] = valid[:-1, :-1] & valid[1:, 1:]
+    flat, known, paired = block.reshape(bands, -1), valid.ravel(), pairs.ravel()
+    dtype, origin = _choose_numbers(flat, known)
+    # Below the bands stands a row of ones, whose products are the bands' sums and their count.
+    step = STRIP_BYTES // (np.dtype(dtype).itemsize * (bands + 1)) + 1
+    spectra, differences = (make_rows(bands + 1, min(step, known.size), dtype) for _ in range(2))
+    signal, noise = make_sums(spectra), make_sums(differences)
+    step = spectra.shape[1]
+    for start in range(0, known.size, step):
+        here = slice(start, start + step)
+        _lay_out(flat, start, known[here], paired[here], columns + 1, origin, spectra, differences)
+        add_products(spectra, signal)
+        add_products(differences, noise)
     edges = ((0, slice(None)), (-1, slice(None)), (slice(None), 0), (slice(None), -1))
-    return BlockSums(signal, noise, *(_edge(block, valid, edge) for edge in edges))
+    return BlockSums(
+        _to_sums(signal, origin),
+        _to_sums(noise, np.zeros_like(origin)),
+        *(_edge(block, valid, edge) for edge in edges),
+    )
+
+
+def _choose_numbers(flat: np.ndarray, known: np.ndarray) -> tuple[str, np.ndarray]:
+    """The type in which to multiply, and what to take from each band (bands,) first.
+
+    Products of int16 are fast. A band of `known` pixels that differ by no more than its largest
+    number fits into it about its middle, and so do the differences.
+    """
+    if flat.dtype.kind in "iu" and flat.dtype.itemsize <= 2 and known.any():
+        low, high = _limits(flat, known)
+        if (high - low).max() < 2**15:
+            return "int16", (low + high) // 2
+    return "float64", np.zeros(len(flat))
 
 
 @kernel
-def _combine_rows(flat, start, known, width, row, parts):
-    """Of each three rows and the next: a+b+c, a-c, a-2b+c and c-d, (4, bands, n) in `parts`.
+def _limits(flat, known):
+    """The smallest and the largest of each band's numbers, (2, bands) int64, of `known` pixels."""
+    limits = np.empty((2, len(flat)), np.int64)
+    some = np.argmax(known)
+    for band in range(len(flat)):
+        row = flat[band]
+        low = high = row[some]
+        for i in range(row.size):
+            own = row[i] if known[i] else row[some]
+            low = min(low, own)
+            high = max(high, own)
+        limits[0, band], limits[1, band] = low, high
+    return limits
 
-    Rows of `width` pixels of `flat` (bands, pixels) from the pixel `start` on; a pixel that is not
-    `known` counts as 0. `row` is space for a band's numbers.
+
+@kernel
+def _lay_out(flat, start, known, paired, width, origin, spectra, differences):
+    """Numbers of the pixels of `flat` from `start` on, and of those less their neighbours.
+
+    The neighbour is `width` pixels on. Pixels that are not `known`, or not `paired`, are zeros.
     """
-    for band in range(flat.shape[0]):
-        source = flat[band, start : start + known.size]
-        for i in range(source.size):
-            row[i] = source[i] if known[i] else 0.0
-        for i in range(source.size, known.size):
-            row[i] = 0.0
-        for group in range(parts.shape[2] // width):
-            first = row[3 * group * width : (3 * group + 1) * width]
-            middle = row[(3 * group + 1) * width : (3 * group + 2) * width]
-            last = row[(3 * group + 2) * width : (3 * group + 3) * width]
-            following = row[(3 * group + 3) * width : (3 * group + 4) * width]
-            whole, ends, bend, link = parts[:, band, group * width : (group + 1) * width]
-            for i in range(width):
-                a, b, c = first[i], middle[i], last[i]
-                whole[i] = a + b + c
-                ends[i] = a - c
-                bend[i] = a + c - b - b
-                link[i] = c - following[i]
+    count, bands = known.size, len(flat)
+    for band in range(bands):
+        here, there = flat[band, start : start + count], flat[band, start + width :]
+        first = origin[band]
+        for i in range(count):
+            spectra[band, i] = here[i] - first if known[i] else 0
+        for i in range(min(count, there.size)):
+            differences[band, i] = (here[i] - first) - (there[i] - first) if paired[i] else 0
+        spectra[band, count:] = 0
+        differences[band, min(count, there.size) :] = 0
+    spectra[bands, :count], spectra[bands, count:] = known, 0
+    differences[bands, :count], differences[bands, count:] = paired, 0
 
 
-class _Products:
-    """Sums and products of spectra, added up in place."""
-
-    def __init__(self, bands: int):
-        self.total = np.zeros(bands)
-        self._lower = np.zeros((bands, bands), order="F")
-
-    def add(self, spectra: np.ndarray) -> None:
-        """Add (bands, n) float64."""
-        self.total += spectra.sum(axis=1)
-        self._lower = dsyrk(
-            1.0, spectra.T, beta=1.0, c=self._lower, trans=1, lower=1, overwrite_c=1
-        )
-
-    @property
-    def products(self) -> np.ndarray:
-        """Sums of products (bands, bands)."""
-        return np.tril(self._lower) + np.tril(self._lower, -1).T
+def _to_sums(products: np.ndarray, origin: np.ndarray) -> Sums:
+    """Sums from the products of numbers less `origin`, with ones below them."""
+    bands = len(origin)
+    count, total = products[bands, bands], products[bands, :bands]
+    lower = products[:bands, :bands]
+    whole = np.tril(lower) + np.tril(lower, -1).T
+    shift = np.outer(origin, total)
+    whole += shift + shift.T + count * np.outer(origin, origin)
+    return Sums(int(count), (total + count * origin).astype(float), whole.astype(float))
 
 
 def _edge(block: np.ndarray, valid: np.ndarray, edge: tuple) -> np.ndarray:

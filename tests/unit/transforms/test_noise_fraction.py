@@ -117,25 +117,33 @@ def test_the_largest_weight_is_positive():
 # Blocks and nodata
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(
     rows=st.integers(1, 20),
     columns=st.integers(1, 20),
     block_px=st.integers(1, 24),
     share=st.sampled_from([0.0, 0.1, 0.9]),
     strip_pixels=st.integers(1, 200),
+    # Up to a spread of 32767 products are of int16, beyond of float64; and all pixels alike.
+    dtype=st.sampled_from(["int16", "uint16", "uint8", "int32", "float32"]),
+    spread=st.sampled_from([0, 200, 32767, 32768, 65534]),
     seed=st.integers(0, 99),
 )
 def test_sums_are_exact_however_the_scene_is_cut(
-    rows, columns, block_px, share, strip_pixels, seed
+    rows, columns, block_px, share, strip_pixels, dtype, spread, seed
 ):
     generator = np.random.default_rng(seed)
-    scene = generator.integers(-32767, 32768, (3, rows, columns)).astype("int16")
-    scene[generator.integers(0, 3), generator.random((rows, columns)) < share] = NODATA
-    valid = (scene != NODATA).all(axis=0)
+    lowest = 1 if dtype.startswith("u") else -32767
+    nodata = lowest - 1
+    if dtype == "uint8":
+        spread = min(spread, 254)
+    scene = generator.integers(lowest, lowest + spread + 1, (3, rows, columns)).astype(dtype)
+    scene[:, 0, 0], scene[:, -1, -1] = lowest, lowest + spread
+    scene[generator.integers(0, 3), generator.random((rows, columns)) < share] = nodata
+    valid = (scene != nodata).all(axis=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(noise_fraction, "STRIP_BYTES", 8 * 3 * strip_pixels)
-        sums = sum_up(scene, block_px, nodata=NODATA)
+        sums = sum_up(scene, block_px, nodata=nodata)
     for found, spectra in (
         (sums.signal, scene[:, valid].astype(np.int64)),
         (sums.noise, differences(scene, valid).astype(np.int64)),
