@@ -1,10 +1,10 @@
 """Rasters of neighbouring scenes as one: which scene gives a pixel, and how far they agree.
 
 All lie on one lattice of pixels, so numbers are copied and nothing is resampled. Where scenes
-overlap, the one with data whose raster ends farthest away gives the pixel, of equal ones the first:
-what looks around itself, as windows of a forest do, sees least past the end there. Where data end
-inside of a raster, as those of a slanted swath do, is not looked at. Blocks read the scenes that
-reach into them, so memory does not grow with their number.
+overlap, the one whose data end farthest away gives the pixel, at a cloud, at the edge of a slanted
+swath or of the raster; beyond REACH_PX the raster's edge alone counts, and of equal ones the first:
+what looks around itself, as windows of a forest do, sees least past the end there. Blocks read the
+scenes that reach into them, so memory does not grow with their number.
 """
 
 import math
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
+from scipy.ndimage import distance_transform_cdt
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
@@ -23,12 +24,16 @@ from gossan.files import newest
 from gossan.raster import Datasets, Grid, RasterInfo, is_synthetic, open_raster, read_info
 
 RULE = (
-    "Where scenes overlap, the one with data whose raster ends farthest away gives the pixel; of "
-    "equal ones the first of the table."
+    "Where scenes overlap, the one whose data end farthest away gives the pixel; of equal ones the "
+    "first of the table."
 )
+# Data that end farther away are not looked for. No window of a forest reaches so far.
+REACH_PX = 32
 # Datasets that stay open between blocks.
 MOST_OPEN = 4
 _WHOLE_PX = 1e-2
+# No raster has so many rows, or columns.
+_FARTHEST_PX = 2**40
 
 
 @dataclass(frozen=True)
@@ -110,30 +115,26 @@ class Mosaic:
         )
         depth = np.full((rows, columns), -1, np.int64)
         shared, differing = np.zeros((2, rows, columns), bool)
-        for tile in self.tiles:
-            common = _common(tile.window, window)
-            if common is None:
-                continue
-            at = (
-                slice(
-                    common.row_off - window.row_off, common.row_off - window.row_off + common.height
-                ),
-                slice(
-                    common.col_off - window.col_off, common.col_off - window.col_off + common.width
-                ),
-            )
-            block = self._read_tile(tile, common)
-            present = has_data(block, self.info.nodata)
+        found = [(tile, _common(tile.window, window)) for tile in self.tiles]
+        found = [(tile, common) for tile, common in found if common is not None]
+        reach = REACH_PX if len(found) > 1 else 0
+        for tile, common in found:
+            at = _within(common, window)
+            wider = _common(tile.window, _grow(common, reach))
+            block = self._read_tile(tile, wider)
+            own = _depth(has_data(block, self.info.nodata), tile.window, wider)
+            inner = _within(common, wider)
+            block, own = block[:, *inner], own[inner]
+            present = own >= 0
             both = present & (depth[at] >= 0)
             shared[at] |= both
             differing[at] |= both & _differs(block, values[:, *at])
-            own = _depth(tile.window, common)
             wins = present & (own > depth[at])
             values[:, *at][:, wins] = block[:, wins]
             depth[at][wins] = own[wins]
-        found = Overlap(int((depth >= 0).sum()), int(shared.sum()), int(differing.sum()))
+        counted = Overlap(int((depth >= 0).sum()), int(shared.sum()), int(differing.sum()))
         with self._lock:
-            self.overlap.add(found)
+            self.overlap.add(counted)
         return values
 
     def _read_tile(self, tile: Tile, common: Window) -> np.ndarray:
@@ -164,8 +165,13 @@ def _differs(block: np.ndarray, other: np.ndarray) -> np.ndarray:
     return ~same.all(axis=0)
 
 
-def _depth(tile: Window, part: Window) -> np.ndarray:
-    """How far the pixels of a part of a tile lie from its edge, 0 on it, (rows, columns)."""
+def _depth(present: np.ndarray, tile: Window, part: Window) -> np.ndarray:
+    """A number that grows with the distance of pixels from where a tile's data end.
+
+    (rows, columns) of a part of the tile, -1 where there are none; `present` tells where there are.
+    First what ends nearest counts, the tile or data inside of it, of equals the data, at last the
+    tile: along the side of two tiles both end equally near.
+    """
     sides = []
     for start, length, first, whole in (
         (part.row_off, part.height, tile.row_off, tile.height),
@@ -173,7 +179,22 @@ def _depth(tile: Window, part: Window) -> np.ndarray:
     ):
         place = np.arange(start, start + length) - first
         sides.append(np.minimum(place, whole - 1 - place))
-    return np.minimum.outer(*sides)
+    edge = np.minimum.outer(*sides)
+    inside = np.full(present.shape, REACH_PX)
+    if not present.all():
+        inside = np.minimum(inside, distance_transform_cdt(present, "chessboard"))
+    rank = np.minimum(edge + 1, inside) * (REACH_PX + 1) + inside
+    return np.where(present, rank * _FARTHEST_PX + edge, -1)
+
+
+def _within(part: Window, whole: Window) -> tuple[slice, slice]:
+    """Rows and columns of a window that a part of it has."""
+    row, column = part.row_off - whole.row_off, part.col_off - whole.col_off
+    return slice(row, row + part.height), slice(column, column + part.width)
+
+
+def _grow(part: Window, by: int) -> Window:
+    return Window(part.col_off - by, part.row_off - by, part.width + 2 * by, part.height + 2 * by)
 
 
 def _common(one: Window, other: Window) -> Window | None:

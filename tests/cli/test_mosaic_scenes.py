@@ -100,7 +100,7 @@ def test_the_bytes_do_not_depend_on_threads_and_blocks(ground, tmp_path):
     assert made[0] == made[1] == made[2]
 
 
-def test_where_tiles_differ_the_one_whose_edge_is_farther_gives_the_pixel(tmp_path):
+def test_where_tiles_differ_the_one_whose_data_end_farther_away_gives_the_pixel(tmp_path):
     ground = np.full((20, 50), 1, np.uint8)
     paths = cut(tmp_path, ground, [(0, 0, 30, 20), (20, 0, 30, 20)])
     right = np.full((20, 30), 2, np.uint8)
@@ -109,10 +109,29 @@ def test_where_tiles_differ_the_one_whose_edge_is_farther_gives_the_pixel(tmp_pa
     assert mosaic(tmp_path, *paths).returncode == 0
     with rasterio.open(tmp_path / "whole.tif") as dataset:
         middle = dataset.read(1)[10]
-    # The middle of the overlap is between columns 24 and 25; 25 and 26 are nodata on the right.
-    assert (middle[:27] == 1).all() and (middle[27:] == 2).all()
+    # The middle of the overlap is between columns 24 and 25; 25 and 26 are nodata on the right. 27
+    # lies nearer to them than to the end of the left tile, 28 as near to both, 29 beside that end.
+    assert (middle[:29] == 1).all() and (middle[29:] == 2).all()
     record = json.loads((tmp_path / "whole.json").read_text())
     assert (record["overlap_px"], record["differing_px"]) == (160, 160)
+
+
+@pytest.mark.parametrize("block_px", [16, 200])
+def test_no_seam_runs_along_the_slanted_end_of_a_swath(tmp_path, block_px):
+    """Maps are wrong within five pixels of where their data end, and nowhere else."""
+    rows, columns = np.indices((120, 160))
+    ends = {"s0": columns > 90 + rows // 6, "s1": columns < 40 + rows // 6}
+    paths = []
+    for name, beyond in ends.items():
+        (tmp_path / name).mkdir()
+        near = ndimage.binary_dilation(beyond, np.ones((11, 11)))
+        values = np.where(near, 2, 1).astype(np.uint8)
+        values[beyond] = NODATA
+        paths.append(make_tile(tmp_path / name / "class.tif", values))
+    assert mosaic(tmp_path, *paths, block_px=block_px).returncode == 0
+    with rasterio.open(tmp_path / "whole.tif") as dataset:
+        assert (dataset.read(1) == 1).all()
+    assert json.loads((tmp_path / "whole.json").read_text())["differing_px"] > 0
 
 
 def test_scores_keep_their_numbers_and_their_nodata(tmp_path):
