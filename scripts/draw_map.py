@@ -25,12 +25,12 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.desk.layers import read_layers
     from gossan.desk.web_map import draw_map
     from gossan.files import write_text
-    from gossan.report.layout import read_part, read_style, read_template
+    from gossan.report.layout import read_script, read_style, read_template
 
     page = draw_map(
         read_layers(arguments.layers),
         read_template(arguments.template, uses=("record", "policy", "planes")),
-        read_part(arguments.script),
+        read_script(arguments.script),
         read_style(arguments.style),
     )
     write_text(arguments.output, page)

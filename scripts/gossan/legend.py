@@ -245,6 +245,20 @@ def read_class_style(raster_path: str | Path) -> list[MapClass]:
         raise InputError(f"{path}: no style of a class map; make the map again") from error
 
 
+def read_qml(path: str | Path) -> ET.Element:
+    """The style of a raster that was written for QGIS, with a renderer in its pipe.
+
+    Raises InputError, naming the file, for any other.
+    """
+    try:
+        root = ET.parse(path).getroot()
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise InputError(f"{path}: is no style of QGIS ({error}); make the map again") from error
+    if root.find("pipe/rasterrenderer") is None:
+        raise InputError(f"{path}: is no style of a raster in QGIS; make the map again")
+    return root
+
+
 def write_continuous_style(
     raster_path: str | Path,
     minimum: float,

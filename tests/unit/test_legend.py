@@ -14,6 +14,7 @@ from gossan.legend import (
     merge_classes,
     read_class_style,
     read_classes,
+    read_qml,
     write_class_style,
     write_continuous_style,
     write_rgb_style,
@@ -284,3 +285,11 @@ def test_labels_of_any_script_are_fine(tmp_path):
     rows = "".join(f"{n},m{n},{text},#12345{n}\n" for n, text in enumerate(labels, start=1))
     found = read_classes(write_table(tmp_path, f"code,name,label,colour\n{rows}"))
     assert [item.label for item in found] == labels
+
+
+@pytest.mark.parametrize("content", ["", "<html><body/></html>", "<!DOCTYPE html><p>", "<qgis/>"])
+def test_what_is_no_style_of_a_raster_is_refused(tmp_path, content):
+    path = tmp_path / "angle.qml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"angle\.qml: is no style of"):
+        read_qml(path)

@@ -7,7 +7,6 @@ half a step.
 
 import base64
 import math
-import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from rasterio.vrt import WarpedVRT
 
 from gossan.checksums import read_verified
 from gossan.errors import InputError
-from gossan.legend import PERCEPTUAL_RAMP
+from gossan.legend import PERCEPTUAL_RAMP, read_qml
 from gossan.levels import opened_level
 from gossan.raster import Grid, opened, read_info, split_blocks
 
@@ -242,10 +241,10 @@ def read_ramp(path: Path) -> tuple[list[tuple[float, str]], str]:
     if not style.is_file():
         return [], ""
     try:
-        items = list(ET.parse(style).getroot().iter("item"))
+        items = list(read_qml(style).iter("item"))
         stops = [(float(item.attrib["value"]), item.attrib["color"]) for item in items]
         label = items[-1].attrib.get("label", "") if items else ""
-    except (ET.ParseError, KeyError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise InputError(f"{style}: no style of a map; make the map again") from error
     return stops, label.partition(" ")[2]
 
@@ -260,7 +259,7 @@ def read_rgb(path: Path) -> list[tuple[int, float, float]]:
     if not style.is_file():
         return []
     try:
-        renderer = next(ET.parse(style).getroot().iter("rasterrenderer"))
+        renderer = read_qml(style).find("pipe/rasterrenderer")
         if renderer.get("type") != "multibandcolor":
             return []
         return [
@@ -273,7 +272,7 @@ def read_rgb(path: Path) -> list[tuple[int, float, float]]:
             )
             for colour in ("red", "green", "blue")
         ]
-    except (ET.ParseError, KeyError, StopIteration, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise InputError(f"{style}: no style of a map; make the map again") from error
 
 

@@ -20,6 +20,7 @@ from gossan.cube.instruments import INSTRUMENTS
 from gossan.desk.layers import GROUPS, KNOWN, SceneLayer, SceneLayers
 from gossan.errors import InputError
 from gossan.files import newest
+from gossan.legend import read_qml
 from gossan.paths import split_layer
 from gossan.raster import Grid, read_info
 from gossan.vector_styles import MARKER, QGIS_VERSION, VectorStyle, as_text, read_style, symbol_kind
@@ -97,7 +98,7 @@ def _cube_entries(scene: SceneLayers, layer: SceneLayer, shown: bool) -> Iterato
 def _raster_entry(scene: SceneLayers, layer: SceneLayer, shown: bool) -> _Entry:
     info = read_info(layer.path)
     qml = newest(layer.path.with_suffix(".qml"))
-    style = _read_qml(qml) if qml.is_file() else None
+    style = read_qml(qml) if qml.is_file() else None
     # Of several bands that are drawn one at a time the name tells which.
     drawn = None if style is None else style.find("pipe/rasterrenderer").get("band")
     several = layer.kind in ("flags", "image") and len(info.bands.names) > 1
@@ -113,13 +114,6 @@ def _raster_entry(scene: SceneLayers, layer: SceneLayer, shown: bool) -> _Entry:
         shown,
         bands=len(info.bands.names),
     )
-
-
-def _read_qml(path: Path) -> ET.Element:
-    try:
-        return ET.parse(path).getroot()
-    except ET.ParseError as error:
-        raise InputError(f"{path}: is no style of QGIS ({error}); make the map again") from error
 
 
 def _vector_entries(scene: SceneLayers, layer: SceneLayer) -> Iterator[_Entry]:

@@ -19,6 +19,7 @@ BANNER = (
     "Nothing about them describes a real place."
 )
 MARKS = (".banner", ".label")
+RECORD, START = 'getElementById("record")', "start();"
 SENSOR_NAMES = {
     **{name: item.label for name, item in INSTRUMENTS.items()},
     "rasters": "rasters",
@@ -69,6 +70,17 @@ def read_style(path: Path) -> str:
             f"{path}: no style sheet of the report, whose rules are whole and have "
             f"{' and '.join(MARKS)}; correct it"
         )
+    return text
+
+
+def read_script(path: Path) -> str:
+    """The text of the map's script, which asks for the page's RECORD and ends with its START.
+
+    Raises InputError for another file: without it a map has a frame, and nothing in it.
+    """
+    text = read_part(path)
+    if RECORD not in text or not text.rstrip().endswith(START):
+        raise InputError(f"{path}: no script of the map, or a part of it; get it again")
     return text
 
 

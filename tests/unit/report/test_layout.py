@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gossan.errors import InputError
-from gossan.report.layout import read_style, read_template, render
+from gossan.report.layout import read_script, read_style, read_template, render
 from gossan.report.page import METHOD_TITLES
 
 STATIC = Path(__file__).parents[3] / "resources" / "static"
@@ -17,6 +17,7 @@ def test_the_files_of_the_report_are_read():
     assert read_template(STATIC / "base.html.j2", uses=("style", "study", "sections"))
     assert read_template(STATIC / "index.html.j2", uses=("style", "studies"))
     assert read_style(STATIC / "report.css")
+    assert read_script(STATIC / "map.js")
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,14 @@ def test_empty_broken_and_foreign_style_sheets_are_refused(tmp_path, content):
     path.write_text(content)
     with pytest.raises(InputError, match=r"report\.css: no style sheet of the report"):
         read_style(path)
+
+
+@pytest.mark.parametrize("part", [slice(0), slice(-200), slice(300, None)])
+def test_empty_and_broken_scripts_are_refused(tmp_path, part):
+    path = tmp_path / "map.js"
+    path.write_text((STATIC / "map.js").read_text()[part])
+    with pytest.raises(InputError, match=r"map\.js: no script of the map"):
+        read_script(path)
 
 
 def test_a_template_that_asks_for_what_there_is_not_is_named():
