@@ -299,7 +299,7 @@ def play_odata(server: Archive, name: str, file: str, user: tuple[str, str]) -> 
     content = server.files[file]
 
     def search(request: Request) -> Answer:
-        parts = re.findall(r"contains\(Name,'([^']*)'\)", request.query["$filter"])
+        parts = re.findall(r"\(Name,'([^']*)'\)", request.query["$filter"])
         product = {
             "Id": "abc",
             "Name": f"{name}.SAFE",

@@ -4,24 +4,30 @@ import time
 from collections.abc import Mapping
 
 from gossan.errors import InputError
-from gossan.fetching.found import Found, file_of, one_of
+from gossan.fetching.found import Found, file_of, fits, one_of
 from gossan.fetching.logins import ACCOUNTS, is_own, read_secrets
 from gossan.fetching.web import Web
 
 API = "https://catalogue.dataspace.copernicus.eu/odata/v1"
 DOWNLOAD = "https://download.dataspace.copernicus.eu/odata/v1"
 SIGN_API = "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token"
+_END = ".SAFE"
 _RENEW_S = 60
 
 
 def find_product(entry: Mapping, web: Web) -> Found:
     """The one product whose name an entry tells, with `*` for what is not known of it."""
-    api, wanted = entry.get("api", API), entry["id"]
-    parts = [part.replace("'", "''") for part in wanted.split("*") if part]
-    told = [f"contains(Name,'{part}')" for part in parts]
+    api, wanted = entry.get("api", API), entry["id"].removesuffix(_END)
+    parts = enumerate(part.replace("'", "''") for part in wanted.split("*"))
+    told = [f"{'contains' if at else 'startswith'}(Name,'{part}')" for at, part in parts if part]
     answer = web.ask(f"{api}/Products", params={"$filter": " and ".join(told), "$top": "20"})
     try:
-        products = {item["Name"]: item for item in answer["value"]}
+        # The catalogue finds parts in any order, and names that go on behind the last.
+        products = {
+            item["Name"]: item
+            for item in answer["value"]
+            if fits(item["Name"].removesuffix(_END), [wanted])
+        }
         product = products[one_of(list(products), wanted, "the catalogue")]
         if not product.get("Online", True):
             raise InputError(f"{wanted}: lies in the archive's cold store; order it at its page")
@@ -32,7 +38,7 @@ def find_product(entry: Mapping, web: Web) -> Found:
     except (KeyError, TypeError) as error:
         raise InputError(f"{api}: answers otherwise than OData does ({error}); mend api") from error
     checksum = f"md5:{sums['md5']}" if "md5" in sums else ""
-    name = f"{product['Name'].removesuffix('.SAFE')}.zip"
+    name = f"{product['Name'].removesuffix(_END)}.zip"
     return Found([product["Name"]], [file_of(name, url, size, checksum, account="cdse")])
 
 

@@ -434,8 +434,12 @@ def test_sentinel2_comes_from_copernicus_with_a_token_that_lasts_minutes(
     locked, _ = fetch(entry, tmp_path)
     assert locked["files"][0]["checksum"].startswith("md5:")
     assert (tmp_path / f"{name}.zip").exists() and state["tokens"] == 1
-    with pytest.raises(InputError, match="finds nothing of it"):
-        resolve({**entry, "id": "S2A_*_T99XXX_*"}, web())
+    for whole in (name, f"{name}.SAFE"):
+        assert resolve({**entry, "id": whole}, web())["items"] == [f"{name}.SAFE"]
+    # Parts of the name that stand in another order, or do not reach to its end, are not its name.
+    for other in ("S2A_*_T99XXX_*", "S2A_*_T23LQE_*_R138_*", "S2A_MSIL2A_20200716T131251", "A_*"):
+        with pytest.raises(InputError, match="finds nothing of it"):
+            resolve({**entry, "id": other}, web())
 
 
 # ---- ArcGIS ----------------------------------------------------------------------------------
