@@ -30,7 +30,6 @@ def main(arguments: argparse.Namespace) -> None:
         SMALL_DPI,
         draw_map,
         draw_small,
-        ground_of,
         paint_layer,
         read_targets,
         save_map,
@@ -41,10 +40,10 @@ def main(arguments: argparse.Namespace) -> None:
     from gossan.report.drawing import LONGEST_SIDE_PX
 
     layers = read_layers(arguments.layers)
-    main_map = layers.main_map() or ground_of(layers)
+    main_map = layers.main_map() or layers.ground_of()
     if main_map is None:
         raise InputError(f"{arguments.layers}: lists neither a map nor a cube to draw")
-    picture, grid = paint_layer(main_map, ground_of(layers, main_map))
+    picture, grid = paint_layer(main_map, layers.ground_of(main_map))
     targets = read_targets(layers, grid)
     with (
         together(),
@@ -59,7 +58,7 @@ def main(arguments: argparse.Namespace) -> None:
         )
         save_map(draw_small(picture, grid, layers.synthetic, targets), small, SMALL_DPI)
         for layer in shown_maps(layers):
-            picture, grid = paint_layer(layer, ground_of(layers, layer))
+            picture, grid = paint_layer(layer, layers.ground_of(layer))
             figure = draw_small(picture, grid, layers.synthetic)
             save_map(figure, folder / f"{layer.key}.png", SMALL_DPI)
 

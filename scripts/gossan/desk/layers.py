@@ -74,6 +74,15 @@ class SceneLayers:
         """Those of some groups."""
         return [layer for layer in self.layers if layer.group in groups]
 
+    def ground_of(self, layer: SceneLayer | None = None) -> SceneLayer | None:
+        """The cube that a layer was mapped from: that of its sensor, else the first of the scene.
+
+        None for ground of several scenes, which has none.
+        """
+        cubes = [item for item in self.of("scene") if item.method == "cube" and item.kind == "cube"]
+        own = [item for item in cubes if layer is not None and item.sensor == layer.sensor]
+        return next(iter([*own, *cubes]), None)
+
     def main_map(self) -> SceneLayer | None:
         """The map that stands for the scene; None without any."""
         for method, end in MAIN_MAPS:

@@ -14,7 +14,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from gossan.desk.layers import SceneLayer, SceneLayers
-from gossan.legend import NODATA_COLOUR, read_class_style
+from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, read_class_style
 from gossan.outlines import reproject as bring_to
 from gossan.raster import Grid
 from gossan.report.drawing import (
@@ -68,9 +68,10 @@ NO_OUTLINES = Outlines((), ())
 def paint_layer(layer: SceneLayer, ground: SceneLayer | None = None) -> tuple[np.ndarray, Grid]:
     """A raster layer as a picture (rows, columns, 3), and its grid; striped where it is masked.
 
-    Classes lie on the pale picture of the `ground`, a cube; a cube is shown in true colour as far
-    as its bands go, else in another composite or its first three bands; of another raster of
-    several bands the first is shown, from dark at its 2nd percentile to light at its 98th.
+    Classes lie on the pale picture of the `ground`, a cube, without it on UNCLASSIFIED_COLOUR; a
+    cube is shown in true colour as far as its bands go, else in another composite or its first
+    three bands; of another raster of several bands the first is shown, from dark at its 2nd
+    percentile to light at its 98th.
     """
     if layer.kind in ("cube", "image"):
         return _paint_cube(layer.path, least=LEAST_PX)
@@ -83,7 +84,7 @@ def paint_layer(layer: SceneLayer, ground: SceneLayer | None = None) -> tuple[np
         return _stripe(picture, np.isnan(values), LEAST_PX), raster.grid
     raster = read_small(layer.path, classes=True, bands=[0])
     codes = raster.values[0]
-    picture = np.ones((*codes.shape, 3))
+    picture = np.full((*codes.shape, 3), to_rgb(UNCLASSIFIED_COLOUR))
     if ground is not None:
         picture = _bring(*_paint_cube(ground.path, PALE), raster.grid, codes.shape)
     for item in read_class_style(layer.path):
@@ -139,13 +140,6 @@ def _bring(picture: np.ndarray, grid: Grid, other: Grid, shape: tuple[int, int])
 
 def _scaled(grid: Grid, shape: Sequence[int]):
     return grid.transform @ grid.transform.scale(grid.width / shape[1], grid.height / shape[0])
-
-
-def ground_of(layers: SceneLayers, layer: SceneLayer | None = None) -> SceneLayer | None:
-    """The cube that a layer was mapped from: that of its sensor, else the first of the scene."""
-    cubes = [item for item in layers.of("scene") if item.method == "cube" and item.kind == "cube"]
-    own = [item for item in cubes if layer is not None and item.sensor == layer.sensor]
-    return next(iter([*own, *cubes]), None)
 
 
 def read_targets(layers: SceneLayers, grid: Grid) -> Outlines:

@@ -16,7 +16,7 @@ from gossan.accuracy.record import WITHOUT_TRUTH, list_records
 from gossan.desk.layers import SceneLayer, SceneLayers
 from gossan.desk.scene_map import shown_maps
 from gossan.files import read_json
-from gossan.legend import NODATA, UNCLASSIFIED, read_class_style
+from gossan.legend import NODATA, UNCLASSIFIED, UNCLASSIFIED_COLOUR, read_class_style
 from gossan.raster import iter_blocks, read_info
 from gossan.report.layout import SENSOR_NAMES, mark_text, relative_link, render
 from gossan.report.phrases import area_text, in_text, join_words
@@ -547,6 +547,7 @@ def render_scene(
         doubt=doubt,
         areas=areas,
         most_classes=MOST_CLASSES,
+        unclassified_colour="" if layers.ground_of(main) else UNCLASSIFIED_COLOUR,
         ramp=main is not None and main.kind == "ramp",
         openings=list_openings(layers, page),
         report=relative_link(report, page),

@@ -25,7 +25,7 @@ from rasterio.warp import reproject as reproject_raster
 from rasterio.warp import transform as transform_points
 
 from gossan.desk.layers import KNOWN, SceneLayer, SceneLayers
-from gossan.desk.scene_map import ground_of, name_targets
+from gossan.desk.scene_map import name_targets
 from gossan.desk.scene_page import (
     choose_record,
     gravest_doubt,
@@ -38,7 +38,7 @@ from gossan.desk.scene_page import (
 )
 from gossan.errors import InputError
 from gossan.files import read_json
-from gossan.legend import NODATA_COLOUR, read_class_style
+from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, read_class_style
 from gossan.levels import read_reduced
 from gossan.outlines import DEGREES, degrees_of, outline, reproject
 from gossan.raster import Grid, read_info
@@ -327,15 +327,16 @@ def paint_map(
 ) -> np.ndarray:
     """A map as a picture (rows, columns, 3): its classes over grey ground, or a cube in colour.
 
-    What is masked has the grey of NODATA_COLOUR, which no ground has.
+    Without a cube the ground is of UNCLASSIFIED_COLOUR. What is masked has the grey of
+    NODATA_COLOUR, which no ground has.
     """
     if layer.kind == "cube":
         picture = paint_ground(layer.path, frame, shape)
         picture[np.isnan(picture).any(axis=-1)] = to_rgb(NODATA_COLOUR)
         return picture
     codes = read_pixels(layer.path, frame, shape, [0], Resampling.nearest)[0]
-    picture = np.full((*shape, 3), GROUND[1])
-    cube = ground_of(layers, layer)
+    picture = np.full((*shape, 3), to_rgb(UNCLASSIFIED_COLOUR))
+    cube = layers.ground_of(layer)
     if cube is not None:
         light = paint_ground(cube.path, frame, shape).mean(axis=-1, keepdims=True)
         picture[:] = np.nan_to_num(GROUND[0] + (GROUND[1] - GROUND[0]) * light, nan=GROUND[1])
@@ -345,7 +346,7 @@ def paint_map(
     return picture
 
 
-def list_entries(layer: SceneLayer) -> list[Entry]:
+def list_entries(layers: SceneLayers, layer: SceneLayer) -> list[Entry]:
     """The legend of a map: the classes that occur, from the largest down, then what is none."""
     nothing = Entry("No data: masked, or outside", NODATA_COLOUR)
     if layer.kind == "cube":
@@ -353,10 +354,11 @@ def list_entries(layer: SceneLayer) -> list[Entry]:
     areas = measure_classes(layer)
     entries = [Entry(item.label, item.colour, size=item.size) for item in areas.classes]
     if areas.unclassified:
-        grey = "#" + 3 * f"{round(255 * sum(GROUND) / 2):02X}"
-        entries.append(
-            Entry("Unclassified: the ground in grey", grey, size=f"{areas.unclassified:.1%}")
-        )
+        what, colour = "Unclassified", UNCLASSIFIED_COLOUR
+        if layers.ground_of(layer) is not None:
+            what += ": the ground in grey"
+            colour = "#" + 3 * f"{round(255 * sum(GROUND) / 2):02X}"
+        entries.append(Entry(what, colour, size=f"{areas.unclassified:.1%}"))
     if areas.masked:
         entries.append(nothing)
     return entries
@@ -596,14 +598,14 @@ def draw_sheet(contents: Contents, land: shapely.Geometry) -> Figure:
     _draw_map(figure, layout, frame, layers, shown)
     marks, targets = read_marks(layers, frame), read_targets(layers, frame)
     _draw_marks(figure.axes[0], marks, targets)
-    entries = [*list_entries(shown), *_mark_entries(marks, targets)]
+    entries = [*list_entries(layers, shown), *_mark_entries(marks, targets)]
     _fill_panel(figure, layout, frame, contents, entries, land)
     return figure
 
 
 def shown_layer(layers: SceneLayers) -> SceneLayer:
     """The map that a sheet shows: the scene's main one, else its cube."""
-    shown = layers.main_map() or ground_of(layers)
+    shown = layers.main_map() or layers.ground_of()
     if shown is None:
         raise InputError(f"{layers.folder}: the scene {layers.scene} has neither map nor cube")
     return shown
@@ -930,7 +932,7 @@ def sheet_style(contents: Contents) -> dict:
     layers = contents.layers
     texts = [layers.scene, layers.study, contents.title, *contents.answers]
     texts += [item.words() for item in contents.sources]
-    texts += [item.label for item in list_entries(shown_layer(layers))]
+    texts += [item.label for item in list_entries(layers, shown_layer(layers))]
     return {**SHEET_STYLE, "font.family": fonts_for(texts)}
 
 

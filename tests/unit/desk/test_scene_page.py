@@ -22,7 +22,7 @@ from gossan.desk.scene_page import (
     tell_found,
     tell_trust,
 )
-from gossan.legend import MapClass, write_class_style
+from gossan.legend import UNCLASSIFIED_COLOUR, MapClass, write_class_style
 
 CLASSES = [
     MapClass(2, "chalcocite", "Chalcocite", "#00FE00"),
@@ -46,6 +46,17 @@ def make_layers(folder, codes):
     listed["layers"] = [{**entry, "title": "Minerals", "file": "landsat/minerals/class.tif"}]
     (folder / "layers.json").write_text(json.dumps(listed))
     return read_layers(folder / "layers.json")
+
+
+def render(layers, folder, root):
+    """The page of a scene, and its summary."""
+    return render_scene(
+        (root / "resources/static/scene.html.j2").read_text(),
+        "",
+        layers,
+        [record()],
+        **{name: folder / f"{name}.html" for name in ("page", "report", "index")},
+    )
 
 
 def value(number, low=None, high=None):
@@ -159,17 +170,20 @@ def test_trust_is_one_sentence_with_one_number_and_its_interval():
 
 
 def test_a_test_of_the_scene_that_taught_is_not_told_as_one_of_the_whole_ground(layers, root):
-    folder, static = layers.folder, root / "resources/static"
+    folder = layers.folder
     (folder / "explanation.json").write_text(json.dumps({"teacher": "mines", "sentences": []}))
-    page, summary = render_scene(
-        (static / "scene.html.j2").read_text(),
-        "",
-        layers,
-        [record()],
-        **{name: folder / f"{name}.html" for name in ("page", "report", "index")},
-    )
+    page, summary = render(layers, folder, root)
     told = "Tested on mines alone, the scene that taught: where the ground is known"
     assert summary["trust"].startswith(told) and told in page
+
+
+def test_the_legend_has_the_ground_of_the_picture(layers, tmp_path, root):
+    """Ground of several scenes has no cube, and none of it shows in the picture."""
+    bare, _ = render(layers, tmp_path, root)
+    assert f'"background:{UNCLASSIFIED_COLOUR}"></span>none of these<' in bare
+    cube = SceneLayer("scene", "cube", "landsat", "cube", tmp_path / "cube.tif", "Cube")
+    shown, _ = render(replace(layers, layers=(*layers.layers, cube)), tmp_path, root)
+    assert "none of these (pale picture of the ground)" in shown
 
 
 def test_unknown_ground_has_no_accuracy():

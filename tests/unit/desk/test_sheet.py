@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
+from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from rasterio.crs import CRS
 
 from gossan.colours import difference
 from gossan.desk import sheet
 from gossan.desk.layers import SceneLayer, SceneLayers
-from gossan.legend import NODATA_COLOUR, MapClass, write_class_style
+from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass, write_class_style
 from gossan.raster import Grid, Layer, map_blocks
 from gossan.report.drawing import SYNTHETIC_TEXT
 
@@ -133,6 +134,16 @@ def make_layers(folder, ground, classes, synthetic=True):
     write_class_style(file, classes)
     shown = SceneLayer("maps", "minerals", "", "classes", file, "Minerals")
     return SceneLayers("Hügel $1$", "mine", synthetic, folder, (shown,))
+
+
+def test_unclassified_ground_without_a_cube_is_told_in_its_colour(tmp_path):
+    ground = FRAMES["tiny"]
+    layers = make_layers(tmp_path, ground, [MapClass(1, "alunite", "Alunite", "#730000")])
+    shown = layers.main_map()
+    entry = next(item for item in sheet.list_entries(layers, shown) if "Uncl" in item.label)
+    assert (entry.label, entry.colour) == ("Unclassified", UNCLASSIFIED_COLOUR)
+    picture = sheet.paint_map(layers, shown, ground, ground.grid.shape)
+    assert np.allclose(picture[0, 0], to_rgb(UNCLASSIFIED_COLOUR))
 
 
 @pytest.mark.parametrize("paper", sheet.PAPERS_MM)
