@@ -67,6 +67,8 @@ def judge_change(
     if damage.due == "label":
         fault = find_markup(box, other)
         return ("silent", fault) if fault else ("tolerated", "")
+    if damage.what.startswith("removed") and _told_apart(damage.names[1], other, box, base):
+        return "tolerated", ""
     if damage.due in ("kept", NOTICED) and not missing:
         images = [name for name in other if name.endswith((".tif", ".npz", ".gpkg"))]
         if all(same_pixels(box / name, base / name) for name in images):
@@ -81,8 +83,6 @@ def judge_change(
             if not rest:
                 return "tolerated", ""
         return "silent", told
-    if damage.what.startswith("removed") and _told_apart(damage.names[1], other, box, base):
-        return "tolerated", ""
     if damage.due in (NOTICED, SAME, "kept"):
         return "silent", told
     return "tolerated", ""
