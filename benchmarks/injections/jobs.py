@@ -249,11 +249,9 @@ def workflow_jobs(base: Path, quick: bool = False) -> list[Job]:
     planned = run_snakemake(base, "--dry-run", "--printshellcmds")
     found, written, told = [], [], {"input": [], "output": []}
     for line in planned.splitlines():
-        # What travels in a group is indented.
-        line = line.strip()
         if re.match(r"(local)?rule \w+:", line):
             told = {"input": [], "output": []}
-        if match := re.match(r"(input|output): (.*)", line):
+        if match := re.match(r" +(input|output): (.*)", line):
             told[match[1]] = match[2].split(", ")
         if line.startswith("Shell command: ") and (job := read_command(line[15:], base)):
             job.makes, job.needs = told["output"], told["input"]
