@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from gossan.kernels import aligned_zeros
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 MODULE = """
@@ -38,6 +41,16 @@ def folder(tmp_path):
     place.mkdir()
     (place / "loops.py").write_text(MODULE)
     return place
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float64"])
+@pytest.mark.parametrize("shape", [(3,), (5, 7)])
+def test_space_for_vectors_starts_where_a_line_of_the_cache_does(dtype, shape):
+    space = aligned_zeros(shape, dtype)
+    assert (space.shape, space.dtype) == (shape, np.dtype(dtype))
+    assert space.ctypes.data % 64 == 0
+    assert space.flags.c_contiguous
+    assert not space.any()
 
 
 def test_a_loop_is_kept_beside_its_code(folder):

@@ -12,7 +12,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from gossan.kernels import kernel
+from gossan.kernels import aligned_zeros, kernel
 
 # Numbers of a vector of 64 bytes. Sums of a tile of rows by rows stay in registers.
 LANES = {"int16": 32, "float64": 8}
@@ -22,7 +22,7 @@ TILE = 4
 def make_rows(count: int, length: int, dtype: str) -> np.ndarray:
     """Zeros for `count` rows of `length` int16 or float64, or more, which fills whole tiles."""
     lanes = LANES[dtype]
-    return np.zeros((-(-count // TILE) * TILE, -(-length // lanes) * lanes), dtype)
+    return aligned_zeros((-(-count // TILE) * TILE, -(-length // lanes) * lanes), dtype)
 
 
 def make_sums(rows: np.ndarray) -> np.ndarray:

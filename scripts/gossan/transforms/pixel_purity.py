@@ -13,19 +13,19 @@ cut into blocks.
 Callers that run blocks in threads hold BLAS to one thread each.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from gossan.kernels import kernel
+from gossan.kernels import aligned_zeros, kernel
 
-# Projections of so many pixels on so many skewers are made at a time, and stay in the caches.
-CHUNK_PIXELS = 1024
-CHUNK_SKEWERS = 256
-# What products in single precision may be wrong by, as a share of the largest number that went in:
-# they tell which few pixels have to be looked at in double precision, in half the time.
+# So many pixels are projected at a time: with 30 components they stay in the nearest cache.
+CHUNK_PIXELS = 256
+# So many components are added up before a projection is stored.
+GROUP = 6
+# What projections in single precision may be wrong by, as a share of the largest number that went
+# in: they tell which few pixels have to be looked at in double precision, in half the time.
 ROUNDING = 5e-6
 # End-members are chosen among so many pixels, the purest.
 CANDIDATES = 1000
@@ -81,74 +81,6 @@ def number_places(shape: tuple[int, int], origin: tuple[int, int], width: int) -
     return (origin[0] + rows) * width + origin[1] + columns
 
 
-def _projections(
-    block: np.ndarray, skewers: np.ndarray
-) -> Iterator[tuple[np.ndarray, slice, np.ndarray, np.ndarray, float]]:
-    """Valid pixels chunk by chunk, and for each chunk all skewers chunk by chunk.
-
-    Yields where the pixels stand in the flat block, which skewers, the pixels (components, n)
-    float64, their projections (skewers, n) float32, which hold until the next, and what these may
-    be wrong by.
-    """
-    space = np.empty(CHUNK_SKEWERS * CHUNK_PIXELS, np.float32)
-    single = skewers.astype(np.float32)
-    flat = block.reshape(len(block), -1)
-    valid = np.flatnonzero(np.isfinite(flat).all(axis=0))
-    for start in range(0, valid.size, CHUNK_PIXELS):
-        places = valid[start : start + CHUNK_PIXELS]
-        pixels = flat[:, places]
-        narrow, wide = pixels.astype(np.float32), pixels.astype(np.float64)
-        slack = ROUNDING * np.abs(wide).max() * len(pixels)
-        for first in range(0, len(skewers), CHUNK_SKEWERS):
-            chosen = slice(first, min(first + CHUNK_SKEWERS, len(skewers)))
-            shape = (chosen.stop - first, places.size)
-            projections = space[: shape[0] * shape[1]].reshape(shape)
-            np.matmul(single[chosen], narrow, out=projections)
-            yield places, chosen, wide, projections, slack
-
-
-# Projections are finite, which lets minima and maxima be vectors.
-@kernel(fastmath={"nnan", "nsz"})
-def _reach(projections, low, high):
-    """Smallest and largest projection along each skewer, into `low` and `high`."""
-    for skewer in range(len(projections)):
-        row = projections[skewer]
-        least = most = row[0]
-        for i in range(row.size):
-            least = min(least, row[i])
-            most = max(most, row[i])
-        low[skewer], high[skewer] = least, most
-
-
-@kernel
-def _count_near(projections, slack, skewers, pixels, low, high, counts):
-    """Add to each pixel's count the skewers that it is not above `low` of, or not below `high`.
-
-    Projections may be wrong by `slack`; what that leaves open is computed in double precision.
-    """
-    for skewer in range(len(projections)):
-        row, least, most = projections[skewer], low[skewer], high[skewer]
-        sure_low, maybe_low = np.float32(least - 2 * slack), np.float32(least + 2 * slack)
-        maybe_high, sure_high = np.float32(most - 2 * slack), np.float32(most + 2 * slack)
-        unsure = np.int32(0)
-        for i in range(row.size):
-            own = row[i]
-            counts[i] += np.int32(own >= sure_high) + np.int32(own <= sure_low)
-            unsure += np.int32((own >= maybe_high) & (own < sure_high))
-            unsure += np.int32((own <= maybe_low) & (own > sure_low))
-        if unsure:
-            for i in range(row.size):
-                own = row[i]
-                near_high = (own >= maybe_high) & (own < sure_high)
-                near_low = (own <= maybe_low) & (own > sure_low)
-                if near_high or near_low:
-                    value = 0.0
-                    for component in range(len(pixels)):
-                        value += skewers[skewer, component] * pixels[component, i]
-                    counts[i] += near_high and value >= most
-                    counts[i] += near_low and value <= least
-
-
 def find_extremes(block: np.ndarray, skewers: np.ndarray, places: np.ndarray) -> Extremes:
     """Extremes of a (components, rows, columns) block along (skewers, components) directions.
 
@@ -156,46 +88,11 @@ def find_extremes(block: np.ndarray, skewers: np.ndarray, places: np.ndarray) ->
     component are left out.
     """
     found = Extremes.empty(len(skewers))
-    numbers = places.ravel()
-    for own, chosen, pixels, projections, slack in _projections(block, skewers):
-        low, high = np.empty((2, len(projections)), np.float32)
-        _reach(projections, low, high)
-        for sign, reach, best, place in (
-            (-1.0, -low, found.low, found.low_place),
-            (1.0, high, found.high, found.high_place),
-        ):
-            # Most chunks of pixels reach as far as those before along few skewers.
-            farther = np.flatnonzero(reach.astype(np.float64) >= sign * best[chosen] - slack)
-            if farther.size:
-                first, value = _first_of_farthest(
-                    projections, farther, sign, reach - 2 * slack, skewers[chosen], pixels
-                )
-                better = value > sign * best[chosen][farther]
-                best[chosen][farther[better]] = sign * value[better]
-                # Chunks come in reading order, so a later equal pixel never takes over.
-                place[chosen][farther[better]] = numbers[own[first[better]]]
+    flat = block.reshape(len(block), -1)
+    single = _group(skewers)
+    reached = found.low, found.low_place, found.high, found.high_place
+    _extend(flat, _list_valid(flat), skewers, single, _space(single), places.ravel(), *reached)
     return found
-
-
-@kernel
-def _first_of_farthest(projections, farther, sign, least, skewers, pixels):
-    """For each of the skewers `farther` the first pixel of the largest projection, and that.
-
-    Those are compared whose inexact projection, times `sign`, is `least` or more, in double
-    precision and all in one way, so that equal pixels tie.
-    """
-    first, value = np.zeros(farther.size, np.int64), np.full(farther.size, -np.inf)
-    for place in range(farther.size):
-        skewer = farther[place]
-        row = projections[skewer]
-        for i in range(row.size):
-            if sign * row[i] >= least[skewer]:
-                own = 0.0
-                for component in range(len(pixels)):
-                    own += skewers[skewer, component] * pixels[component, i]
-                if sign * own > value[place]:
-                    first[place], value[place] = i, sign * own
-    return first, value
 
 
 def count_purity(
@@ -211,22 +108,138 @@ def count_purity(
     `threshold` of the scene's smallest or largest projection; with 0, the number of times it is
     the one extreme pixel.
     """
-    counts = np.zeros(places.size, np.int64)
+    flat = block.reshape(len(block), -1)
+    valid = _list_valid(flat)
+    counts = np.full(places.size, -1, np.int32)
+    counts[valid] = 0
     if threshold == 0:
         # Places rise along rows and from row to row, so they can be searched.
         extreme = np.concatenate([extremes.low_place, extremes.high_place])
         numbers = places.ravel()
         spots = np.searchsorted(numbers, extreme).clip(max=numbers.size - 1)
-        counts += np.bincount(spots[numbers[spots] == extreme], minlength=counts.size)
+        np.add.at(counts, spots[numbers[spots] == extreme], 1)
     else:
-        near = np.empty(CHUNK_PIXELS, np.int32)
-        for own, chosen, pixels, projections, slack in _projections(block, skewers):
-            near[:] = 0
-            low, high = extremes.low[chosen] + threshold, extremes.high[chosen] - threshold
-            _count_near(projections, slack, skewers[chosen], pixels, low, high, near)
-            counts[own] += near[: own.size]
-    counts[~np.isfinite(block).all(axis=0).ravel()] = -1
-    return counts.reshape(places.shape).astype(np.int32)
+        single = _group(skewers)
+        low, high = extremes.low + threshold, extremes.high - threshold
+        _count_near(flat, valid, skewers, single, _space(single), low, high, counts)
+    return counts.reshape(places.shape)
+
+
+def _list_valid(flat: np.ndarray) -> np.ndarray:
+    """Where the pixels are that are finite in every component."""
+    return np.flatnonzero(np.isfinite(flat).all(axis=0))
+
+
+def _group(skewers: np.ndarray) -> np.ndarray:
+    """Skewers in single precision, with zeros for components that fill the last group."""
+    single = np.zeros((len(skewers), -(-skewers.shape[1] // GROUP) * GROUP), np.float32)
+    single[:, : skewers.shape[1]] = skewers
+    return single
+
+
+def _space(single: np.ndarray) -> np.ndarray:
+    """Zeros for a chunk of pixels, component by component, and below them for projections."""
+    return aligned_zeros((single.shape[1] + 1, CHUNK_PIXELS), np.float32)
+
+
+@kernel
+def _extend(flat, valid, skewers, single, space, numbers, low, low_place, high, high_place):
+    """Extend the reach along each skewer to that of the `valid` pixels of `flat`."""
+    chunk = space.shape[1]
+    for start in range(0, valid.size, chunk):
+        own = valid[start : start + chunk]
+        slack = _gather(flat, own, space)
+        projections = space[-1, : own.size]
+        for skewer in range(len(skewers)):
+            _project(single[skewer], space, projections)
+            least, most = np.float32(low[skewer] + slack), np.float32(high[skewer] - slack)
+            farther = np.int32(0)
+            for i in range(own.size):
+                farther += np.int32((projections[i] <= least) | (projections[i] >= most))
+            # Most chunks of pixels reach no farther than those before along most skewers.
+            if farther:
+                for i in range(own.size):
+                    if (
+                        projections[i] <= low[skewer] + slack
+                        or projections[i] >= high[skewer] - slack
+                    ):
+                        # Pixels come in reading order, so a later equal one never takes over.
+                        value = _settle(skewers[skewer], flat, own[i])
+                        if value < low[skewer]:
+                            low[skewer], low_place[skewer] = value, numbers[own[i]]
+                        if value > high[skewer]:
+                            high[skewer], high_place[skewer] = value, numbers[own[i]]
+
+
+@kernel
+def _count_near(flat, valid, skewers, single, space, low, high, counts):
+    """Add to each pixel's count the skewers that it is not above `low` of, or not below `high`.
+
+    What the slack of projections leaves open is computed in double precision.
+    """
+    chunk = space.shape[1]
+    for start in range(0, valid.size, chunk):
+        own = valid[start : start + chunk]
+        slack = _gather(flat, own, space)
+        projections, near = space[-1, : own.size], np.zeros(own.size, np.int32)
+        for skewer in range(len(skewers)):
+            _project(single[skewer], space, projections)
+            least, most = low[skewer], high[skewer]
+            sure_low, maybe_low = np.float32(least - 2 * slack), np.float32(least + 2 * slack)
+            maybe_high, sure_high = np.float32(most - 2 * slack), np.float32(most + 2 * slack)
+            unsure = np.int32(0)
+            for i in range(own.size):
+                value = projections[i]
+                near[i] += np.int32(value >= sure_high) + np.int32(value <= sure_low)
+                unsure += np.int32((value >= maybe_high) & (value < sure_high))
+                unsure += np.int32((value <= maybe_low) & (value > sure_low))
+            if unsure:
+                for i in range(own.size):
+                    value = projections[i]
+                    near_high = (value >= maybe_high) & (value < sure_high)
+                    near_low = (value <= maybe_low) & (value > sure_low)
+                    if near_high or near_low:
+                        settled = _settle(skewers[skewer], flat, own[i])
+                        near[i] += near_high and settled >= most
+                        near[i] += near_low and settled <= least
+        for i in range(own.size):
+            counts[own[i]] += near[i]
+
+
+@kernel
+def _gather(flat, own, pixels):
+    """Copy pixels in single precision; returns what their projections may be wrong by."""
+    largest = 0.0
+    for component in range(len(flat)):
+        for i in range(own.size):
+            value = flat[component, own[i]]
+            pixels[component, i] = value
+            largest = max(largest, abs(value))
+    return ROUNDING * largest * len(flat)
+
+
+# One rounding less for a product that is added up lets both be one instruction.
+@kernel(fastmath={"contract"})
+def _project(skewer, pixels, projections):
+    """Projections of pixels (components, n) along a skewer, both in whole groups."""
+    projections[:] = 0
+    for first in range(0, skewer.size, GROUP):
+        a, b, c = pixels[first], pixels[first + 1], pixels[first + 2]
+        d, e, f = pixels[first + 3], pixels[first + 4], pixels[first + 5]
+        of_a, of_b, of_c = skewer[first], skewer[first + 1], skewer[first + 2]
+        of_d, of_e, of_f = skewer[first + 3], skewer[first + 4], skewer[first + 5]
+        for i in range(projections.size):
+            part = projections[i] + of_a * a[i] + of_b * b[i] + of_c * c[i]
+            projections[i] = part + of_d * d[i] + of_e * e[i] + of_f * f[i]
+
+
+@kernel
+def _settle(skewer, flat, pixel):
+    """The projection in double precision, added up in one way, so that equal pixels tie."""
+    value = 0.0
+    for component in range(skewer.size):
+        value += skewer[component] * flat[component, pixel]
+    return value
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import spectral
 from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gossan.raster import Grid, split_blocks
 from gossan.transforms import pixel_purity
@@ -73,13 +75,47 @@ def test_counts_are_those_of_spy(threshold, block_px):
         assert found.sum() == 2 * len(skewers)
 
 
+@settings(deadline=None)
+@given(
+    count=st.integers(1, 14),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    block_px=st.integers(1, 10),
+    chunk=st.integers(1, 20),
+    threshold=st.sampled_from([0, 1e-9, 1, 3]),
+    # Of few numbers many pixels are equal; of one all are.
+    numbers=st.sampled_from([1, 2, 1000]),
+    share=st.sampled_from([0.0, 0.3]),
+    seed=st.integers(0, 99),
+)
+def test_counts_are_those_of_plain_arithmetic(
+    count, shape, block_px, chunk, threshold, numbers, share, seed
+):
+    generator = np.random.default_rng(seed)
+    values = generator.integers(0, numbers, (count, *shape)).astype("float32")
+    values[:, generator.random(shape) < share] = np.nan
+    skewers = make_skewers(11, count, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pixel_purity, "CHUNK_PIXELS", chunk)
+        found, _ = count_scene(values, skewers, threshold, block_px)
+    valid = np.isfinite(values).all(axis=0)
+    expected = np.where(valid, 0, -1)
+    if valid.any():
+        for skewer in skewers:
+            # Added up as ours is, so that equal pixels tie.
+            along = sum(part * band for part, band in zip(skewer, values[:, valid], strict=True))
+            for own in (along, -along):
+                near = own >= own.max() - threshold
+                first = np.arange(own.size) == own.argmax()
+                expected[valid] += near if threshold else first
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("threshold", [0, 1.0])
 def test_chunks_do_not_change_the_counts(threshold, monkeypatch):
     values = make_components()
     skewers = make_skewers(100, 4, seed=7)
     expected, _ = count_scene(values, skewers, threshold)
     monkeypatch.setattr(pixel_purity, "CHUNK_PIXELS", 100)
-    monkeypatch.setattr(pixel_purity, "CHUNK_SKEWERS", 7)
     found, _ = count_scene(values, skewers, threshold)
     np.testing.assert_array_equal(found, expected)
 
