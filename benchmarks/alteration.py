@@ -8,7 +8,6 @@ once in as many threads, block by block, as the tool reads them twice.
 """
 
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +19,7 @@ from shapely.geometry import box
 
 import sam
 from gossan.raster import BandTable, iter_blocks
+from processes import run_tool
 
 BANDS = BandTable(
     ("1", "2", "3N", "4", "5", "6", "7", "8", "9"),
@@ -87,18 +87,20 @@ def make_inputs(folder: Path, rows: int, columns: int) -> None:
     ):
         lines.append(f"{name},{centre},{fwhm},{spectra[0]:.5f},{spectra[1]:.5f}")
     (folder / "references.csv").write_text("\n".join(lines) + "\n")
-    call(
+    run_tool(
         "transform_wavelets",
         *("--cube", folder / "cube.tif", "--wavelet", "sym4", "--level", 1),
         *("--mode", "symmetric", "--transform", "dwt", "--gaps", "fill"),
         *("--output", folder / "subbands.tif", "--profile", folder / "profile.csv"),
+        *("--threads", sam.THREADS),
     )
     for zone, (low, middle, upper, high) in RANGES.items():
-        call(
+        run_tool(
             "map_confidence",
             *("--subbands", folder / "subbands.tif", "--zone", zone),
             *("--medium", low, middle, "--high", upper, high),
             *("--output", folder / f"confidence-{zone}.tif"),
+            *("--threads", sam.THREADS),
         )
 
 
@@ -148,7 +150,7 @@ def write_bands(path: Path, values: np.ndarray, names: tuple[str, ...]) -> None:
 
 def score(folder: Path) -> float:
     """Run the tool by the study's settings; its peak resident size (MiB), on Linux."""
-    return call(
+    done = run_tool(
         "score_alteration",
         *("--cube", folder / "cube.tif", "--subbands", folder / "subbands.tif"),
         *("--reflectance", folder / "reflectance.tif", "--zone", *ZONES),
@@ -161,27 +163,9 @@ def score(folder: Path) -> float:
         *("--output", *(folder / f"{zone}.tif" for zone in ZONES)),
         *("--record", folder / "score.json", "--curves", folder / "curves.csv"),
         *("--record-dir", folder / "accuracy"),
+        *("--threads", sam.THREADS),
     )
-
-
-def call(tool: str, *flags: object) -> float:
-    """Run a tool in two threads; its peak resident size (MiB)."""
-    code = (
-        "import runpy, sys; sys.argv = sys.argv[1:];"
-        "sys.path.insert(0, sys.argv[0].rpartition('/')[0]);"
-        "runpy.run_path(sys.argv[0], run_name='__main__');"
-    )
-    # Not ru_maxrss, in which Linux counts the parent before exec.
-    peak = (
-        "import atexit; atexit.register(lambda: print(next(line.split()[1] for line in"
-        " open('/proc/self/status') if line.startswith('VmHWM'))));"
-    )
-    script = sam.ROOT / "scripts" / f"{tool}.py"
-    command = [sys.executable, "-c", peak + code, script, *flags, "--threads", sam.THREADS]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    return int(done.stdout.split()[-1]) / 1024
+    return done.peak_mib
 
 
 def read(folder: Path) -> None:

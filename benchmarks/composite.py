@@ -4,20 +4,18 @@ Reflectance is noise about the mixtures of the analytic library's spectra at the
 clouds hide two of five looks, in patches, and all bands alike. Ours and Bottleneck's nanmedian run
 in two threads over blocks of rows. numpy gets blocks of rows, too, because its arrays for the
 whole stack take some 10 GiB; it has one thread, as one call does. `ratio_one_thread` and
-`ratio_two_threads` give both sides as many. The case `memory` composes dates made on the fly,
-without files, and tells how the peak resident size changes with their number.
+`ratio_two_threads` give both sides as many. `growth-dates` composes a block of 10 bands and
+1024 x 1024 pixels of ever more dates that are not read from files, as the tool does, so by way of
+the disk; its peaks are those of processes.
 """
 
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import tracemalloc
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import bottleneck
 import numpy as np
@@ -27,8 +25,10 @@ from rasterio.windows import Window
 
 import sam
 from gossan.cube.composite import Composite, median_of_looks
+from gossan.products.product import Product
 from gossan.products.subset import select_part
 from gossan.raster import BandTable, Grid
+from processes import run_python
 
 DATES = 24
 BANDS = 6
@@ -37,8 +37,8 @@ QUICK_SIZE_PX = 512
 BLOCK_ROWS = 32
 CLOUDY = 0.4
 CLOUD_PX = 16
-MEMORY_DATES = (4, 24, 96)
-MEMORY_PX = 1024
+GROWTH_DATES = (6, 12, 24, 48, 96)
+GROWTH_PX = 1024
 # The state of Bahia at 10 m, and the bands of the study.
 BAHIA_PX = 565_000e6 / 10**2
 STUDY_BANDS = 10
@@ -48,13 +48,13 @@ def run(cases: list[str] | None, pairs: int) -> list[dict]:
     """Run the cases called `cases`, or all but the quick one, with so many pairs of runs each."""
     known = {
         "median": lambda: compare("median", SIZE_PX, pairs),
-        "memory": run_memory,
+        "growth-dates": lambda: grow(pairs),
         "median-quick": lambda: compare("median-quick", QUICK_SIZE_PX, pairs),
     }
     for name in cases or ():
         if name not in known:
             sys.exit(f"error: no case {name!r}; there are {', '.join(known)}")
-    return [known[name]() for name in cases or ("median", "memory")]
+    return [known[name]() for name in cases or ("median", "growth-dates")]
 
 
 def make_blocks(size: int) -> list[np.ndarray]:
@@ -143,58 +143,64 @@ def compare(name: str, size: int, pairs: int) -> dict:
     }
 
 
-def run_memory() -> dict:
-    """Peak resident memory of composing few and many dates, on Linux."""
-    with tempfile.TemporaryDirectory() as folder:
-        peaks = {dates: measure_memory(dates, folder) for dates in MEMORY_DATES}
+def grow(times: int) -> dict:
+    """Time and memory of ever more dates, on Linux."""
+    runs = [[compose_alone(dates) for _ in range(times)] for dates in GROWTH_DATES]
+    seconds = [statistics.median(second for second, _ in own) for own in runs]
+    peaks = [max(peak for _, peak in own) for own in runs]
     return {
-        "case": "memory",
-        "peak_mib": max(peaks.values()),
-        **{f"peak_mib_{dates}_dates": peak for dates, peak in peaks.items()},
-        "block_px": MEMORY_PX,
+        "case": "growth-dates",
+        **sam.tell_growth(GROWTH_DATES, "dates", seconds, peaks),
+        "block_px": GROWTH_PX,
         "bands": STUDY_BANDS,
     }
 
 
-class DrawnDate:
-    """A date whose every look is clear, made when it is read."""
+class DrawnDate(Product):
+    """A date that is a part of one noisy ground: as many rows and columns off as it comes later."""
 
-    def __init__(self, place: int):
-        """The date at this place."""
+    def __init__(self, place: int, ground: np.ndarray, clouds: np.ndarray):
+        """The date at this place; larger arrays (bands, rows, columns), and without bands."""
         self.product_id = f"date {place}"
         transform = Affine(10, 0, 600_000, 0, -10, 8_700_000)
-        self.grid = Grid(CRS.from_epsg(32723), transform, MEMORY_PX, MEMORY_PX)
+        self.grid = Grid(CRS.from_epsg(32723), transform, GROWTH_PX, GROWTH_PX)
         self.bands = BandTable(tuple(f"band_{band}" for band in range(STUDY_BANDS)))
+        self._place, self._ground, self._clouds = place, ground, clouds
+
+    def _part(self, window: Window) -> tuple[slice, slice]:
+        rows, columns = (part.start + self._place for part in window.toslices())
+        return slice(rows, rows + window.height), slice(columns, columns + window.width)
 
     def read_reflectance(self, window: Window) -> np.ndarray:
-        """One number everywhere."""
-        return np.full((STUDY_BANDS, window.height, window.width), 0.2, np.float32)
+        """A part of the ground."""
+        return self._ground[:, *self._part(window)].copy()
 
     def read_flags(self, window: Window, flags: tuple[str, ...]) -> np.ndarray:
-        """No flag anywhere."""
-        return np.zeros((len(flags), window.height, window.width), bool)
+        """Clouds, and no other flag."""
+        cloudy = self._clouds[self._part(window)]
+        return np.array([cloudy & (flag == "cloud") for flag in flags])
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def compose_drawn(dates: int, folder: str) -> float:
-    """Compose one block of so many drawn dates; the peak resident memory (MiB) of this process."""
-    drawn = [DrawnDate(place) for place in range(dates)]
+    """Seconds of composing one block of so many drawn dates."""
+    generator = np.random.default_rng(sam.SEED)
+    side = GROWTH_PX + GROWTH_DATES[-1]
+    ground = generator.standard_normal((STUDY_BANDS, side, side), np.float32)
+    ground *= 0.02
+    ground += 0.2
+    clouds = generator.random((-(-side // CLOUD_PX),) * 2) < CLOUDY
+    clouds = clouds.repeat(CLOUD_PX, axis=0).repeat(CLOUD_PX, axis=1)[:side, :side]
+    drawn = [DrawnDate(place, ground, clouds) for place in range(dates)]
     work = Composite(select_part(drawn[0]), drawn, ("cloud",), folder)
-    work.compose(Window(0, 0, MEMORY_PX, MEMORY_PX))
-    # Not ru_maxrss, in which Linux counts the parent before exec.
-    status = Path("/proc/self/status").read_text()
-    lines = dict(line.split(":", 1) for line in status.splitlines())
-    return int(lines["VmHWM"].split()[0]) / 1024
+    return sam.seconds(lambda: work.compose(Window(0, 0, GROWTH_PX, GROWTH_PX)))
 
 
-def measure_memory(dates: int, folder: str) -> float:
-    """`compose_drawn` in a process of its own."""
+def compose_alone(dates: int) -> tuple[float, float]:
+    """`compose_drawn` in a process of its own, and its peak memory (MiB)."""
     code = "import sys, composite; print(composite.compose_drawn(int(sys.argv[1]), sys.argv[2]))"
-    paths = os.pathsep.join([str(sam.ROOT / "benchmarks"), str(sam.ROOT / "scripts")])
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(dates), folder],
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return float(done.stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        done = run_python(code, dates, folder)
+    return float(done.printed), done.peak_mib

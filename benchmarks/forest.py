@@ -5,22 +5,25 @@ bands of Sentinel-2; a training point has the class of its dominant mineral, one
 one, as labels have errors. Forests: full-depth trees, trees of depth 12, and the paper's. Both
 sides run two threads. Ours takes bands as a raster has them, block by block; scikit-learn's
 `predict` gets the pixels already in rows, in blocks of the same size, whose copying is not timed.
-The floor is reading all bands once from memory in as many threads. `growth-pixels` and
-`growth-trees` time ours alone at five sizes, with trees of full depth; `slope` is that of log time
-over log size.
+The floor is reading all bands once from memory in as many threads. With trees of full depth,
+`growth-pixels` runs the tool, map_forest.py, from cubes to maps, once on each size, and
+`growth-trees` times ours in memory; `slope` is that of log time over log size.
 """
 
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import sklearn
 from sklearn.ensemble import RandomForestClassifier
 
 import sam
-from gossan.forests.forest import Forest, flatten_forest, predict_probabilities
+from gossan.forests.forest import Forest, flatten_forest, predict_probabilities, write_forest
+from gossan.forests.plans import Plan
 from gossan.raster import BandTable
+from processes import run_tool
 
 PEER = f"scikit-learn {sklearn.__version__}"
 BANDS = BandTable(
@@ -42,60 +45,73 @@ CASES = {
     "full-depth-quick": {},
     "depth-12-quick": {"max_depth": 12},
 }
-# Pixels of 50 trees; trees on a million pixels.
-GROWTH = {
-    "growth-pixels": (250_000, 500_000, 1_000_000, 2_000_000, 4_000_000),
-    "growth-trees": (10, 20, 40, 80, 160),
-}
+# On a million pixels.
+GROWTH_TREES = (10, 20, 40, 80, 160)
 
 
 def run(cases: list[str] | None, pairs: int) -> list[dict]:
     """Run the cases called `cases`, or the three full ones, with so many pairs of runs each."""
+    known = {
+        **{name: lambda name=name: compare(name, pairs) for name in CASES},
+        "growth-pixels": grow_with_pixels,
+        "growth-trees": lambda: grow_with_trees(pairs),
+    }
     for name in cases or ():
-        if name not in (*CASES, *GROWTH):
-            sys.exit(f"error: no case {name!r}; there are {', '.join((*CASES, *GROWTH))}")
-    wanted = cases or [name for name in CASES if not name.endswith("quick")]
-    return [grow(name, pairs) if name in GROWTH else compare(name, pairs) for name in wanted]
+        if name not in known:
+            sys.exit(f"error: no case {name!r}; there are {', '.join(known)}")
+    return [known[name]() for name in cases or CASES if cases or not name.endswith("quick")]
 
 
-def grow(name: str, times: int) -> dict:
-    """Time ours at five sizes."""
-    sizes = GROWTH[name]
-    by_pixels = name == "growth-pixels"
-    features, classes = make_training()
-    grown = [
-        flatten_forest(
-            RandomForestClassifier(trees, random_state=0, n_jobs=sam.THREADS).fit(
-                features, classes
-            ),
-            MINERALS,
-            BANDS.names,
+def grow_with_pixels() -> dict:
+    """Time and memory of the tool, from file to file."""
+    references = sam.make_references(BANDS, MINERALS, None)
+    plan = Plan()
+    header = {
+        "plan": plan.to_json(),
+        "layers": BANDS.names,
+        "wavelengths_um": list(zip(BANDS.centre_um, BANDS.fwhm_um, strict=True)),
+        "trained_on": {"scene": "benchmark", "synthetic": True},
+    }
+    forest = flatten_forest(train(TREES), MINERALS, plan.recipe.names(BANDS.names), header)
+
+    def measure(folder: Path, side: int) -> tuple[float, float]:
+        sam.write_cube(folder / "cube.tif", references, BANDS, side)
+        write_forest(folder / "forest.npz", forest)
+        sam.write_classes(folder / "classes.csv", MINERALS)
+        done = run_tool(
+            "map_forest",
+            *("--cube", folder / "cube.tif", "--forest", folder / "forest.npz"),
+            *("--classes", folder / "classes.csv", "--scene", "benchmark"),
+            *("--class-map", folder / "class.tif", "--probability", folder / "probability.tif"),
+            *("--uncertainty", folder / "uncertainty.tif", "--threads", sam.THREADS),
         )
-        for trees in ([TREES] if by_pixels else sizes)
-    ]
-    blocks = cut_blocks(make_scene(max(sizes) if by_pixels else QUICK_PIXELS))
-    count = COLUMNS * BLOCK_ROWS
+        return done.seconds, done.peak_mib
 
+    return sam.grow_with_pixels(measure, sam.GROWTH_PX)
+
+
+def grow_with_trees(times: int) -> dict:
+    """Time of ours in memory at five sizes of the forest."""
+    forests = [flatten_forest(train(trees), MINERALS, BANDS.names) for trees in GROWTH_TREES]
+    blocks = cut_blocks(make_scene(QUICK_PIXELS))
     with ThreadPoolExecutor(sam.THREADS) as pool:
 
-        def predict(size: int, forest: Forest) -> None:
-            some = blocks[: size // count] if by_pixels else blocks
-            for _ in pool.map(lambda block: predict_probabilities(forest, block), some):
+        def predict(forest: Forest) -> None:
+            for _ in pool.map(lambda block: predict_probabilities(forest, block), blocks):
                 pass
 
-        predict(sizes[0], grown[0])
+        predict(forests[0])
         runs = sam.time_in_turns(
-            times,
-            *(
-                lambda size=size, forest=forest: predict(size, forest)
-                for size, forest in zip(
-                    sizes, grown * len(sizes) if by_pixels else grown, strict=False
-                )
-            ),
+            times, *(lambda forest=forest: predict(forest) for forest in forests)
         )
-    unit, scale = ("Mpx", 1e6) if by_pixels else ("trees", 1)
     seconds = [float(np.median(own)) for own in runs]
-    return {"case": name, **sam.tell_growth([size / scale for size in sizes], unit, seconds)}
+    return {"case": "growth-trees", **sam.tell_growth(GROWTH_TREES, "trees", seconds)}
+
+
+def train(trees: int, **settings: int) -> RandomForestClassifier:
+    """A forest of so many trees."""
+    model = RandomForestClassifier(trees, random_state=0, n_jobs=sam.THREADS, **settings)
+    return model.fit(*make_training())
 
 
 def cut_blocks(scene: np.ndarray) -> list[np.ndarray]:
@@ -133,9 +149,7 @@ def make_scene(pixels: int) -> np.ndarray:
 
 def compare(name: str, pairs: int) -> dict:
     """Time both, compare classes and probabilities of all pixels, and measure our memory."""
-    features, classes = make_training()
-    model = RandomForestClassifier(TREES, random_state=0, n_jobs=sam.THREADS, **CASES[name])
-    model.fit(features, classes)
+    model = train(TREES, **CASES[name])
     forest = flatten_forest(model, MINERALS, BANDS.names)
     scene = make_scene(QUICK_PIXELS if name.endswith("quick") else PIXELS)
     blocks = cut_blocks(scene)

@@ -5,8 +5,9 @@ light, with noise. Ours gets the scene as cubes are stored, int16 in steps of 1e
 that the engine reads, and takes them in two threads. SPy gets the same numbers as float32
 reflectance, which it takes fastest, in its own order (bands last), and one or two BLAS threads,
 whichever is faster on a part of the scene. Both sum up signal and noise, solve, and make the first
-30 components. The floor is reading the scene from memory twice. `growth-pixels` and `growth-bands`
-time ours alone at five sizes; `slope` is that of log time over log size.
+30 components. The floor is reading the scene from memory twice. `growth-pixels` runs the tool,
+transform_mnf.py, on cubes of 19 bands to 10 components and the purity of their pixels, once on each
+size; `growth-bands` times ours in memory. `slope` is that of log time over log size.
 """
 
 import math
@@ -16,6 +17,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import spectral
@@ -23,6 +25,7 @@ from affine import Affine
 from rasterio.windows import Window
 from threadpoolctl import threadpool_limits
 
+import sam
 from gossan.raster import BLOCK_BYTES, Grid, split_blocks
 from gossan.transforms.noise_fraction import (
     NoiseFraction,
@@ -31,9 +34,11 @@ from gossan.transforms.noise_fraction import (
     solve,
     transform_block,
 )
+from processes import run_tool
 from sam import (
     MINERALS,
     PEER,
+    SEED,
     SPECTROMETER,
     THREADS,
     make_cube,
@@ -42,38 +47,61 @@ from sam import (
     summarise,
     tell_growth,
     time_in_turns,
+    write_cube,
 )
 
 COMPONENTS = 30
 SIZES = {"mnf": (1280, 1242), "mnf-quick": (256, 1242)}
-# Lines of 1242 samples of 285 bands; bands of 256 lines.
-GROWTH = {"growth-pixels": (80, 160, 320, 640, 1280), "growth-bands": (50, 80, 120, 190, 285)}
+# Bands of 256 lines.
+GROWTH_BANDS = (50, 80, 120, 190, 285)
+# Of the growth with pixels: bands that are left out between two, components, skewers.
+BAND_STEP, FEW_COMPONENTS, SKEWERS = 15, 10, 500
 
 
 def run(cases: list[str] | None, pairs: int) -> list[dict]:
     """Run the cases called `cases`, or the one at full size, with so many pairs of runs each."""
+    known = {
+        **{name: lambda name=name: compare(name, pairs) for name in SIZES},
+        "growth-pixels": grow_tool,
+        "growth-bands": lambda: grow_with_bands(pairs),
+    }
     for name in cases or ():
-        if name not in (*SIZES, *GROWTH):
-            sys.exit(f"error: no case {name!r}; there are {', '.join((*SIZES, *GROWTH))}")
-    return [
-        grow(name, pairs) if name in GROWTH else compare(name, pairs) for name in cases or ("mnf",)
-    ]
+        if name not in known:
+            sys.exit(f"error: no case {name!r}; there are {', '.join(known)}")
+    return [known[name]() for name in cases or ("mnf",)]
 
 
-def grow(case: str, pairs: int) -> dict:
-    """Time ours at five sizes."""
-    sizes = GROWTH[case]
+def grow_tool() -> dict:
+    """Time and memory of the tool, from file to file."""
+    bands = SPECTROMETER.take(range(0, len(SPECTROMETER.names), BAND_STEP))
+    references = make_references(bands, MINERALS, None)
+
+    def measure(folder: Path, side: int) -> tuple[float, float]:
+        write_cube(folder / "cube.tif", references, bands, side)
+        done = run_tool(
+            "transform_mnf",
+            *("--cube", folder / "cube.tif", "--components", FEW_COMPONENTS),
+            *("--skewers", SKEWERS, "--purity-threshold", 2.5, "--endmember-count", 0),
+            *("--seed", SEED, "--output", folder / "components.tif"),
+            *("--eigenvalues", folder / "eigenvalues.csv", "--purity", folder / "purity.tif"),
+            *("--endmembers", folder / "endmembers.csv", "--places", folder / "places.csv"),
+            *("--threads", THREADS),
+        )
+        return done.seconds, done.peak_mib
+
+    return sam.grow_with_pixels(measure, sam.GROWTH_PX)
+
+
+def grow_with_bands(pairs: int) -> dict:
+    """Time of ours in memory at five numbers of bands."""
     references = make_references(SPECTROMETER, MINERALS, None)
-    cube = make_cube(references, max(sizes) if case == "growth-pixels" else 256, 1242, "int16")
+    cube = make_cube(references, 256, 1242, "int16")
     with ThreadPoolExecutor(THREADS) as pool:
-        parts = [
-            cut_blocks(cube[:, :size] if case == "growth-pixels" else cube[:size]) for size in sizes
-        ]
+        parts = [cut_blocks(cube[:count]) for count in GROWTH_BANDS]
         map_ours(parts[0], pool)
         runs = time_in_turns(pairs, *(lambda part=part: map_ours(part, pool) for part in parts))
     times = [statistics.median(own) for own in runs]
-    unit = "lines" if case == "growth-pixels" else "bands"
-    return {"case": case, **tell_growth(sizes, unit, times)}
+    return {"case": "growth-bands", **tell_growth(GROWTH_BANDS, "bands", times)}
 
 
 def compare(case: str, pairs: int) -> dict:

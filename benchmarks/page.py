@@ -6,8 +6,13 @@ in measured.json; then the table in docs/reference/benchmarks.md and the figure 
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "benchmarks/measured.json"
@@ -46,6 +51,13 @@ def is_growth(name: str) -> bool:
     return name.split()[1].startswith(GROWTH)
 
 
+def larger_slope(case: dict) -> float:
+    """Slope of log time over log size without the smaller half of the sizes, where tools start."""
+    half = len(case["sizes"]) // 2
+    sizes, seconds = ([case[key][place] for place in (half, -1)] for key in ("sizes", "seconds"))
+    return math.log(seconds[1] / seconds[0]) / math.log(sizes[1] / sizes[0])
+
+
 def table(measured: dict[str, dict]) -> str:
     """Both tables, as Markdown."""
     lines = [
@@ -53,8 +65,8 @@ def table(measured: dict[str, dict]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     growth = [
-        "| growth of | sizes | seconds | peak memory, MiB | slope |",
-        "| --- | --- | --- | --- | --- |",
+        "| growth of | sizes | seconds | peak memory, MiB | slope | of the larger half |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, case in measured.items():
         if is_growth(name):
@@ -62,7 +74,8 @@ def table(measured: dict[str, dict]) -> str:
             told = [", ".join(f"{value:.3g}" for value in column) for column in columns]
             unit = f"{told[0]} {case['unit']}"
             growth.append(
-                f"| {_short(name)} | {unit} | {told[1]} | {told[2] or '–'} | {case['slope']:.2f} |"
+                f"| {_short(name)} | {unit} | {told[1]} | {told[2] or '–'} |"
+                f" {case['slope']:.2f} | {larger_slope(case):.2f} |"
             )
             continue
         least, most = GOALS.get(name, (None, None))
@@ -86,7 +99,10 @@ def _short(name: str) -> str:
 
 
 def _peer(case: dict) -> str:
-    return f"{_number(case, 'peer_s', 's')}, {case['peer']}" if case.get("peer") else "none"
+    if not case.get("peer"):
+        return "none"
+    more = f"; {_number(case, 'otb_s', 's')}, Orfeo ToolBox" if "otb_s" in case else ""
+    return f"{_number(case, 'peer_s', 's')}, {case['peer']}{more}"
 
 
 def _number(case: dict, key: str, unit: str = "") -> str:
@@ -94,40 +110,61 @@ def _number(case: dict, key: str, unit: str = "") -> str:
 
 
 def draw(measured: dict[str, dict]) -> None:
-    """How many times as fast as the peer each case is, and how time grows."""
+    """How many times as fast as the peer each case is, and how time and memory grow."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
+    figure, ((left, right), (low_left, low_right)) = plt.subplots(
+        2, 2, figsize=(12, 9), layout="constrained"
+    )
+    draw_ratios(left, measured)
+    growth = {_short(name): case for name, case in measured.items() if is_growth(name)}
+    pixels = {name: case for name, case in growth.items() if case["unit"] == "Mpx"}
+    for name, case in pixels.items():
+        told = name.removesuffix(" with pixels")
+        right.plot(
+            case["sizes"], case["seconds"], marker="o", label=f"{told}, slope {case['slope']:.2f}"
+        )
+        low_right.plot(case["sizes"], case["peaks_mib"], marker="o", label=told)
+    right.set(xscale="log", yscale="log", xlabel="million pixels", ylabel="seconds, file to file")
+    low_right.set(xscale="log", xlabel="million pixels", ylabel="peak memory, MiB", ylim=(0, None))
+    for name, case in growth.items():
+        if name not in pixels:
+            sizes = [size / case["sizes"][0] for size in case["sizes"]]
+            times = [value / case["seconds"][0] for value in case["seconds"]]
+            low_left.plot(sizes, times, marker="o", label=f"{name}, slope {case['slope']:.2f}")
+    low_left.set(xscale="log", yscale="log", xlabel="size / smallest", ylabel="time / smallest")
+    for axes, end in ((low_left, 16), (right, 64)):
+        low = axes.get_ylim()[0] if axes is right else 1
+        axes.plot([1, end], [low, end * low], color="grey", linestyle=":", label="in proportion")
+    for axes in (right, low_left, low_right):
+        axes.legend(fontsize=8)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
+    figure.savefig(FIGURE, dpi=110, metadata={"Software": None})
+
+
+def draw_ratios(axes: "Axes", measured: dict[str, dict]) -> None:
+    """Bars of the ratios to the peers, and the goals."""
     compared = [
         (name, case) for name, case in measured.items() if not is_growth(name) and case.get("ratio")
     ]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.5), layout="constrained")
     names = [_short(name) for name, _ in compared]
     for place, (name, case) in enumerate(compared):
-        left.barh(place, case["ratio"], color="#4477aa")
+        axes.barh(place, case["ratio"], color="#4477aa")
         least = GOALS.get(name, (None,))[0]
         end = max(case["ratio"], least or 0) * 1.07
-        left.text(end, place, f"{case['ratio']:.3g}", va="center", fontsize=8)
+        axes.text(end, place, f"{case['ratio']:.3g}", va="center", fontsize=8)
         if least:
-            left.plot([least] * 2, [place - 0.45, place + 0.45], color="#cc3311", linewidth=2)
-    left.set(xscale="log", xlabel="times as fast as the peer (red: the goal)")
-    left.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
-    left.minorticks_off()
-    left.set_xlim(0.5, 2 * max(case["ratio"] for _, case in compared))
-    left.set_yticks(range(len(names)), names)
-    left.invert_yaxis()
-    for name, case in measured.items():
-        if is_growth(name):
-            sizes = [size / case["sizes"][0] for size in case["sizes"]]
-            times = [value / case["seconds"][0] for value in case["seconds"]]
-            label = f"{_short(name)}, slope {case['slope']:.2f}"
-            right.plot(sizes, times, marker="o", label=label)
-    right.plot([1, 64], [1, 64], color="grey", linestyle=":", label="in proportion")
-    right.set(xscale="log", yscale="log", xlabel="size / smallest", ylabel="time / smallest")
-    right.legend(fontsize=8)
-    figure.savefig(FIGURE, dpi=110, metadata={"Software": None})
+            axes.plot([least] * 2, [place - 0.45, place + 0.45], color="#cc3311", linewidth=2)
+    axes.set(xscale="log", xlabel="times as fast as the peer (red: the goal)")
+    axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+    axes.minorticks_off()
+    axes.set_xlim(0.5, 2 * max(case["ratio"] for _, case in compared))
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
 
 
 def main() -> None:

@@ -18,10 +18,8 @@ and again, of which a quarter is fill, as around a real scene, and a tenth cloud
 of five looks.
 """
 
-import os
 import re
 import statistics
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -43,13 +41,13 @@ from gossan.cube.dates import choose_model, make_composite
 from gossan.cube.preprocessing import Recipe, make_cube
 from gossan.products import landsat, sentinel2
 from gossan.products.subset import select_part
+from processes import run_python
 
 sys.path.append(str(sam.ROOT / "tests" / "helpers"))
 import landsat_products
 import sentinel2_products
 
 SCENE_PX = 7700
-GROWTH_PX = (1024, 2048, 4096, SCENE_PX)
 GROUND_PX = 1024
 TILE_PX = 256
 FILL_SLOPE, CLOUDY, CLOUD_PX = 0.25, 0.1, 32
@@ -144,7 +142,8 @@ def encode(pixels: Path, path: Path) -> None:
 def run_landsat(pairs: int) -> dict:
     """A whole scene, from tar to cube."""
     with ExitStack() as stack:
-        folder, product = open_scene(stack, SCENE_PX)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        product = write_scene(folder / "scene", SCENE_PX)
         cube, other, pixels = folder / "cube.tif", folder / "peer.tif", folder / "pixels.tif"
         record = preprocess(product, cube)
         rasterio.shutil.copy(cube, pixels, driver="GTiff", TILED="YES", INTERLEAVE="BAND")
@@ -197,44 +196,25 @@ def check_cube(images: Sequence[str], cube: Path, record: Record) -> float:
     return same / count
 
 
-def open_scene(stack: ExitStack, size: int) -> tuple[Path, Path]:
-    """A folder for results, and in it the scene of so many pixels a side."""
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    return folder, write_scene(folder / str(size), size)
-
-
 def run_growth(_: int) -> dict:
     """Seconds and peak memory of scenes of several sizes, each in a process of its own."""
-    measured = []
-    for size in GROWTH_PX:
-        with ExitStack() as stack:
-            folder, product = open_scene(stack, size)
-            measured.append(measure(product, folder))
-    times, peaks = zip(*measured, strict=True)
-    sizes = [size**2 / 2**20 for size in GROWTH_PX]
-    return {"case": "growth-pixels", **sam.tell_growth(sizes, "Mpx", times, peaks)}
+
+    def measure_scene(folder: Path, size: int) -> tuple[float, float]:
+        return measure(write_scene(folder / str(size), size), folder)
+
+    return sam.grow_with_pixels(measure_scene, (*sam.GROWTH_PX[:-1], SCENE_PX))
 
 
 def measure(product: Path, folder: Path) -> tuple[float, float]:
-    """Seconds and peak resident memory (MiB) of a process that preprocesses, on Linux."""
-    code = (
+    """Seconds and peak resident memory (MiB) of a process that preprocesses, its start left out."""
+    done = run_python(
         "import sys; from pathlib import Path; import preprocess, sam;"
         "product, cube = map(Path, sys.argv[1:]);"
-        "print(sam.seconds(lambda: preprocess.preprocess(product, cube)));"
-        # Not ru_maxrss, in which Linux counts the parent before exec.
-        "lines = dict(line.split(':', 1) for line in open('/proc/self/status'));"
-        "print(int(lines['VmHWM'].split()[0]) / 1024)"
+        "print(sam.seconds(lambda: preprocess.preprocess(product, cube)))",
+        product,
+        folder / "measured.tif",
     )
-    paths = os.pathsep.join([str(sam.ROOT / "benchmarks"), str(sam.ROOT / "scripts")])
-    done = subprocess.run(
-        [sys.executable, "-c", code, product, folder / "measured.tif"],
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    seconds, peak = map(float, done.stdout.split())
-    return seconds, peak
+    return float(done.printed), done.peak_mib
 
 
 def write_dates(folder: Path) -> None:

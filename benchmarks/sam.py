@@ -8,11 +8,13 @@ time depends much on that height: `ratio_best_blocks` is the ratio where the hei
 processor's caches.
 
 From file to file, the floor is reading the file with rasterio in as many threads as ours has, and
-no more; `read_one_thread_s` is the same in one. `growth-pixels` maps scenes of 1 to 64 million
-pixels, and tells how the logarithm of time grows with that of pixels.
+no more; `read_one_thread_s` is the same in one. Where Orfeo ToolBox is installed, `end-to-end`
+tells its time, too (`otb_s`). `growth-pixels` maps scenes of 1 to 64 million pixels;
+`growth-references` and `growth-bands` map scenes in memory. `slope` tells how the logarithm of time
+grows with that of the size.
 """
 
-import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -36,10 +38,13 @@ from gossan.library.readers import read_library, select_spectrum
 from gossan.library.resample import resample_spectrum
 from gossan.minerals.spectral_angle import map_angles
 from gossan.raster import BLOCK_BYTES, BandTable, Grid, Layer, bound_gdal_cache, map_blocks
+from processes import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = 2
 SEED = 20240719
+# Orfeo ToolBox (Debian: otb-bin).
+OTB = "otbcli_SpectralAngleClassification"
 PEER = f"SPy {spectral.__version__}"
 OLI = BandTable(
     tuple(f"B{number}" for number in range(1, 8)),
@@ -60,7 +65,10 @@ MINERALS = (
 SCENE_PX = 4096
 FULL_SCENE_PX = 7700
 EMIT_SHAPE = (1280, 1242)
-GROWTH_PX = (1024, 2048, 4096, 8192)
+# Sides of scenes of 1 to 64 million pixels (2**20); references of 7 bands; bands.
+GROWTH_PX = (1024, 2048, 4096, 6144, 8192)
+GROWTH_REFERENCES = (8, 16, 32, 64, 128)
+GROWTH_BANDS = (18, 36, 71, 142, 285)
 PATCH_PX = 8
 # Standard deviation of reflectance: a signal-to-noise ratio of some hundreds, as OLI has.
 PEER_BYTES = 512 * 2**20
@@ -75,6 +83,8 @@ def run(cases: list[str] | None, pairs: int) -> list[dict]:
         "end-to-end": run_end_to_end,
         "hyperspectral-file": run_hyperspectral_file,
         "growth-pixels": run_growth,
+        "growth-references": grow_with_references,
+        "growth-bands": grow_with_bands,
     }
     for name in cases or ():
         if name not in known:
@@ -156,23 +166,13 @@ def map_with_spy(block: np.ndarray, references: np.ndarray, dtype: str) -> tuple
 def compare_in_memory(cube: np.ndarray, references: np.ndarray, pairs: int) -> dict:
     """Time ours, SPy and one read of a scene in memory, and check ours on every pixel."""
     bands, rows, columns = cube.shape
-    engine_px = min(512 * 512, BLOCK_BYTES // (4 * bands))
-    # Enough blocks that no thread waits long for the other's last one.
-    height = min(engine_px // columns, rows // 32)
     pool = ThreadPoolExecutor(THREADS)
 
-    def over_blocks(function: Callable[[np.ndarray], object]) -> None:
-        def work(block: np.ndarray) -> None:
-            function(block)
-
-        for _ in pool.map(work, split_rows(cube, height)):
-            pass
-
     def ours() -> None:
-        over_blocks(lambda block: map_angles(block, references))
+        over_blocks(lambda block: map_angles(block, references), cube, pool)
 
     def read() -> None:
-        over_blocks(lambda block: [band.max() for band in block])
+        over_blocks(lambda block: [band.max() for band in block], cube, pool)
 
     def peer(scene: np.ndarray, way: tuple[int, str]) -> None:
         for block in split_rows(scene, way[0]):
@@ -208,6 +208,22 @@ def compare_in_memory(cube: np.ndarray, references: np.ndarray, pairs: int) -> d
         "read_s": statistics.median(times[2]),
         "threads": THREADS,
     }
+
+
+def over_blocks(
+    function: Callable[[np.ndarray], object], cube: np.ndarray, pool: ThreadPoolExecutor
+) -> None:
+    """Call a function on all blocks of a scene, as high as the engine makes them."""
+    bands, rows, columns = cube.shape
+    engine_px = min(512 * 512, BLOCK_BYTES // (4 * bands))
+    # Enough blocks that no thread waits long for the other's last one.
+    height = min(engine_px // columns, rows // 32)
+
+    def work(block: np.ndarray) -> None:
+        function(block)
+
+    for _ in pool.map(work, split_rows(cube, height)):
+        pass
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -279,6 +295,7 @@ def run_end_to_end(pairs: int) -> dict:
         scene = folder / "scene.tif"
         write_scene(scene, references, SCENE_PX)
         case = compare_from_file(scene, references, folder, ("class", "angle"), pairs)
+        case |= compare_with_otb(scene, references, folder, pairs)
         full_scene = folder / "full.tif"
         write_scene(full_scene, references, FULL_SCENE_PX)
         full_peak = measure_memory(full_scene, folder)
@@ -305,21 +322,71 @@ def run_hyperspectral_file(pairs: int) -> dict:
     return {"case": "hyperspectral-file", **case}
 
 
+def grow_with_pixels(
+    measure: Callable[[Path, int], tuple[float, float]], sides_px: Sequence[int]
+) -> dict:
+    """Growth with square scenes of ever more pixels, as a case.
+
+    `measure` gets an empty folder for the files of one scene and its side in pixels, and gives
+    seconds and peak memory (MiB).
+    """
+    measured = []
+    for side in sides_px:
+        with tempfile.TemporaryDirectory() as folder:
+            measured.append(measure(Path(folder), side))
+    times, peaks = zip(*measured, strict=True)
+    sizes = [side**2 / 2**20 for side in sides_px]
+    return {"case": "growth-pixels", **tell_growth(sizes, "Mpx", times, peaks)}
+
+
 def run_growth(pairs: int) -> dict:
     """Time and memory from file to file of ever larger scenes of 7 bands."""
     references = make_references(OLI, MINERALS[:13], "Landsat-8 OLI_TIRS")
-    times, peaks = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        own = folder / "class.tif", folder / "angle.tif"
+
+    def measure(folder: Path, side: int) -> tuple[float, float]:
         scene = folder / "scene.tif"
-        for size in GROWTH_PX:
-            write_scene(scene, references, size)
-            (runs,) = time_in_turns(pairs, lambda: map_file(scene, references, own))
-            times.append(statistics.median(runs))
-            peaks.append(measure_memory(scene, folder))
-    sizes = [size**2 / 2**20 for size in GROWTH_PX]
-    return {"case": "growth-pixels", **tell_growth(sizes, "Mpx", times, peaks)}
+        write_scene(scene, references, side)
+        own = folder / "class.tif", folder / "angle.tif"
+        (runs,) = time_in_turns(pairs, lambda: map_file(scene, references, own))
+        return statistics.median(runs), measure_memory(scene, folder)
+
+    return grow_with_pixels(measure, GROWTH_PX)
+
+
+def grow_with_references(pairs: int) -> dict:
+    """Time of 7 bands, 4096 x 4096 pixels, int16, with ever more references: mixtures of two."""
+    minerals = make_references(OLI, MINERALS, "Landsat-8 OLI_TIRS")
+    most = make_rows(minerals, 1, GROWTH_REFERENCES[-1] * PATCH_PX, SEED)[:, 0, ::PATCH_PX].T
+    cube = make_cube(minerals, SCENE_PX, SCENE_PX, "int16")
+    scenes = [(cube, most[:count]) for count in GROWTH_REFERENCES]
+    times = time_in_memory(scenes, pairs)
+    return {"case": "growth-references", **tell_growth(GROWTH_REFERENCES, "references", times)}
+
+
+def grow_with_bands(pairs: int) -> dict:
+    """Time of 512 lines of 1242 samples, int16, with 20 references and ever more bands."""
+    references = make_references(SPECTROMETER, MINERALS, None)
+    cube = make_cube(references, 512, 1242, "int16")
+    scenes = [(cube[:count], references[:, :count]) for count in GROWTH_BANDS]
+    return {
+        "case": "growth-bands",
+        **tell_growth(GROWTH_BANDS, "bands", time_in_memory(scenes, pairs)),
+    }
+
+
+def time_in_memory(scenes: Sequence[tuple[np.ndarray, np.ndarray]], pairs: int) -> list[float]:
+    """Seconds of ours for each pair of a scene and references."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        ways = [
+            lambda cube=cube, references=references: over_blocks(
+                lambda block: map_angles(block, references), cube, pool
+            )
+            for cube, references in scenes
+        ]
+        # Loops are compiled once for each shape.
+        for way in ways:
+            way()
+        return [statistics.median(runs) for runs in time_in_turns(pairs, *ways)]
 
 
 def compare_from_file(
@@ -369,6 +436,24 @@ def read_file(scene: Path, threads: int) -> None:
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(read, range(threads)))
+
+
+def write_cube(path: Path, references: np.ndarray, bands: BandTable, side: int) -> None:
+    """A square scene in the layout of this project's own cubes."""
+
+    def make(window: Window) -> np.ndarray:
+        seed = SEED + window.row_off * side + window.col_off
+        return make_rows(references, window.height, window.width, seed)
+
+    grid = Grid(CRS.from_epsg(32643), Affine(30, 0, 430_000, 0, -30, 3_990_000), side, side)
+    layer = Layer(path, "int16", -32768, bands, 1e-4, tags={"SYNTHETIC": "yes"})
+    map_blocks(lambda block: block, [make], [layer], grid=grid, threads=THREADS)
+
+
+def write_classes(path: Path, names: Sequence[str]) -> None:
+    """A class table whose codes are 1, 2, ... in the order of the names."""
+    rows = [f"{code},{name},{name},#{code:06x}" for code, name in enumerate(names, start=1)]
+    path.write_text("\n".join(["code,name,label,colour", *rows, ""]))
 
 
 def write_scene(path: Path, references: np.ndarray, size: int) -> None:
@@ -440,6 +525,28 @@ def map_file_with_spy(scene: Path, references: np.ndarray, paths: Sequence[Path]
                 target.write(filled.astype(target.dtypes[0]), 1, window=window)
 
 
+def compare_with_otb(scene: Path, references: np.ndarray, folder: Path, pairs: int) -> dict:
+    """The same classes, and no angles, by Orfeo ToolBox as a process; nothing where it lacks."""
+    if shutil.which(OTB) is None:
+        return {}
+    names = ("own_class", "own_angle", "otb_class", "ends")
+    own, angle, theirs, ends = (folder / f"{name}.tif" for name in names)
+    profile = {"width": len(references), "height": 1, "count": references.shape[1]}
+    placed = {"crs": "EPSG:32643", "transform": Affine(30, 0, 430_000, 0, -30, 3_990_000)}
+    with rasterio.open(ends, "w", dtype="float64", **profile, **placed) as dataset:
+        dataset.write(references.T[:, np.newaxis])
+    packed = f"{theirs}?&gdal:co:COMPRESS=DEFLATE&gdal:co:TILED=YES"
+    command = [OTB, "-in", scene, "-ie", ends, "-out", packed, "uint8"]
+    times = time_in_turns(
+        pairs,
+        lambda: map_file(scene, references, (own, angle)),
+        lambda: subprocess.run(command, capture_output=True, check=True),
+    )
+    told = summarise(times)
+    same = compare_files([own], [theirs])[0]
+    return {"otb_s": told["peer_s"], "otb_ratio": told["ratio"], "otb_agree": same}
+
+
 def peer_windows(source: rasterio.DatasetReader) -> Iterator[Window]:
     """The tiles of few bands; of many, full rows of tiles, as they lie in the file."""
     if source.count < 64:
@@ -451,7 +558,7 @@ def peer_windows(source: rasterio.DatasetReader) -> Iterator[Window]:
 def compare_files(own: Sequence[Path], theirs: Sequence[Path]) -> tuple[float, float]:
     """Share of pixels of the same class, and the largest difference of angles and margins."""
     pairs = [[rasterio.open(path).read(1) for path in two] for two in zip(own, theirs, strict=True)]
-    worst = max(float(np.abs(ours - its).max()) for ours, its in pairs[1:])
+    worst = max((float(np.abs(ours - its).max()) for ours, its in pairs[1:]), default=0.0)
     return float(np.mean(pairs[0][0] == pairs[0][1])), worst
 
 
@@ -463,17 +570,6 @@ def measure_memory(scene: Path, folder: Path) -> float:
         "many = rasterio.open(scene).count > 64;"
         "references = sam.make_references(sam.SPECTROMETER, sam.MINERALS, None) if many else "
         "sam.make_references(sam.OLI, sam.MINERALS[:13], 'Landsat-8 OLI_TIRS');"
-        "sam.map_file(scene, references, [folder / f'{name}.tif' for name in 'abc'[: 2 + many]]);"
-        # Not ru_maxrss, in which Linux counts the parent before exec.
-        "lines = dict(line.split(':') for line in open('/proc/self/status'));"
-        "print(int(lines['VmHWM'].split()[0]) / 1024)"
+        "sam.map_file(scene, references, [folder / f'{name}.tif' for name in 'abc'[: 2 + many]])"
     )
-    paths = os.pathsep.join([str(ROOT / "benchmarks"), str(ROOT / "scripts")])
-    done = subprocess.run(
-        [sys.executable, "-c", code, scene, folder],
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return float(done.stdout)
+    return run_python(code, scene, folder).peak_mib
