@@ -1,5 +1,6 @@
 """The table of scenes, and the plan: which methods of a study run on which sensors of a scene."""
 
+import functools
 import json
 import os
 import re
@@ -14,6 +15,8 @@ from gossan.errors import InputError
 from gossan.legend import CLASS_ATTRIBUTE
 from gossan.paths import is_there, list_files, named_path, split_layer
 from gossan.schema import nearest, schema_faults
+from gossan.vector_files import fault_of_degrees
+from gossan.vector_heads import read_head
 
 TWIN = "twin"
 # Several sensors on one grid, which methods take for one more sensor.
@@ -84,6 +87,8 @@ def read_scenes(path: str | Path, schema: Mapping) -> tuple[list[dict[str, str]]
         return [], [f"{path}: the first line must be these columns with tabs between: {columns}"]
     rows, faults = [], []
     by_scene: dict[str, list[dict[str, str]]] = {}
+    # Many rows may have one truth.
+    look = functools.cache(_truth_faults)
     for number, row in zip(table.lines, table.rows, strict=True):
         place = f"{path}, line {number}"
         if not row["sensor"]:
@@ -92,7 +97,7 @@ def read_scenes(path: str | Path, schema: Mapping) -> tuple[list[dict[str, str]]
         row = {name: row.get(name, "") for name in columns}
         row["product"] = named_path(row["product"])
         faults += schema_faults(row, schema, f"{place}, ")
-        faults += [f"{place}, {fault}" for fault in _row_faults(row)]
+        faults += [f"{place}, {fault}" for fault in _row_faults(row, look)]
         same = by_scene.setdefault(row["scene"], [])
         faults += [f"{place}, {fault}" for fault in _repetition_faults(row, same)]
         rows.append(row)
@@ -216,7 +221,7 @@ def _truth_parts(text: str) -> Iterator[tuple[str, str]]:
         yield (method, named_path(path.strip())) if is_of_method else ("", named_path(part))
 
 
-def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
+def _row_faults(row: Mapping[str, str], look: Callable[[str], Sequence[str]]) -> Iterator[str]:
     ground = ground_of(row["product"])
     if ground and ground not in TWIN_TRUTHS:
         yield (
@@ -251,23 +256,32 @@ def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
             yield f"truth: `{TWIN}` goes only with product `{TWIN}:GROUND`"
         elif path != TWIN and not is_there(path):
             yield f"truth: {path} does not exist; correct the path"
-        elif path != TWIN and path.lower().endswith(".csv"):
-            yield from _point_faults(path)
+        elif path != TWIN:
+            yield from look(path)
 
 
-def _point_faults(path: str) -> Iterator[str]:
-    """What keeps the points of a table from being a truth, as far as its header tells."""
-    try:
-        columns = header_of(read_text(path))
-        find_degrees(columns, path, "ground truth")
-    except InputError as error:
-        yield f"truth: {error}"
-        return
+def _truth_faults(path: str) -> list[str]:
+    """What keeps points or a vector file from being a truth, as far as the head tells."""
+    faults = []
+    if path.lower().endswith(".csv"):
+        try:
+            columns = header_of(read_text(path))
+            find_degrees(columns, path, "ground truth")
+        except InputError as error:
+            return [f"truth: {error}"]
+    else:
+        head = read_head(path)
+        if head is None:
+            return []
+        columns = head.columns
+        if head.bounds and (fault := fault_of_degrees(head.bounds)):
+            faults.append(f"truth: {path}: {fault}")
     if CLASS_ATTRIBUTE not in columns:
-        yield (
+        faults.append(
             f"truth: {path}: needs a column {CLASS_ATTRIBUTE} with names of classes; "
-            f"it has the columns {', '.join(columns)}"
+            f"it has the columns {', '.join(columns) or '(none)'}"
         )
+    return faults
 
 
 def _repetition_faults(row: Mapping[str, str], earlier: list[dict[str, str]]) -> Iterator[str]:

@@ -34,6 +34,8 @@ TABLES = (".csv",)
 MOST_MEMBERS, MOST_BYTES = 1000, 2 << 30
 # Degrees; longitudes may count from 0 to 360, and roundings lie beyond the poles.
 MOST_LONGITUDE, MOST_LATITUDE = 360.0, 90.001
+# West, south, east, north.
+Bounds = Sequence[float]
 _GEOJSON_TYPES = {
     "FeatureCollection",
     "Feature",
@@ -158,18 +160,25 @@ def _require_degrees(features: "geopandas.GeoDataFrame", path: str | Path) -> No
     crs = getattr(features, "crs", None)
     if crs is None or not crs.is_geographic or features.empty:
         return
-    west, south, east, north = features.total_bounds
+    fault = fault_of_degrees(features.total_bounds)
+    if fault:
+        raise InputError(f"{path}: {fault}")
+
+
+def fault_of_degrees(bounds: Bounds) -> str:
+    """What is wrong with bounds that are told as degrees; "" where they lie on the globe."""
+    west, south, east, north = bounds
     if max(-west, east) <= MOST_LONGITUDE and max(-south, north) <= MOST_LATITUDE:
-        return
+        return ""
     swapped = max(-south, north) <= MOST_LONGITUDE and max(-west, east) <= MOST_LATITUDE
     why = (
         "latitude stands first; exchange the two"
         if swapped
         else "assign the coordinate system that they are in (GeoJSON that names none is in degrees)"
     )
-    raise InputError(
-        f"{path}: its coordinates, {west:g} to {east:g} and {south:g} to {north:g}, are no "
-        f"longitudes and latitudes, which {crs.name} has; {why}"
+    return (
+        f"its coordinates, {west:g} to {east:g} and {south:g} to {north:g}, are no longitudes and "
+        f"latitudes, which its coordinate system has; {why}"
     )
 
 
@@ -345,7 +354,7 @@ def _check_geopackage(path: Path) -> str:
     if fault:
         return fault
     try:
-        entries = list(_ask(path, "SELECT type, name, sql FROM sqlite_master"))
+        entries = list(ask_database(path, "SELECT type, name, sql FROM sqlite_master"))
     except sqlite3.Error:
         return "is no whole GeoPackage; get it again"
     tables = {name for kind, name, _ in entries if kind == "table"}
@@ -365,12 +374,15 @@ def _check_geopackage(path: Path) -> str:
 
 def _require_table(part: Path, file: Path, layer: str) -> None:
     """Refuse a layer that is a view, which may be computed from anything."""
-    kinds = [kind for (kind,) in _ask(part, "SELECT type FROM sqlite_master WHERE name = ?", layer)]
+    kinds = [
+        kind
+        for (kind,) in ask_database(part, "SELECT type FROM sqlite_master WHERE name = ?", layer)
+    ]
     if "view" in kinds:
         raise InputError(f"{file}: its layer {layer} is a view; save it as a layer of its own")
 
 
-def _ask(path: Path, query: str, *values: str) -> Iterator[tuple]:
+def ask_database(path: Path, query: str, *values: str) -> Iterator[tuple]:
     """Rows of a query, read only; also where no side file of SQLite's can be written."""
     for how in ("mode=ro", "immutable=1"):
         try:

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from geopandas import GeoDataFrame
+from shapely import Point, box, transform
 
 from gossan.errors import InputError
 from gossan.products.readers import READERS
@@ -19,6 +21,7 @@ from gossan.scenes import (
     truths_of,
 )
 from gossan.schema import fill_defaults
+from gossan.vector_heads import read_head
 
 HEADER = "scene\tstudy\tsensor\tproduct\ttruth"
 
@@ -164,6 +167,47 @@ def test_points_that_cannot_be_a_truth_are_told_before_anything_runs(
     points.write_text(f"{header}\n-117.2,37.5,alunite\n")
     _, faults = table(f"a\tmine\tlandsat\t{tmp_path}\t{points}")
     assert ([words in fault for fault in faults] == [True]) if words else not faults
+
+
+@pytest.mark.parametrize("name", ["truth.geojson", "truth.shp", "truth.gpkg"])
+@pytest.mark.parametrize("shape", [Point(-117.2, 37.5), box(-117.2, 37.5, -117.1, 37.6)])
+def test_vector_files_that_cannot_be_a_truth_are_told_before_anything_runs(
+    table, tmp_path, name, shape
+):
+    path = tmp_path / name
+
+    def faults_of(crs=4326, shape=shape, column="class"):
+        GeoDataFrame({column: ["alunite"] * 2}, geometry=[shape] * 2, crs=crs).to_file(path)
+        return table(f"a\tmine\tlandsat\t{tmp_path}\t{path}")[1]
+
+    assert faults_of() == []
+    [fault] = faults_of(column="mineral")
+    assert f"truth: {path}: needs a column class" in fault and "columns mineral" in fault
+    exchanged = transform(shape, lambda places: places[:, ::-1])
+    [fault] = faults_of(shape=exchanged)
+    assert f"truth: {path}: its coordinates, 37.5 to" in fault
+    assert fault.endswith("latitude stands first; exchange the two")
+    # The same numbers are metres of a map in another system.
+    assert faults_of(crs=32611, shape=exchanged) == []
+
+
+def test_what_a_head_does_not_tell_is_left_to_the_tool(table, tmp_path):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    for name in ("a.geojson", "a.shp", "a.gpkg"):
+        GeoDataFrame({"x": [1]}, geometry=[Point(0, 0)], crs=4326).to_file(whole / name)
+    for file in sorted(whole.iterdir()):
+        for length in (0, 10, 50, file.stat().st_size // 2):
+            for name in ("a.dbf", "a.prj", file.name):
+                (tmp_path / name).write_bytes((whole / name).read_bytes())
+            (tmp_path / file.name).write_bytes(file.read_bytes()[:length])
+            if file.suffix in (".geojson", ".shp", ".gpkg"):
+                assert read_head(str(tmp_path / file.name)) is None
+    GeoDataFrame({"x": [1]}, geometry=[Point(0, 0)], crs=4326).to_file(
+        whole / "a.gpkg", layer="other"
+    )
+    assert read_head(f"{whole}/a.gpkg") is None
+    assert read_head(f"{whole}/a.gpkg|layername=other").columns == ["x"]
 
 
 def test_a_truth_may_be_told_by_method(table, tmp_path):
