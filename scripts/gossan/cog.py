@@ -35,8 +35,8 @@ Tags = dict[int, tuple[int, int, bytes]]
 class TiledImage:
     """The tiles of an image and its overviews, which wait in a spool for their places in a file.
 
-    Blocks go into `add`, from any thread, one level after the other: each tile leaves a quarter of
-    itself for the next level, where `part` puts four of them together.
+    Blocks go into `add`, from any thread. Each tile leaves a quarter of itself for the next level,
+    and the last of four puts them together and packs that, too: no overview waits for the others.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class TiledImage:
             for rows, columns in self.shapes
         ]
         self._halves = [np.zeros(tiles.shape[1:], np.int64) for tiles in self._tiles]
+        self._missing = [_count_parts(tiles.shape[1:]) for tiles in self._tiles]
         self._spool = spool.open("w+b", buffering=0)
         self._end = 0
         self._lock = threading.Lock()
@@ -80,8 +81,8 @@ class TiledImage:
         """Close the spool."""
         self._spool.close()
 
-    def add(self, level: int, row: int, column: int, block: np.ndarray) -> None:
-        """Pack the tiles of a block (bands, rows, columns) that begins at this pixel of a level.
+    def add(self, row: int, column: int, block: np.ndarray) -> None:
+        """Pack the tiles of a block (bands, rows, columns) that begins at this pixel.
 
         It begins where a tile does, and ends where one does or the image.
         """
@@ -93,29 +94,33 @@ class TiledImage:
                     part = tile
                     tile = np.full((self._bands, size, size), self._nodata, self._dtype)
                     tile[:, : part.shape[1], : part.shape[2]] = part
-                place = (row + top) // size, (column + left) // size
-                stream = pack(tile, self._predictor)
-                self._tiles[level][:, *place] = self._keep(stream), len(stream)
-                if level + 1 < len(self.shapes):
-                    self._halves[level][place] = self._keep(halve(tile, self._nodata, self._mode))
+                self._add_tile((row + top) // size, (column + left) // size, tile)
 
-    def part(self, level: int, row: int, column: int) -> np.ndarray:
-        """The tile of an overview, a level from 1 on, that begins at this pixel of it."""
+    def _add_tile(self, row: int, column: int, tile: np.ndarray) -> None:
+        """Pack a tile, and those of overviews of which it is the last part."""
+        for level in range(len(self.shapes)):
+            stream = pack(tile, self._predictor)
+            self._tiles[level][:, row, column] = self._keep(stream), len(stream)
+            if level + 1 == len(self.shapes):
+                return
+            self._halves[level][row, column] = self._keep(halve(tile, self._nodata, self._mode))
+            row, column = row // 2, column // 2
+            with self._lock:
+                self._missing[level][row, column] -= 1
+                if self._missing[level][row, column]:
+                    return
+            tile = self._join(level, row, column)
+
+    def _join(self, level: int, row: int, column: int) -> np.ndarray:
+        """The tile of an overview of what the tiles of the level below have left for it."""
         half = self.tile_px // 2
-        rows, columns = self.shapes[level]
-        block = np.empty(
-            (self._bands, min(2 * half, rows - row), min(2 * half, columns - column)), self._dtype
-        )
-        for top in range(0, block.shape[1], half):
-            for left in range(0, block.shape[2], half):
-                place = (row + top) // half, (column + left) // half
-                content = self._take(
-                    self._halves[level - 1][place], self._bands * half**2 * self._dtype.itemsize
-                )
-                quarter = np.frombuffer(content, self._dtype).reshape(self._bands, half, half)
-                target = block[:, top : top + half, left : left + half]
-                target[...] = quarter[:, : target.shape[1], : target.shape[2]]
-        return block
+        tile = np.full((self._bands, 2 * half, 2 * half), self._nodata, self._dtype)
+        parts = self._halves[level][2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        for (down, right), start in np.ndenumerate(parts):
+            content = self._take(int(start), tile.nbytes // 4)
+            target = tile[:, down * half :, right * half :][:, :half, :half]
+            target[...] = np.frombuffer(content, self._dtype).reshape(target.shape)
+        return tile
 
     def write(self, path: Path, template: Path) -> None:
         """Write the file, with the tags of a tiled GeoTIFF that has no numbers.
@@ -172,6 +177,12 @@ class TiledImage:
         if len(content) < size:
             raise OSError(errno.EIO, os.strerror(errno.EIO), self._spool.name)
         return content
+
+
+def _count_parts(tiles: tuple[int, int]) -> np.ndarray:
+    """How many tiles, of so many rows and columns of them, each tile of the next level has."""
+    rows, columns = (np.minimum(2, side - np.arange(0, side, 2)) for side in tiles)
+    return np.multiply.outer(rows, columns)
 
 
 def halve(tile: np.ndarray, nodata: float, mode: bool) -> np.ndarray:

@@ -582,14 +582,16 @@ class _Reader:
 
 
 def decode(stored: np.ndarray, info: RasterInfo) -> np.ndarray:
-    """Stored numbers -> float32 physical values of the same shape, NaN where nodata."""
-    values = stored.astype(np.float32)
+    """Stored numbers -> float32 physical values of the same shape, NaN where nodata or masked."""
+    values = np.ma.getdata(stored).astype(np.float32)
     if info.scale != 1.0:
         values *= np.float32(info.scale)
     if info.offset != 0.0:
         values += np.float32(info.offset)
     if info.nodata is not None and not np.isnan(info.nodata):
-        values[stored == info.nodata] = np.nan
+        values[np.ma.getdata(stored) == info.nodata] = np.nan
+    if np.ma.is_masked(stored):
+        values[np.ma.getmaskarray(stored)] = np.nan
     return values
 
 
@@ -908,38 +910,28 @@ class _Output:
             raise ValueError(f"{self.layer.path}: a block has shape {block.shape}, not {expected}")
         if self.gathered is not None:
             return block
-        self._image.add(0, window.row_off, window.col_off, block)
+        self._image.add(window.row_off, window.col_off, block)
         return None
 
     def finish(self, threads: int) -> None:
-        """Pack what was gathered and the overviews, then write the file."""
+        """Pack what was gathered, then write the file."""
         if self.gathered is not None:
             self.gathered.close()
             # A full disk would leave out what is missing here, and the map would be whole.
             path = Path(self.gathered.name)
             require_whole(path)
-            self._pack_level(0, path, read_info(path), threads)
+            self._pack_gathered(path, threads)
             path.unlink()
-        for level in range(1, len(self._image.shapes)):
-            self._pack_level(
-                level,
-                lambda window, level=level: self._image.part(level, window.row_off, window.col_off),
-                None,
-                threads,
-            )
         self._image.write(self._final, self._template)
 
-    def _pack_level(
-        self, level: int, source: Source, info: RasterInfo | None, threads: int
-    ) -> None:
-        rows, columns = self._image.shapes[level]
-        grid = Grid(None, Affine.identity(), columns, rows)
-        plan = _Plan([info], grid, split_blocks(grid, self._image.tile_px))
+    def _pack_gathered(self, path: Path, threads: int) -> None:
+        info = read_info(path)
+        plan = _Plan([info], info.grid, split_blocks(info.grid, self._image.tile_px))
 
         def add(window: Window, block: np.ndarray) -> None:
-            self._image.add(level, window.row_off, window.col_off, block)
+            self._image.add(window.row_off, window.col_off, block)
 
-        for _ in _run(lambda block: block, [source], plan, threads, scaled=False, then=add):
+        for _ in _run(lambda block: block, [path], plan, threads, scaled=False, then=add):
             pass
 
 
