@@ -36,6 +36,7 @@ from rasterio.windows import Window
 from gossan.legend import NODATA
 from gossan.library.readers import read_library, select_spectrum
 from gossan.library.resample import resample_spectrum
+from gossan.maps import FINE_STEPS, Ramp
 from gossan.minerals.spectral_angle import map_angles
 from gossan.raster import BLOCK_BYTES, BandTable, Grid, Layer, bound_gdal_cache, map_blocks
 from processes import run_python
@@ -73,6 +74,8 @@ PATCH_PX = 8
 # Standard deviation of reflectance: a signal-to-noise ratio of some hundreds, as OLI has.
 PEER_BYTES = 512 * 2**20
 NOISE = 0.002
+# Both store angles as int16 in these steps.
+ANGLE_STEP_RAD = FINE_STEPS["scale"]
 
 
 def run(cases: list[str] | None, pairs: int) -> list[dict]:
@@ -495,7 +498,7 @@ def map_file(scene: Path, references: np.ndarray, paths: Sequence[Path]) -> None
 
     layers = [
         Layer(paths[0], "uint8", NODATA, ("class",), overviews="mode"),
-        *(Layer(path, "float32", np.nan, ("angle_rad",)) for path in paths[1:]),
+        *(Ramp.of_angles(path, ("angle_rad",), 0.5).layer() for path in paths[1:]),
     ]
     map_blocks(classify, [scene], layers, threads=THREADS, scaled=False)
 
@@ -506,7 +509,7 @@ def map_file_with_spy(scene: Path, references: np.ndarray, paths: Sequence[Path]
         tiled = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
         profile = dict(source.profile, count=1, **tiled)
         classes = dict(profile, dtype="uint8", nodata=NODATA, predictor=1)
-        angles = dict(profile, dtype="float32", nodata=np.nan, predictor=3)
+        angles = dict(profile, dtype="int16", nodata=-32768, predictor=2)
         targets = [
             stack.enter_context(rasterio.open(path, "w", **(angles if place else classes)))
             for place, path in enumerate(paths)
@@ -521,7 +524,8 @@ def map_file_with_spy(scene: Path, references: np.ndarray, paths: Sequence[Path]
                 least = np.partition(found, 1, axis=-1)
                 results.append(least[..., 1] - least[..., 0])
             for target, result in zip(targets, results, strict=True):
-                filled = np.where(nodata, target.nodata, result)
+                steps = 1 if target is targets[0] else ANGLE_STEP_RAD
+                filled = np.where(nodata, target.nodata, np.rint(result / steps))
                 target.write(filled.astype(target.dtypes[0]), 1, window=window)
 
 
@@ -558,8 +562,10 @@ def peer_windows(source: rasterio.DatasetReader) -> Iterator[Window]:
 def compare_files(own: Sequence[Path], theirs: Sequence[Path]) -> tuple[float, float]:
     """Share of pixels of the same class, and the largest difference of angles and margins."""
     pairs = [[rasterio.open(path).read(1) for path in two] for two in zip(own, theirs, strict=True)]
-    worst = max((float(np.abs(ours - its).max()) for ours, its in pairs[1:]), default=0.0)
-    return float(np.mean(pairs[0][0] == pairs[0][1])), worst
+    worst = max(
+        (int(np.abs(ours.astype(np.int32) - its).max()) for ours, its in pairs[1:]), default=0
+    )
+    return float(np.mean(pairs[0][0] == pairs[0][1])), worst * ANGLE_STEP_RAD
 
 
 def measure_memory(scene: Path, folder: Path) -> float:

@@ -13,7 +13,7 @@ from gossan.files import read_json
 from gossan.legend import GROUPS, MapClass, read_classes
 from gossan.library.follow import follow_cube
 from gossan.library.readers import read_references
-from gossan.maps import Ramp, write_maps
+from gossan.maps import FINE_STEPS, Ramp, write_maps
 from gossan.minerals.comparisons import METHODS, gather_records, make_comparison
 from gossan.minerals.groups import (
     LEAST_BANDS,
@@ -29,8 +29,6 @@ from toolkit import add_blocks, add_ranges, one_blas_thread, run
 
 ORIGIN = "origin"
 ORIGIN_METHOD = "Spectral Angle Mapper"
-# Angles are stored in steps of this.
-STEP_RAD = 1e-4
 # Ends of the colours.
 WIDE_ANGLE_RAD, WIDE_ABOUT_MEAN, WIDE_DISTANCE = 0.5, np.pi / 2, 1.0
 # What is made of a block (bands, rows, columns): distances (minerals, rows, columns).
@@ -77,7 +75,6 @@ def _map(arguments: argparse.Namespace) -> None:
         title, unit, _ = METHODS[arguments.match]
         widest = WIDE_ABOUT_MEAN if unit else WIDE_DISTANCE
         minerals, rule = rule_about_mean(arguments)
-    angles = {"dtype": "int16", "nodata": -32768, "scale": STEP_RAD} if unit else {}
     write_maps(
         rule,
         [arguments.cube],
@@ -90,7 +87,7 @@ def _map(arguments: argparse.Namespace) -> None:
                 unit,
                 reverse=True,
                 tags={**info.tags, "METHOD": f"{title}: distance to each mineral"},
-                **angles,
+                **(FINE_STEPS if unit else {}),
             )
         ],
         block_px=arguments.block_px,

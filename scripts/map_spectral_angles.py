@@ -131,15 +131,14 @@ def main(arguments: argparse.Namespace) -> None:
 
     tags = {**info.tags, "METHOD": METHOD}
     widest = max(item.max_angle_rad or WIDE_ANGLE_RAD for item in classes)
-    shared = {"low": 0.0, "unit": "rad", "tags": tags}
     maps = [
         ClassMap(arguments.class_map, classes, tags=tags),
-        Ramp(arguments.angle, ("angle_rad",), high=widest, reverse=True, **shared),
-        Ramp(arguments.margin, ("margin_rad",), high=widest / 2, **shared),
+        Ramp.of_angles(arguments.angle, ("angle_rad",), widest, tags, reverse=True),
+        Ramp.of_angles(arguments.margin, ("margin_rad",), widest / 2, tags),
     ]
     if arguments.angles is not None:
         names = tuple(item.name for item in classes)
-        maps.append(Ramp(arguments.angles, names, high=widest, reverse=True, **shared))
+        maps.append(Ramp.of_angles(arguments.angles, names, widest, tags, reverse=True))
     write_maps(
         refuse_empty(classify, info.grid.width * info.grid.height, arguments.cube),
         [arguments.cube],

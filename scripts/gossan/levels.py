@@ -11,7 +11,7 @@ import numpy as np
 import rasterio
 from rasterio.enums import Resampling
 
-from gossan.raster import opened, read_info, verify_dataset
+from gossan.raster import decode, opened, read_info, verify_dataset
 
 
 @contextmanager
@@ -53,7 +53,4 @@ def read_reduced(
         stored = image.read(
             indexes, out_shape=(len(indexes), *shape), masked=True, resampling=resampling
         )
-    values = stored.astype(np.float32).filled(np.nan)
-    values *= info.scale
-    values += info.offset
-    return values
+    return decode(stored, info)

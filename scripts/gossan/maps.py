@@ -20,6 +20,9 @@ from gossan.legend import (
 )
 from gossan.raster import Layer, Source, map_blocks
 
+# Numbers in steps of 1e-4 up to 3.2766 on either side of 0.
+FINE_STEPS = {"dtype": "int16", "nodata": -32768, "scale": 1e-4}
+
 
 @dataclass(frozen=True)
 class ClassMap:
@@ -82,17 +85,20 @@ class Ramp:
         reverse: bool = False,
     ) -> "Ramp":
         """Numbers from 0 to 1, such as probabilities, in steps of 1e-4."""
-        return cls(
-            path,
-            bands,
-            0.0,
-            1.0,
-            reverse=reverse,
-            dtype="int16",
-            nodata=-32768,
-            scale=1e-4,
-            tags=tags,
-        )
+        return cls(path, bands, 0.0, 1.0, reverse=reverse, tags=tags, **FINE_STEPS)
+
+    @classmethod
+    def of_angles(
+        cls,
+        path: Path,
+        bands: tuple[str, ...],
+        high: float,
+        tags: Mapping[str, str] | None = None,
+        *,
+        reverse: bool = False,
+    ) -> "Ramp":
+        """Angles, or differences of two, in radians: in steps of 1e-4, drawn from 0 to `high`."""
+        return cls(path, bands, 0.0, high, "rad", reverse, tags=tags or {}, **FINE_STEPS)
 
     def layer(self) -> Layer:
         """Its raster."""

@@ -1,7 +1,7 @@
-"""Open a project, or a vector layer, in a real QGIS without a screen, and say what it sees (JSON).
+"""Open a project or a layer in a real QGIS without a screen, and say what it sees (JSON).
 
-Run by the system's Python, which has QGIS's: `python3 open_in_qgis.py project FILE [PICTURE]` or
-`python3 open_in_qgis.py layer SOURCE`.
+Run by the system's Python, which has QGIS's: `python3 open_in_qgis.py project FILE [PICTURE]`,
+`layer SOURCE` of vectors or `raster FILE X Y`.
 """
 
 import json
@@ -11,7 +11,10 @@ from qgis.core import (
     QgsApplication,
     QgsMapRendererParallelJob,
     QgsMapSettings,
+    QgsPointXY,
     QgsProject,
+    QgsRaster,
+    QgsRasterLayer,
     QgsRenderContext,
     QgsVectorLayer,
 )
@@ -118,12 +121,29 @@ def tell_source(source):
     return {"valid": layer.isValid(), **(tell_vector(layer) if layer.isValid() else {})}
 
 
+def tell_file(path, x, y):
+    """A raster with the style beside it: its first band's number at a place, and at half size."""
+    layer = QgsRasterLayer(path, "layer")
+    provider, place = layer.dataProvider(), QgsPointXY(float(x), float(y))
+    (value, *_) = provider.identify(place, QgsRaster.IdentifyFormatValue).results().values()
+    rows, columns = layer.height() // 2, layer.width() // 2
+    half = provider.block(1, layer.extent(), columns, rows)
+    return {
+        **tell_raster(layer),
+        "value": value,
+        "half": [
+            None if half.isNoData(row, column) else half.value(row, column)
+            for row, column in ((0, 0), (rows - 1, columns - 1))
+        ],
+    }
+
+
 def main(what, *words):
     """Do what the command line says and print it."""
     QgsApplication.setPrefixPath("/usr", True)
     application = QgsApplication([], False)
     application.initQgis()
-    told = {"project": tell_project, "layer": tell_source}[what](*words)
+    told = {"project": tell_project, "layer": tell_source, "raster": tell_file}[what](*words)
     print(json.dumps(told))
     sys.stdout.flush()
 

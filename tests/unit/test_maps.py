@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from qgis_runs import ask_qgis
 from rasterio.crs import CRS
 
 from gossan.legend import MapClass, class_colours, write_class_style, write_continuous_style
 from gossan.maps import ClassMap, Ramp, write_maps
-from gossan.raster import Grid, Layer, map_blocks
+from gossan.raster import Grid, Layer, decode, map_blocks, read_info
 
 GRID = Grid(CRS.from_epsg(32643), Affine(30, 0, 430_000, 0, -30, 3_990_000), 20, 16)
 CLASSES = [MapClass(3, "alunite", "Alunite", "#FF0000"), MapClass(7, "topaz", "Topaz", "#00FF00")]
@@ -57,6 +58,29 @@ def test_maps_are_the_rasters_and_legends_that_their_parts_write(tmp_path):
     assert names == sorted(path.name for path in (tmp_path / "maps").iterdir())
     for name in names:
         assert (parts / name).read_bytes() == (tmp_path / "maps" / name).read_bytes()
+
+
+def test_angles_are_right_to_half_a_step_and_qgis_reads_them_as_radians(tmp_path):
+    size, step = 1024, 1e-4
+    grid = Grid(GRID.crs, GRID.transform, size, size)
+    angles = np.random.default_rng(2).uniform(-np.pi, np.pi, (size, size)).astype(np.float32)
+    angles[:4, :4] = [[0.0, np.pi, -np.pi, 0.1]] * 4
+    angles[-4:, -4:] = np.nan
+    item = Ramp.of_angles(tmp_path / "angle.tif", ("angle_rad",), 0.5, reverse=True)
+    write_maps(lambda window: angles[window.toslices()], [lambda w: w], [item], grid=grid)
+    kept = decode(read_stored(item.path), read_info(item.path))
+    # Half a step, and what single precision leaves open.
+    np.testing.assert_allclose(kept, angles, rtol=0, atol=0.51 * step)
+    told = ask_qgis("raster", item.path, 430_000 + 30 * 1.5, 3_990_000 - 30 * 1.5)
+    assert told["value"] == pytest.approx(np.pi, abs=0.51 * step)
+    assert told["renderer"] == "singlebandpseudocolor"
+    assert "0.5 rad" in " ".join(told["legend"])
+    assert told["half"] == [pytest.approx(np.pi / 2, abs=0.51 * step), None]
+
+
+def read_stored(path):
+    with rasterio.open(path) as dataset:
+        return dataset.read(1)
 
 
 def test_a_class_map_of_several_bands_has_its_colours_beside_it_only(tmp_path):

@@ -7,6 +7,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from gossan.legend import MapClass
+from gossan.maps import Ramp
 from gossan.minerals.class_outlines import LEAST_PX, outline_classes, write_outlines
 from gossan.raster import Grid, Layer, map_blocks
 
@@ -28,7 +29,7 @@ def maps(tmp_path):
     paths = tmp_path / "class.tif", tmp_path / "angle.tif"
     layers = [
         Layer(paths[0], "uint8", 255, ("class",), overviews="mode"),
-        Layer(paths[1], "float32", np.nan, ("angle",)),
+        Ramp.of_angles(paths[1], ("angle",), 0.5).layer(),
     ]
     map_blocks(
         lambda first, second: [first, second], [lambda _: codes, lambda _: angle], layers, grid=GRID
