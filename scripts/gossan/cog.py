@@ -8,6 +8,7 @@ The tags are those of an empty file that GDAL has written.
 import errno
 import os
 import struct
+import sys
 import threading
 from pathlib import Path
 
@@ -202,7 +203,7 @@ def _mean(values: np.ndarray, nodata: float) -> np.ndarray:
     quarters = _quarters(values)
     whole = values.dtype.kind in "iu"
     kind = np.dtype(np.int64 if values.dtype.itemsize > 2 else np.int32) if whole else values.dtype
-    empty = np.isnan(values) if np.isnan(nodata) else values == nodata
+    empty = _is_empty(values, nodata)
     if not empty.any():
         total = np.add(*quarters[:2], dtype=kind)
         for quarter in quarters[2:]:
@@ -217,21 +218,34 @@ def _mean(values: np.ndarray, nodata: float) -> np.ndarray:
 
 
 def _quarters(values: np.ndarray) -> list[np.ndarray]:
-    return [np.ascontiguousarray(values[row::2, at::2]) for row in (0, 1) for at in (0, 1)]
+    """Upper left, upper right, lower left and lower right of each 2 x 2 pixels."""
+    size = values.itemsize
+    if size > 4 or sys.byteorder != "little":
+        return [np.ascontiguousarray(values[row::2, at::2]) for row in (0, 1) for at in (0, 1)]
+    # Two pixels as one number are taken apart by instructions for many numbers at once.
+    two = values.view(f"u{2 * size}")
+    halves = [half for row in (0, 1) for half in (two[row::2], two[row::2] >> (8 * size))]
+    return [half.astype(f"u{size}").view(values.dtype) for half in halves]
 
 
 def _most_frequent(values: np.ndarray, nodata: float) -> np.ndarray:
     a, b, c, d = _quarters(values)
+    empty = _is_empty(values, nodata)
+    if not empty.any():
+        result = np.where((d == b) | (d == c), d, a)
+        result = np.where(b == c, b, result)
+        return np.where((a == b) | (a == c), a, result)
+    first, second, third, fourth = _quarters(~empty)
+    result = np.where(third, c, d)
+    result = np.where(second, b, result)
+    result = np.where(first, a, result)
+    result = np.where(fourth & ((d == a) | (d == b) | (d == c)), d, result)
+    result = np.where(second & (b == c), b, result)
+    return np.where(first & ((a == b) | (a == c)), a, result)
 
-    def known(values: np.ndarray) -> np.ndarray:
-        return ~np.isnan(values) if np.isnan(nodata) else values != nodata
 
-    result = np.where(known(c), c, d)
-    result = np.where(known(b), b, result)
-    result = np.where(known(a), a, result)
-    result = np.where(known(d) & ((d == a) | (d == b) | (d == c)), d, result)
-    result = np.where(known(b) & (b == c), b, result)
-    return np.where(known(a) & ((a == b) | (a == c)), a, result)
+def _is_empty(values: np.ndarray, nodata: float) -> np.ndarray:
+    return np.isnan(values) if np.isnan(nodata) else values == nodata
 
 
 def _read_tags(path: Path) -> Tags:

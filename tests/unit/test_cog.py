@@ -120,6 +120,19 @@ def test_four_pixels_become_one_without_nodata():
         assert halve(tile, 9, mode=True).item() == most, four
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
+@pytest.mark.parametrize("nodata", [9, 99])
+def test_the_most_frequent_of_four_known_pixels_wins(dtype, nodata):
+    tile = np.random.default_rng(5).integers(5, 10, (1, 64, 96)).astype(dtype)
+    # A block of a larger array, whose rows do not follow each other.
+    halved = halve(tile[:, :, 32:], nodata, mode=True)
+    for row, column in np.ndindex(32, 32):
+        four = tile[0, 2 * row : 2 * row + 2, 32 + 2 * column :][:, :2].ravel().tolist()
+        known = [value for value in four if value != nodata] or [nodata]
+        seen = [known[: place + 1].count(value) for place, value in enumerate(known)]
+        assert halved[0, row, column] == known[seen.index(max(seen))], four
+
+
 def test_an_empty_file_that_was_cut_short_is_no_source_of_tags(tmp_path):
     path = write_raster(tmp_path / "a.tif", np.ones((1, 8, 8), "uint8"))
     path.write_bytes(path.read_bytes()[:150])
