@@ -26,11 +26,12 @@ class DamagedStreamError(ValueError):
 
 def pack(values: np.ndarray, predictor: int) -> bytes:
     """(bands, rows, columns) as the stream of one tile whose pixels have all bands side by side."""
-    pixels = np.moveaxis(values, 0, -1)
+    # Turned at once, so that all that follows goes along the memory.
+    pixels = np.ascontiguousarray(np.moveaxis(values, 0, -1))
     rows, columns, bands = pixels.shape
     if predictor == FLOATING_POINT:
         size = pixels.itemsize
-        numbers = np.ascontiguousarray(pixels).view(np.uint8).reshape(rows, columns * bands, size)
+        numbers = pixels.view(np.uint8).reshape(rows, columns * bands, size)
         planes = np.empty((rows, size, columns * bands), np.uint8)
         for weight in range(size):
             planes[:, weight] = numbers[:, :, size - 1 - weight]
@@ -105,4 +106,9 @@ def restore(
     pixels = pixels[:, left:]
     if list(samples) != list(range(all_samples)):
         pixels = pixels[:, :, samples]
-    target[...] = np.moveaxis(pixels, -1, 0)
+    if len(samples) < MANY_SAMPLES:
+        target[...] = np.moveaxis(pixels, -1, 0)
+        return
+    # Row by row, which the processor's cache holds while it is turned.
+    for row, content in enumerate(pixels):
+        target[:, row] = content.T
