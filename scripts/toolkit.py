@@ -61,6 +61,9 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
     finally:
         for name in ("rasterio", "pyogrio"):
             logging.getLogger(name).removeHandler(said)
+        # What is left goes with the process. Python would look through it once more: TensorFlow
+        # and all that it brought take a second.
+        gc.freeze()
 
 
 def puts_together(argument: str) -> Callable[[Main], Main]:
