@@ -7,12 +7,12 @@ half a step.
 
 import base64
 import math
-import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import deflate
 import numpy as np
 from rasterio import DatasetReader
 from rasterio.crs import CRS
@@ -151,7 +151,7 @@ class Plane:
             codes = np.diff(codes, axis=1, prepend=codes.dtype.type(0))
         planes = [codes & 0xFF, codes >> 8] if codes.itemsize == 2 else [codes]
         raw = b"".join(plane.astype(np.uint8).tobytes() for plane in planes)
-        return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
+        return base64.b64encode(deflate.zlib_compress(raw, 6)).decode("ascii")
 
 
 def round_step(size: float) -> float:

@@ -26,7 +26,7 @@ from gossan.raster import BandTable
 LANES = 256
 # The screened kernel keeps all bands of a pixel in registers.
 SCREENED_BANDS = 16
-# Bands that one pass of the double-precision kernel takes up at most.
+# Bands that one pass of the double-precision kernel takes up; there is one kernel for all cubes.
 BANDS_PER_PASS = 8
 # Unit roundoff of single precision.
 ROUNDOFF = 2.0**-24
@@ -120,15 +120,11 @@ def map_angles(
     margin = np.empty(n_pixels, np.float32)
     every = np.empty((n_refs if every_angle else 0, n_pixels), np.float32)
 
-    per_pass = -(-n_bands // -(-n_bands // BANDS_PER_PASS))
-    passes = -(-n_bands // per_pass)
-    padded = np.zeros((n_refs, passes * per_pass))
+    passes = -(-n_bands // BANDS_PER_PASS)
+    padded = np.zeros((n_refs, passes * BANDS_PER_PASS))
     padded[:, :n_bands] = unit
-    weights = padded.reshape(n_refs, passes, per_pass).transpose(1, 0, 2).ravel()
-    # The kernels unroll their loops over bands by the length of this tuple, which is a part of
-    # its type and so a constant where they are compiled.
+    weights = padded.reshape(n_refs, passes, BANDS_PER_PASS).transpose(1, 0, 2).ravel()
     exact = (
-        (0,) * per_pass,
         flat,
         band_stride,
         pixel_stride,
@@ -143,6 +139,8 @@ def map_angles(
         centre = unit.mean(axis=0).astype(np.float32)
         shifted = (unit - centre).astype(np.float32)
         _map_screened(
+            # Loops over bands are unrolled by the length of this tuple, which is a part of its
+            # type and so a constant where they are compiled.
             (0,) * n_bands,
             exact,
             centre,
@@ -314,8 +312,8 @@ def _score_exactly(exact, start, picks, count, wide, dots, invalid):
     Leaves |p| in _NORM, the winner's and the runner-up's <p, r> in _BEST and _SECOND and the class
     code in _CODE, and every <p, r> in `dots`.
     """
-    unroll, flat, band_stride, pixel_stride, n_bands, weights, codes, cos_max, nodata = exact
-    per_pass = len(unroll)
+    flat, band_stride, pixel_stride, n_bands, weights, codes, cos_max, nodata = exact
+    per_pass = BANDS_PER_PASS
     n_refs = codes.size
     limited = cos_max.max() > -1.0
     for i in range(LANES):
@@ -351,7 +349,7 @@ def _score_exactly(exact, start, picks, count, wide, dots, invalid):
             for b in range(per_pass):
                 p = wide[_BANDS + b * LANES + i]
                 square += p * p
-                bad = 1 if p == nodata else bad
+                bad = 1 if b < here and p == nodata else bad
             wide[_NORM + i] = square
             invalid[i] = bad
         offset = first * n_refs
@@ -439,10 +437,9 @@ def _finish_exactly(wide, invalid, class_row, angle_row, margin_row):
 @_compile
 def _map_exact(exact, classes, angle, margin, every):
     """All pixels in double precision; `every` has no rows unless all angles are wanted."""
-    per_pass = len(exact[0])
-    n_refs = exact[6].size
+    n_refs = exact[5].size
     n_pixels = classes.size
-    wide = np.zeros((6 + per_pass) * LANES)
+    wide = np.zeros((6 + BANDS_PER_PASS) * LANES)
     dots = np.zeros(n_refs * LANES)
     invalid = np.zeros(LANES, np.int32)
     no_picks = np.zeros(0, np.int64)
@@ -471,7 +468,7 @@ def _map_exact(exact, classes, angle, margin, every):
 @_compile
 def _map_screened(unroll, exact, centre, shifted, codes, bounds, classes, angle, margin):
     """All pixels in single precision, and those that it leaves open in double precision."""
-    _, flat, band_stride, pixel_stride, _, _, _, _, nodata_wide = exact
+    flat, band_stride, pixel_stride, _, _, _, _, nodata_wide = exact
     n_bands = len(unroll)
     n_refs = codes.size
     n_pixels = classes.size
@@ -480,7 +477,7 @@ def _map_screened(unroll, exact, centre, shifted, codes, bounds, classes, angle,
     narrow = np.zeros((6 + n_bands) * LANES, np.float32)
     waiting = np.zeros(2 * LANES, np.int64)
     n_waiting = 0
-    wide = np.zeros((6 + len(exact[0])) * LANES)
+    wide = np.zeros((6 + BANDS_PER_PASS) * LANES)
     dots = np.zeros(n_refs * LANES)
     invalid = np.zeros(LANES, np.int32)
     class_row = np.zeros(LANES, np.int32)
@@ -607,7 +604,7 @@ def _map_screened(unroll, exact, centre, shifted, codes, bounds, classes, angle,
         # Full lanes of open pixels are computed at once, the rest after the last pixel.
         while n_waiting >= LANES or (n_waiting and start + count == n_pixels):
             n_now = min(LANES, n_waiting)
-            _score_exactly(exact, 0, waiting, n_now, wide, dots, invalid)
+            _score_exactly(exact, start, waiting, n_now, wide, dots, invalid)
             _finish_exactly(wide, invalid, class_row, angle_row, margin_row)
             for i in range(n_now):
                 classes[waiting[i]] = class_row[i]

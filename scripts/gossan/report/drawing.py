@@ -153,14 +153,13 @@ def note_choice(figure: Figure, shown: int, number: int) -> None:
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a PNG without software version or date, so equal figures are equal bytes."""
     with matplotlib.rc_context(STYLE):
-        figure.savefig(
-            path,
-            format="png",
-            dpi=DPI,
-            metadata={"Software": None},
-            bbox_inches="tight",
-            pad_inches=0.08,
-        )
+        # Told to find the edge itself, matplotlib would go through all once more to find it.
+        figure.set_dpi(DPI)
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
+            figure.set_layout_engine(None)
+        edge = figure.get_tightbbox().padded(0.08)
+        figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None}, bbox_inches=edge)
 
 
 def save_figures(draw: Mapping[str, Callable[[], Figure]], folder: Path) -> None:

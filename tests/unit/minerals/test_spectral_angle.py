@@ -170,6 +170,16 @@ def test_nodata_zero_and_nan_pixels_are_nodata(bands, dtype):
         assert np.array_equal(classes[~holes], clean[0][~holes])
 
 
+@pytest.mark.parametrize("bands", [7, 10, 20])
+def test_zero_as_nodata_is_that_of_the_bands_alone(bands):
+    references, block = scene(bands, 4, "int16", (5, 6))
+    block[bands - 1, 1, 1] = 0
+    for options in ({}, {"every_angle": True}):
+        classes = map_angles(block, references, nodata=0, **options)[0]
+        assert np.array_equal(classes == 255, (block == 0).any(axis=0))
+        assert (classes != 255).any()
+
+
 @pytest.mark.parametrize("scale", [1e-25, 1e-12, 1e12, 1e25])
 def test_very_dark_and_very_bright_pixels_are_classified(scale):
     references, block = scene(7, 5, "float32", (4, 4))

@@ -1,3 +1,4 @@
+import matplotlib
 import numpy as np
 import pytest
 import rasterio
@@ -119,6 +120,20 @@ def test_figures_of_hundreds_of_bands_show_some_and_say_so(name):
     assert "B000" in said
     assert "B284" in said
     assert "B001" not in said
+
+
+def test_a_figure_is_cut_at_its_edge_as_matplotlib_cuts_it(tmp_path):
+    make = figures_of_bands()["signal"]
+    drawing.save_figure(make(), tmp_path / "ours.png")
+    with matplotlib.rc_context(drawing.STYLE):
+        make().savefig(
+            tmp_path / "its.png",
+            dpi=drawing.DPI,
+            metadata={"Software": None},
+            bbox_inches="tight",
+            pad_inches=0.08,
+        )
+    assert (tmp_path / "ours.png").read_bytes() == (tmp_path / "its.png").read_bytes()
 
 
 def test_all_figures_are_written_or_none_is_left_half(tmp_path):
