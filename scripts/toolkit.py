@@ -1,6 +1,7 @@
 """What every command-line tool shares: logged arguments, one-line errors, exit codes."""
 
 import argparse
+import atexit
 import functools
 import gc
 import importlib
@@ -15,6 +16,10 @@ from pathlib import Path
 
 from gossan.errors import ADVICE, InputError, decoding, system_fault
 from gossan.files import remove_work, together
+
+# What is left goes with the process. Python would look through it once more: TensorFlow and all
+# that it brought take a second.
+atexit.register(gc.freeze)
 
 Main = Callable[[argparse.Namespace], None]
 
@@ -61,9 +66,6 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], No
     finally:
         for name in ("rasterio", "pyogrio"):
             logging.getLogger(name).removeHandler(said)
-        # What is left goes with the process. Python would look through it once more: TensorFlow
-        # and all that it brought take a second.
-        gc.freeze()
 
 
 def puts_together(argument: str) -> Callable[[Main], Main]:
