@@ -1,17 +1,18 @@
 """Rasters read small: from the coarsest of a file's images that is fine enough, its tiles checked.
 
-GDAL chooses an overview by itself and leaves the checksums of its tiles unread.
+GDAL chooses an overview by itself and leaves the checksums of its tiles unread. Masks stored as
+images of their own are not checked, for GDAL does not tell where their tiles lie.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
 
-from gossan.raster import decode, opened, read_info, verify_dataset
+from gossan.raster import decode, open_image, opened, read_info, verify_dataset
 
 
 @contextmanager
@@ -24,19 +25,18 @@ def opened_level(
     the tiles of the bands `indexes` (from 1) are whole. Overviews in another file are left alone.
     Raises InputError for a file that is damaged there, or cannot be read.
     """
-    with opened(path) as full:
+    with opened(path) as full, ExitStack() as stack:
         # Where a tile of another file lies, GDAL does not tell.
         beside = any(name.lower().endswith(".ovr") for name in full.files)
-        steps = [] if beside else full.overviews(indexes[0])
-        fine = [
-            step
-            for step in steps
-            if all(-(-side // step) >= least for side, least in zip(full.shape, shape, strict=True))
+        levels = [] if beside else range(len(full.overviews(indexes[0])))
+        # Overviews stand in any order, and their factors are those of columns, rounded.
+        whole, *smaller = [
+            stack.enter_context(open_image(full, level)) for level in (None, *levels)
         ]
-        level = f"{len(fine) - 1}only" if fine else "NONE"
-        with rasterio.open(Path(full.name), driver=full.driver, OVERVIEW_LEVEL=level) as image:
-            verify_dataset(path, image, indexes)
-            yield image
+        fine = [image for image in smaller if image.height >= shape[0] and image.width >= shape[1]]
+        image = min(fine or [whole], key=lambda image: image.height * image.width)
+        verify_dataset(path, image, indexes)
+        yield image
 
 
 def read_reduced(

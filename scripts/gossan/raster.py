@@ -350,6 +350,15 @@ def opened(path: str | Path) -> Iterator[rasterio.DatasetReader]:
             raise InputError(f"{path}: broken or truncated; make it again") from error
 
 
+def open_image(dataset: rasterio.DatasetReader, level: int | None) -> rasterio.DatasetReader:
+    """An image of an open raster as a dataset without overviews: one of its overviews, or itself.
+
+    `level` is the overview's place in the file, from 0, None for the raster itself.
+    """
+    which = "NONE" if level is None else f"{level}only"
+    return rasterio.open(Path(dataset.name), driver=dataset.driver, OVERVIEW_LEVEL=which)
+
+
 def verify_raster(path: str | Path, indexes: Sequence[int] | None = None) -> None:
     """Raise InputError where the checksum of a tile of a raster file is wrong.
 

@@ -35,48 +35,32 @@ def _check_raster(path: Path) -> None:
     from rasterio.windows import Window
 
     with rasterio.open(path) as dataset:
-        factors = dataset.overviews(1)
-        _check_tiles(dataset, path.stat().st_size)
-    for level in (None, *range(len(factors))):
+        overviews = range(len(dataset.overviews(1)))
+    for level in (None, *overviews):
         options = {} if level is None else {"overview_level": level}
         with rasterio.open(path, **options) as image:
+            _check_tiles(image, path.stat().st_size)
             rows, columns = image.block_shapes[0]
             row = (image.height - 1) // rows * rows
             column = (image.width - 1) // columns * columns
             image.read(window=Window(column, row, image.width - column, image.height - row))
 
 
-def _check_tiles(dataset: object, size: int) -> None:
-    """Raise ValueError where a tile of a GeoTIFF is not in the file, or lies beyond its end."""
-    if dataset.driver != "GTiff":
+def _check_tiles(image: object, size: int) -> None:
+    """Raise ValueError where a tile of a GeoTIFF's image is not in the file, or beyond its end."""
+    if image.driver != "GTiff":
         return
-    interleave = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE")
-    bands = dataset.indexes if interleave == "BAND" else dataset.indexes[:1]
-    shapes = [(None, *dataset.shape)]
-    shapes += [
-        (level, -(-dataset.height // factor), -(-dataset.width // factor))
-        for level, factor in enumerate(dataset.overviews(1))
-    ]
-    for level, height, width in shapes:
-        rows, columns = _tile_shape(dataset, level)
-        for band in bands:
-            for row in range(-(-height // rows)):
-                for column in range(-(-width // columns)):
-                    place, length = (
-                        dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", band, level)
-                        for what in ("OFFSET", "SIZE")
-                    )
-                    if not length or int(place) + int(length) > size:
-                        raise ValueError(f"band {band}: the tile at {row}, {column} is missing")
-
-
-def _tile_shape(dataset: object, level: int | None) -> tuple[int, int]:
-    import rasterio
-
-    if level is None:
-        return dataset.block_shapes[0]
-    with rasterio.open(dataset.name, overview_level=level) as image:
-        return image.block_shapes[0]
+    interleave = image.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE")
+    rows, columns = image.block_shapes[0]
+    for band in image.indexes if interleave == "BAND" else image.indexes[:1]:
+        for row in range(-(-image.height // rows)):
+            for column in range(-(-image.width // columns)):
+                place, length = (
+                    image.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", band)
+                    for what in ("OFFSET", "SIZE")
+                )
+                if not length or int(place) + int(length) > size:
+                    raise ValueError(f"band {band}: the tile at {row}, {column} is missing")
 
 
 def _check_database(path: Path) -> None:

@@ -63,7 +63,7 @@ def test_numbers_and_overviews_are_those_of_gdal(tmp_path, dtype, bands, nodata,
 
 
 @pytest.mark.parametrize("most", [cog._MOST_CLASSIC, 0])
-@pytest.mark.parametrize("size", [(1, 1), (513, 1025), (1300, 700)])
+@pytest.mark.parametrize("size", [(1, 1), (513, 1025), (1300, 700), (600, 1), (2, 5000)])
 def test_small_and_large_files_are_read_alike(tmp_path, monkeypatch, most, size):
     monkeypatch.setattr(cog, "_MOST_CLASSIC", most)
     generator = np.random.default_rng(4)
@@ -75,7 +75,7 @@ def test_small_and_large_files_are_read_alike(tmp_path, monkeypatch, most, size)
     levels = max(0, int(np.ceil(np.log2(max(size) / 512))))
     with rasterio.open(path) as dataset:
         np.testing.assert_array_equal(dataset.read() / 0.5 * 0.5, values)
-        assert dataset.overviews(1) == [2**level for level in range(1, levels + 1)]
+        assert len(dataset.overviews(1)) == levels
         assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
     for level in range(levels):
         with rasterio.open(path, overview_level=level) as overview:

@@ -122,6 +122,38 @@ def test_overviews_without_checksums_are_read_as_they_are(tmp_path):
     assert np.array_equal(read_reduced(path, [0], smaller(4), NEAREST)[0], expected)
 
 
+def test_overviews_in_any_order_are_chosen_by_their_size(tmp_path):
+    path = write_raster(tmp_path / "turned.tif", CODES)
+    for step in (8, 2):
+        with rasterio.open(path, "r+") as dataset:
+            dataset.build_overviews([step], Resampling.nearest)
+    with rasterio.open(path) as dataset:
+        assert dataset.overviews(1) == [8, 2]
+    for step in (1, 2, 8):
+        with opened_level(path, [1], smaller(step)) as image:
+            assert image.shape == smaller(step)
+    with opened_level(path, [1], smaller(4)) as image:
+        assert image.shape == smaller(2)
+
+
+@pytest.mark.parametrize("turn", [np.asarray, np.transpose])
+def test_of_a_strip_of_ground_no_image_with_too_few_pixels_is_read(tmp_path, turn):
+    strip = np.random.default_rng(1).integers(1, 9, (5000, 20)).astype("uint8")
+    source = write_raster(tmp_path / "source.tif", turn(strip))
+    path = tmp_path / "strip.tif"
+    map_blocks(lambda block: block, [source], [Layer(path, "uint8", 255, ("class",))])
+    sizes = [(5000, 20), (2500, 10), (1250, 5), (625, 3), (313, 2)]
+    for level, size in enumerate(sizes[1:]):
+        with rasterio.open(path, overview_level=level) as overview:
+            assert sorted(overview.shape) == sorted(size)
+    asked = [*sizes, (1250, 6), (1251, 2), (700, 3), (9, 1)]
+    expected = [*sizes, (2500, 10), (2500, 10), (1250, 5), (313, 2)]
+    for least, size in zip(asked, expected, strict=True):
+        shape = least if turn is np.asarray else least[::-1]
+        with opened_level(path, [1], shape) as image:
+            assert image.shape == (size if turn is np.asarray else size[::-1])
+
+
 def test_overviews_in_another_file_are_left_alone(tmp_path):
     path = write_raster(tmp_path / "plain.tif", CODES)
     with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(path, "r+") as dataset:
