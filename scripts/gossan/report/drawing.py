@@ -16,6 +16,7 @@ matplotlib.use("Agg")
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -76,6 +77,9 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "svg.hashsalt": "gossan",
+    # Figures name their layout; a user's settings would give those one that have none.
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
 }
 
 
@@ -155,10 +159,12 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     with matplotlib.rc_context(STYLE):
         # Told to find the edge itself, matplotlib would go through all once more to find it.
         figure.set_dpi(DPI)
+        # Without a canvas of its own, a figure is measured as for the user's format of files.
+        renderer = FigureCanvasAgg(figure).get_renderer()
         if (layout := figure.get_layout_engine()) is not None:
             layout.execute(figure)
             figure.set_layout_engine(None)
-        edge = figure.get_tightbbox().padded(0.08)
+        edge = figure.get_tightbbox(renderer).padded(0.08)
         figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None}, bbox_inches=edge)
 
 

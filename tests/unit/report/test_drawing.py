@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import rasterio
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
@@ -122,11 +123,30 @@ def test_figures_of_hundreds_of_bands_show_some_and_say_so(name):
     assert "B001" not in said
 
 
-def test_a_figure_is_cut_at_its_edge_as_matplotlib_cuts_it(tmp_path):
-    make = figures_of_bands()["signal"]
-    drawing.save_figure(make(), tmp_path / "ours.png")
+@drawing.styled
+def figure_with_bar(layout):
+    figure = Figure(figsize=(4, 2), layout=layout)
+    axis = figure.add_subplot()
+    figure.colorbar(axis.imshow(np.arange(12).reshape(3, 4)), ax=axis)
+    axis.set(title="A title", xlabel="Columns")
+    return figure
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "compressed"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"figure.autolayout": True},
+        {"figure.constrained_layout.use": True},
+        {"savefig.format": "svg"},
+    ],
+)
+def test_a_figure_is_cut_at_its_edge_as_matplotlib_cuts_it(tmp_path, layout, settings):
+    with matplotlib.rc_context(settings):
+        drawing.save_figure(figure_with_bar(layout), tmp_path / "ours.png")
     with matplotlib.rc_context(drawing.STYLE):
-        make().savefig(
+        figure_with_bar(layout).savefig(
             tmp_path / "its.png",
             dpi=drawing.DPI,
             metadata={"Software": None},
