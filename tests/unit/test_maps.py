@@ -60,22 +60,35 @@ def test_maps_are_the_rasters_and_legends_that_their_parts_write(tmp_path):
         assert (parts / name).read_bytes() == (tmp_path / "maps" / name).read_bytes()
 
 
-def test_angles_are_right_to_half_a_step_and_qgis_reads_them_as_radians(tmp_path):
-    size, step = 1024, 1e-4
+ANGLE_STEP = 1e-4
+
+
+def write_angles(path):
+    """A map of angles, and what it holds: 1024 x 1024 of them, pi at row 0, column 1."""
+    size = 1024
     grid = Grid(GRID.crs, GRID.transform, size, size)
     angles = np.random.default_rng(2).uniform(-np.pi, np.pi, (size, size)).astype(np.float32)
     angles[:4, :4] = [[0.0, np.pi, -np.pi, 0.1]] * 4
     angles[-4:, -4:] = np.nan
-    item = Ramp.of_angles(tmp_path / "angle.tif", ("angle_rad",), 0.5, reverse=True)
+    item = Ramp.of_angles(path, ("angle_rad",), 0.5, reverse=True)
     write_maps(lambda window: angles[window.toslices()], [lambda w: w], [item], grid=grid)
-    kept = decode(read_stored(item.path), read_info(item.path))
+    return path, angles
+
+
+def test_angles_are_right_to_half_a_step(tmp_path):
+    path, angles = write_angles(tmp_path / "angle.tif")
+    kept = decode(read_stored(path), read_info(path))
     # Half a step, and what single precision leaves open.
-    np.testing.assert_allclose(kept, angles, rtol=0, atol=0.51 * step)
-    told = ask_qgis("raster", item.path, 430_000 + 30 * 1.5, 3_990_000 - 30 * 1.5)
-    assert told["value"] == pytest.approx(np.pi, abs=0.51 * step)
+    np.testing.assert_allclose(kept, angles, rtol=0, atol=0.51 * ANGLE_STEP)
+
+
+def test_qgis_reads_angles_as_radians(tmp_path):
+    path, _ = write_angles(tmp_path / "angle.tif")
+    told = ask_qgis("raster", path, 430_000 + 30 * 1.5, 3_990_000 - 30 * 1.5)
+    assert told["value"] == pytest.approx(np.pi, abs=0.51 * ANGLE_STEP)
     assert told["renderer"] == "singlebandpseudocolor"
     assert "0.5 rad" in " ".join(told["legend"])
-    assert told["half"] == [pytest.approx(np.pi / 2, abs=0.51 * step), None]
+    assert told["half"] == [pytest.approx(np.pi / 2, abs=0.51 * ANGLE_STEP), None]
 
 
 def read_stored(path):

@@ -76,11 +76,12 @@ def read_style(path: Path) -> str:
 def read_script(path: Path) -> str:
     """The text of the map's script, which asks for the page's RECORD and ends with its START.
 
-    Raises InputError for another file: without it a map has a frame, and nothing in it.
+    Raises InputError for another file: without it a map has a frame, and nothing in it. What lies
+    between the two is taken as it is.
     """
     text = read_part(path)
     if RECORD not in text or not text.rstrip().endswith(START):
-        raise InputError(f"{path}: no script of the map, or a part of it; get it again")
+        raise InputError(f"{path}: no script of the map from its start to its end; get it again")
     return text
 
 
