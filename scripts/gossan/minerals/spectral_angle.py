@@ -604,6 +604,7 @@ def _map_screened(unroll, exact, centre, shifted, codes, bounds, classes, angle,
         # Full lanes of open pixels are computed at once, the rest after the last pixel.
         while n_waiting >= LANES or (n_waiting and start + count == n_pixels):
             n_now = min(LANES, n_waiting)
+            # With picks `start` says nothing; an int64 as elsewhere, it needs no other compilation.
             _score_exactly(exact, start, waiting, n_now, wide, dots, invalid)
             _finish_exactly(wide, invalid, class_row, angle_row, margin_row)
             for i in range(n_now):

@@ -44,9 +44,9 @@ class Sums:
     products: np.ndarray
 
     @classmethod
-    def of_spectra(cls, spectra: np.ndarray, count: int) -> Self:
-        """Sums over (bands, n) float64, of which `count` are spectra and the others zeros."""
-        return cls(int(count), spectra.sum(axis=1), spectra @ spectra.T)
+    def of_spectra(cls, spectra: np.ndarray) -> Self:
+        """Sums over spectra (bands, n) float64."""
+        return cls(spectra.shape[1], spectra.sum(axis=1), spectra @ spectra.T)
 
     @classmethod
     def empty(cls, bands: int) -> Self:
@@ -226,7 +226,7 @@ class SceneSums:
         known = np.isfinite(differences).all(axis=0)
         if known.any():
             kept = np.compress(known, differences, axis=1)
-            self.noise += Sums.of_spectra(kept, kept.shape[1])
+            self.noise += Sums.of_spectra(kept)
 
 
 @dataclass(frozen=True)
