@@ -53,6 +53,12 @@ def limits_of(
     return {item.name: item.max_angle_rad or default for item in classes}
 
 
+def step_of(path: Path) -> float:
+    """The step in which a raster holds its values; 0 of floats."""
+    info = read_info(path)
+    return 0.0 if np.dtype(info.dtype).kind == "f" else info.scale
+
+
 def find_nearest(
     pixels: np.ndarray, arguments: argparse.Namespace, classes: Sequence[MapClass]
 ) -> np.ndarray:
@@ -114,6 +120,7 @@ def main(arguments: argparse.Namespace) -> None:
                 own[clear].astype(np.uint8),
                 limits_of(members, arguments),
                 nearest,
+                step_of(places[place] / "angle.tif"),
             )
         )
     explanation = explain(

@@ -13,12 +13,11 @@ import shapely
 from browser import open_browser
 from PIL import Image
 from rasterio.warp import transform
-from samples import run_tool, write_raster
+from samples import read_values, run_tool, write_angles, write_raster
 
 from gossan.legend import (
     MapClass,
     write_class_style,
-    write_continuous_style,
     write_rgb_style,
 )
 from gossan.vectors import write_layers
@@ -44,10 +43,9 @@ def write_scene(folder, *, crs=CRS, origin=ORIGIN, pixel=30.0, shape=SHAPE, targ
     codes = generator.choice(np.array([0, 1, 7, 200, 255], np.uint8), shape)
     write_raster(place / "minerals/class.tif", codes, nodata=255, **options)
     write_class_style(place / "minerals/class.tif", CLASSES)
-    angle = generator.normal(0.08, 0.03, (1, *shape)).astype(np.float32)
-    angle[0, :3] = np.nan
-    write_raster(place / "minerals/angle.tif", angle, nodata=np.nan, **options)
-    write_continuous_style(place / "minerals/angle.tif", 0.0, 0.15, unit="rad", reverse=True)
+    angle = generator.normal(0.08, 0.03, shape).astype(np.float32)
+    angle[:3] = np.nan
+    write_angles(place / "minerals/angle.tif", angle, 0.15, **options)
     stored = (generator.random((3, *shape)) * 10000).astype(np.int16)
     write_raster(place / "zones/probability.tif", stored, nodata=-1, scale=1e-4, **options)
     write_raster(place / "zones/stretch.tif", stored, nodata=-1, scale=1e-4, **options)
@@ -191,13 +189,14 @@ def test_names_values_and_coordinates_under_the_pointer_are_the_rasters(shown, f
     names = {0: "Unclassified", 255: "no data (masked)"} | {c.code: c.label for c in CLASSES}
     read = {
         name: rasterio.open(folder / f"landsat/{name}.tif").read()
-        for name in ("minerals/class", "minerals/angle", "zones/probability", "cube/cube")
+        for name in ("minerals/class", "zones/probability", "cube/cube")
     }
+    angles = read_values(folder / "landsat/minerals/angle.tif")[0]
     for row, column in PLACES:
         x, y = centre(row, column)
         place, told = point_at(shown, x, y)
         assert told["Minerals (Landsat)"] == names[read["minerals/class"][0, row, column]]
-        angle = read["minerals/angle"][0, row, column]
+        angle = angles[row, column]
         if np.isnan(angle):
             assert told["Spectral angle (Landsat)"] == "no data (masked)"
         else:

@@ -7,7 +7,7 @@ import pytest
 import rasterio
 from group_reports import GROUPS, make_groups
 from mineral_reports import explain_maps, make_map
-from samples import CENTRES_UM, run_tool
+from samples import CENTRES_UM, read_values, run_tool
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,15 @@ def test_an_explanation_tells_scene_sensor_and_method_and_what_it_rests_on(senso
     assert head == {"scene": "tiny", "sensor": "landsat", "method": "minerals", "synthetic": True}
     assert set(told["doubts"]) <= set(told["sentences"])
     assert any("chalcocite and feldspar (microcline) are one" in text for text in told["sentences"])
-    with rasterio.open(sensor / "minerals/angle.tif") as dataset:
-        angles = dataset.read(1)
+    angles = read_values(sensor / "minerals/angle.tif")
     angles = angles[np.isfinite(angles)]
     [found] = told["numbers"]["distances"]
     assert found["pixels"] == angles.size
     assert found["quantiles"]["50"] == pytest.approx(np.median(angles), rel=1e-3)
     assert found["limit"] == [0.1, 0.2]
+    # Within half a step of the map lies the distance that decided.
+    bound = np.quantile(angles, 0.05) + 5e-5
+    assert bound <= found["limit_for_5_percent"] < bound + 10 ** np.floor(np.log10(bound) - 1)
     with rasterio.open(sensor / "minerals/class.tif") as dataset:
         codes = dataset.read(1)
     clear = codes != 255

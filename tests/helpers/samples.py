@@ -13,6 +13,8 @@ import rasterio
 from rasterio.transform import from_origin
 
 import toolkit
+from gossan.maps import Ramp, write_maps
+from gossan.raster import Grid, decode, read_info
 
 ROOT = Path(__file__).resolve().parents[2]
 CRS = "EPSG:32643"
@@ -132,6 +134,25 @@ def write_raster(path: Path, values: np.ndarray, nodata=None, crs=CRS, origin=OR
     return path
 
 
+def write_angles(
+    path: Path, angles: np.ndarray, high: float, crs=CRS, origin=ORIGIN, pixel=PIXEL_M
+):
+    """Write angles (rows, columns) in radians, NaN for none, as a map of angles to the origin."""
+    known = None if crs is None else rasterio.CRS.from_user_input(crs)
+    grid = Grid(known, from_origin(*origin, pixel, pixel), *angles.shape[::-1])
+    layer = Ramp.of_angles(path, (f"{path.stem}_rad",), high, reverse=path.stem == "angle")
+    write_maps(
+        lambda window: angles[window.toslices()], [lambda window: window], [layer], grid=grid
+    )
+    return path
+
+
+def read_values(path: Path) -> np.ndarray:
+    """The bands of a raster as what they mean, float32, NaN for nodata."""
+    with rasterio.open(path) as dataset:
+        return decode(dataset.read(), read_info(path))
+
+
 def make_maps(folder: Path, synthetic: bool = True) -> Path:
     """Write classes.csv, truth.tif and class.tif: a map with known errors, and return `folder`.
 
@@ -171,8 +192,8 @@ def make_scene(folder: Path, synthetic: bool = True) -> Path:
             )
     angle = generator.random((SIZE, SIZE)).astype("float32") * 0.2
     angle[mapped == 255] = np.nan
-    write_raster(folder / "angle.tif", angle, nodata=np.nan)
-    write_raster(folder / "margin.tif", angle / 2, nodata=np.nan)
+    write_angles(folder / "angle.tif", angle, 0.2)
+    write_angles(folder / "margin.tif", angle / 2, 0.1)
     for zone, members in {"porphyry": [2], "potassic-phyllic": [12, 6]}.items():
         codes = np.where(np.isin(mapped, members) | (mapped == 255), mapped, 0).astype("uint8")
         write_raster(folder / f"{zone}.tif", codes, nodata=255)

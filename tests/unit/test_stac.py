@@ -13,6 +13,7 @@ from rasterio.crs import CRS
 
 from gossan.errors import InputError
 from gossan.files import write_json
+from gossan.maps import Ramp
 from gossan.raster import BandTable, Grid, Layer, map_blocks
 from gossan.stac import build_item
 
@@ -24,7 +25,7 @@ ACQUIRED = "2024-07-19T05:40:11Z"
 def products(tmp_path) -> dict[str, Path]:
     bands = BandTable(("blue", "red"), (0.482, 0.655), (0.06, 0.037))
     layers = [
-        Layer(tmp_path / "sam" / "angle.tif", "float32", np.nan, ("angle_rad",)),
+        Ramp.of_angles(tmp_path / "sam" / "angle.tif", ("angle_rad",), 1.0).layer(),
         Layer(tmp_path / "cube" / "cube.tif", "int16", -32768, bands, 1e-4),
     ]
 
@@ -63,7 +64,8 @@ def test_assets_are_relative_and_described(products):
     assert assets["angle"]["href"] == "./angle.tif"
     assert assets["cube"]["href"] == "./../cube/cube.tif"
     assert assets["angle"]["type"] == pystac.MediaType.COG
-    assert (assets["angle"]["data_type"], assets["angle"]["nodata"]) == ("float32", "nan")
+    assert (assets["angle"]["data_type"], assets["angle"]["nodata"]) == ("int16", -32768)
+    assert assets["angle"]["raster:scale"] == 1e-4
     assert assets["angle"]["bands"] == [{"name": "angle_rad"}]
     assert assets["cube"]["raster:scale"] == 1e-4
     assert assets["cube"]["nodata"] == -32768

@@ -56,7 +56,7 @@ class Distances:
     `group` is that of the map, empty for a map of all; `values` (n,) are float, NaN where there is
     none; `codes` (n,) the map's classes; `nearest` (n,) those of the nearest reference, whatever
     its limit (None: not known). `limits` are the classes' largest distances by name, None where
-    there is none.
+    there is none. `step` is that in which the map holds its values, 0 where they are as they were.
     """
 
     group: str
@@ -64,6 +64,7 @@ class Distances:
     codes: np.ndarray
     limits: Mapping[str, float | None]
     nearest: np.ndarray | None = None
+    step: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +150,8 @@ def describe_distances(distances: Distances, classes: Sequence[MapClass]) -> dic
     quantiles = np.percentile(values, QUANTILES)
     low = min(0.0, float(values.min()))
     high = max([float(np.percentile(values, 99.5)), *limits, low + 1e-6])
-    limit = _rounded_up(float(np.quantile(values, FEW_NAMED)))
+    # A map in steps may hold half a step less than the distance that decided.
+    limit = _rounded_up(float(np.quantile(values, FEW_NAMED)) + distances.step / 2)
     counts, edges = np.histogram(np.minimum(values, high), bins=BINS, range=(low, high))
     return {
         **told,
@@ -424,6 +426,10 @@ def _rounded(value: float) -> float:
 
 
 def _rounded_up(value: float) -> float:
-    """Rounded up to two digits, so that as a limit it holds what the value does."""
+    """Rounded up to two digits, so that as a limit it holds what the value does.
+
+    What single precision may add to a number of two digits is no reason to go up.
+    """
     step = 10.0 ** (math.floor(math.log10(max(abs(value), 1e-6))) - 1)
-    return _rounded(math.ceil(value / step - 1e-9) * step)
+    digits = value / step
+    return _rounded(math.ceil(digits - 1e-6 * abs(digits)) * step)

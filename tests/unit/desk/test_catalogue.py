@@ -50,7 +50,7 @@ def write_scene(folder: Path, name: str, grid=UTM, tags=TAGS, *, synthetic=False
         [source],
         [
             ClassMap(maps / "class.tif", CLASSES, tags=tags),
-            Ramp(maps / "angle.tif", ("angle_rad",), 0, 1, tags=tags),
+            Ramp.of_angles(maps / "angle.tif", ("angle_rad",), 1, tags),
             ClassMap(maps / "2um/flags.tif", CLASSES, ("a", "b"), tags=tags, every_band=True),
         ],
         grid=grid,
@@ -149,7 +149,7 @@ def test_extensions_are_declared_where_their_fields_are(run):
     def used(method):
         return [url.split("/")[3] for url in item_of(run, "hill", method)["stac_extensions"]]
 
-    assert used("minerals") == ["projection", "classification"]
+    assert used("minerals") == ["projection", "raster", "classification"]
     assert used("cube") == ["projection", "raster", "eo"]
 
 
@@ -164,6 +164,8 @@ def test_classes_have_names_titles_colours_and_nodata(run):
     assert told[-1]["nodata"] is True
     assert all("classification:classes" in band for band in assets["2um-flags"]["bands"])
     assert "classification:classes" not in assets["angle"]
+    assert (assets["angle"]["data_type"], assets["angle"]["nodata"]) == ("int16", -32768)
+    assert (assets["angle"]["raster:scale"], assets["angle"]["raster:offset"]) == (1e-4, 0)
 
 
 def test_a_map_without_that_nodata_has_none_among_its_classes():
@@ -260,9 +262,10 @@ def test_an_item_that_breaks_a_rule_is_found_out(run, make):
     assert faults_of(item) != []
 
 
-def test_an_item_of_a_map_of_angles_declares_no_raster(run):
-    angle = run / "scenes/hill/landsat/minerals/angle.tif"
-    item = build_item("a", UTM, None, {"angle": angle})
+def test_an_item_of_unscaled_numbers_declares_no_raster(tmp_path):
+    layer = Ramp(tmp_path / "contrast.tif", ("contrast",), 0, 1).layer()
+    map_blocks(lambda window: np.ones((10, 20), "float32"), [lambda w: w], [layer], grid=UTM)
+    item = build_item("a", UTM, None, {"contrast": layer.path})
     assert [url.split("/")[3] for url in item["stac_extensions"]] == ["projection"]
     assert faults_of(item) == []
 

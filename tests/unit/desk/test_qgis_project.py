@@ -13,13 +13,14 @@ from PIL import Image
 from qgis_runs import ask_qgis
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
+from samples import write_angles
 from shapely.geometry import LineString, MultiPolygon, Point, box
 
 from gossan.desk.known_layers import COLOURS, replace_known
 from gossan.desk.layers import KNOWN, read_layers
 from gossan.desk.qgis_project import SYNTHETIC, build_project
 from gossan.errors import InputError
-from gossan.legend import MapClass, write_class_style, write_continuous_style
+from gossan.legend import MapClass, write_class_style
 from gossan.raster import BandTable, Grid, Layer, map_blocks
 from gossan.vector_styles import VectorStyle
 from gossan.vectors import write_layers
@@ -121,9 +122,8 @@ def made(tmp_path_factory):
     scene = folder / "results/scenes/hill"
     write_classes(scene / "landsat/minerals/class.tif")
     write_cube(scene / "landsat/cube/cube.tif")
-    angle = np.linspace(0, 1, 3600, dtype=np.float32).reshape(1, 60, 60)
-    write_raster(scene / "landsat/minerals/angle.tif", angle, ("angle",), "float32", np.nan)
-    write_continuous_style(scene / "landsat/minerals/angle.tif", 0, 1, unit="rad")
+    angle = np.linspace(0, 1, 3600, dtype=np.float32).reshape(60, 60)
+    write_angles(scene / "landsat/minerals/angle.tif", angle, 1.0)
     write_targets(scene / "targets/targets.gpkg")
     outside = folder / "data"
     write_known(outside)

@@ -14,6 +14,7 @@ from gossan.accuracy.clear_ground import (
     measure_ground,
 )
 from gossan.legend import MapClass, read_classes
+from gossan.maps import Ramp
 from gossan.minerals.explanation import (
     RIVALS,
     Distances,
@@ -24,6 +25,7 @@ from gossan.minerals.explanation import (
     explain,
 )
 from gossan.minerals.second_pass import POOR_AGREEMENT
+from gossan.raster import encode
 
 MIXED = {"Alunite": 0.3, "Kaolinite": 0.3, "Calcite": 0.2}
 ALUNITE = MapClass(1, "alunite", "Alunite", "#112233", max_angle_rad=0.1)
@@ -101,13 +103,14 @@ def test_little_is_expected_where_little_is_left():
 # ---- distances and limits --------------------------------------------------------------------
 
 
-def distances(values, codes, *, group="", nearest=None, limits=None):
+def distances(values, codes, *, group="", nearest=None, limits=None, step=0.0):
     return Distances(
         group,
         np.asarray(values, np.float32),
         np.asarray(codes, np.uint8),
         limits or LIMITS,
         None if nearest is None else np.asarray(nearest, np.uint8),
+        step,
     )
 
 
@@ -132,6 +135,35 @@ def test_quantiles_and_the_limit_for_a_twentieth_are_those_of_the_clear_pixels()
     assert told["nearest_of_unclassified"] == {"calcite": 0.7959, "alunite": 0.2041}
     assert sum(told["histogram"]["counts"]) == 100
     assert len(told["histogram"]["edges"]) == len(told["histogram"]["counts"]) + 1
+
+
+def limit_of(values, step=0.0):
+    told = describe_distances(distances(values, np.zeros(len(values)), step=step), CLASSES)
+    return told["limit_for_5_percent"]
+
+
+def test_a_limit_of_two_digits_stays_what_it_is_in_single_precision():
+    for thousandths in range(10, 100):
+        value = thousandths / 1000
+        assert limit_of([value]) == value
+        assert limit_of([-value]) == -value
+        assert limit_of([value + 1e-4]) == (thousandths + 1) / 1000
+
+
+def test_the_limit_names_a_twentieth_though_the_map_holds_steps(tmp_path):
+    layer = Ramp.of_angles(tmp_path / "angle.tif", ("angle",), 0.5).layer()
+
+    def kept(angles):
+        return encode(np.asarray(angles, np.float32), layer) * np.float32(layer.scale)
+
+    # A pixel at 0.03404 is held as 0.0340, and is farther than 0.034.
+    assert limit_of(kept([0.03404]), layer.scale) == 0.035
+    assert limit_of(kept([0.03396]), layer.scale) == 0.035
+    assert limit_of(kept([0.03394]), layer.scale) == 0.034
+    generator = np.random.default_rng(3)
+    for spread in generator.uniform(0.02, 0.5, 200):
+        angles = generator.uniform(0.01, 0.01 + spread, 101)
+        assert (angles <= limit_of(kept(angles), layer.scale)).mean() >= 0.05
 
 
 def test_a_map_without_a_clear_pixel_is_described_all_the_same():
