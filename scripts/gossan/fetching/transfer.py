@@ -22,6 +22,8 @@ from gossan.fetching.web import BUSY, Headers, UnreachableError, Web, asked_paus
 # Space that is left free beside what is brought.
 _SPARE = 0.1
 _CHUNK_BYTES = 1 << 20
+# Where a file system tells one file by two numbers, as some over a network do, a lock says nothing.
+_LOCK_ATTEMPTS = 100
 _TOLD_EVERY_S = 10.0
 _BROKEN = (urllib3.exceptions.HTTPError, requests.RequestException, UnreachableError)
 
@@ -128,8 +130,7 @@ def alone(part: Path) -> Iterator[None]:
     What was brought stays when it fails.
     """
     lock = part.with_suffix(".lock")
-    taken = False
-    while not taken:
+    for attempt in range(_LOCK_ATTEMPTS):
         with lock.open("w") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,13 +141,15 @@ def alone(part: Path) -> Iterator[None]:
             except OSError:
                 pass  # a file system without locks
             # Who had it may have removed it after it was opened: the next one makes another.
+            taken = attempt == _LOCK_ATTEMPTS - 1
             with suppress(FileNotFoundError):
-                taken = os.path.samestat(os.fstat(stream.fileno()), lock.stat())
+                taken = taken or os.path.samestat(os.fstat(stream.fileno()), lock.stat())
             if taken:
                 try:
                     yield
                 finally:
                     lock.unlink(missing_ok=True)
+                return
 
 
 def require_space(folder: Path, needed: int, name: str) -> None:

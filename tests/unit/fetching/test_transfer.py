@@ -194,6 +194,14 @@ def test_a_lock_that_was_removed_while_it_was_taken_keeps_nobody_out(target, ser
     assert not lock.exists()
 
 
+def test_a_disk_that_tells_one_file_by_two_numbers_is_one_without_locks(
+    target, server, monkeypatch
+):
+    monkeypatch.setattr(transfer.os.path, "samestat", lambda *told: False)
+    assert download(web(), source(server), target) == SHA256
+    assert [path.name for path in target.parent.glob(".*")] == []
+
+
 KILLED = """
 import sys
 from pathlib import Path
