@@ -13,6 +13,7 @@ DOWNLOAD = "https://download.dataspace.copernicus.eu/odata/v1"
 SIGN_API = "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token"
 _END = ".SAFE"
 _RENEW_S = 60
+_LISTED = 100
 
 
 def find_product(entry: Mapping, web: Web) -> Found:
@@ -20,7 +21,8 @@ def find_product(entry: Mapping, web: Web) -> Found:
     api, wanted = entry.get("api", API), entry["id"].removesuffix(_END)
     parts = enumerate(part.replace("'", "''") for part in wanted.split("*"))
     told = [f"{'contains' if at else 'startswith'}(Name,'{part}')" for at, part in parts if part]
-    answer = web.ask(f"{api}/Products", params={"$filter": " and ".join(told), "$top": "20"})
+    asked = {"$filter": " and ".join(told), "$top": str(_LISTED)}
+    answer = web.ask(f"{api}/Products", params=asked)
     try:
         # The catalogue finds parts in any order, and names that go on behind the last.
         products = {
@@ -28,6 +30,11 @@ def find_product(entry: Mapping, web: Web) -> Found:
             for item in answer["value"]
             if fits(item["Name"].removesuffix(_END), [wanted])
         }
+        if not products and len(answer["value"]) >= _LISTED:
+            raise InputError(
+                f"{wanted}: the catalogue's first {_LISTED} are other products, and there may be "
+                "more; tell more of the name as id"
+            )
         product = products[one_of(list(products), wanted, "the catalogue")]
         if not product.get("Online", True):
             raise InputError(f"{wanted}: lies in the archive's cold store; order it at its page")

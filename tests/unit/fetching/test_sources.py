@@ -440,6 +440,12 @@ def test_sentinel2_comes_from_copernicus_with_a_token_that_lasts_minutes(
     for other in ("S2A_*_T99XXX_*", "S2A_*_T23LQE_*_R138_*", "S2A_MSIL2A_20200716T131251", "A_*"):
         with pytest.raises(InputError, match="finds nothing of it"):
             resolve({**entry, "id": other}, web())
+    others = [{"Name": f"S2A_{number}.SAFE"} for number in range(100)]
+    server.routes["/odata/Products"] = lambda request: as_json(
+        {"value": others[: int(request.query["$top"])]}
+    )
+    with pytest.raises(InputError, match="the catalogue's first 100 are other products"):
+        resolve({**entry, "id": "S2A_*_T99XXX_*"}, web())
 
 
 # ---- ArcGIS ----------------------------------------------------------------------------------
