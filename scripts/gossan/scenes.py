@@ -1,6 +1,5 @@
 """The table of scenes, and the plan: which methods of a study run on which sensors of a scene."""
 
-import functools
 import json
 import os
 import re
@@ -87,8 +86,6 @@ def read_scenes(path: str | Path, schema: Mapping) -> tuple[list[dict[str, str]]
         return [], [f"{path}: the first line must be these columns with tabs between: {columns}"]
     rows, faults = [], []
     by_scene: dict[str, list[dict[str, str]]] = {}
-    # Many rows may have one truth.
-    look = functools.cache(_truth_faults)
     for number, row in zip(table.lines, table.rows, strict=True):
         place = f"{path}, line {number}"
         if not row["sensor"]:
@@ -97,7 +94,7 @@ def read_scenes(path: str | Path, schema: Mapping) -> tuple[list[dict[str, str]]
         row = {name: row.get(name, "") for name in columns}
         row["product"] = named_path(row["product"])
         faults += schema_faults(row, schema, f"{place}, ")
-        faults += [f"{place}, {fault}" for fault in _row_faults(row, look)]
+        faults += [f"{place}, {fault}" for fault in _row_faults(row)]
         same = by_scene.setdefault(row["scene"], [])
         faults += [f"{place}, {fault}" for fault in _repetition_faults(row, same)]
         rows.append(row)
@@ -221,7 +218,7 @@ def _truth_parts(text: str) -> Iterator[tuple[str, str]]:
         yield (method, named_path(path.strip())) if is_of_method else ("", named_path(part))
 
 
-def _row_faults(row: Mapping[str, str], look: Callable[[str], Sequence[str]]) -> Iterator[str]:
+def _row_faults(row: Mapping[str, str]) -> Iterator[str]:
     ground = ground_of(row["product"])
     if ground and ground not in TWIN_TRUTHS:
         yield (
@@ -256,29 +253,43 @@ def _row_faults(row: Mapping[str, str], look: Callable[[str], Sequence[str]]) ->
             yield f"truth: `{TWIN}` goes only with product `{TWIN}:GROUND`"
         elif path != TWIN and not is_there(path):
             yield f"truth: {path} does not exist; correct the path"
-        elif path != TWIN:
-            yield from look(path)
 
 
-def _truth_faults(path: str) -> list[str]:
-    """What keeps points or a vector file from being a truth, as far as the head tells."""
+def truth_faults(scenes: Iterable[Mapping]) -> list[str]:
+    """What keeps points and vector files from being a truth, as far as their heads tell.
+
+    One line each, for the first scene that has a method which is compared with it.
+    """
+    asked: dict[str, str] = {}
+    for scene in scenes:
+        for path in (named_truth(scene, name) for name in scene["methods"] if name in ASSESSED):
+            if path not in ("", TWIN):
+                asked.setdefault(path, scene["scene"])
+    return [
+        f"scene {scene!r}, truth: {fault}"
+        for path, scene in asked.items()
+        for fault in _head_faults(path)
+    ]
+
+
+def _head_faults(path: str) -> list[str]:
     faults = []
     if path.lower().endswith(".csv"):
         try:
             columns = header_of(read_text(path))
             find_degrees(columns, path, "ground truth")
         except InputError as error:
-            return [f"truth: {error}"]
+            return [str(error)]
     else:
         head = read_head(path)
         if head is None:
             return []
         columns = head.columns
         if head.bounds and (fault := fault_of_degrees(head.bounds)):
-            faults.append(f"truth: {path}: {fault}")
+            faults.append(f"{path}: {fault}")
     if CLASS_ATTRIBUTE not in columns:
         faults.append(
-            f"truth: {path}: needs a column {CLASS_ATTRIBUTE} with names of classes; "
+            f"{path}: needs a column {CLASS_ATTRIBUTE} with names of classes; "
             f"it has the columns {', '.join(columns) or '(none)'}"
         )
     return faults
@@ -377,12 +388,17 @@ def parts_of(scene: Mapping) -> Iterator[tuple[str, str]]:
         yield from ((method, sensor) for sensor in sensors)
 
 
+def named_truth(scene: Mapping, method: str) -> str:
+    """What the table names as a scene's truth for a method: a path, TWIN, or nothing."""
+    return scene["truths"].get(method) or scene["truths"].get("", "")
+
+
 def truth_of(scene: Mapping, method: str) -> str:
     """Path of what is known of a scene's ground for a method; empty where nothing is.
 
     The path of a simulated truth is told by its name alone, for it lies in the scene's own folder.
     """
-    path = scene["truths"].get(method) or scene["truths"].get("", "")
+    path = named_truth(scene, method)
     if path != TWIN:
         return path
     kind = method if method in ("zones", "prospects") else "minerals"

@@ -348,8 +348,11 @@ def _check_folder(path: Path) -> str:
     return ""
 
 
-def _check_geopackage(path: Path) -> str:
-    """A GeoPackage whose own tables are tables, without virtual ones that may read files."""
+def check_geopackage(path: Path) -> str:
+    """What is wrong with a GeoPackage, or "".
+
+    Its own tables are to be tables, without virtual ones that may read files.
+    """
     fault = _starts_with(b"SQLite format 3\0")(path)
     if fault:
         return fault
@@ -374,12 +377,14 @@ def _check_geopackage(path: Path) -> str:
 
 def _require_table(part: Path, file: Path, layer: str) -> None:
     """Refuse a layer that is a view, which may be computed from anything."""
-    kinds = [
-        kind
-        for (kind,) in ask_database(part, "SELECT type FROM sqlite_master WHERE name = ?", layer)
-    ]
-    if "view" in kinds:
+    if "view" in kinds_of(part, layer):
         raise InputError(f"{file}: its layer {layer} is a view; save it as a layer of its own")
+
+
+def kinds_of(path: Path, name: str) -> list[str]:
+    """What a database calls so, in whatever capitals: table, view, index or trigger."""
+    query = "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE"
+    return [kind for (kind,) in ask_database(path, query, name)]
 
 
 def ask_database(path: Path, query: str, *values: str) -> Iterator[tuple]:
@@ -388,6 +393,8 @@ def ask_database(path: Path, query: str, *values: str) -> Iterator[tuple]:
         try:
             address = f"file:{quote(str(path.absolute()))}?{how}"
             with closing(sqlite3.connect(address, uri=True)) as opened:
+                # What the file brings along calls no function with side effects.
+                opened.execute("PRAGMA trusted_schema = OFF")
                 return iter(opened.execute(query, values).fetchall())
         except sqlite3.OperationalError as error:
             last = error
@@ -408,7 +415,7 @@ def _untrusted_sql() -> Iterator[None]:
 
 
 _CHECKS: dict[str, Callable[[Path], str]] = {
-    ".gpkg": _check_geopackage,
+    ".gpkg": check_geopackage,
     ".shp": _starts_with(b"\x00\x00\x27\x0a"),
     ".geojson": _check_geojson,
     ".json": _check_geojson,

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from gossan.delimited import plain_text
 from gossan.paths import find_beside, split_layer
-from gossan.vector_files import Bounds, ask_database
+from gossan.vector_files import Bounds, ask_database, check_geopackage, kinds_of
 
 # Each start of a run reads it all; of a larger one the tool tells.
-MOST_GEOJSON_BYTES = 16 << 20
+MOST_GEOJSON_BYTES = 4 << 20
 _DEGREES = re.compile(r"\s*GEO(GCS|GCRS|DCRS|GRAPHICCRS)\b", re.IGNORECASE)
 _GEOJSON_DEGREES = "CRS84"
 _DBF_FIELD_BYTES, _DBF_END = 32, 0x0D
@@ -29,7 +29,10 @@ _NOT_UNDERSTOOD = (
 
 @dataclass(frozen=True)
 class Head:
-    """Names of a layer's attributes, and west, south, east and north where it is in degrees."""
+    """Names of a layer's attributes, and west, south, east and north of one in degrees.
+
+    A shapefile tells no bounds: in its header features may count that were taken out of it.
+    """
 
     columns: list[str]
     bounds: Bounds | None = None
@@ -46,6 +49,8 @@ def read_head(path: str) -> Head | None:
 
 
 def _read_geopackage(path: Path, layer: str) -> Head | None:
+    if check_geopackage(path):
+        return None  # no query of it is known to have an end
     found = [
         row
         for row in ask_database(
@@ -58,46 +63,52 @@ def _read_geopackage(path: Path, layer: str) -> Head | None:
     if len(found) != 1:
         return None
     [(table, geometry, system)] = found
+    if "table" not in kinds_of(path, table):
+        return None
     names = [
         name
         for (name,) in ask_database(
             path, "SELECT name FROM pragma_table_info(?) WHERE pk = 0", table
         )
     ]
-    bounds = None
-    if _DEGREES.match(system or ""):
-        # The index is kept by all who write; the extent among the contents may be an old one.
-        index = f"rtree_{table}_{geometry}".replace('"', '""')
-        try:
-            [bounds] = ask_database(
-                path, f'SELECT min(minx), min(miny), max(maxx), max(maxy) FROM "{index}"'
-            )
-        except sqlite3.Error:
-            bounds = (None,)
     return Head(
         [plain_text(name) for name in names if name != geometry],
-        None if bounds is None or None in bounds else bounds,
+        _read_index(path, f"rtree_{table}_{geometry}") if _DEGREES.match(system or "") else None,
     )
 
 
+def _read_index(path: Path, index: str) -> Bounds | None:
+    """The bounds of a layer by the root of its R-tree; None where it has none.
+
+    The index is kept by all who write; the extent among the contents may be an old one.
+    """
+    name = f"{index}_node".replace('"', '""')
+    try:
+        [(root,)] = ask_database(path, f'SELECT data FROM "{name}" WHERE nodeno = 1')
+        (count,) = struct.unpack_from(">2xH", root)
+        boxes = [struct.unpack_from(">8x4f", root, 4 + 24 * place) for place in range(count)]
+    except (sqlite3.Error, ValueError, TypeError, struct.error):
+        return None
+    if not boxes:
+        return None
+    west, east, south, north = zip(*boxes, strict=True)
+    return min(west), min(south), max(east), max(north)
+
+
 def _read_shapefile(path: Path, _: str) -> Head | None:
-    """The head of ESRI's description of 1998, and the fields of dBASE III beside it."""
-    table, system = (find_beside(path, f"{path.stem}.{end}") for end in ("dbf", "prj"))
+    """The fields of dBASE III beside a file of ESRI's description of 1998."""
+    table = find_beside(path, f"{path.stem}.dbf")
     if table is None:
         return None
     with table.open("rb") as stream:
         (length,) = struct.unpack("<8xH22x", stream.read(_DBF_FIELD_BYTES))
-        told = stream.read(length - _DBF_FIELD_BYTES)
+        told = stream.read(max(length - _DBF_FIELD_BYTES, 0))
     columns = []
     for start in range(0, len(told), _DBF_FIELD_BYTES):
         if told[start] == _DBF_END:
-            break
+            return Head(columns)
         columns.append(plain_text(told[start : start + 11].partition(b"\0")[0].decode("latin-1")))
-    if system is None or not _DEGREES.match(system.read_text(encoding="utf-8", errors="replace")):
-        return Head(columns)
-    with path.open("rb") as stream:
-        bounds = struct.unpack("<36x4d", stream.read(68))
-    return Head(columns, bounds)
+    return None
 
 
 def _read_geojson(path: Path, _: str) -> Head | None:

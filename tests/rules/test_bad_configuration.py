@@ -63,6 +63,17 @@ def test_a_wrong_table_is_told_by_line_and_column(project, rows, expected):
     assert sum(expected in line for line in run.stdout.splitlines()) == 1
 
 
+def test_a_truth_without_classes_is_told_before_a_run_and_not_looked_at_again_by_its_jobs(project):
+    (project / "points.csv").write_text("lon,lat,mineral\n74,36,alunite\n")
+    (project / "own.tsv").write_text(f"{HEADER}\na\tgilgit\tlandsat\ttwin\tpoints.csv\n")
+    told = ("--cores", "1", "--dry-run", "--config", "scenes=own.tsv")
+    run = snakemake(project, *told)
+    assert run.returncode != 0
+    assert "scene 'a', truth: points.csv: needs a column class" in run.stdout
+    run = snakemake(project, "--mode", "remote", *told)
+    assert run.returncode == 0, run.stdout
+
+
 def test_all_faults_are_told_in_one_go(project):
     (project / "own.yaml").write_text("twinn: 1\nblock_px: 3\nscenes: nowhere.tsv\n")
     run = snakemake(project, "--cores", "1", "--dry-run", "--configfile", "own.yaml")

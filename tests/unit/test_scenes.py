@@ -1,11 +1,13 @@
 """The table of scenes, and which methods run on which sensors."""
 
 import json
+import sqlite3
 
 import pytest
 from geopandas import GeoDataFrame
 from shapely import Point, box, transform
 
+from gossan import vector_heads
 from gossan.errors import InputError
 from gossan.products.readers import READERS
 from gossan.scenes import (
@@ -17,6 +19,7 @@ from gossan.scenes import (
     plan_scenes,
     read_scenes,
     teaches_targets,
+    truth_faults,
     truth_of,
     truths_of,
 )
@@ -161,34 +164,92 @@ def test_wrong_columns_empty_tables_and_missing_files_are_told(table, row_schema
     ],
 )
 def test_points_that_cannot_be_a_truth_are_told_before_anything_runs(
-    table, tmp_path, header, words
+    planned, tmp_path, header, words
 ):
     points = tmp_path / "points.csv"
     points.write_text(f"{header}\n-117.2,37.5,alunite\n")
-    _, faults = table(f"a\tmine\tlandsat\t{tmp_path}\t{points}")
+    scenes, _ = planned({"minerals": {}}, row("landsat", tmp_path, points))
+    faults = truth_faults(scenes.values())
     assert ([words in fault for fault in faults] == [True]) if words else not faults
 
 
 @pytest.mark.parametrize("name", ["truth.geojson", "truth.shp", "truth.gpkg"])
 @pytest.mark.parametrize("shape", [Point(-117.2, 37.5), box(-117.2, 37.5, -117.1, 37.6)])
 def test_vector_files_that_cannot_be_a_truth_are_told_before_anything_runs(
-    table, tmp_path, name, shape
+    planned, tmp_path, name, shape
 ):
     path = tmp_path / name
+    rows = [row("landsat", tmp_path, path, scene) for scene in "ab"]
 
     def faults_of(crs=4326, shape=shape, column="class"):
         GeoDataFrame({column: ["alunite"] * 2}, geometry=[shape] * 2, crs=crs).to_file(path)
-        return table(f"a\tmine\tlandsat\t{tmp_path}\t{path}")[1]
+        scenes, _ = planned({"minerals": {}}, *rows)
+        return truth_faults(scenes.values())
 
     assert faults_of() == []
     [fault] = faults_of(column="mineral")
-    assert f"truth: {path}: needs a column class" in fault and "columns mineral" in fault
+    assert fault.startswith(f"scene 'a', truth: {path}: needs a column class")
+    assert fault.endswith("it has the columns mineral")
     exchanged = transform(shape, lambda places: places[:, ::-1])
+    if name.endswith(".shp"):  # its header may tell of features that are gone
+        assert faults_of(shape=exchanged) == []
+        return
     [fault] = faults_of(shape=exchanged)
     assert f"truth: {path}: its coordinates, 37.5 to" in fault
     assert fault.endswith("latitude stands first; exchange the two")
     # The same numbers are metres of a map in another system.
     assert faults_of(crs=32611, shape=exchanged) == []
+
+
+def test_only_a_truth_that_a_method_is_compared_with_must_be_one(planned, tmp_path):
+    path = tmp_path / "outlines.geojson"
+    GeoDataFrame({"name": ["pit"]}, geometry=[Point(0, 0)], crs=4326).to_file(path)
+
+    def faults_of(study, truth):
+        scenes, _ = planned(study, row("landsat", tmp_path, truth))
+        return truth_faults(scenes.values())
+
+    assert len(faults_of({"minerals": {}, "mnf": {}}, path)) == 1
+    assert faults_of({"mnf": {}, "targets": {}}, path) == []
+    assert faults_of({"minerals": {}}, f"zones:{path}") == []
+
+
+def test_bounds_of_a_geopackage_are_those_of_the_root_of_its_index(tmp_path):
+    path = tmp_path / "a.gpkg"
+    places = [Point(-117 + (7 * at % 400) / 100, 37 + at / 1000) for at in range(400)]
+    points = GeoDataFrame({"class": ["a"] * 400}, geometry=places, crs=4326)
+    points.to_file(path)
+    assert read_head(str(path)).bounds == pytest.approx(points.total_bounds, abs=1e-4)
+    for some, index in ((points, "NO"), (points[:0], "YES")):
+        some.to_file(path, SPATIAL_INDEX=index)
+        assert read_head(str(path)) == vector_heads.Head(["class"])
+
+
+COUNTED = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 9) "
+
+
+@pytest.mark.parametrize("computed", ["gpkg_geometry_columns", "a"])
+def test_what_a_geopackage_computes_is_not_asked_for_while_a_run_is_planned(
+    tmp_path, monkeypatch, computed
+):
+    path, asked = tmp_path / "a.gpkg", []
+    GeoDataFrame({"class": ["a"]}, geometry=[Point(0, 0)], crs=4326).to_file(path)
+    assert read_head(str(path)).columns == ["class"]
+    with sqlite3.connect(path) as opened:
+        for name in ("MinX", "MaxX", "MinY", "MaxY", "IsEmpty"):
+            opened.create_function(f"ST_{name}", 1, lambda shape: 0)
+        opened.executescript(
+            f"ALTER TABLE {computed} RENAME TO hidden;"
+            f"CREATE VIEW {computed} AS {COUNTED} SELECT hidden.* FROM hidden, r WHERE x = 9"
+        )
+        # SQLite tells all that names a table of its new name.
+        opened.execute("UPDATE gpkg_geometry_columns SET table_name = 'a'" * (computed == "a"))
+    ask = vector_heads.ask_database
+    monkeypatch.setattr(
+        vector_heads, "ask_database", lambda *query: asked.append(query) or ask(*query)
+    )
+    assert read_head(str(path)) is None
+    assert len(asked) == (1 if computed == "a" else 0)
 
 
 def test_what_a_head_does_not_tell_is_left_to_the_tool(table, tmp_path):
@@ -201,8 +262,9 @@ def test_what_a_head_does_not_tell_is_left_to_the_tool(table, tmp_path):
             for name in ("a.dbf", "a.prj", file.name):
                 (tmp_path / name).write_bytes((whole / name).read_bytes())
             (tmp_path / file.name).write_bytes(file.read_bytes()[:length])
-            if file.suffix in (".geojson", ".shp", ".gpkg"):
-                assert read_head(str(tmp_path / file.name)) is None
+            if file.suffix in (".geojson", ".dbf", ".gpkg"):
+                path = tmp_path / file.name.replace(".dbf", ".shp")
+                assert read_head(str(path)) is None
     GeoDataFrame({"x": [1]}, geometry=[Point(0, 0)], crs=4326).to_file(
         whole / "a.gpkg", layer="other"
     )

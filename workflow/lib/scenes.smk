@@ -135,7 +135,7 @@ def truth_for(method):
     def find(wildcards):
         scene = SCENES[wildcards.scene]
         path = PLAN.truth_of(scene, method)
-        simulated = scene["truths"].get(method, scene["truths"].get("")) == PLAN.TWIN
+        simulated = PLAN.named_truth(scene, method) == PLAN.TWIN
         return in_twin(wildcards, path) if path and simulated else given(path) if path else []
 
     return find
