@@ -181,10 +181,11 @@ def test_bytes_do_not_depend_on_threads(cubes, tmp_path):
 
 
 def test_memory_is_set_by_the_block(tmp_path):
-    """Numbers of a scene four times as large take hardly more memory at a time."""
+    """Numbers of a scene twice as large take hardly more memory at a time."""
     peaks = []
-    for side in (256, 512):
-        stored = np.full((40, side, side), 3000)
+    # Both have so many tiles that as many are packed at a time as ever are.
+    for side in (1024, 1536):
+        stored = np.full((10, side, side), 3000)
         cubes = {"enmap": write_cube(tmp_path / f"{side}.tif", stored)}
         del stored
         tracemalloc.start()
