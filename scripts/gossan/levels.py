@@ -15,6 +15,13 @@ from rasterio.enums import Resampling
 from gossan.raster import decode, open_image, opened, read_info, verify_dataset
 
 
+def shape_within(shape: Sequence[int], longest_px: int) -> tuple[int, int]:
+    """Rows and columns of a raster made so small that no side has more than `longest_px` pixels."""
+    step = max(1.0, max(shape) / longest_px)
+    rows, columns = (max(1, round(side / step)) for side in shape)
+    return rows, columns
+
+
 @contextmanager
 def opened_level(
     path: str | Path, indexes: Sequence[int], shape: tuple[int, int]

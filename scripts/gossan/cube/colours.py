@@ -8,7 +8,7 @@ from rasterio.enums import Resampling
 
 from gossan.files import write_text
 from gossan.legend import PERCEPTUAL_RAMP, ramp_style, rgb_style
-from gossan.levels import read_reduced
+from gossan.levels import read_reduced, shape_within
 from gossan.raster import BandTable, read_info
 from gossan.transforms.composites import COMPOSITES, TRUE_COLOUR, find_limits, nearest_bands
 
@@ -40,10 +40,8 @@ def choose_views(bands: BandTable) -> list[tuple[str, list[int]]]:
 
 def measure_limits(path: str | Path, places: Sequence[int]) -> list[tuple[float, float]]:
     """For each band at `places` what is drawn dark and light, in its own unit."""
-    grid = read_info(path).grid
-    step = max(1.0, max(grid.shape) / SAMPLE_PX)
-    rows, columns = (max(1, round(side / step)) for side in grid.shape)
-    values = read_reduced(path, places, (rows, columns), Resampling.average)
+    shape = shape_within(read_info(path).grid.shape, SAMPLE_PX)
+    values = read_reduced(path, places, shape, Resampling.average)
     return [find_limits(band) for band in values]
 
 

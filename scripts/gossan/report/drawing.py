@@ -28,7 +28,7 @@ from rasterio.enums import Resampling
 from gossan.errors import InputError
 from gossan.files import staged
 from gossan.legend import NODATA_COLOUR, UNCLASSIFIED_COLOUR, MapClass
-from gossan.levels import read_reduced
+from gossan.levels import read_reduced, shape_within
 from gossan.outlines import reproject
 from gossan.raster import BandTable, Grid, read_info
 from gossan.transforms.composites import COMPOSITES as EVERY_COMPOSITE
@@ -112,11 +112,10 @@ def read_small(
     instead of the average; `bands` are the places of those to read (default: all).
     """
     info = read_info(path)
-    step = max(1.0, max(info.grid.shape) / LONGEST_SIDE_PX)
-    rows, columns = (max(1, round(side / step)) for side in info.grid.shape)
+    shape = shape_within(info.grid.shape, LONGEST_SIDE_PX)
     places = list(range(len(info.bands.names)) if bands is None else bands)
     resampling = Resampling.nearest if classes else Resampling.average
-    values = read_reduced(path, places, (rows, columns), resampling)
+    values = read_reduced(path, places, shape, resampling)
     return Raster(values, info.grid, info.bands.take(places))
 
 
